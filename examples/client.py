@@ -1,0 +1,57 @@
+"""Sends requests, one after the other, and prints each with its response.
+
+The server is server_direct.py, or server.py with a broker between. Responses come to an address that the peer makes
+for this connection (a dynamic source), which every request carries as its `reply_to`.
+"""
+
+import argparse
+
+from proton import Message
+from proton.handlers import MessagingHandler
+from proton.reactor import Container
+
+REQUESTS = (
+    "Twas brillig, and the slithy toves",
+    "Did gire and gymble in the wabe.",
+    "All mimsy were the borogroves,",
+    "And the mome raths outgrabe.",
+)
+
+
+class Client(MessagingHandler):
+    def __init__(self, url, requests):
+        super().__init__()
+        self.url = url
+        self.waiting = list(requests)
+        self.sender = None
+        self.receiver = None
+
+    def on_start(self, event):
+        self.sender = event.container.create_sender(self.url)
+        self.receiver = event.container.create_receiver(self.sender.connection, None, dynamic=True)
+
+    def on_link_opened(self, event):
+        # The address to reply to is known once the peer has opened the receiver.
+        if event.receiver == self.receiver:
+            self.ask()
+
+    def ask(self):
+        reply_to = self.receiver.remote_source.address
+        self.sender.send(Message(reply_to=reply_to, correlation_id=len(self.waiting), body=self.waiting[0]))
+
+    def on_message(self, event):
+        if event.message.correlation_id != len(self.waiting):
+            return
+        print(f"{self.waiting.pop(0)} => {event.message.body}")
+        if self.waiting:
+            self.ask()
+        else:
+            event.connection.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
+    parser.add_argument("requests", nargs="*", default=REQUESTS, help="texts to send; a verse when there are none")
+    options = parser.parse_args()
+    Container(Client(options.address, options.requests)).run()

@@ -1,0 +1,36 @@
+"""Listens, with no broker, prints the messages that a sender brings (simple_send.py) and ends after the last."""
+
+import argparse
+import contextlib
+
+from proton.handlers import MessagingHandler
+from proton.reactor import Container
+
+
+class Receive(MessagingHandler):
+    def __init__(self, url, expected):
+        super().__init__()
+        self.url = url
+        self.expected = expected
+        self.received = 0
+        self.acceptor = None
+
+    def on_start(self, event):
+        self.acceptor = event.container.listen(self.url)
+
+    def on_message(self, event):
+        self.received += 1
+        print(event.message.body)
+        if self.received == self.expected:
+            event.receiver.close()
+            event.connection.close()
+            self.acceptor.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
+    parser.add_argument("-m", "--messages", type=int, default=100, help="0 never ends; default: %(default)s")
+    options = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        Container(Receive(options.address, options.messages)).run()

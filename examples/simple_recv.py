@@ -1,0 +1,38 @@
+"""Receives messages from an address, prints their bodies and ends after the last one that was asked for.
+
+The peer is a broker (broker.py) or a program that listens (direct_send.py).
+"""
+
+import argparse
+import contextlib
+
+from proton.handlers import MessagingHandler
+from proton.reactor import Container
+
+
+class Receive(MessagingHandler):
+    def __init__(self, url, expected):
+        super().__init__()
+        self.url = url
+        self.expected = expected
+        self.received = 0
+
+    def on_start(self, event):
+        event.container.create_receiver(self.url)
+
+    def on_message(self, event):
+        # A message that was sent ahead is given back when the receiver closes, and does not come here.
+        self.received += 1
+        print(event.message.body)
+        if self.received == self.expected:
+            event.receiver.close()
+            event.connection.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
+    parser.add_argument("-m", "--messages", type=int, default=100, help="0 never ends; default: %(default)s")
+    options = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        Container(Receive(options.address, options.messages)).run()

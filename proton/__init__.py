@@ -1,0 +1,152 @@
+"""AMQP 1.0 for Python: the protocol engine and the types of messages.
+
+`proton.reactor` has the loop that runs programs, `proton.handlers` what they are made of, `proton.utils` the
+blocking interface. What this module does not list may change in any release.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import os
+
+from proton.codec.data import Data
+from proton.codec.types import (
+    UNDESCRIBED,
+    AnnotationDict,
+    Array,
+    Described,
+    PropertyDict,
+    SymbolList,
+    byte,
+    char,
+    decimal32,
+    decimal64,
+    decimal128,
+    float32,
+    int32,
+    short,
+    symbol,
+    timestamp,
+    ubyte,
+    uint,
+    ulong,
+    ushort,
+)
+from proton.endpoints.condition import Condition
+from proton.endpoints.connection import Connection
+from proton.endpoints.delivery import Delivery
+from proton.endpoints.disposition import (
+    CustomDisposition,
+    DeclaredDisposition,
+    Disposition,
+    DispositionType,
+    ModifiedDisposition,
+    ReceivedDisposition,
+    RejectedDisposition,
+    TransactionalDisposition,
+)
+from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.events import Collector, Event, EventType
+from proton.endpoints.handler import Handler
+from proton.endpoints.link import Link, Receiver, Sender
+from proton.endpoints.session import Session
+from proton.endpoints.terminus import Terminus
+from proton.exceptions import (
+    ConnectionException,
+    DataException,
+    Interrupt,
+    LinkException,
+    MessageException,
+    ProtonException,
+    SessionException,
+    SSLException,
+    SSLUnavailable,
+    Timeout,
+    TransportException,
+)
+from proton.message import Message
+from proton.transport.sasl import SASL
+from proton.transport.transport import Transport
+from proton.url import Url
+
+__all__ = [
+    "API_LANGUAGE",
+    "IMPLEMENTATION_LANGUAGE",
+    "UNDESCRIBED",
+    "VERSION_MAJOR",
+    "VERSION_MINOR",
+    "AnnotationDict",
+    "Array",
+    "Collector",
+    "Condition",
+    "Connection",
+    "ConnectionException",
+    "CustomDisposition",
+    "Data",
+    "DataException",
+    "DeclaredDisposition",
+    "Delivery",
+    "Described",
+    "Disposition",
+    "DispositionType",
+    "Endpoint",
+    "Event",
+    "EventType",
+    "Handler",
+    "Interrupt",
+    "Link",
+    "LinkException",
+    "Message",
+    "MessageException",
+    "ModifiedDisposition",
+    "PropertyDict",
+    "ProtonException",
+    "Receiver",
+    "ReceivedDisposition",
+    "RejectedDisposition",
+    "SASL",
+    "SSLException",
+    "SSLUnavailable",
+    "Sender",
+    "Session",
+    "SessionException",
+    "SymbolList",
+    "Terminus",
+    "Timeout",
+    "TransactionalDisposition",
+    "Transport",
+    "TransportException",
+    "Url",
+    "byte",
+    "char",
+    "decimal32",
+    "decimal64",
+    "decimal128",
+    "float32",
+    "int32",
+    "short",
+    "symbol",
+    "timestamp",
+    "ubyte",
+    "uint",
+    "ulong",
+    "ushort",
+]
+
+#: the version of the API that programs written for it can rely on, and the package's own language
+VERSION_MAJOR = 0
+VERSION_MINOR = 40
+VERSION_POINT = 0
+VERSION = (VERSION_MAJOR, VERSION_MINOR, VERSION_POINT)
+API_LANGUAGE = "Python"
+IMPLEMENTATION_LANGUAGE = "Python"
+
+#: where the settings of logging come from, and what keeps the logger quiet when nobody listens
+logconfigfile = os.environ.get("PNPY_LOGGER_CONFIG")
+handler = logging.NullHandler()
+if logconfigfile:
+    logging.config.fileConfig(logconfigfile, None, False)
+log = logging.getLogger("proton")
+if not logconfigfile:
+    log.addHandler(handler)

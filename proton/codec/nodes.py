@@ -1,0 +1,320 @@
+"""The tree behind `Data`: typed nodes, made from bytes, and turned into bytes and Python values.
+
+A `dict` cannot hold what a map may hold on the wire (keys that Python takes for equal or cannot hash, an odd
+number of children), so `Data` and the text forms work on nodes. The cursor lives in `data`, text in `text`.
+
+Keep true: scalars are read and written by the functions of `decode` and `encode`, only what has children is
+handled here; a tree that is no AMQP value raises `DataException` and never becomes bytes; limits are those of
+`decode`, and the total number of nodes is bounded too, because a node costs a hundred times its byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from proton.codec import types as t
+from proton.codec.decode import DECODE, DECODE_ERRORS
+from proton.codec.encode import Encoded, encode_value
+from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits, bad_count, charge_zero_width, too_deep
+from proton.exceptions import DataException
+
+__all__ = ["CONSTRUCTOR_TYPES", "Node", "decode_node", "encode_node", "to_object"]
+
+#: The type number of every constructor; 0x00 opens a descriptor.
+CONSTRUCTOR_TYPES: dict[int, int] = {
+    0x00: t.TYPE_DESCRIBED,
+    0x40: t.TYPE_NULL,
+    0x41: t.TYPE_BOOL,
+    0x42: t.TYPE_BOOL,
+    0x43: t.TYPE_UINT,
+    0x44: t.TYPE_ULONG,
+    0x45: t.TYPE_LIST,
+    0x50: t.TYPE_UBYTE,
+    0x51: t.TYPE_BYTE,
+    0x52: t.TYPE_UINT,
+    0x53: t.TYPE_ULONG,
+    0x54: t.TYPE_INT,
+    0x55: t.TYPE_LONG,
+    0x56: t.TYPE_BOOL,
+    0x60: t.TYPE_USHORT,
+    0x61: t.TYPE_SHORT,
+    0x70: t.TYPE_UINT,
+    0x71: t.TYPE_INT,
+    0x72: t.TYPE_FLOAT,
+    0x73: t.TYPE_CHAR,
+    0x74: t.TYPE_DECIMAL32,
+    0x80: t.TYPE_ULONG,
+    0x81: t.TYPE_LONG,
+    0x82: t.TYPE_DOUBLE,
+    0x83: t.TYPE_TIMESTAMP,
+    0x84: t.TYPE_DECIMAL64,
+    0x94: t.TYPE_DECIMAL128,
+    0x98: t.TYPE_UUID,
+    0xA0: t.TYPE_BINARY,
+    0xA1: t.TYPE_STRING,
+    0xA3: t.TYPE_SYMBOL,
+    0xB0: t.TYPE_BINARY,
+    0xB1: t.TYPE_STRING,
+    0xB3: t.TYPE_SYMBOL,
+    0xC0: t.TYPE_LIST,
+    0xC1: t.TYPE_MAP,
+    0xD0: t.TYPE_LIST,
+    0xD1: t.TYPE_MAP,
+    0xE0: t.TYPE_ARRAY,
+    0xF0: t.TYPE_ARRAY,
+}
+
+_COMPOUND = frozenset((t.TYPE_DESCRIBED, t.TYPE_ARRAY, t.TYPE_LIST, t.TYPE_MAP))
+
+
+class Node:
+    """One value of a tree: `kind` is its type number, 0 for the root.
+
+    `value` of a scalar is a Python value of its wrapper class, of an array the pair (described, element type),
+    else None. `children` is a list for what may have children and an empty tuple for a scalar.
+    """
+
+    __slots__ = ("children", "index", "kind", "parent", "value")
+
+    def __init__(self, kind: int, value: Any = None, parent: Node | None = None, index: int = 0) -> None:
+        self.parent = parent
+        self.index = index
+        self.set(kind, value)
+
+    def set(self, kind: int, value: Any) -> None:
+        """Make it another value, without children."""
+        self.kind = kind
+        self.value = value
+        self.children: Sequence[Node] = [] if kind in _COMPOUND or not kind else ()
+
+    def adopt(self, child: Node) -> Node:
+        """Add a last child and return it.
+
+        :raise DataException: when this is a scalar
+        """
+        children = self.children
+        if not isinstance(children, list):
+            raise DataException(f"a value of type {t.TYPE_NAMES[self.kind]} cannot hold other values")
+        child.parent = self
+        child.index = len(children)
+        children.append(child)
+        return child
+
+    def copy_children(self, source: Node) -> None:
+        """Add copies of the whole content of another node."""
+        for child in source.children:
+            self.adopt(Node(child.kind, child.value)).copy_children(child)
+
+
+# -- from bytes ---------------------------------------------------------------------------------------------------
+
+
+def decode_node(buf: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> tuple[Node, int]:
+    """The first value in `buf` as a node without parent, and how many bytes it takes.
+
+    :param limits: what decoding may cost; `elements` also bounds the nodes in total
+    :raise DataException: for bytes that are not a value
+    """
+    try:
+        return _NodeDecoder(buf, limits.elements).value(0, limits)
+    except DataException:
+        raise
+    except UnicodeDecodeError as error:
+        raise DataException(f"invalid text: {error}") from error
+    except DECODE_ERRORS as error:
+        raise DataException(f"not enough data to decode: a value does not end within {len(buf)} bytes") from error
+
+
+class _NodeDecoder:
+    """One decoding: the bytes, and how many nodes it may still make."""
+
+    def __init__(self, buf: bytes, most: int) -> None:
+        self.buf = buf
+        self.most = most
+        self.left = most
+
+    def node(self, kind: int, value: Any = None) -> Node:
+        if not self.left:
+            raise DataException(f"data has more values than the limit of {self.most}")
+        self.left -= 1
+        return Node(kind, value)
+
+    def value(self, pos: int, limits: DecodeLimits) -> tuple[Node, int]:
+        return self.body(self.buf[pos], pos + 1, limits)
+
+    def body(self, code: int, pos: int, limits: DecodeLimits) -> tuple[Node, int]:
+        """The value behind its constructor."""
+        kind = CONSTRUCTOR_TYPES.get(code, 0)
+        if kind not in _COMPOUND or code == 0x45:
+            value, end = DECODE[code](self.buf, pos, limits)
+            return self.node(kind, None if code == 0x45 else value), end
+        inner = limits.inner
+        if inner is None:
+            raise too_deep(f"{t.TYPE_NAMES[kind]} value", pos - 1, limits)
+        if kind == t.TYPE_DESCRIBED:
+            return self.described(pos, inner)
+        start = pos
+        end, count, pos = self.header(code, pos)
+        if count > limits.elements or (kind != t.TYPE_ARRAY and count > end - pos):
+            raise bad_count(t.TYPE_NAMES[kind], start, count, end - pos, limits)
+        if kind == t.TYPE_ARRAY:
+            node, pos = self.array(pos, count, inner)
+        else:
+            node = self.node(kind)
+            for _ in range(count):
+                child, pos = self.value(pos, inner)
+                node.adopt(child)
+        if pos != end:
+            raise DataException(
+                f"{t.TYPE_NAMES[kind]} at offset {start - 1} should end at offset {end} by its size, "
+                f"its elements end at {pos}"
+            )
+        return node, pos
+
+    def header(self, code: int, pos: int) -> tuple[int, int, int]:
+        """End, count and first element's position of what has a size and a count."""
+        buf = self.buf
+        width = 4 if code & 0x10 else 1
+        size = int.from_bytes(buf[pos : pos + width], "big")
+        pos += width
+        end = pos + size
+        if end > len(buf) or size < width:
+            raise DataException(
+                f"not enough data to decode: {t.TYPE_NAMES[CONSTRUCTOR_TYPES[code]]} at offset {pos - width - 1} "
+                f"has a size of {size}, {len(buf) - pos} bytes are left"
+            )
+        return end, int.from_bytes(buf[pos : pos + width], "big"), pos + width
+
+    def described(self, pos: int, inner: DecodeLimits) -> tuple[Node, int]:
+        node = self.node(t.TYPE_DESCRIBED)
+        for _ in range(2):
+            child, pos = self.value(pos, inner)
+            node.adopt(child)
+        return node, pos
+
+    def array(self, pos: int, count: int, limits: DecodeLimits) -> tuple[Node, int]:
+        descriptors: list[Node] = []
+        while self.buf[pos] == 0:
+            if len(descriptors) >= limits.depth:
+                raise too_deep("array descriptor", pos, limits)
+            descriptor, pos = self.value(pos + 1, limits)
+            descriptors.append(descriptor)
+        code = self.buf[pos]
+        pos += 1
+        kind = CONSTRUCTOR_TYPES.get(code)
+        if kind is None:
+            raise DataException(f"unknown array element constructor 0x{code:02x} at offset {pos - 1}")
+        if code <= 0x45:
+            charge_zero_width(self.buf, pos, count, limits)
+        elif count > len(self.buf) - pos:
+            raise bad_count(f"array of {t.TYPE_NAMES[kind]}", pos, count, len(self.buf) - pos, limits)
+        # An array holds one descriptor; further ones describe each element.
+        node = self.node(t.TYPE_ARRAY, (bool(descriptors), t.TYPE_DESCRIBED if descriptors[1:] else kind))
+        if descriptors:
+            node.adopt(descriptors[0])
+        for _ in range(count):
+            parent = node
+            for descriptor in descriptors[1:]:
+                parent = parent.adopt(self.node(t.TYPE_DESCRIBED))
+                parent.adopt(self.node(descriptor.kind, descriptor.value)).copy_children(descriptor)
+            element, pos = self.body(code, pos, limits)
+            parent.adopt(element)
+        return node, pos
+
+
+# -- to Python values ---------------------------------------------------------------------------------------------
+
+
+def to_object(node: Node) -> Any:
+    """The Python value of a node; what is missing reads as None, of equal map keys the last one wins.
+
+    :raise TypeError: when a map has a key that Python cannot hash
+    """
+    kind = node.kind
+    if kind not in _COMPOUND:
+        return node.value
+    if kind == t.TYPE_LIST:
+        return [to_object(child) for child in node.children]
+    if kind == t.TYPE_MAP:
+        return to_dict(node)
+    return to_array(node) if kind == t.TYPE_ARRAY else to_described(node)
+
+
+def to_dict(node: Node) -> dict[Any, Any]:
+    """The children of a node, taken as keys and values in turn."""
+    values = iter([to_object(child) for child in node.children])
+    return {key: next(values, None) for key in values}
+
+
+def to_described(node: Node) -> t.Described:
+    """The first two children of a node, taken as descriptor and value."""
+    values = [to_object(child) for child in node.children[:2]]
+    return t.Described(*values, *[None] * (2 - len(values)))
+
+
+def to_array(node: Node) -> t.Array:
+    """An array node as an `Array`."""
+    described, kind = node.value
+    values = [to_object(child) for child in node.children]
+    if not described:
+        return t.Array(t.UNDESCRIBED, kind, *values)
+    return t.Array(values[0] if values else None, kind, *values[1:])
+
+
+# -- to bytes -----------------------------------------------------------------------------------------------------
+
+
+def encode_node(node: Node) -> Encoded:
+    """The bytes of a node, in the smallest form.
+
+    :raise DataException: when the tree is no AMQP value
+    """
+    out: list[bytes] = []
+    encode_value(out, _encodable(node))
+    return Encoded(b"".join(out))
+
+
+def _encodable(node: Node) -> Any:
+    """A value that `encode` writes as this node; children are bytes by then, except for elements of arrays.
+
+    Those have no constructor of their own, so `arrays` has to see them.
+    """
+    kind, children = node.kind, node.children
+    if kind not in _COMPOUND:
+        return node.value
+    if kind == t.TYPE_LIST:
+        return [encode_node(child) for child in children]
+    if kind == t.TYPE_MAP:
+        return _encodable_map(node)
+    if kind == t.TYPE_DESCRIBED:
+        if len(children) != 2:
+            raise DataException(
+                f"a described value has a descriptor and a value, this one has {len(children)} children"
+            )
+        return t.Described(encode_node(children[0]), _encodable(children[1]))
+    described, element_type = node.value
+    elements = children[1:] if described else children
+    if described and not children:
+        raise DataException("a described array has its descriptor as the first child, this one has no children")
+    for element in elements:
+        if element.kind != element_type:
+            raise DataException(
+                f"array of {t.TYPE_NAMES.get(element_type, element_type)} has an element of type "
+                f"{t.TYPE_NAMES[element.kind]}"
+            )
+    descriptor = encode_node(children[0]) if described else t.UNDESCRIBED
+    return t.Array(descriptor, element_type, *map(_encodable, elements))
+
+
+def _encodable_map(node: Node) -> dict[Encoded, Encoded]:
+    """The map by the bytes of its keys, which are unique on the wire (1.6.23) where Python values might not be."""
+    if len(node.children) % 2:
+        raise DataException(f"a map has keys and values in pairs, this one has {len(node.children)} children")
+    result: dict[Encoded, Encoded] = {}
+    for key, value in zip(node.children[::2], node.children[1::2]):
+        encoded = encode_node(key)
+        if encoded in result:
+            raise DataException(f"a map has each key once, this one has {key.value!r} twice")
+        result[encoded] = encode_node(value)
+    return result

@@ -1,0 +1,274 @@
+"""The text of AMQP values: what `Data.format` gives, and what a frame trace shows.
+
+One formatter serves both, told apart by `trace`: traces write unsigned numbers in hexadecimal, leave out the
+nulls of described lists, name array types differently, and never show a SASL response, which holds a password.
+Traces are read straight from the bytes, because they must show broken frames too: `trace_performative` never
+raises, and marks with `!!` what it cannot read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable
+
+from proton.codec import types as t
+from proton.codec.composites import BY_CODE
+from proton.codec.decode import DECODE, DECODE_ERRORS
+from proton.codec.limits import DEFAULT_LIMITS
+from proton.codec.nodes import CONSTRUCTOR_TYPES, Node
+
+__all__ = ["format_value", "quote", "trace_performative"]
+
+_QUOTED = tuple(
+    chr(octet) if 0x20 <= octet < 0x7F and chr(octet) not in "\"'\\" else f"\\x{octet:02x}" for octet in range(256)
+)
+
+# The fields of sasl-init and sasl-response that may hold a password (5.3.3.2, 5.3.3.4).
+_SECRETS = {65: "initial-response", 67: "response"}
+
+# Kinds beside the type numbers, in trees read for a trace: plain text such as `!!`.
+_MARK = -1
+_BROKEN = "!!"
+
+
+def quote(data: bytes, limit: int | None = None) -> str:
+    """Bytes as text: printable ASCII as it is, except quotes and backslash; all else as ``\\xhh``.
+
+    :param limit: how many bytes to show at most; how many are left is added in words
+    """
+    shown = data if limit is None else data[:limit]
+    text = "".join([_QUOTED[octet] for octet in shown])
+    return text if len(shown) == len(data) else f"{text}... ({len(data) - len(shown)} more)"
+
+
+# -- the formatter ------------------------------------------------------------------------------------------------
+
+
+def _unsigned(value: int, trace: bool) -> str:
+    return f"{value:#x}" if trace else f"{value:d}"
+
+
+def _char(value: str, trace: bool) -> str:
+    return value if value.isprintable() else value.encode("unicode_escape").decode()
+
+
+def _octets(value: str | bytes) -> str:
+    # A trace keeps the bytes of text, which need not be valid.
+    return quote(value if isinstance(value, bytes) else value.encode())
+
+
+# Symbols of these forms need no quotes.
+_PLAIN_IN_TRACE = re.compile("[A-Za-z][A-Za-z0-9-]*")
+_PLAIN_IN_FORMAT = re.compile("[A-Za-z]*")
+
+
+def _symbol(value: str | bytes, trace: bool) -> str:
+    text = _octets(value)
+    plain = (_PLAIN_IN_TRACE if trace else _PLAIN_IN_FORMAT).fullmatch(text)
+    return f":{text}" if plain else f':"{text}"'
+
+
+_SCALARS: dict[int, Callable[[Any, bool], str]] = {
+    _MARK: lambda value, trace: str(value),
+    t.TYPE_NULL: lambda value, trace: "null",
+    t.TYPE_BOOL: lambda value, trace: "true" if value else "false",
+    t.TYPE_UBYTE: _unsigned,
+    t.TYPE_USHORT: _unsigned,
+    t.TYPE_UINT: _unsigned,
+    t.TYPE_ULONG: _unsigned,
+    t.TYPE_BYTE: lambda value, trace: f"{value:d}",
+    t.TYPE_SHORT: lambda value, trace: f"{value:d}",
+    t.TYPE_INT: lambda value, trace: f"{value:d}",
+    t.TYPE_LONG: lambda value, trace: f"{value:d}",
+    t.TYPE_TIMESTAMP: lambda value, trace: f"{value:d}",
+    t.TYPE_CHAR: _char,
+    t.TYPE_FLOAT: lambda value, trace: f"{value:g}",
+    t.TYPE_DOUBLE: lambda value, trace: f"{value:g}",
+    t.TYPE_DECIMAL32: lambda value, trace: f"D32({value:04x})" if trace else f"D32({value:d})",
+    t.TYPE_DECIMAL64: lambda value, trace: f"D64({value:08x})" if trace else f"D64({value:d})",
+    t.TYPE_DECIMAL128: lambda value, trace: f"D128({value.hex()})",
+    t.TYPE_UUID: lambda value, trace: f"UUID({value})",
+    t.TYPE_BINARY: lambda value, trace: f'b"{quote(value)}"',
+    t.TYPE_STRING: lambda value, trace: f'"{_octets(value)}"',
+    t.TYPE_SYMBOL: _symbol,
+}
+
+
+class _Compound(Node):
+    """A compound value of a trace with what is to be said behind its bracket."""
+
+    __slots__ = ("remark",)
+
+    def __init__(self, kind: int, value: Any = None) -> None:
+        super().__init__(kind, value)
+        self.remark = ""
+
+
+def format_value(node: Node, trace: bool = False) -> str:
+    """The text of a node and all below it.
+
+    :param trace: the form of frame traces instead of that of `Data.format`
+    """
+    scalar = _SCALARS.get(node.kind)
+    if scalar is not None:
+        return scalar(node.value, trace)
+    if node.kind == t.TYPE_DESCRIBED:
+        return _described(node, trace)
+    texts = [format_value(child, trace) for child in node.children]
+    if node.kind == t.TYPE_MAP:
+        # A child without a partner stands alone.
+        return "{" + ", ".join("=".join(texts[at : at + 2]) for at in range(0, len(texts), 2)) + "}" + _remark(node)
+    if node.kind == t.TYPE_ARRAY:
+        described, element_type = node.value
+        name = t.TYPE_NAMES.get(element_type)
+        if trace:
+            head = f"<{name or _BROKEN}>"
+            texts = texts[1:] if described else texts
+        else:
+            head = f"PN_{name.upper()}" if name else "<UNKNOWN>"
+        return f"@{head}[{', '.join(texts)}]{_remark(node)}"
+    return f"[{', '.join(texts)}]{_remark(node)}"
+
+
+def _remark(node: Node) -> str:
+    return node.remark if isinstance(node, _Compound) else ""
+
+
+def _described(node: Node, trace: bool) -> str:
+    """A described value: what a number describes is shown with its name, and a list with its field names."""
+    if not node.children:
+        return "@"
+    descriptor, values = node.children[0], node.children[1:]
+    numeric = descriptor.kind == t.TYPE_ULONG
+    code = int(descriptor.value) if numeric else -1
+    composite = BY_CODE.get(code)
+    if composite is not None:
+        head = f"@{composite.name}({code})"
+    else:
+        head = f"@{code}" if numeric else f"@{format_value(descriptor, trace)}"
+    names = [field.name for field in composite.fields] if composite is not None else []
+    texts = [
+        _fields(value, names, _SECRETS.get(code), trace)
+        if value.kind == t.TYPE_LIST and (composite is not None or (numeric and trace))
+        else format_value(value, trace)
+        for value in values
+    ]
+    return f"{head} {', '.join(texts)}" if texts else head
+
+
+def _fields(node: Node, names: list[str], secret: str | None, trace: bool) -> str:
+    """A list with field names, as far as there are any, and without its nulls."""
+    texts = []
+    for at, field in enumerate(node.children):
+        if field.kind != t.TYPE_NULL:
+            name = names[at] if at < len(names) else None
+            text = "***" if trace and name and name == secret else format_value(field, trace)
+            texts.append(f"{name}={text}" if name else text)
+    return f"[{', '.join(texts)}]{_remark(node)}"
+
+
+# -- reading what may be broken -----------------------------------------------------------------------------------
+
+
+def trace_performative(buf: bytes, pos: int, end: int) -> str:
+    """The text of the performative at `pos`, and of the payload between it and `end`: `@transfer(20) [...] (5) hello`.
+
+    Never raises: what cannot be read is shown as `!!`, and a count that does not agree as `<found!=claimed>`.
+    """
+    end = min(end, len(buf))
+    node, pos = _read(buf, pos, end, DEFAULT_LIMITS.depth)
+    text = format_value(node, True)
+    return f"{text} ({end - pos}) {quote(buf[pos:end])}" if pos < end else text
+
+
+def _broken(end: int) -> tuple[Node, int]:
+    return Node(_MARK, _BROKEN), end
+
+
+def _read(buf: bytes, pos: int, end: int, depth: int) -> tuple[Node, int]:
+    """The value at `pos`; behind a broken one the position is `end`, because nothing tells where it ends."""
+    if pos >= end:
+        return _broken(end)
+    return _read_body(buf[pos], buf, pos + 1, end, depth)
+
+
+def _read_body(code: int, buf: bytes, pos: int, end: int, depth: int) -> tuple[Node, int]:
+    kind = CONSTRUCTOR_TYPES.get(code)
+    if kind is None:
+        return _broken(end)
+    if code >= 0xC0:
+        return _read_compound(code, kind, buf, pos, end, depth)
+    if code >= 0xA0:
+        width = 4 if code & 0x10 else 1
+        start = pos + width
+        stop = start + int.from_bytes(buf[pos:start], "big")
+        return (Node(kind, buf[start:stop]), stop) if start <= end and stop <= end else _broken(end)
+    if code == 0x45:
+        return Node(kind), pos
+    if code == 0:
+        node = Node(kind)
+        if depth <= 0:
+            return _broken(end)
+        for _ in range(2):
+            child, pos = _read(buf, pos, end, depth - 1)
+            node.adopt(child)
+            if child.kind == _MARK:
+                break
+        return node, pos
+    # The high digit of the other constructors tells the width: 4 for none, 5 for one octet, 6 for two (1.2.1).
+    stop = pos + (1 << (code >> 4) - 5 if code >= 0x50 else 0)
+    if stop > end:
+        return _broken(end)
+    try:
+        return Node(kind, DECODE[code](buf, pos, DEFAULT_LIMITS)[0]), stop
+    except DECODE_ERRORS:  # a char that is none
+        return Node(_MARK, _BROKEN), stop
+
+
+def _read_compound(code: int, kind: int, buf: bytes, pos: int, end: int, depth: int) -> tuple[Node, int]:
+    width = 4 if code & 0x10 else 1
+    start = pos + 2 * width
+    stop = pos + width + int.from_bytes(buf[pos : pos + width], "big")
+    node = _Compound(kind, (False, 0) if kind == t.TYPE_ARRAY else None)
+    if not start <= stop <= end or depth <= 0:
+        node.adopt(Node(_MARK, _BROKEN))
+        return node, min(max(pos, stop), end) if depth <= 0 else end
+    count = int.from_bytes(buf[pos + width : start], "big")
+    pos = start
+    if kind != t.TYPE_ARRAY:
+        found = 0
+        while pos < stop:
+            child, pos = _read(buf, pos, stop, depth - 1)
+            node.adopt(child)
+            found += 1
+    else:
+        found = _read_elements(node, count, buf, pos, stop, depth - 1)
+    if found != count:
+        node.remark = f"<{found}!={count}>"
+    return node, stop
+
+
+def _read_elements(node: Node, count: int, buf: bytes, pos: int, end: int, depth: int) -> int:
+    """Adds the elements of an array to its node and returns how many there are."""
+    while pos < end and buf[pos] == 0:
+        _, pos = _read(buf, pos + 1, end, depth)
+    code = buf[pos] if pos < end else -1
+    kind = CONSTRUCTOR_TYPES.get(code)
+    if kind is None:
+        node.adopt(Node(_MARK, _BROKEN))
+        return count
+    node.value = (False, kind)
+    pos += 1
+    if code < 0x50:
+        # A few bytes can claim billions of these.
+        if count:
+            node.adopt(_read_body(code, buf, pos, end, depth)[0])
+        if count > 1:
+            node.adopt(Node(_MARK, f"...({count - 1} more)"))
+        return count
+    found = 0
+    while pos < end:
+        child, pos = _read_body(code, buf, pos, end, depth)
+        node.adopt(child)
+        found += 1
+    return found

@@ -1,0 +1,72 @@
+"""`Condition`: why an endpoint was closed or a delivery rejected (2.8.14), and its wire form.
+
+The symbols of the specification's error conditions live here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proton.codec.composites import ERROR, composite_of, encode_composite
+from proton.codec.encode import Encoded
+
+__all__ = ["Condition", "decode_condition", "encode_condition"]
+
+# 2.8.15 amqp-error, 2.8.16 connection-error, 2.8.17 session-error, 2.8.18 link-error
+INTERNAL_ERROR = "amqp:internal-error"
+NOT_ALLOWED = "amqp:not-allowed"
+NOT_IMPLEMENTED = "amqp:not-implemented"
+INVALID_FIELD = "amqp:invalid-field"
+DECODE_ERROR = "amqp:decode-error"
+ILLEGAL_STATE = "amqp:illegal-state"
+RESOURCE_LIMIT_EXCEEDED = "amqp:resource-limit-exceeded"
+UNAUTHORIZED_ACCESS = "amqp:unauthorized-access"
+FRAMING_ERROR = "amqp:connection:framing-error"
+WINDOW_VIOLATION = "amqp:session:window-violation"
+UNATTACHED_HANDLE = "amqp:session:unattached-handle"
+HANDLE_IN_USE = "amqp:session:handle-in-use"
+ERRANT_LINK = "amqp:session:errant-link"
+TRANSFER_LIMIT_EXCEEDED = "amqp:link:transfer-limit-exceeded"
+MESSAGE_SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
+
+
+class Condition:
+    """Why an endpoint was closed, or a delivery rejected (2.8.14).
+
+    :param name: the symbol of the condition, for example ``"amqp:not-found"``.
+    :param description: words for people, or None.
+    :param info: a map with further facts, or None.
+    """
+
+    def __init__(self, name: str, description: str | None = None, info: Any = None) -> None:
+        self.name = name
+        self.description = description
+        self.info = info
+
+    def __repr__(self) -> str:
+        return "Condition({})".format(", ".join(repr(x) for x in (self.name, self.description, self.info) if x))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Condition):
+            return False
+        return (self.name, self.description, self.info) == (other.name, other.description, other.info)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def encode_condition(condition: Condition | None) -> Encoded | None:
+    """The `error` value of a frame; None where there is nothing to say."""
+    if condition is None or not condition.name:
+        return None
+    return Encoded(encode_composite(ERROR, (condition.name, condition.description or None, condition.info or None)))
+
+
+def decode_condition(value: Any) -> Condition | None:
+    """The condition in an `error` field; None when it is no described list with a name in it."""
+    found = composite_of(value)
+    if found is None or found[0] is not ERROR:
+        return None
+    name, description, info = (found[1] + [None, None, None])[:3]
+    if not isinstance(name, str) or not name:
+        return None
+    return Condition(str(name), description if isinstance(description, str) else None, info)

@@ -1,0 +1,351 @@
+"""`Connection`: what goes into the open frame, the list of sessions and links, and the work lists (2.4).
+
+Three lists say what is to be written, each object on each of them once: `_work` (endpoints to open, close,
+or send a flow for), `_senders` (senders that may have something to send), `_touched` (deliveries whose state
+is to be told). The transport takes them when it is asked for output; idle endpoints are on none of them.
+The list of sessions and links is a chain through the endpoints, so that `next` and `free` cost the same
+however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from proton.codec.types import PropertyDict, SymbolList
+from proton.endpoints.delivery import Delivery
+from proton.endpoints.endpoint import LOCAL_UNINIT, Endpoint, matches
+from proton.endpoints.events import Collector, Event, EventType
+from proton.endpoints.link import Link, Sender
+from proton.endpoints.session import Numbers, Session
+
+if TYPE_CHECKING:
+    from proton.transport.transport import Transport
+
+__all__ = ["Connection"]
+
+
+class _NoCollector(Collector):
+    """Stands in until `collect` is called: events are lost."""
+
+    def __init__(self) -> None:
+        Collector.__init__(self)
+        self.release()
+
+    def emit(self, etype: EventType, context: Any) -> None:
+        pass
+
+
+_NO_COLLECTOR = _NoCollector()
+
+
+def _text(name: str, value: str | None) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} takes a str or None, got {value!r}")
+    return value
+
+
+class Connection(Endpoint):
+    """An AMQP connection, as one of its two containers sees it (2.4). It is joined to a peer by a `Transport`."""
+
+    _local_open_event = Event.CONNECTION_LOCAL_OPEN
+    _local_close_event = Event.CONNECTION_LOCAL_CLOSE
+    _remote_open_event = Event.CONNECTION_REMOTE_OPEN
+    _remote_close_event = Event.CONNECTION_REMOTE_CLOSE
+    _final_event = Event.CONNECTION_FINAL
+
+    #: always 0: failures raise
+    error = 0
+    #: the transport that this connection is bound to, or None
+    transport: Transport | None = None  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        Endpoint.__init__(self)
+        self._container: str | None = None
+        self._hostname: str | None = None
+        self._user: str | None = None
+        self._authorization: str | None = None
+        self._password: str | None = None
+        self._offered_capabilities: SymbolList | None = None
+        self._desired_capabilities: SymbolList | None = None
+        self._properties: Any = None
+        self._sent_fields: tuple[Any, Any, Any] = (None, None, None)  # as they were when open was called
+        #: where the connection leads to, a `Url` or None
+        self.url: Any = None
+
+        # From the peer's open; None before it and after unbinding.
+        #: the peer's container-id, the host name it asked for, its capabilities (`SymbolList`), its properties (dict)
+        self.remote_container: str | None = None
+        self.remote_hostname: str | None = None
+        self.remote_offered_capabilities: SymbolList | None = None
+        self.remote_desired_capabilities: SymbolList | None = None
+        self.remote_properties: dict[Any, Any] | None = None
+
+        self._collector: Collector = _NO_COLLECTOR
+        self._first: Endpoint | None = None
+        self._last: Endpoint | None = None
+        self._members: dict[Session, None] = {}  # the sessions that are not final
+        self._buffered_bytes = 0  # of deliveries received and not yet read, over all sessions
+        self._sequence = 0  # counts outgoing deliveries: transfers of all links leave in this order
+
+        self._work: list[Endpoint] = []
+        self._senders: list[Sender] = []
+        self._touched: list[Delivery] = []
+        self._channels = Numbers()
+        self._local_channels: dict[int, Session] = {}
+
+    # A connection is its own connection; a property, since an attribute would be a reference cycle.
+    @property
+    def connection(self) -> Connection:  # type: ignore[override]
+        """This connection."""
+        return self
+
+    @property
+    def container(self) -> str | None:
+        """The container-id to send, str or None (2.4.1)."""
+        return self._container
+
+    @container.setter
+    def container(self, name: str | None) -> None:
+        self._container = _text("container", name)
+
+    @property
+    def hostname(self) -> str | None:
+        """The host that is meant, str or None: sent in open, and the name that TLS and SASL verify."""
+        return self._hostname
+
+    @hostname.setter
+    def hostname(self, name: str | None) -> None:
+        self._hostname = _text("hostname", name)
+
+    @property
+    def user(self) -> str | None:
+        """The user to authenticate as, str or None. To be set before binding."""
+        return self._user
+
+    @user.setter
+    def user(self, name: str | None) -> None:
+        self._user = _text("user", name)
+
+    @property
+    def authorization(self) -> str | None:
+        """The identity to act as, str or None for that of the user. To be set before binding."""
+        return self._authorization
+
+    @authorization.setter
+    def authorization(self, name: str | None) -> None:
+        self._authorization = _text("authorization", name)
+
+    @property
+    def password(self) -> None:
+        """The password of the user, str or None. To be set before binding; reading it gives None always."""
+        return None
+
+    @password.setter
+    def password(self, password: str | None) -> None:
+        if password is not None and not isinstance(password, str):
+            raise TypeError(f"password takes a str or None, got {type(password)}")  # never the value
+        self._password = password
+
+    @property
+    def offered_capabilities(self) -> SymbolList | None:
+        """The capabilities to offer, a `SymbolList` or None; a str or an iterable of str is converted.
+
+        :raises TypeError: an element is no str.
+        """
+        return self._offered_capabilities
+
+    @offered_capabilities.setter
+    def offered_capabilities(self, capabilities: Any) -> None:
+        self._offered_capabilities = SymbolList(capabilities)
+
+    @property
+    def desired_capabilities(self) -> SymbolList | None:
+        """The capabilities to ask for, a `SymbolList` or None; a str or an iterable of str is converted.
+
+        :raises TypeError: an element is no str.
+        """
+        return self._desired_capabilities
+
+    @desired_capabilities.setter
+    def desired_capabilities(self, capabilities: Any) -> None:
+        self._desired_capabilities = SymbolList(capabilities)
+
+    @property
+    def properties(self) -> Any:
+        """The connection properties to send: a dict, or None."""
+        return self._properties
+
+    @properties.setter
+    def properties(self, properties: Any) -> None:
+        if isinstance(properties, dict):
+            properties = PropertyDict(properties, raise_on_error=False)
+        self._properties = properties
+
+    @property
+    def connected_address(self) -> str | None:
+        """The address that the connection leads to, or None."""
+        return str(self.url) if self.url else None
+
+    def collect(self, collector: Collector) -> None:
+        """Send the events of this connection, and of the transport bound to it, to a collector.
+
+        It gets the init events of every endpoint there is.
+
+        :raises TypeError: not a `Collector`.
+        """
+        if not isinstance(collector, Collector):
+            raise TypeError(f"expected a Collector, got {collector!r}")
+        self._collector = collector
+        collector.emit(Event.CONNECTION_INIT, self)
+        for endpoint in self._endpoints():
+            collector.emit(Event.LINK_INIT if isinstance(endpoint, Link) else Event.SESSION_INIT, endpoint)
+
+    def session(self) -> Session:
+        """Make a session on this connection; open it to begin it."""
+        session = Session(self)
+        self._members[session] = None
+        self._list(session, Event.SESSION_INIT)
+        return session
+
+    def session_head(self, mask: int = 0) -> Session | None:
+        """The first session whose state matches.
+
+        :param mask: 0 for all; only local or only remote state bits: any of them; both: exactly these.
+        """
+        return next(self.sessions(mask), None)
+
+    def link_head(self, mask: int = 0) -> Link | None:
+        """The first link whose state matches.
+
+        :param mask: as for `session_head`.
+        """
+        return next(self.links(mask), None)
+
+    def sessions(self, mask: int = 0) -> Iterator[Session]:
+        """The sessions whose state matches, in order of creation."""
+        return (x for x in self._endpoints() if isinstance(x, Session) and matches(x.state, mask))
+
+    def links(self, mask: int = 0) -> Iterator[Link]:
+        """The links whose state matches, in order of creation."""
+        return (x for x in self._endpoints() if isinstance(x, Link) and matches(x.state, mask))
+
+    @property
+    def work_head(self) -> Delivery | None:
+        """The first delivery that needs attention: it can be read or written, or the peer changed its state.
+
+        Follow it with `Delivery.work_next`. Looking at it costs a walk over the links and their unsettled
+        deliveries; events tell the same for nothing.
+        """
+        head: Delivery | None = None
+        last: Delivery | None = None
+        for link in self.links():
+            candidates = list(link._unsettled)
+            if link.current is not None and link.current not in link._unsettled:
+                candidates.append(link.current)
+            for delivery in candidates:
+                if delivery._needs_work():
+                    delivery._work_next = None
+                    if last is None:
+                        head = delivery
+                    else:
+                        last._work_next = delivery
+                    last = delivery
+        return head
+
+    def free(self) -> None:
+        """Say that the connection, its sessions and links are no longer used."""
+        if self._freed:
+            return
+        self._freed = True
+        for session in list(self._members):
+            session.free()
+        self._finish_if_done()
+
+    def _prepare_open(self) -> None:
+        properties = self._properties
+        self._sent_fields = (
+            list(self._offered_capabilities) if self._offered_capabilities else None,
+            list(self._desired_capabilities) if self._desired_capabilities else None,
+            dict(properties) if isinstance(properties, dict) else properties,
+        )
+
+    def _wired(self) -> bool:
+        return self.transport is not None
+
+    def _dispose(self) -> None:
+        self._work.clear()
+        self._senders.clear()
+        self._touched.clear()
+
+    def _endpoints(self) -> Iterator[Endpoint]:
+        endpoint = self._first
+        while endpoint is not None:
+            following = endpoint._following
+            yield endpoint
+            endpoint = following
+
+    def _list(self, endpoint: Endpoint, event: EventType) -> None:
+        """Appends a new endpoint to the chain."""
+        endpoint._previous = self._last
+        if self._last is None:
+            self._first = endpoint
+        else:
+            self._last._following = endpoint
+        self._last = endpoint
+        self._collector.emit(event, endpoint)
+
+    def _unlist(self, endpoint: Endpoint) -> None:
+        """Takes a freed endpoint off the chain."""
+        previous, following = endpoint._previous, endpoint._following
+        if previous is None:
+            self._first = following
+        else:
+            previous._following = following
+        if following is None:
+            self._last = previous
+        else:
+            following._previous = previous
+        endpoint._previous = endpoint._following = None
+
+    def _forget_session(self, session: Session) -> None:
+        self._members.pop(session, None)
+
+    def _bind(self, transport: Transport) -> None:
+        """Joined to a transport: everything that is open at this end is to be announced on it."""
+        self.transport = transport
+        self._collector.emit(Event.CONNECTION_BOUND, self)
+        self._schedule(self)
+        for endpoint in self._endpoints():
+            self._schedule(endpoint)
+            if isinstance(endpoint, Sender) and not endpoint._sending and endpoint._outgoing:
+                endpoint._sending = True
+                self._senders.append(endpoint)
+
+    def _schedule(self, endpoint: Endpoint) -> None:
+        if not endpoint._marked and not endpoint.state & LOCAL_UNINIT:
+            endpoint._marked = True
+            self._work.append(endpoint)
+
+    def _unbind(self) -> None:
+        """Parted from its transport: what belonged to that is forgotten, what was not sent stays."""
+        transport = self.transport
+        self.transport = None
+        self._collector.emit(Event.CONNECTION_UNBOUND, self)
+        self._channels = Numbers()
+        self._local_channels = {}
+        for delivery in self._touched:
+            delivery._touched = False
+        self._touched = []
+        self.remote_container = self.remote_hostname = self.remote_condition = None
+        self.remote_offered_capabilities = self.remote_desired_capabilities = self.remote_properties = None
+        for session in list(self._members):
+            for link in list(session._members):
+                link._unbind()
+            session._unbind()
+        self._collector.emit(Event.TRANSPORT, transport)
+        for session in list(self._members):
+            for link in list(session._members):
+                link._finish_if_done()
+            session._finish_if_done()
+        self._finish_if_done()

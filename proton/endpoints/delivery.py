@@ -1,0 +1,275 @@
+"""`Delivery`: one message on its way over a link, and what each end has said about it (2.6.12, 3.4).
+
+One of these is made for each message, so what rarely differs is a class attribute until it does, and what
+handlers read is a plain attribute. Rules for editors:
+1. `update` and `settle` only note what to say; the transport turns all that was noted into ranges (2.7.6).
+2. A settled delivery leaves its link at once and its session when the settlement is written. It keeps
+   pointing up at its link; nothing points back down, so reference counting frees it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from proton.endpoints.disposition import (
+    STATES,
+    Disposition,
+    DispositionType,
+    LocalDisposition,
+    RemoteDisposition,
+)
+from proton.endpoints.events import Event
+
+if TYPE_CHECKING:
+    from proton.endpoints.connection import Connection
+    from proton.endpoints.link import Link
+    from proton.endpoints.session import Session
+    from proton.transport.transport import Transport
+
+__all__ = ["Delivery"]
+
+_TRANSPORT = Event.TRANSPORT
+_EMPTY = DispositionType.EMPTY
+
+
+class Delivery:
+    """A message being transferred over a link, and its state at both ends (2.6.12).
+
+    Made by `Link.delivery`, `Sender.send`, or by an incoming transfer.
+    """
+
+    RECEIVED = DispositionType.RECEIVED
+    ACCEPTED = DispositionType.ACCEPTED
+    REJECTED = DispositionType.REJECTED
+    RELEASED = DispositionType.RELEASED
+    MODIFIED = DispositionType.MODIFIED
+
+    #: what this end said last and what the peer said last: a `DispositionType`, or an int for an unknown state
+    local_state: DispositionType | int = _EMPTY
+    remote_state: DispositionType | int = _EMPTY
+    #: True once the peer has settled
+    settled = False
+    #: True once the peer has changed the state or settled
+    updated = False
+    #: True once the sending end has given the delivery up
+    aborted = False
+    #: sender: not yet advanced; receiver: its last frame has not yet come
+    partial = True
+    #: the bytes that `Message.recv` decoded
+    encoded: bytes | None = None
+
+    _settled = False  # by this end
+    _touched = False  # on the connection's list of dispositions to write
+    _advanced = False  # no longer the current delivery of its link, nor to become it
+    _id: int | None = None  # the delivery-id, from the first frame on
+    _sequence = 0  # the order of creation on the connection, for senders
+    _sent = False  # the last frame was written
+    _size = 0  # bytes buffered: not yet sent, or not yet read
+    _received = 0  # bytes of the message that have come, read or not
+    _offset = 0  # bytes of the first chunk that are sent or read already
+    _message_format = 0
+    _local: LocalDisposition | None = None
+    _remote_value: Any = None  # the value of the state that the peer sent
+    _work_next: Delivery | None = None  # as of the last look at Connection.work_head
+
+    def __init__(self, link: Link, tag: bytes) -> None:
+        #: the link that this delivery belongs to
+        self.link = link
+        self._tag = tag
+        self._chunks: list[bytes] = []
+
+    @property
+    def tag(self) -> str:
+        """The delivery tag, read as UTF-8.
+
+        :raises UnicodeDecodeError: the peer chose a tag that is no UTF-8; `tag_bytes` has it.
+        """
+        return self._tag.decode("utf-8")
+
+    @property
+    def tag_bytes(self) -> bytes:
+        """The delivery tag as it goes over the wire, up to 32 bytes (2.8.7)."""
+        return self._tag
+
+    @property
+    def session(self) -> Session:
+        """The session of the link."""
+        return self.link.session
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the link."""
+        return self.link.connection
+
+    @property
+    def transport(self) -> Transport | None:
+        """The transport that the connection is bound to, or None."""
+        return self.link.connection.transport
+
+    @property
+    def readable(self) -> bool:
+        """True for the current delivery of a receiver."""
+        link = self.link
+        return link.is_receiver and link.current is self
+
+    @property
+    def writable(self) -> bool:
+        """True for the current delivery of a sender that has credit."""
+        link = self.link
+        return link.is_sender and link.current is self and link.credit > 0
+
+    @property
+    def pending(self) -> int:
+        """Bytes that are buffered: not yet sent, or not yet read. 1 for an aborted delivery."""
+        return 1 if self.aborted else self._size
+
+    @property
+    def local(self) -> LocalDisposition:
+        """What this end will say: set its attributes, then call `update`."""
+        local = self._local
+        if local is None:
+            local = self._local = LocalDisposition()
+            local.type = self.local_state
+        return local
+
+    @local.setter
+    def local(self, disposition: Disposition) -> None:
+        disposition.apply_to(self.local)
+        self.local_state = self.local.type
+
+    @property
+    def remote(self) -> RemoteDisposition:
+        """What the peer said last; its `type` is 0 while it has said nothing."""
+        return RemoteDisposition(self.remote_state, self._remote_value)
+
+    @property
+    def unsettled_next(self) -> Delivery | None:
+        """The next delivery of the link that this end has not settled, or None."""
+        found = False
+        for delivery in self.link._unsettled:
+            if found:
+                return delivery
+            found = delivery is self
+        return None
+
+    @property
+    def work_next(self) -> Delivery | None:
+        """The next delivery that needs attention, as of the last look at `Connection.work_head`."""
+        following = self._work_next
+        while following is not None and not following._needs_work():
+            following = following._work_next
+        return following if following is not None else self._connection_head()
+
+    def _connection_head(self) -> Delivery | None:
+        # A delivery that is not on the queue leads to its head; the last one leads to nothing.
+        return None if self._needs_work() else self.connection.work_head
+
+    def _needs_work(self) -> bool:
+        if self.updated and not self._settled:
+            return True
+        link = self.link
+        return link.current is self and (link.is_receiver or link.credit > 0)
+
+    def update(self, state: DispositionType | int | Disposition | None = None) -> None:
+        """Tell the peer a state; it goes out when the transport is next asked for output.
+
+        :param state: a state number such as `Delivery.ACCEPTED`, or a disposition such as `RejectedDisposition`.
+            Without it the state and the fields of `local` are sent.
+        :raises TypeError: not a number or a disposition of this end.
+        :raises OverflowError: a number that is no ulong.
+        """
+        if state.__class__ is not DispositionType:
+            state = self._resolve(state)
+        self.local_state = state  # type: ignore[assignment]
+        if self._local is not None:
+            self._local.type = state  # type: ignore[assignment]
+        if state:
+            self._touch()
+
+    def _resolve(self, state: int | Disposition | None) -> DispositionType | int:
+        if state is None or (state.__class__ is int and state == 0):
+            return self._local.type if self._local is not None else self.local_state
+        if isinstance(state, Disposition):
+            if isinstance(state, RemoteDisposition):
+                raise TypeError("expected a disposition of this end, got one of the peer's")
+            if state is not self._local:
+                state.apply_to(self.local)
+            return STATES.get(state.type, state.type)
+        if not isinstance(state, int):
+            raise TypeError(f"an integer is required as a state, got {state!r}")
+        if not 0 <= state < 1 << 64:
+            raise OverflowError(f"a state is 0 to 2**64 - 1, got {state}")
+        return STATES.get(state, int(state))
+
+    def settle(self) -> None:
+        """Forget this delivery, and tell the peer so. Every delivery should be settled at both ends.
+
+        Settling the current delivery advances the link. Settling twice does nothing.
+        """
+        if self._settled:
+            return
+        link = self.link
+        if link.current is self:
+            link.advance()
+        elif self.partial and link.is_sender:
+            link._complete(self)  # type: ignore[attr-defined]
+        self._settled = True
+        link._unsettled.pop(self, None)
+        self._touch()
+
+    def _touch(self) -> None:
+        """Notes that there is something to say about this delivery."""
+        connection = self.link.connection
+        transport = connection.transport
+        if transport is None:
+            return  # nobody to say it to: delivery-ids do not outlive their transport
+        if not self._touched:
+            self._touched = True
+            connection._touched.append(self)
+        connection._collector.emit(_TRANSPORT, transport)
+
+    def abort(self) -> None:
+        """Give up a delivery that is not yet completely sent; settles it. Nothing happens when it is settled.
+
+        What was not sent is dropped. The peer is told when part of it was sent already (2.7.5).
+        """
+        if self._settled:
+            return
+        self.aborted = not self._sent
+        if self.link.is_sender and not self._sent:
+            self.link.session.outgoing_bytes -= self._size
+            self._chunks = []
+            self._size = 0
+        self.settle()
+
+    def _take(self) -> bytes:
+        """All the bytes that are buffered, unread; what is read is no longer counted in the session."""
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 and not self._offset else b"".join(chunks)[self._offset:]
+        self._chunks = []
+        self._offset = 0
+        self._size = 0
+        return data
+
+    def _take_up_to(self, limit: int) -> bytes:
+        """The next bytes that are buffered, `limit` at most."""
+        if limit >= self._size:
+            return self._take()
+        chunks = self._chunks
+        offset = self._offset
+        wanted = limit
+        pieces = []
+        while wanted:
+            chunk = chunks[0]
+            available = len(chunk) - offset
+            if available > wanted:
+                pieces.append(chunk[offset : offset + wanted])
+                offset += wanted
+                break
+            pieces.append(chunk[offset:] if offset else chunk)
+            wanted -= available
+            del chunks[0]
+            offset = 0
+        self._offset = offset
+        self._size -= limit
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)

@@ -1,0 +1,167 @@
+"""`Endpoint`: the local and the remote state of a connection, session or link, and every change of them.
+
+Rules for editors:
+1. `state` is one plain int with exactly one local and one remote bit. It changes in this file only.
+2. A local change acts at once on the object and puts its event; on the wire it only marks: `_mark` puts the
+   endpoint on its connection's work list once, and the transport writes frames when it is asked for bytes.
+3. An endpoint is freed when the application says so (`free`), and final when in addition nothing on the
+   wire refers to it any more; `_finish_if_done` is called wherever one of the two becomes true.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from proton.endpoints.condition import Condition
+from proton.endpoints.events import Event, EventType
+from proton.endpoints.handler import Handler
+
+if TYPE_CHECKING:
+    from proton.endpoints.connection import Connection
+    from proton.transport.transport import Transport
+
+__all__ = ["Endpoint", "matches"]
+
+LOCAL_UNINIT = 1
+LOCAL_ACTIVE = 2
+LOCAL_CLOSED = 4
+REMOTE_UNINIT = 8
+REMOTE_ACTIVE = 16
+REMOTE_CLOSED = 32
+LOCAL_MASK = LOCAL_UNINIT | LOCAL_ACTIVE | LOCAL_CLOSED
+REMOTE_MASK = REMOTE_UNINIT | REMOTE_ACTIVE | REMOTE_CLOSED
+
+
+def matches(state: int, mask: int) -> bool:
+    """Whether a state is meant by a mask: local or remote bits alone mean "any of these", both mean "exactly"."""
+    if not mask:
+        return True
+    if mask & LOCAL_MASK and mask & REMOTE_MASK:
+        return state == mask
+    return bool(state & mask)
+
+
+class Endpoint:
+    """What `Connection`, `Session` and `Link` have in common: their states, condition and handler."""
+
+    LOCAL_UNINIT = LOCAL_UNINIT
+    LOCAL_ACTIVE = LOCAL_ACTIVE
+    LOCAL_CLOSED = LOCAL_CLOSED
+    REMOTE_UNINIT = REMOTE_UNINIT
+    REMOTE_ACTIVE = REMOTE_ACTIVE
+    REMOTE_CLOSED = REMOTE_CLOSED
+
+    #: the connection that this endpoint belongs to; the connection itself for a connection
+    connection: Connection
+
+    # The event types of each kind of endpoint; set by the subclasses.
+    _local_open_event: ClassVar[EventType]
+    _local_close_event: ClassVar[EventType]
+    _remote_open_event: ClassVar[EventType]
+    _remote_close_event: ClassVar[EventType]
+    _final_event: ClassVar[EventType]
+
+    def __init__(self) -> None:
+        #: the local and the remote state, one bit of each (`LOCAL_ACTIVE | REMOTE_UNINIT` and so on)
+        self.state = LOCAL_UNINIT | REMOTE_UNINIT
+        #: the local error, a `Condition` or None; `close` sends it
+        self.condition: Condition | None = None
+        #: what the peer gave as its reason for closing, a `Condition` or None
+        self.remote_condition: Condition | None = None
+        self._handler: Any = None
+        self._close_condition: Condition | None = None  # the condition as it was when close was called
+        self._marked = False  # on the connection's work list
+        self._freed = False  # the application will not use it any more
+        self._final = False  # the final event was put
+        # Neighbours in the connection's list of sessions and links, in order of creation.
+        self._previous: Endpoint | None = None
+        self._following: Endpoint | None = None
+
+    @property
+    def handler(self) -> Any:
+        """The handler for the events of this endpoint, or None.
+
+        An object that is no `Handler` is wrapped in one. A handler here takes the place of the
+        handlers of the wider scopes.
+        """
+        return self._handler
+
+    @handler.setter
+    def handler(self, handler: Any) -> None:
+        if handler is not None and not isinstance(handler, Handler):
+            wrapper = Handler()
+            wrapper.add(handler)
+            handler = wrapper
+        self._handler = handler
+
+    @property
+    def transport(self) -> Transport | None:
+        """The transport that the connection is bound to, or None."""
+        return self.connection.transport
+
+    def open(self) -> None:
+        """Open this end; the frame is sent when the transport is next asked for output.
+
+        Does nothing when it is open already.
+        """
+        if self.state & LOCAL_ACTIVE:
+            return
+        self._prepare_open()
+        self.state = self.state & REMOTE_MASK | LOCAL_ACTIVE
+        self.connection._collector.emit(self._local_open_event, self)
+        self._mark()
+
+    def close(self) -> None:
+        """Close this end, with `condition` as the reason if it is set.
+
+        Does nothing when it is closed already. An end that was never opened is opened and closed on the wire.
+
+        :raises AttributeError: `condition` is neither None nor a `Condition`.
+        """
+        condition = self.condition
+        if condition is not None:
+            condition = Condition(condition.name, condition.description, condition.info)
+        if self.state & LOCAL_CLOSED:
+            return
+        self._close_condition = condition
+        self.state = self.state & REMOTE_MASK | LOCAL_CLOSED
+        self.connection._collector.emit(self._local_close_event, self)
+        self._mark()
+
+    def _prepare_open(self) -> None:
+        """Takes copies of what the opening frame will carry, so that later changes have no effect."""
+
+    def _remote_opened(self) -> None:
+        self.state = self.state & LOCAL_MASK | REMOTE_ACTIVE
+        self.connection._collector.emit(self._remote_open_event, self)
+
+    def _remote_closed(self, condition: Condition | None) -> None:
+        self.remote_condition = condition
+        self.state = self.state & LOCAL_MASK | REMOTE_CLOSED
+        self.connection._collector.emit(self._remote_close_event, self)
+
+    def _mark(self) -> None:
+        """Puts this endpoint on the connection's work list and says that the transport has work."""
+        connection = self.connection
+        if not self._marked:
+            self._marked = True
+            connection._work.append(self)
+        transport = connection.transport
+        if transport is not None:
+            connection._collector.emit(_TRANSPORT, transport)
+
+    def _finish_if_done(self) -> None:
+        if self._freed and not self._final and not self._wired():
+            self._final = True
+            self.connection._collector.emit(self._final_event, self)
+            self._dispose()
+
+    def _wired(self) -> bool:
+        """Whether something on the wire still refers to this endpoint."""
+        raise NotImplementedError
+
+    def _dispose(self) -> None:
+        """Lets go of what the final endpoint held."""
+
+
+_TRANSPORT = Event.TRANSPORT

@@ -1,0 +1,229 @@
+"""`Session`: the flow of transfer frames in both directions, delivery-ids, and the handles of its links (2.5).
+
+Windows count frames, capacities count bytes. `incoming_capacity` 0 leaves the incoming window unmanaged: it is
+announced as large as a number can be. A managed window is `(capacity - unread bytes) // frame size`, and a new
+flow is due when the window has fallen below half the capacity and reading has made room again.
+Ids of the wire are 32-bit serial numbers (2.8.10): always masked, compared by their difference.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from proton.endpoints.endpoint import Endpoint, matches
+from proton.endpoints.events import Event
+from proton.endpoints.link import Link, Receiver, Sender
+
+if TYPE_CHECKING:
+    from proton.endpoints.connection import Connection
+    from proton.endpoints.delivery import Delivery
+
+__all__ = ["Session"]
+
+UNMANAGED_WINDOW = 2147483647
+HANDLE_MAX = 0x7FFFFFFF
+
+
+class Numbers:
+    """Hands out the lowest free number: channels of a connection, handles of a session."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        self._returned: list[int] = []
+
+    def lowest(self) -> int:
+        """The number that `take` would give."""
+        return self._returned[0] if self._returned else self._next
+
+    def take(self) -> int:
+        if self._returned:
+            return heapq.heappop(self._returned)
+        self._next += 1
+        return self._next - 1
+
+    def give_back(self, number: int) -> None:
+        heapq.heappush(self._returned, number)
+
+
+class Session(Endpoint):
+    """A two-way conversation over a connection, in which links live (2.5). Made by `Connection.session`."""
+
+    _local_open_event = Event.SESSION_LOCAL_OPEN
+    _local_close_event = Event.SESSION_LOCAL_CLOSE
+    _remote_open_event = Event.SESSION_REMOTE_OPEN
+    _remote_close_event = Event.SESSION_REMOTE_CLOSE
+    _final_event = Event.SESSION_FINAL
+
+    def __init__(self, connection: Connection) -> None:
+        Endpoint.__init__(self)
+        self.connection = connection
+        #: bytes received and not yet read, bytes streamed and not yet sent, over all links
+        self.incoming_bytes = 0
+        self.outgoing_bytes = 0
+        self._incoming_capacity = 0
+        #: transfer frames that we say we could send; announced, never enforced
+        self.outgoing_window = UNMANAGED_WINDOW
+
+        # Links by direction and name, the newest of each: an incoming attach looks for its other end here.
+        self._links: dict[tuple[bool, str | None], Link] = {}
+        self._members: dict[Link, None] = {}  # the links that are not final
+        self._was_begun = False  # on this transport or an earlier one
+        self._unbind()
+
+    def _unbind(self) -> None:
+        """Forgets what belonged to the transport."""
+        self._channel: int | None = None  # ours, from begin to end
+        self._remote_channel: int | None = None  # the peer's
+        self._end_sent = False
+        self._handles = Numbers()
+        self._remote_handles: dict[int, Link] = {}
+        self._attached: dict[int, Link] = {}  # by our handle
+        self._handle_max = HANDLE_MAX  # the peer's
+        self._next_outgoing_id = 0
+        self._next_incoming_id = 0
+        self._incoming_window = 0  # transfer frames that the peer may still send
+        self._low_water = 1
+        self._remote_incoming_window = 0  # transfer frames that we may still send
+        self._next_delivery_id = 0
+        self._expected_delivery_id: int | None = None  # of the next incoming delivery
+        self._incoming: dict[int, Delivery] = {}  # unsettled, by delivery-id
+        self._outgoing: dict[int, Delivery] = {}
+        self._blocked: dict[Sender, None] = {}  # have credit and something to send, but no window
+        self._flow_due = False
+        self._violated = False  # we ended it for a fault of the peer: its frames are dropped until its end
+        self.remote_condition = None
+
+    @property
+    def incoming_capacity(self) -> int:
+        """Bytes that the peer may send ahead of what is read, over all links; 0 leaves it unlimited.
+
+        :raises OverflowError: negative.
+        """
+        return self._incoming_capacity
+
+    @incoming_capacity.setter
+    def incoming_capacity(self, capacity: int) -> None:
+        if capacity < 0:
+            raise OverflowError(f"incoming_capacity takes 0 or more bytes, got {capacity}")
+        self._incoming_capacity = capacity
+        if self.connection.transport is not None and self._channel is not None:
+            self._flow_due = True
+            self.connection._schedule(self)
+
+    def sender(self, name: str | None) -> Sender:
+        """Make a sender on this session; open it to attach it.
+
+        :param name: unique among the senders between the two containers.
+        :raises TypeError: not str or None.
+        """
+        return self._new_link(Sender, name)  # type: ignore[return-value]
+
+    def receiver(self, name: str | None) -> Receiver:
+        """Make a receiver on this session; open it to attach it.
+
+        :param name: unique among the receivers between the two containers.
+        :raises TypeError: not str or None.
+        """
+        return self._new_link(Receiver, name)  # type: ignore[return-value]
+
+    def _new_link(self, kind: type[Link], name: str | None) -> Link:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"a link name is a str or None, got {name!r}")
+        link = kind(self, name)
+        self._links[link.is_sender, name] = link
+        self._members[link] = None
+        self.connection._list(link, Event.LINK_INIT)
+        return link
+
+    def _forget_link(self, link: Link) -> None:
+        if self._links.get((link.is_sender, link.name)) is link:
+            del self._links[link.is_sender, link.name]
+        self._members.pop(link, None)
+        self._finish_if_done()
+
+    def next(self, mask: int = 0) -> Session | None:
+        """The next session of the connection whose state matches.
+
+        :param mask: state bits as for `Connection.session_head`.
+        """
+        following = self._following
+        while following is not None:
+            if isinstance(following, Session) and matches(following.state, mask):
+                return following
+            following = following._following
+        return None
+
+    def free(self) -> None:
+        """Say that the session and its links are no longer used."""
+        if self._freed:
+            return
+        self._freed = True
+        for link in list(self._members):
+            link.free()
+        self.connection._unlist(self)
+        self._finish_if_done()
+
+    def _wired(self) -> bool:
+        return self._channel is not None or self._remote_channel is not None or bool(self._members)
+
+    def _dispose(self) -> None:
+        self.connection._forget_session(self)
+
+    def _window(self) -> int:
+        """The incoming window to announce, in frames."""
+        frame_size = self.connection.transport.max_frame_size if self.connection.transport is not None else 0
+        if not self._incoming_capacity or not frame_size:
+            self._low_water = 1
+            return UNMANAGED_WINDOW
+        self._low_water = max(1, self._incoming_capacity // frame_size // 2)
+        return max(0, (self._incoming_capacity - self.incoming_bytes) // frame_size)
+
+    def _read(self, size: int, link: Link) -> None:
+        """The application has read, or dropped, this many bytes that came over a link."""
+        self.incoming_bytes -= size
+        self.connection._buffered_bytes -= size
+        if self._incoming_window < self._low_water and self._flow_due_on(link):
+            link._mark()
+
+    def _flow_due_on(self, link: Link) -> bool:
+        """Notes that a flow is due on the link, when there is more room than the peer knows of."""
+        if self._channel is None or self._window() <= self._incoming_window:
+            return False
+        link._flow_due = True
+        return True
+
+    def _unmap_channel(self) -> None:
+        """Our end was sent: the channel and the handles of our side are free again."""
+        connection = self.connection
+        if self._channel is not None:
+            connection._channels.give_back(self._channel)
+            connection._local_channels.pop(self._channel, None)
+            self._channel = None
+        attached, self._attached = self._attached, {}
+        for link in attached.values():
+            link._handle = None
+            link._finish_if_done()
+        self._finish_if_done()
+
+    def _unmap_remote_channel(self) -> None:
+        """The peer's end has come: its handles are gone with it."""
+        self._remote_channel = None
+        handles, self._remote_handles = self._remote_handles, {}
+        for link in handles.values():
+            link._remote_handle = None
+            link._remotely_detached = True
+            link._finish_if_done()
+        # What was sent can get no disposition any more; senders waiting for a window have nothing to wait for.
+        self._incoming.clear()
+        self._outgoing.clear()
+        self._blocked.clear()
+        self._finish_if_done()
+
+    def _has_queued(self) -> bool:
+        """Whether a sender holds back our end: it has something queued that the peer may still take."""
+        if self.state & Endpoint.REMOTE_CLOSED:
+            return False
+        return any(
+            link.is_sender and link.queued > 0 and not link._remotely_detached for link in self._attached.values()
+        )

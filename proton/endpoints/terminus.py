@@ -1,0 +1,240 @@
+"""`Terminus`: the source or target of a link (3.5.1 to 3.5.4), local or as the peer sent it.
+
+A terminus is plain values and up to four `Data` trees. `encode_terminus` and `load_terminus` are the two ways
+between it and the attach frame; nothing else knows the order of the fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proton.codec.composites import COORDINATOR, SOURCE, TARGET, check_fields, composite_of, encode_composite
+from proton.codec.data import Data
+from proton.codec.encode import Encoded
+
+__all__ = ["Terminus", "encode_terminus", "load_terminus"]
+
+_EXPIRY_SYMBOLS = ("link-detach", "session-end", "connection-close", "never")
+_EXPIRY_POLICIES = {symbol: number for number, symbol in enumerate(_EXPIRY_SYMBOLS)}
+_MODE_SYMBOLS = {1: "copy", 2: "move"}
+_MODES = {"copy": 1, "move": 2}
+
+
+def _check_range(name: str, value: int, most: int) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{name} takes an integer, got {value!r}")
+    if not 0 <= value <= most:
+        raise OverflowError(f"{name} takes 0 to {most}, got {value}")
+    return int(value)
+
+
+class Terminus:
+    """A source or a target of messages (3.5.3, 3.5.4). Got from a link, never made by programs."""
+
+    UNSPECIFIED = 0
+    SOURCE = 1
+    TARGET = 2
+    COORDINATOR = 3
+    NONDURABLE = 0
+    CONFIGURATION = 1
+    DELIVERIES = 2
+    DIST_MODE_UNSPECIFIED = 0
+    DIST_MODE_COPY = 1
+    DIST_MODE_MOVE = 2
+    EXPIRE_WITH_LINK = 0
+    EXPIRE_WITH_SESSION = 1
+    EXPIRE_WITH_CONNECTION = 2
+    EXPIRE_NEVER = 3
+
+    def __init__(self, type: int) -> None:
+        #: UNSPECIFIED, SOURCE, TARGET or COORDINATOR
+        self.type = type
+        self._address: str | None = None
+        #: NONDURABLE, CONFIGURATION or DELIVERIES: what survives a failure (3.5.5)
+        self.durability = 0
+        self._expiry_policy = self.EXPIRE_WITH_SESSION
+        self._expiry_policy_set = False  # the default is not written: the peer may have another
+        self._timeout = 0
+        self._dynamic = False
+        #: how a source hands out messages: DIST_MODE_COPY, DIST_MODE_MOVE or unspecified (3.5.7)
+        self.distribution_mode = 0
+        self._trees: dict[str, Data] = {}
+
+    @property
+    def address(self) -> str | None:
+        """The address of the node, or None.
+
+        :raises TypeError: on setting anything but str or None.
+        """
+        return self._address
+
+    @address.setter
+    def address(self, address: str | None) -> None:
+        if address is not None and not isinstance(address, str):
+            raise TypeError(f"an address is a str or None, got {address!r}")
+        self._address = address
+
+    @property
+    def expiry_policy(self) -> int:
+        """When the terminus expires: EXPIRE_WITH_LINK, _SESSION, _CONNECTION or EXPIRE_NEVER (3.5.6)."""
+        return self._expiry_policy
+
+    @expiry_policy.setter
+    def expiry_policy(self, policy: int) -> None:
+        self._expiry_policy = policy
+        self._expiry_policy_set = True
+
+    @property
+    def timeout(self) -> int:
+        """Seconds that the terminus lives on after its expiry policy has started the count.
+
+        :raises OverflowError: not in 0 to 2**32 - 1.
+        """
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, seconds: int) -> None:
+        self._timeout = _check_range("timeout", seconds, 0xFFFFFFFF)
+
+    @property
+    def dynamic(self) -> bool:
+        """True asks the peer to create a node and to say its address.
+
+        :raises OverflowError, TypeError: not a truth value.
+        """
+        return self._dynamic
+
+    @dynamic.setter
+    def dynamic(self, dynamic: bool) -> None:
+        self._dynamic = bool(_check_range("dynamic", dynamic, 1))
+
+    def _tree(self, name: str) -> Data:
+        tree = self._trees.get(name)
+        if tree is None:
+            tree = self._trees[name] = Data()
+        return tree
+
+    @property
+    def properties(self) -> Data:
+        """The properties of a dynamic node, as `Data`; put a map into it before the link is opened."""
+        return self._tree("properties")
+
+    @property
+    def capabilities(self) -> Data:
+        """The capabilities, as `Data` holding a symbol or an array of symbols."""
+        return self._tree("capabilities")
+
+    @property
+    def outcomes(self) -> Data:
+        """The outcomes that a source supports, as `Data` holding an array of symbols."""
+        return self._tree("outcomes")
+
+    @property
+    def filter(self) -> Data:
+        """The filter set of a source, as `Data` holding a map (3.5.8)."""
+        return self._tree("filter")
+
+    def copy(self, src: Terminus) -> None:
+        """Take over every field of another terminus.
+
+        :param src: the terminus to copy from.
+        """
+        self.type = src.type
+        self._address = src._address
+        self.durability = src.durability
+        self._expiry_policy = src._expiry_policy
+        self._expiry_policy_set = src._expiry_policy_set
+        self._timeout = src._timeout
+        self._dynamic = src._dynamic
+        self.distribution_mode = src.distribution_mode
+        self._trees = {}
+        for name, tree in src._trees.items():
+            self._tree(name).copy(tree)
+
+    def _encoded_tree(self, name: str) -> Encoded | None:
+        tree = self._trees.get(name)
+        encoded = tree.encode() if tree is not None else b""
+        return Encoded(encoded) if encoded else None
+
+    def _encoded_symbols(self, name: str) -> Encoded | None:
+        """As `_encoded_tree`; an array without elements says nothing and is left out."""
+        encoded = self._encoded_tree(name)
+        if encoded is not None:
+            tree = Data()
+            tree.decode(encoded)
+            if tree.type() == Data.ARRAY and not tree.get_array()[0]:
+                return None
+        return encoded
+
+
+def encode_terminus(terminus: Terminus) -> Encoded | None:
+    """The terminus as a field of attach; None for one without a type."""
+    if terminus.type == Terminus.UNSPECIFIED:
+        return None
+    capabilities = terminus._encoded_symbols("capabilities")
+    if terminus.type == Terminus.COORDINATOR:
+        return Encoded(encode_composite(COORDINATOR, (capabilities,)))
+    policy = terminus._expiry_policy
+    fields: list[Any] = [
+        terminus._address,
+        terminus.durability,
+        _EXPIRY_SYMBOLS[policy] if terminus._expiry_policy_set and 0 <= policy < 4 else None,
+        terminus._timeout,
+        terminus._dynamic,
+        terminus._encoded_tree("properties"),
+    ]
+    if terminus.type == Terminus.TARGET:
+        fields.append(capabilities)
+        return Encoded(encode_composite(TARGET, fields))
+    fields += [
+        _MODE_SYMBOLS.get(terminus.distribution_mode),
+        terminus._encoded_tree("filter"),
+        None,
+        terminus._encoded_symbols("outcomes"),
+        capabilities,
+    ]
+    return Encoded(encode_composite(SOURCE, fields))
+
+
+def load_terminus(value: Any) -> Terminus:
+    """The terminus in a field of a received attach; unspecified where the field is absent.
+
+    :raises DataException: a field of the terminus is of a wrong type.
+    """
+    terminus = Terminus(Terminus.UNSPECIFIED)
+    found = composite_of(value)
+    if found is None or found[0] not in (SOURCE, TARGET, COORDINATOR):
+        return terminus
+    composite, received = found
+    fields = check_fields(composite, received)
+    # The trees keep the form that the peer chose: one symbol, or an array of them.
+    trees = received + [None] * (len(fields) - len(received))
+    if composite is COORDINATOR:
+        terminus.type = Terminus.COORDINATOR
+        _load_tree(terminus, "capabilities", trees[0])
+        return terminus
+    terminus._address = str(fields[0]) if fields[0] is not None else None
+    terminus._dynamic = bool(fields[4])
+    if composite is TARGET:
+        terminus.type = Terminus.TARGET
+        _load_tree(terminus, "capabilities", trees[6])
+    else:
+        if fields[0] is not None or terminus._dynamic:
+            terminus.type = Terminus.SOURCE
+        terminus.distribution_mode = _MODES.get(fields[6] or "", 0)
+        _load_tree(terminus, "filter", trees[7])
+        _load_tree(terminus, "outcomes", trees[9])
+        _load_tree(terminus, "capabilities", trees[10])
+    terminus.durability = fields[1] or 0
+    if fields[2] in _EXPIRY_POLICIES:
+        terminus.expiry_policy = _EXPIRY_POLICIES[fields[2]]
+    terminus._timeout = fields[3] or 0
+    _load_tree(terminus, "properties", trees[5])
+    return terminus
+
+
+def _load_tree(terminus: Terminus, name: str, value: Any) -> None:
+    if value is not None:
+        tree = terminus._tree(name)
+        tree.put_object(value)
+        tree.rewind()

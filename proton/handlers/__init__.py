@@ -1,0 +1,27 @@
+"""What programs are made of: `MessagingHandler` and its parts, the handlers of transactions, and those that do I/O."""
+
+from __future__ import annotations
+
+from proton.handlers.endpoint_state import EndpointStateHandler
+from proton.handlers.flow import FlowController
+from proton.handlers.handshake import Handshaker
+from proton.handlers.incoming import IncomingMessageHandler, Reject, Release
+from proton.handlers.messaging import MessagingHandler
+from proton.handlers.outgoing import OutgoingMessageHandler
+from proton.handlers.socket_io import IOHandler, PythonIO
+from proton.handlers.transaction import TransactionalClientHandler, TransactionHandler
+
+__all__ = [
+    "MessagingHandler",
+    "IncomingMessageHandler",
+    "OutgoingMessageHandler",
+    "EndpointStateHandler",
+    "TransactionHandler",
+    "TransactionalClientHandler",
+    "Reject",
+    "Release",
+    "Handshaker",
+    "FlowController",
+    "IOHandler",
+    "PythonIO",
+]

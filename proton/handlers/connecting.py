@@ -1,0 +1,144 @@
+"""From an address to a transport with a socket: `ConnectAttempt`, `ConnectSelectable`, `attach`.
+
+Every address of the name is tried, in the resolver's order, without blocking. Keep true: whatever goes wrong
+becomes the condition of the transport, whose tail is closed before its head, so that the error is told first.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from proton.endpoints.condition import Condition
+from proton.io import sockets
+from proton.io.selectable import Selectable
+
+__all__ = ["ConnectAttempt", "ConnectSelectable", "attach", "refresh"]
+
+log = logging.getLogger("proton")
+
+#: The condition of transports whose socket could not be made or connected.
+IO_CONDITION = "proton.pythonio"
+
+
+def refresh(selectable: Any, now: float) -> None:
+    """Bring the interests of a transport's selectable up to date.
+
+    :param selectable: a selectable with a transport.
+    :param now: seconds, for the transport's timers.
+    """
+    transport = selectable._transport
+    # A transport's time-out may queue output, so the tick comes first (2.4.5).
+    selectable.deadline = transport.tick(now)
+    selectable.reading = transport.capacity() > 0
+    selectable.writing = transport.pending() > 0
+
+
+def attach(reactor: Any, transport: Any, sock: Any) -> Selectable:
+    """Join a bound transport to a connected socket; the container watches it from now on."""
+    selectable = Selectable(sock, reactor)
+    selectable._transport = transport
+    transport._selectable = selectable
+    refresh(selectable, reactor.now)
+    selectable.update()
+    return selectable
+
+
+class ConnectSelectable(Selectable):
+    """A socket that is being connected; it finishes by itself, and hands over to a selectable of its own.
+
+    Two objects, because a foreign loop knows a registration by its selectable, and the descriptor stays the same.
+    """
+
+    def __init__(self, sock: Any, reactor: Any, attempt: ConnectAttempt) -> None:
+        super().__init__(sock, reactor)
+        self.writing = True
+        self._attempt = attempt
+
+    def readable(self) -> None:
+        """Nothing: the end of a connect shows as writability."""
+
+    def writable(self) -> None:
+        """The connect has ended, well or not."""
+        if not self._terminal:
+            self._attempt.ended(self)
+
+    def expired(self) -> None:
+        """Nothing: no deadline is ever set."""
+
+    def abandon(self) -> None:
+        """Give the connect up, because the connection was closed."""
+        transport = self._attempt.transport
+        self.terminate()
+        self.update()
+        transport._selectable = None
+        transport.close_head()
+        transport.close_tail()
+
+
+class ConnectAttempt:
+    """One attempt to connect a transport: the addresses still to try, and what went wrong so far."""
+
+    def __init__(self, reactor: Any, transport: Any, host: str | None, port: Any) -> None:
+        self.reactor = reactor
+        self.transport = transport
+        self.place = f"{host}:{port}"
+        self.addresses: Iterator[sockets.Address] = iter(())
+        self.errors: list[int] = []
+
+    def next(self) -> None:
+        """Tries the next address, and fails the transport when there is none left."""
+        for address in self.addresses:
+            log.debug("Connect trying transport address: %r", address.sockaddr)
+            try:
+                sock, result = sockets.connect(address)
+            except OSError as error:
+                self.errors.append(error.errno or errno.EIO)
+                continue
+            except OverflowError as error:
+                self.fail(f"cannot connect to {self.place}: {error}")
+                return
+            if result:
+                sock.close()
+                self.errors.append(result)
+                continue
+            selectable = ConnectSelectable(sock, self.reactor, self)
+            self.transport._selectable = selectable
+            return
+        self.fail(self._reason())
+
+    def ended(self, selectable: ConnectSelectable) -> None:
+        """The connect of a selectable has ended: hands its socket over, or goes on to the next address."""
+        result = sockets.connect_result(selectable._delegate)
+        selectable.terminate()
+        if not result:
+            log.debug("Connection succeeded")
+            selectable.release()
+            selectable.update()
+            attach(self.reactor, self.transport, selectable._delegate)
+            return
+        self.errors.append(result)
+        selectable.update()
+        self.transport._selectable = None
+        self.next()
+
+    def _reason(self) -> str:
+        # An address of a family that the machine lacks says nothing about the place we call.
+        errors = [code for code in self.errors if code not in sockets.UNUSABLE] or self.errors
+        others = [code for code in errors if code != errno.ECONNREFUSED]
+        if errors and not others:
+            log.debug("Connection refused, but tried all transport addresses")
+            return "Connection refused to all addresses"
+        reason = os.strerror(others[-1]) if others else "the name has no address"
+        log.error("Couldn't connect: %s: %s", self.place, reason)
+        return f"cannot connect to {self.place}: {reason}"
+
+    def fail(self, reason: str) -> None:
+        """Ends the transport with a condition; the tail first, which turns the condition into the error event."""
+        transport = self.transport
+        transport.condition = Condition(IO_CONDITION, reason)
+        transport.close_tail()
+        transport.close_head()

@@ -1,0 +1,35 @@
+"""`Delegating`, the base of the handlers that turn raw events into callbacks of an application object.
+
+The callbacks are methods of the handler itself, so a subclass may override them; their default hands the
+event on to the delegate. Keep true: a delegate's children are not walked, that is the dispatcher's work.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proton.endpoints.handler import Handler
+
+__all__ = ["Delegating"]
+
+
+class Delegating(Handler):
+    """A handler whose callbacks go to a delegate by default.
+
+    :param delegate: any object with callback methods, or None for nobody.
+    """
+
+    def __init__(self, delegate: Any = None) -> None:
+        self.delegate = delegate
+
+    def _forward(self, method: str, event: Any) -> None:
+        """Calls the delegate's method, or its `on_unhandled` where there is none."""
+        delegate = self.delegate
+        if delegate is not None:
+            bound = getattr(delegate, method, None)
+            if bound:
+                bound(event)
+            else:
+                unhandled = getattr(delegate, "on_unhandled", None)
+                if unhandled:
+                    unhandled(method, event)

@@ -1,0 +1,234 @@
+"""`EndpointStateHandler`: connections, sessions and links as they open, close and fail, seen from the application.
+
+It answers the peer: what the peer opens is opened, what the peer closes is closed. The three kinds of
+endpoints follow one pattern, written once below (`_remote_open` to `_local_close`) and named by kind.
+`amqp:connection:forced` (2.8.16) is the exception: it counts as a lost socket, not as a close, so that the
+connection stays locally open and can be made again.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from proton.endpoints.endpoint import Endpoint
+from proton.handlers.delegate import Delegating
+
+if TYPE_CHECKING:
+    from proton.endpoints.connection import Connection
+
+__all__ = ["EndpointStateHandler"]
+
+log = logging.getLogger("proton")
+
+FORCED = "amqp:connection:forced"
+
+
+class EndpointStateHandler(Delegating):
+    """Calls `on_connection_opened`, `on_link_error` and so on, for connections, sessions and links.
+
+    :param peer_close_is_error: without a delegate, a close by the peer is taken as an error.
+    :param delegate: the object whose methods are called.
+    """
+
+    def __init__(self, peer_close_is_error: bool = False, delegate: Any = None) -> None:
+        Delegating.__init__(self, delegate)
+        self.peer_close_is_error = peer_close_is_error
+
+    @classmethod
+    def is_local_open(cls, endpoint: Endpoint) -> bool:
+        """True when this end is open."""
+        return bool(endpoint.state & Endpoint.LOCAL_ACTIVE)
+
+    @classmethod
+    def is_local_uninitialised(cls, endpoint: Endpoint) -> bool:
+        """True when this end was not opened yet."""
+        return bool(endpoint.state & Endpoint.LOCAL_UNINIT)
+
+    @classmethod
+    def is_local_closed(cls, endpoint: Endpoint) -> bool:
+        """True when this end is closed."""
+        return bool(endpoint.state & Endpoint.LOCAL_CLOSED)
+
+    @classmethod
+    def is_remote_open(cls, endpoint: Endpoint) -> bool:
+        """True when the peer's end is open."""
+        return bool(endpoint.state & Endpoint.REMOTE_ACTIVE)
+
+    @classmethod
+    def is_remote_closed(cls, endpoint: Endpoint) -> bool:
+        """True when the peer's end is closed."""
+        return bool(endpoint.state & Endpoint.REMOTE_CLOSED)
+
+    @classmethod
+    def print_error(cls, endpoint: Endpoint, endpoint_type: str) -> None:
+        """Log why the peer closed an endpoint.
+
+        :param endpoint: the connection, session or link.
+        :param endpoint_type: how to call it.
+        """
+        condition = endpoint.remote_condition
+        if condition:
+            log.error(condition.description or condition.name)
+        elif cls.is_local_open(endpoint) and cls.is_remote_closed(endpoint):
+            log.error("%s closed by peer", endpoint_type)
+
+    def _remote_open(self, kind: str, endpoint: Endpoint, event: Any) -> None:
+        if endpoint.state & Endpoint.LOCAL_ACTIVE:
+            getattr(self, f"on_{kind}_opened")(event)
+        elif endpoint.state & Endpoint.LOCAL_UNINIT:
+            getattr(self, f"on_{kind}_opening")(event)
+            endpoint.open()
+
+    def _local_open(self, kind: str, endpoint: Endpoint, event: Any) -> None:
+        if endpoint.state & Endpoint.REMOTE_ACTIVE:
+            getattr(self, f"on_{kind}_opened")(event)
+
+    def _remote_close(self, kind: str, endpoint: Endpoint, event: Any) -> None:
+        if endpoint.remote_condition:
+            getattr(self, f"on_{kind}_error")(event)
+        elif endpoint.state & Endpoint.LOCAL_CLOSED:
+            getattr(self, f"on_{kind}_closed")(event)
+        else:
+            getattr(self, f"on_{kind}_closing")(event)
+        endpoint.close()
+
+    def _local_close(self, kind: str, endpoint: Endpoint, event: Any) -> None:
+        if endpoint.state & Endpoint.REMOTE_CLOSED:
+            getattr(self, f"on_{kind}_closed")(event)
+
+    def on_connection_remote_open(self, event: Any) -> None:
+        """Opens the connection when the peer was first."""
+        self._remote_open("connection", event.connection, event)
+
+    def on_connection_local_open(self, event: Any) -> None:
+        """Reports the connection as open when the peer was first."""
+        self._local_open("connection", event.connection, event)
+
+    def on_connection_remote_close(self, event: Any) -> None:
+        """Closes the connection, unless the peer was forced to go and may be back."""
+        condition = event.connection.remote_condition
+        if condition is None or condition.name != FORCED:
+            self._remote_close("connection", event.connection, event)
+
+    def on_connection_local_close(self, event: Any) -> None:
+        """Reports the connection as closed when the peer was first."""
+        self._local_close("connection", event.connection, event)
+
+    def on_session_remote_open(self, event: Any) -> None:
+        """Opens the session when the peer was first."""
+        self._remote_open("session", event.session, event)
+
+    def on_session_local_open(self, event: Any) -> None:
+        """Reports the session as open when the peer was first."""
+        self._local_open("session", event.session, event)
+
+    def on_session_remote_close(self, event: Any) -> None:
+        """Closes the session."""
+        self._remote_close("session", event.session, event)
+
+    def on_session_local_close(self, event: Any) -> None:
+        """Reports the session as closed when the peer was first."""
+        self._local_close("session", event.session, event)
+
+    def on_link_remote_open(self, event: Any) -> None:
+        """Opens the link when the peer was first."""
+        self._remote_open("link", event.link, event)
+
+    def on_link_local_open(self, event: Any) -> None:
+        """Reports the link as open when the peer was first."""
+        self._local_open("link", event.link, event)
+
+    def on_link_remote_close(self, event: Any) -> None:
+        """Closes the link."""
+        self._remote_close("link", event.link, event)
+
+    def on_link_local_close(self, event: Any) -> None:
+        """Reports the link as closed when the peer was first."""
+        self._local_close("link", event.link, event)
+
+    def on_transport_tail_closed(self, event: Any) -> None:
+        """Reports a connection as lost; the close of the transport reports it again."""
+        self.on_transport_closed(event)
+
+    def on_transport_closed(self, event: Any) -> None:
+        """Reports a connection as lost that this end had not closed."""
+        connection: Connection | None = event.connection
+        if self.delegate is not None and connection is not None and connection.state & Endpoint.LOCAL_ACTIVE:
+            self._forward("on_disconnected", event)
+
+    def on_connection_opening(self, event: Any) -> None:
+        """Called before the answer to the peer's open of a connection."""
+        self._forward("on_connection_opening", event)
+
+    def on_session_opening(self, event: Any) -> None:
+        """Called before the answer to the peer's begin of a session."""
+        self._forward("on_session_opening", event)
+
+    def on_link_opening(self, event: Any) -> None:
+        """Called before the answer to the peer's attach of a link: set source and target here."""
+        self._forward("on_link_opening", event)
+
+    def on_connection_opened(self, event: Any) -> None:
+        """Called when both ends of a connection are open."""
+        self._forward("on_connection_opened", event)
+
+    def on_session_opened(self, event: Any) -> None:
+        """Called when both ends of a session are open."""
+        self._forward("on_session_opened", event)
+
+    def on_link_opened(self, event: Any) -> None:
+        """Called when both ends of a link are open."""
+        self._forward("on_link_opened", event)
+
+    def on_connection_closing(self, event: Any) -> None:
+        """Called when the peer closes a connection first, without an error."""
+        self._closing("connection", event)
+
+    def on_session_closing(self, event: Any) -> None:
+        """Called when the peer ends a session first, without an error."""
+        self._closing("session", event)
+
+    def on_link_closing(self, event: Any) -> None:
+        """Called when the peer closes a link first, without an error."""
+        self._closing("link", event)
+
+    def _closing(self, kind: str, event: Any) -> None:
+        if self.delegate is not None:
+            self._forward(f"on_{kind}_closing", event)
+        elif self.peer_close_is_error:
+            getattr(self, f"on_{kind}_error")(event)
+
+    def on_connection_closed(self, event: Any) -> None:
+        """Called when both ends of a connection are closed."""
+        self._forward("on_connection_closed", event)
+
+    def on_session_closed(self, event: Any) -> None:
+        """Called when both ends of a session are closed."""
+        self._forward("on_session_closed", event)
+
+    def on_link_closed(self, event: Any) -> None:
+        """Called when both ends of a link are closed."""
+        self._forward("on_link_closed", event)
+
+    def on_connection_error(self, event: Any) -> None:
+        """Called when the peer closes a connection with an error; logs it when there is no delegate."""
+        if self.delegate is not None:
+            self._forward("on_connection_error", event)
+        else:
+            self.print_error(event.connection, "connection")
+
+    def on_session_error(self, event: Any) -> None:
+        """Called when the peer ends a session with an error; without a delegate closes the connection."""
+        self._error("session", event.session, event)
+
+    def on_link_error(self, event: Any) -> None:
+        """Called when the peer closes a link with an error; without a delegate closes the connection."""
+        self._error("link", event.link, event)
+
+    def _error(self, kind: str, endpoint: Endpoint, event: Any) -> None:
+        if self.delegate is not None:
+            self._forward(f"on_{kind}_error", event)
+        else:
+            self.print_error(endpoint, kind)
+            event.connection.close()

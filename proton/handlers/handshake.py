@@ -1,0 +1,61 @@
+"""`Handshaker`: answers the peer's opens and closes in kind, for programs on the level of raw events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.handler import Handler
+
+__all__ = ["Handshaker"]
+
+
+class Handshaker(Handler):
+    """Opens what the peer opens, and closes what the peer closes.
+
+    A link that the peer opens gets the peer's source and target.
+    """
+
+    @staticmethod
+    def on_connection_remote_open(event: Any) -> None:
+        """Opens the connection, unless this end did."""
+        _answer_open(event.connection)
+
+    @staticmethod
+    def on_session_remote_open(event: Any) -> None:
+        """Opens the session, unless this end did."""
+        _answer_open(event.session)
+
+    @staticmethod
+    def on_link_remote_open(event: Any) -> None:
+        """Opens the link with the peer's source and target, unless this end opened it."""
+        link = event.link
+        if link.state & Endpoint.LOCAL_UNINIT:
+            link.source.copy(link.remote_source)
+            link.target.copy(link.remote_target)
+            link.open()
+
+    @staticmethod
+    def on_connection_remote_close(event: Any) -> None:
+        """Closes the connection, unless this end did."""
+        _answer_close(event.connection)
+
+    @staticmethod
+    def on_session_remote_close(event: Any) -> None:
+        """Closes the session, unless this end did."""
+        _answer_close(event.session)
+
+    @staticmethod
+    def on_link_remote_close(event: Any) -> None:
+        """Closes the link, unless this end did."""
+        _answer_close(event.link)
+
+
+def _answer_open(endpoint: Any) -> None:
+    if endpoint.state & Endpoint.LOCAL_UNINIT:
+        endpoint.open()
+
+
+def _answer_close(endpoint: Any) -> None:
+    if not endpoint.state & Endpoint.LOCAL_CLOSED:
+        endpoint.close()

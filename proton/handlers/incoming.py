@@ -1,0 +1,165 @@
+"""Receiving: `IncomingMessageHandler` turns deliveries into `on_message`, `Acking` answers them.
+
+`on_delivery` runs once per message; nothing may be added to its straight path without looking at the call
+count. A message that cannot be decoded is rejected with `amqp:decode-error` (2.8.15): the peer's fault must
+not leave the loop as an exception.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from proton.endpoints.condition import DECODE_ERROR, Condition
+from proton.endpoints.delivery import Delivery
+from proton.endpoints.disposition import ModifiedDisposition
+from proton.endpoints.endpoint import LOCAL_CLOSED
+from proton.exceptions import MessageException, ProtonException
+from proton.handlers.delegate import Delegating
+from proton.message import Message
+
+if TYPE_CHECKING:
+    from proton.endpoints.disposition import Disposition
+
+__all__ = ["Acking", "IncomingMessageHandler", "Reject", "Release", "recv_msg"]
+
+log = logging.getLogger("proton")
+
+# Looked up once: an enumeration's members are found through its class each time.
+_ACCEPTED = Delivery.ACCEPTED
+_REJECTED = Delivery.REJECTED
+_RELEASED = Delivery.RELEASED
+
+
+class Reject(ProtonException):
+    """Raise it in `on_message` to have the message rejected."""
+
+
+class Release(ProtonException):
+    """Raise it in `on_message` to have the message given back, as a failed attempt."""
+
+
+class Acking:
+    """Methods that answer a received delivery and settle it."""
+
+    def accept(self, delivery: Delivery) -> None:
+        """Accept a message (3.4.2).
+
+        :param delivery: the delivery of the message, `event.delivery`.
+        """
+        self.settle(delivery, _ACCEPTED)
+
+    def reject(self, delivery: Delivery) -> None:
+        """Reject a message as invalid (3.4.3); `delivery.local.condition` says why.
+
+        :param delivery: the delivery of the message.
+        """
+        self.settle(delivery, _REJECTED)
+
+    def release(
+        self, delivery: Delivery, delivered: bool = True, failed: bool = True, undeliverable: bool = False
+    ) -> None:
+        """Give a message back to the sender (3.4.4, 3.4.5).
+
+        :param delivery: the delivery of the message.
+        :param delivered: False when nobody has looked at it: it is then released, and nothing else counts.
+        :param failed: it counts as a failed attempt.
+        :param undeliverable: it must not be sent here again.
+        """
+        self.settle(delivery, ModifiedDisposition(failed, undeliverable) if delivered else _RELEASED)
+
+    def settle(self, delivery: Delivery, state: Disposition | int | None = None) -> None:
+        """Settle a delivery.
+
+        :param delivery: the delivery of the message.
+        :param state: the outcome to give it, if any.
+        """
+        if state:
+            delivery.update(state)
+        delivery.settle()
+
+
+def recv_msg(delivery: Delivery) -> Message:
+    """The message of the delivery that is current on its link; the link goes on to the next one.
+
+    :raises MessageException: the bytes are no message.
+    """
+    message = Message()
+    message.decode(delivery.link._read_current())  # type: ignore[attr-defined]
+    return message
+
+
+class IncomingMessageHandler(Delegating, Acking):
+    """Calls `on_message` for each message that has arrived completely.
+
+    Also `on_settled` when the sender settles a delivery that this end has not, and `on_aborted` when it gives one up.
+
+    :param auto_accept: accept and settle each message after `on_message`.
+    :param delegate: the object whose methods are called.
+    """
+
+    def __init__(self, auto_accept: bool = True, delegate: Any = None) -> None:
+        Delegating.__init__(self, delegate)
+        self.auto_accept = auto_accept
+
+    def on_delivery(self, event: Any) -> None:
+        """Turns the event into the callback that is due."""
+        delivery = event.delivery
+        link = delivery.link
+        if not link.is_receiver:
+            return
+        if delivery.aborted:
+            self.on_aborted(event)
+            delivery.settle()
+        elif link.current is delivery and not delivery.partial:
+            if link.state & LOCAL_CLOSED:
+                if self.auto_accept:
+                    delivery.update(_RELEASED)
+                    delivery.settle()
+                return
+            try:
+                event.message = recv_msg(delivery)
+            except MessageException as error:
+                _refuse(delivery, error)
+                return
+            try:
+                self.on_message(event)
+                if self.auto_accept:
+                    delivery.update(_ACCEPTED)
+                    delivery.settle()
+            except Reject:
+                self.reject(delivery)
+            except Release:
+                self.release(delivery)
+        elif delivery.updated and delivery.settled:
+            self.on_settled(event)
+
+    def on_message(self, event: Any) -> None:
+        """Called with `event.message` set.
+
+        :param event: its `delivery`, `link`, `receiver` and `message` are of interest.
+        """
+        # Written out, not through _forward: this runs for each message.
+        delegate = self.delegate
+        if delegate is not None:
+            bound = getattr(delegate, "on_message", None)
+            if bound:
+                bound(event)
+            else:
+                self._forward("on_message", event)
+
+    def on_settled(self, event: Any) -> None:
+        """Called when the sender has settled a delivery."""
+        self._forward("on_settled", event)
+
+    def on_aborted(self, event: Any) -> None:
+        """Called when the sender has given a delivery up; there is no message."""
+        self._forward("on_aborted", event)
+
+
+def _refuse(delivery: Delivery, error: MessageException) -> None:
+    link = delivery.link
+    log.error("rejected a message on link %s that cannot be decoded: %s", link.name, error)
+    delivery.local.condition = Condition(DECODE_ERROR, str(error))
+    delivery.update(_REJECTED)
+    delivery.settle()

@@ -1,0 +1,132 @@
+"""`MessagingHandler`: what most programs subclass; it joins the handlers for credit, states and messages.
+
+The children hold the application object through a weak proxy: the object lives as long as its container or endpoint
+keeps it, and no cycle keeps it longer. A raw event method of a subclass (`on_delivery`) runs before the children.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from typing import Any
+
+from proton.endpoints.condition import UNAUTHORIZED_ACCESS
+from proton.endpoints.handler import Handler
+from proton.handlers.endpoint_state import EndpointStateHandler
+from proton.handlers.flow import FlowController
+from proton.handlers.incoming import Acking, IncomingMessageHandler
+from proton.handlers.outgoing import OutgoingMessageHandler
+
+__all__ = ["MessagingHandler"]
+
+log = logging.getLogger("proton")
+
+
+class MessagingHandler(Handler, Acking):
+    """The base of applications: override the callbacks of interest. A subclass must call this constructor.
+
+    Besides the methods below, `on_connection_opening`, `on_connection_opened`, the same for sessions and links, and
+    `on_aborted` are called when a subclass defines them.
+
+    :param prefetch: messages of credit that receivers are kept supplied with; 0 leaves credit to the application.
+    :param auto_accept: accept and settle each message after `on_message`.
+    :param auto_settle: settle a sent message after the receiver has.
+    :param peer_close_is_error: kept for programs that pass it; the closing callbacks are called either way.
+    """
+
+    def __init__(
+        self,
+        prefetch: int = 10,
+        auto_accept: bool = True,
+        auto_settle: bool = True,
+        peer_close_is_error: bool = False,
+    ) -> None:
+        delegate = weakref.proxy(self)
+        self.handlers = []
+        if prefetch:
+            self.handlers.append(FlowController(prefetch))
+        self.handlers.append(EndpointStateHandler(peer_close_is_error, delegate))
+        self.handlers.append(IncomingMessageHandler(auto_accept, delegate))
+        self.handlers.append(OutgoingMessageHandler(auto_settle, delegate))
+        #: names of transport conditions after which connecting again is pointless
+        self.fatal_conditions = [UNAUTHORIZED_ACCESS]
+
+    def on_reactor_init(self, event: Any) -> None:
+        """Calls `on_start` when the loop begins."""
+        self.on_start(event)
+
+    def on_start(self, event: Any) -> None:
+        """Called once, when the loop begins; `event.container` is the container."""
+
+    def on_transport_error(self, event: Any) -> None:
+        """Called when a connection could not be made or has failed: `event.transport.condition` says why.
+
+        Logs it, and closes the connection for good when the condition is one of `fatal_conditions`.
+        """
+        condition = event.transport.condition
+        if not condition:
+            logging.error("Unspecified transport error")
+            return
+        if condition.info:
+            log.error("%s: %s: %s", condition.name, condition.description, condition.info)
+        else:
+            log.error("%s: %s", condition.name, condition.description)
+        # An error that comes after the end of the connection has none.
+        if condition.name in self.fatal_conditions and event.connection is not None:
+            event.connection.close()
+
+    def on_connection_error(self, event: Any) -> None:
+        """Called when the peer closes the connection with an error; logs it."""
+        EndpointStateHandler.print_error(event.connection, "connection")
+
+    def on_session_error(self, event: Any) -> None:
+        """Called when the peer ends a session with an error; logs it and closes the connection."""
+        EndpointStateHandler.print_error(event.session, "session")
+        event.connection.close()
+
+    def on_link_error(self, event: Any) -> None:
+        """Called when the peer closes a link with an error; logs it and closes the connection."""
+        EndpointStateHandler.print_error(event.link, "link")
+        event.connection.close()
+
+    def on_connection_closing(self, event: Any) -> None:
+        """Called when the peer closes the connection first, without an error; the answer follows by itself."""
+
+    def on_connection_closed(self, event: Any) -> None:
+        """Called when both ends of the connection are closed."""
+
+    def on_session_closing(self, event: Any) -> None:
+        """Called when the peer ends a session first, without an error; the answer follows by itself."""
+
+    def on_session_closed(self, event: Any) -> None:
+        """Called when both ends of a session are closed."""
+
+    def on_link_closing(self, event: Any) -> None:
+        """Called when the peer closes a link first, without an error; the answer follows by itself."""
+
+    def on_link_closed(self, event: Any) -> None:
+        """Called when both ends of a link are closed."""
+
+    def on_disconnected(self, event: Any) -> None:
+        """Called when an open connection is lost, in general twice: for each direction that ends."""
+
+    def on_sendable(self, event: Any) -> None:
+        """Called when a link can send: `event.sender.credit` messages."""
+
+    def on_accepted(self, event: Any) -> None:
+        """Called when the receiver has accepted a message: `event.delivery`."""
+
+    def on_rejected(self, event: Any) -> None:
+        """Called when the receiver has rejected a message: `event.delivery`."""
+
+    def on_released(self, event: Any) -> None:
+        """Called when the receiver has given a message back, released or modified: `event.delivery`."""
+
+    def on_delivery_updated(self, event: Any) -> None:
+        """Called for each change of the receiver's state of a message, after the callback for an outcome."""
+
+    def on_settled(self, event: Any) -> None:
+        """Called when the peer has settled a message: `event.delivery`."""
+
+    def on_message(self, event: Any) -> None:
+        """Called for each message: `event.message`, with `event.delivery` to answer it."""

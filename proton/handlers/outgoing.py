@@ -1,0 +1,77 @@
+"""`OutgoingMessageHandler`: tells a sending application when it may send, and what became of its messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proton.endpoints.delivery import Delivery
+from proton.endpoints.endpoint import LOCAL_ACTIVE, REMOTE_ACTIVE
+from proton.handlers.delegate import Delegating
+
+__all__ = ["OutgoingMessageHandler"]
+
+_OPEN = LOCAL_ACTIVE | REMOTE_ACTIVE
+_ACCEPTED = Delivery.ACCEPTED
+_REJECTED = Delivery.REJECTED
+_RELEASED = Delivery.RELEASED
+_MODIFIED = Delivery.MODIFIED
+
+
+class OutgoingMessageHandler(Delegating):
+    """Calls `on_sendable` when a sender has credit, and a callback for each outcome of a message.
+
+    :param auto_settle: settle a delivery after the receiver has.
+    :param delegate: the object whose methods are called.
+    """
+
+    def __init__(self, auto_settle: bool = True, delegate: Any = None) -> None:
+        Delegating.__init__(self, delegate)
+        self.auto_settle = auto_settle
+
+    def on_link_flow(self, event: Any) -> None:
+        """Calls `on_sendable` for a sender that is open and has credit."""
+        link = event.link
+        if link.is_sender and link.credit and link.state & _OPEN == _OPEN:
+            self.on_sendable(event)
+
+    def on_delivery(self, event: Any) -> None:
+        """Turns what the receiver has said into callbacks."""
+        delivery = event.delivery
+        if not delivery.link.is_sender or not delivery.updated:
+            return
+        state = delivery.remote_state
+        if state == _ACCEPTED:
+            self.on_accepted(event)
+        elif state == _REJECTED:
+            self.on_rejected(event)
+        elif state in (_RELEASED, _MODIFIED):
+            self.on_released(event)
+        self.on_delivery_updated(event)
+        if delivery.settled:
+            self.on_settled(event)
+            if self.auto_settle:
+                delivery.settle()
+
+    def on_sendable(self, event: Any) -> None:
+        """Called when messages may be sent, `event.sender.credit` of them."""
+        self._forward("on_sendable", event)
+
+    def on_accepted(self, event: Any) -> None:
+        """Called when the receiver has accepted a message."""
+        self._forward("on_accepted", event)
+
+    def on_rejected(self, event: Any) -> None:
+        """Called when the receiver has rejected a message."""
+        self._forward("on_rejected", event)
+
+    def on_released(self, event: Any) -> None:
+        """Called when the receiver has given a message back, released or modified."""
+        self._forward("on_released", event)
+
+    def on_delivery_updated(self, event: Any) -> None:
+        """Called for each change that the receiver makes, after the callback for an outcome."""
+        self._forward("on_delivery_updated", event)
+
+    def on_settled(self, event: Any) -> None:
+        """Called when the receiver has settled a message, whatever its outcome."""
+        self._forward("on_settled", event)

@@ -1,0 +1,309 @@
+"""`IOHandler`, which reads, writes and waits for the sockets of transports; `connecting.py` connects them.
+
+It is the container's global handler and sees each event after everybody else. Two ways of work, told apart by
+whether the handler was asked to watch the selectable (`on_selectable_init`):
+* its own: a transport with something to say is only noted. Just before the loop waits, all that were noted are
+  ticked, asked for output and given to their sockets, so one turn of the loop makes one send. A socket is
+  registered for writing only after it has refused bytes.
+* under somebody else's loop: interests are computed at once and announced by `Selectable.update`.
+Keep true: a tick comes before the question for output, because it may make some; no error of a socket or of the
+resolver leaves as an exception, each becomes a condition of its transport.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.handler import Handler
+from proton.handlers.connecting import ConnectAttempt, ConnectSelectable, refresh
+from proton.handlers.endpoint_state import FORCED
+from proton.io import sockets
+from proton.io.poller import READ, WRITE, Poller
+from proton.io.selectable import Selectable
+from proton.transport.transport import Transport
+from proton.url import Url
+
+__all__ = ["ConnectSelectable", "IOHandler", "PythonIO"]
+
+log = logging.getLogger("proton")
+
+#: Turns that may go to writing alone before the selector is asked again, so that no other socket starves.
+WRITING_TURNS = 8
+
+#: Bytes offered to a socket at once: more than its buffer takes would only be copied in vain.
+SEND_SIZE = 256 * 1024
+
+
+class IOHandler(Handler):
+    """Connects, reads and writes sockets, and waits for them: the default global handler of a container.
+
+    :param selector: an object with the interface of the standard library's selectors, for waiting; the best
+        one of the platform when left out.
+    """
+
+    #: finds the addresses of a host name: called with host and port
+    resolve = staticmethod(sockets.resolve)
+
+    def __init__(self, selector: Any = None) -> None:
+        self._poller = Poller(selector)
+        self._noted: dict[Selectable, None] = {}  # transports' selectables to look at before the next wait
+        self._writing_turns = 0
+
+    # Selectables
+
+    def on_selectable_init(self, event: Any) -> None:
+        """Watches a new selectable."""
+        selectable = event.context
+        self._poller.add(selectable)
+        if selectable._transport is not None:
+            self._noted[selectable] = None
+
+    def on_selectable_updated(self, event: Any) -> None:
+        """Takes notice of changed interests."""
+        selectable = event.context
+        if selectable._transport is None:
+            self._poller.update(selectable)
+        elif selectable in self._poller:
+            self._noted[selectable] = None
+
+    def on_selectable_final(self, event: Any) -> None:
+        """Stops watching, and closes the selectable."""
+        selectable = event.context
+        self._poller.remove(selectable)
+        self._noted.pop(selectable, None)
+        selectable.close()
+
+    def on_selectable_readable(self, event: Any) -> None:
+        """Reads what there is and gives it to the transport."""
+        selectable = event.context
+        transport = selectable._transport
+        if transport is None or selectable._terminal:
+            return
+        capacity = transport.capacity()
+        if capacity > 0:
+            try:
+                data = selectable._delegate.recv(capacity)
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                log.error("Couldn't recv: %r", error)
+                transport.close_tail()
+            else:
+                if data:
+                    transport.push(data)
+                else:
+                    self.on_selectable_error(event)
+                    return
+        self._note(event.reactor, selectable)
+
+    def on_selectable_writable(self, event: Any) -> None:
+        """Gives the socket what the transport has to send."""
+        selectable = event.context
+        transport = selectable._transport
+        if transport is None or selectable._terminal:
+            return
+        pending = transport.pending()
+        if pending > 0:
+            data = transport.peek(min(pending, SEND_SIZE))
+            try:
+                sent = selectable._delegate.send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as error:
+                log.error("Couldn't send: %r", error)
+                transport.close_head()
+                sent = len(data)
+            else:
+                transport.pop(sent)
+            selectable._refused = sent < len(data)
+        self._note(event.reactor, selectable)
+
+    def on_selectable_error(self, event: Any) -> None:
+        """Ends both directions of the transport, whose socket is at its end."""
+        selectable = event.context
+        transport = selectable._transport
+        if transport is None or selectable._terminal:
+            return
+        transport.close_head()
+        transport.close_tail()
+        selectable.terminate()
+        selectable.update()
+
+    def on_selectable_expired(self, event: Any) -> None:
+        """Looks at the transport's timers."""
+        selectable = event.context
+        if selectable._transport is not None:
+            self._note(event.reactor, selectable)
+
+    def _note(self, reactor: Any, selectable: Any) -> None:
+        """Has a selectable looked at: before the next wait when we wait for it, at once otherwise."""
+        if selectable._terminal:
+            return
+        if selectable in self._poller._watches:
+            self._noted[selectable] = None
+        else:
+            refresh(selectable, reactor.now)
+            selectable.update()
+
+    # The wait
+
+    def on_reactor_quiesced(self, event: Any) -> None:
+        """Sends what there is to send; waits when nobody else has something to do."""
+        reactor = event.reactor
+        if not reactor.quiesced:
+            return
+        writing = bool(self._noted) and self._flush(reactor)
+        if writing or not reactor.quiesced:
+            self._writing_turns += 1
+            if self._writing_turns < WRITING_TURNS:
+                reactor.yield_()
+                return
+            timeout = 0.0
+        else:
+            timeout = reactor.timeout
+        self._writing_turns = 0
+        _wait(self._poller, reactor, timeout)
+        reactor.yield_()
+
+    def _flush(self, reactor: Any) -> bool:
+        """Brings all noted selectables up to date; true when some of them can write at once."""
+        noted, self._noted = self._noted, {}
+        now = reactor.mark()
+        writing = False
+        for selectable in noted:
+            if selectable._terminal:
+                continue
+            refresh(selectable, now)
+            waits = selectable.writing and selectable._refused
+            self._poller.update(selectable, waits)
+            if selectable.writing and not waits:
+                writing = True
+                selectable.writable()
+        return writing
+
+    def on_reactor_final(self, event: Any) -> None:
+        """Lets go of the selector."""
+        self._poller.close()
+
+    # Connections and transports
+
+    def on_connection_local_open(self, event: Any) -> None:
+        """Gives an outgoing connection a plain transport, when nobody gave it another."""
+        connection = event.connection
+        if connection.state & Endpoint.REMOTE_UNINIT and connection.transport is None:
+            Transport().bind(connection)
+
+    def on_connection_bound(self, event: Any) -> None:
+        """Starts to connect an outgoing connection."""
+        connection = event.connection
+        transport = connection.transport
+        if transport is None or getattr(connection, "_acceptor", None) or getattr(transport, "_selectable", None):
+            return
+        url = connection.url or Url(connection.hostname)
+        url.defaults()
+        if not connection.user:
+            connection.user = url.username
+            connection.password = url.password
+        port: Any = url.port
+        host, port = url.host, int(port)
+        attempt = ConnectAttempt(event.container, transport, host, port)
+        try:
+            attempt.addresses = iter(self.resolve(host, port))
+        except (OSError, UnicodeError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            log.error("Couldn't resolve %s: %s", attempt.place, reason)
+            attempt.fail(f"cannot resolve {attempt.place}: {reason}")
+        else:
+            attempt.next()
+
+    def on_connection_local_close(self, event: Any) -> None:
+        """Gives up a connect that is under way."""
+        transport = event.transport
+        selectable = getattr(transport, "_selectable", None)
+        if isinstance(selectable, ConnectSelectable):
+            selectable.abandon()
+
+    def on_transport(self, event: Any) -> None:
+        """Sees to it that what was made is sent."""
+        selectable = getattr(event.context, "_selectable", None)
+        if selectable is not None and selectable._transport is not None:
+            self._note(event.reactor, selectable)
+
+    def on_transport_tail_closed(self, event: Any) -> None:
+        """Lets go of a connection that the peer was forced to leave, as if its socket were lost (2.8.16)."""
+        connection = event.connection
+        if connection is not None and connection.state & Endpoint.LOCAL_ACTIVE:
+            condition = connection.remote_condition
+            if condition is not None and condition.name == FORCED:
+                event.transport.close_head()
+
+    def on_transport_closed(self, event: Any) -> None:
+        """Finishes the selectable of a transport and unbinds it."""
+        transport = event.transport
+        selectable = getattr(transport, "_selectable", None)
+        if selectable is not None:
+            selectable.terminate()
+            selectable.update()
+            transport._selectable = None
+        transport.unbind()
+
+
+def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
+    """Waits for readiness, the next deadline or the time-out, and queues the events of what has come true."""
+    deadline = poller.deadline()
+    if deadline is not None:
+        timeout = max(0.0, min(timeout, deadline - reactor.mark()))
+    for selectable, mask in poller.wait(timeout, reactor.waker):
+        if mask & READ:
+            selectable.readable()
+        if mask & WRITE:
+            selectable.writable()
+    for selectable in poller.due(reactor.mark()):
+        selectable.expired()
+
+
+class PythonIO:
+    """Another global handler: waits for all selectables anew each time, and leaves the rest to an `IOHandler`.
+
+    Slow for many connections; an example of how to drive selectables oneself.
+    """
+
+    def __init__(self) -> None:
+        #: the selectables that are waited for
+        self.selectables: list[Any] = []
+        self.delegate = IOHandler()
+
+    def on_unhandled(self, method: str, event: Any) -> None:
+        """Hands every other event on.
+
+        :param method: the name of the method that was looked for.
+        """
+        event.dispatch(self.delegate)
+
+    def on_selectable_init(self, event: Any) -> None:
+        """Watches a new selectable."""
+        self.selectables.append(event.context)
+
+    def on_selectable_updated(self, event: Any) -> None:
+        """Nothing: interests are read anew for each wait."""
+
+    def on_selectable_final(self, event: Any) -> None:
+        """Stops watching, and closes the selectable."""
+        selectable = event.context
+        if selectable in self.selectables:
+            self.selectables.remove(selectable)
+        selectable.close()
+
+    def on_reactor_quiesced(self, event: Any) -> None:
+        """Waits until one of the selectables is ready or due."""
+        reactor = event.reactor
+        if not reactor.quiesced:
+            return
+        poller = Poller()
+        for selectable in self.selectables:
+            poller.add(selectable)
+        _wait(poller, reactor, reactor.timeout)
+        poller.close()
+        reactor.yield_()

@@ -1,0 +1,240 @@
+"""`Poller`, which watches many selectables at once, and `Waker`, which ends its wait from any thread.
+
+Keep true: an idle selectable costs nothing per turn. The selector hears of changes only, and deadlines sit in a
+heap in which a later deadline is noticed when the earlier entry falls due: a busy connection moves its own all the
+time. The choice of the selector module is made here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import socket
+import sys
+import threading
+from typing import Any
+
+from proton.io.selectable import Selectable
+
+if sys.version_info >= (3, 10):
+    import selectors
+else:
+    # The last Python that this library imports on; newer ones have taken its improvements over.
+    try:
+        import selectors2 as selectors
+    except ImportError:
+        import selectors
+
+__all__ = ["READ", "WRITE", "Poller", "Waker"]
+
+READ: int = selectors.EVENT_READ
+WRITE: int = selectors.EVENT_WRITE
+
+
+class Waker:
+    """Ends a wait from any thread. Its pair of sockets is made by the first wait and lives until `close`."""
+
+    def __init__(self) -> None:
+        self._pending = False
+        self._closed = False
+        self._receiver: socket.socket | None = None
+        self._sender: socket.socket | None = None
+        self._lock = threading.Lock()  # a descriptor must not be closed, and given anew, under a writer
+
+    def __del__(self) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable on `wake`; made when it is first asked for, -1 after `close`."""
+        with self._lock:
+            if self._receiver is None:
+                if self._closed:
+                    return -1
+                self._receiver, self._sender = socket.socketpair()
+                self._receiver.setblocking(False)
+                self._sender.setblocking(False)
+            return self._receiver.fileno()
+
+    @property
+    def pending(self) -> bool:
+        """True when `wake` was called since the last `clear`: nobody may wait now."""
+        return self._pending
+
+    def wake(self) -> None:
+        """End the wait that is under way, or the next one; from any thread."""
+        # The order counts: a waiter makes the descriptor first and looks at `pending` after that.
+        self._pending = True
+        with self._lock:
+            if self._sender is not None:
+                # Full of earlier calls, it is readable, which is all that matters.
+                with contextlib.suppress(BlockingIOError):
+                    self._sender.send(b"\0")
+
+    def clear(self) -> None:
+        """Take notice: forget what `wake` was called for."""
+        receiver = self._receiver
+        if receiver is not None:
+            with contextlib.suppress(BlockingIOError):
+                receiver.recv(4096)
+        self._pending = False
+
+    def close(self) -> None:
+        """Close the sockets; later calls of `wake` do nothing."""
+        with self._lock:
+            self._closed = True
+            for sock in (self._receiver, self._sender):
+                if sock is not None:
+                    sock.close()
+            self._receiver = self._sender = None
+
+
+class _Watch:
+    """What the selector and the heap were last told about one selectable."""
+
+    __slots__ = ("armed", "fd", "mask")
+
+    def __init__(self) -> None:
+        self.fd = -1
+        self.mask = 0
+        self.armed: float | None = None  # the heap entry that will look at the deadline
+
+
+class Poller:
+    """Waits for selectables, with any object that has the interface of the standard library's selectors.
+
+    :param selector: the selector, which stays its owner's to close; when left out, the best one of the
+        platform, made on first use.
+    """
+
+    def __init__(self, selector: Any = None) -> None:
+        self._selector = selector
+        self._owned = selector is None
+        self._watches: dict[Selectable, _Watch] = {}
+        self._heap: list[tuple[float, int, Selectable]] = []
+        self._count = itertools.count()
+        self._waker_fd = -1
+
+    def __contains__(self, selectable: Selectable) -> bool:
+        return selectable in self._watches
+
+    def add(self, selectable: Selectable) -> None:
+        """Watch a selectable, as it is now."""
+        self._watches[selectable] = _Watch()
+        self.update(selectable)
+
+    def update(self, selectable: Selectable, writing: bool | None = None) -> None:
+        """Take notice of what has changed about a selectable; unknown ones are ignored.
+
+        :param writing: overrides the selectable's own interest.
+        """
+        watch = self._watches.get(selectable)
+        if watch is None:
+            return
+        mask = READ if selectable.reading else 0
+        if selectable.writing if writing is None else writing:
+            mask |= WRITE
+        fd = selectable.fileno()
+        if mask != watch.mask or fd != watch.fd:
+            self._register(selectable, watch, fd, mask)
+        deadline = selectable.deadline
+        if deadline and (watch.armed is None or deadline < watch.armed):
+            watch.armed = deadline
+            heapq.heappush(self._heap, (deadline, next(self._count), selectable))
+
+    def _register(self, selectable: Selectable, watch: _Watch, fd: int, mask: int) -> None:
+        if self._selector is None:
+            self._selector = selectors.DefaultSelector()
+        wanted = fd if mask and fd >= 0 else -1
+        known = watch.fd if watch.mask and watch.fd >= 0 else -1
+        if wanted != known:
+            if known >= 0:
+                self._selector.unregister(known)
+            if wanted >= 0:
+                self._selector.register(wanted, mask, selectable)
+        elif wanted >= 0:
+            self._selector.modify(wanted, mask, selectable)
+        watch.fd = fd
+        watch.mask = mask
+
+    def remove(self, selectable: Selectable) -> None:
+        """Watch a selectable no longer; before its descriptor is closed."""
+        watch = self._watches.pop(selectable, None)
+        if watch is not None:
+            self._register(selectable, watch, -1, 0)
+            if len(self._heap) > 2 * len(self._watches) + 64:
+                # Entries of removed selectables would stay until they fall due, an idle time-out later.
+                self._heap = [entry for entry in self._heap if self._is_armed(entry)]
+                heapq.heapify(self._heap)
+
+    def _is_armed(self, entry: tuple[float, int, Selectable]) -> bool:
+        watch = self._watches.get(entry[2])
+        return watch is not None and watch.armed == entry[0]
+
+    def deadline(self) -> float | None:
+        """The earliest time at which a selectable falls due; None when none will."""
+        heap = self._heap
+        while heap:
+            entry = heap[0]
+            if self._is_armed(entry):
+                selectable = entry[2]
+                deadline = selectable.deadline
+                if deadline is not None and deadline <= entry[0]:
+                    return entry[0]
+                # It has moved away since: look again then.
+                self._watches[selectable].armed = None
+                heapq.heappop(heap)
+                self.update(selectable, bool(self._watches[selectable].mask & WRITE))
+            else:
+                heapq.heappop(heap)
+        return None
+
+    def due(self, now: float) -> list[Selectable]:
+        """The selectables whose deadline has come; each is told once for a deadline."""
+        found: list[Selectable] = []
+        while True:
+            deadline = self.deadline()
+            if deadline is None or deadline > now:
+                return found
+            selectable = heapq.heappop(self._heap)[2]
+            self._watches[selectable].armed = None
+            found.append(selectable)
+
+    def wait(self, timeout: float | None, waker: Waker | None = None) -> list[tuple[Selectable, int]]:
+        """Wait for readiness: pairs of a selectable and READ, WRITE or both.
+
+        :param timeout: seconds at most, 0 for a look only, None for no limit.
+        :param waker: ends the wait early.
+        """
+        if self._selector is None:
+            self._selector = selectors.DefaultSelector()
+        if waker is not None:
+            if self._waker_fd < 0:
+                self._waker_fd = waker.fileno()
+                if self._waker_fd >= 0:
+                    self._selector.register(self._waker_fd, READ, None)
+            if waker.pending:
+                timeout = 0
+        ready = []
+        woken = waker is not None and waker.pending
+        for key, mask in self._selector.select(timeout):
+            if key.data is not None:
+                ready.append((key.data, mask))
+            else:
+                woken = True
+        if woken and waker is not None:
+            waker.clear()
+        return ready
+
+    def close(self) -> None:
+        """Watch nothing any more, and close the selector if this poller made it; it starts anew when used again."""
+        for selectable in list(self._watches):
+            self.remove(selectable)
+        self._heap.clear()
+        selector = self._selector
+        if selector is not None and self._waker_fd >= 0:
+            selector.unregister(self._waker_fd)
+        self._waker_fd = -1
+        if selector is not None and self._owned:
+            selector.close()
+            self._selector = None

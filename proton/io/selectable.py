@@ -1,0 +1,117 @@
+"""`Selectable`: something that a loop waits for, with its interests and its events.
+
+It says what it is interested in (`reading`, `writing`, `deadline`) and queues an event when that comes true. Any
+loop may drive it, ours (`io/poller.py`) or a foreign one: keep waiting out of here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from proton.endpoints.events import Event, EventType
+
+__all__ = ["Loop", "Selectable"]
+
+
+class Loop(Protocol):
+    """What a selectable needs of the loop it belongs to."""
+
+    selectable_count: int
+
+    def push_event(self, obj: Any, etype: EventType) -> None: ...
+
+
+class Selectable:
+    """Something that can become readable or writable, or fall due; each queues an event for its handler.
+
+    Attributes that it does not have are looked up on the delegate.
+
+    :param delegate: a socket, or any object with `fileno` and `close`; None for deadlines alone.
+    :param reactor: the container that gets the events.
+    """
+
+    handler: Any = None
+    #: what sends and receives over it, for connections
+    _transport: Any = None
+    #: it took less than it was offered when it was last written: writability must be waited for
+    _refused = False
+
+    def __init__(self, delegate: Any, reactor: Loop) -> None:
+        self._delegate = delegate
+        self._reactor = reactor
+        #: whether events are wanted when it becomes readable, or writable
+        self.reading = False
+        self.writing = False
+        self._deadline: float | None = None
+        self._terminal = False
+        self._terminated = False  # the final event was queued
+        self._released = False
+        reactor.selectable_count += 1
+        self.push_event(self, Event.SELECTABLE_INIT)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_delegate" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self._delegate, name)
+
+    @property
+    def deadline(self) -> float | None:
+        """When it expires, in seconds as of `time.time`; None for never."""
+        return self._deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float | None) -> None:
+        self._deadline = deadline or None
+
+    @property
+    def is_terminal(self) -> bool:
+        """True once `terminate` was called."""
+        return self._terminal
+
+    def fileno(self) -> int:
+        """The descriptor to watch, -1 when there is none."""
+        return -1 if self._delegate is None else int(self._delegate.fileno())
+
+    def readable(self) -> None:
+        """Queue the event that it can be read."""
+        self.push_event(self, Event.SELECTABLE_READABLE)
+
+    def writable(self) -> None:
+        """Queue the event that it can be written."""
+        self.push_event(self, Event.SELECTABLE_WRITABLE)
+
+    def expired(self) -> None:
+        """Queue the event that its deadline has passed."""
+        self.push_event(self, Event.SELECTABLE_EXPIRED)
+
+    def update(self) -> None:
+        """Say that its interests have changed; after `terminate`, that it is finished."""
+        if not self._terminated:
+            if self._terminal:
+                self._terminated = True
+                self._reactor.selectable_count -= 1
+                self.push_event(self, Event.SELECTABLE_FINAL)
+            else:
+                self.push_event(self, Event.SELECTABLE_UPDATED)
+
+    def terminate(self) -> None:
+        """Finish it: the next `update` queues its final event."""
+        self._terminal = True
+
+    def release(self) -> None:
+        """Leave the delegate open when this selectable closes."""
+        self._released = True
+
+    def close(self) -> None:
+        """Close the delegate, unless it was released."""
+        if self._delegate is not None and not self._released:
+            self._released = True
+            self._delegate.close()
+
+    def push_event(self, context: Any, etype: EventType) -> None:
+        """Queue an event with the container.
+
+        :param context: the object that the event is about.
+        :param etype: the type of the event.
+        """
+        self._reactor.push_event(context, etype)

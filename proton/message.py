@@ -1,0 +1,494 @@
+"""`Message`: a message's sections as attributes (3.2), and the bytes of them.
+
+No link or transport is known here beyond what `send` and `recv` call. The header and properties sections are kept
+as lists in wire order and wire units (milliseconds, plain integers), as short as their last field that is set: what
+`decode` reads is stored as it came and what `encode` writes is stored as it goes; the properties of the class
+convert. Keep true: class attributes hold the defaults, so an untouched message costs nothing; `decode` stores only
+when the whole message was read.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from operator import attrgetter, index
+from typing import TYPE_CHECKING, Any, Callable
+from uuid import UUID
+
+from proton.codec import sections
+from proton.codec.composites import BY_CODE, BY_SYMBOL
+from proton.codec.decode import DECODE, DECODE_ERRORS, DEFAULT_LIMITS, DecodeLimits
+from proton.codec.encode import (
+    ENCODE,
+    encode_binary,
+    encode_buffer,
+    encode_list,
+    out_of_range,
+)
+from proton.codec.sections import decode_header, decode_properties, encode_header, encode_properties
+from proton.codec.types import AnnotationDict, char, symbol, ulong
+from proton.exceptions import DataException, MessageException
+
+if TYPE_CHECKING:
+    from proton.endpoints.delivery import Delivery
+    from proton.endpoints.link import Receiver, Sender
+
+__all__ = ["Message"]
+
+_SND_SETTLED = 1  # sender-settle-mode settled (2.8.2)
+_TYPE_UUID = 18
+
+_ONLY_STR = {str}
+
+
+# -- sections -----------------------------------------------------------------------------------------------------
+
+
+def _encode_annotations(out: list[bytes], name: str, prefix: bytes, value: Any) -> None:
+    if not isinstance(value, dict):
+        raise MessageException(f"{name} must be a dict, got {type(value).__name__}")
+    out.append(prefix)
+    ENCODE[type(value)](out, value)
+
+
+def _check_property_keys(properties: Any) -> None:
+    """Raises unless every key is a string: `symbol` and `char` are other AMQP types (3.2.5)."""
+    if not isinstance(properties, dict):
+        raise MessageException(f"properties must be a dict, got {type(properties).__name__}")
+    for key in properties:
+        if not isinstance(key, str) or isinstance(key, (symbol, char)):
+            raise MessageException(f"application property key is not string type: key={key} {type(key)}")
+
+
+def _section_code(data: bytes, pos: int, limits: DecodeLimits) -> tuple[int, int]:
+    """The code of the section at `pos` whose descriptor is not in its short numeric form, and where its value is."""
+    if data[pos]:
+        raise DataException(f"expected a message section, found constructor 0x{data[pos]:02x}")
+    descriptor, pos = DECODE[data[pos + 1]](data, pos + 2, limits)
+    if type(descriptor) is ulong:
+        return descriptor, pos
+    if type(descriptor) is symbol and descriptor in BY_SYMBOL:
+        return BY_SYMBOL[descriptor].code, pos
+    raise DataException(f"expected a message section, found one described by {descriptor!r:.80}")
+
+
+def _expect(expected: type, value: Any) -> Any:
+    if value is not None and type(value) is not expected:
+        raise DataException(f"expected {expected.__name__}, found {type(value).__name__}")
+    return value
+
+
+def _received_annotations(value: Any) -> AnnotationDict | None:
+    return None if _expect(dict, value) is None else AnnotationDict.from_wire(value)
+
+
+def _fault(error: Exception, code: int, start: int) -> MessageException:
+    """The exception for a section at `start` whose decoding raised `error`; `code` 0 for no known section."""
+    if isinstance(error, (IndexError, struct.error)):
+        reason = "not enough data to decode"
+    elif isinstance(error, UnicodeDecodeError):
+        reason = f"invalid {error.encoding} text: {error.reason}"
+    else:
+        reason = str(error)
+    name = BY_CODE[code].name + " section" if code in BY_CODE else "section"
+    return MessageException(f"{name} at offset {start}: {reason}")
+
+
+# -- values of attributes -----------------------------------------------------------------------------------------
+
+
+def _text(value: Any) -> str | None:
+    if value is None or type(value) is str:
+        return value
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"unrecognized string type: {value!r} ({type(value)})")
+
+
+def _unsigned(name: str, high: int, value: Any) -> int:
+    number = index(value)
+    if not 0 <= number <= high:
+        raise out_of_range(name, 0, high, number)
+    return number
+
+
+def _milliseconds(name: str, low: int, high: int, seconds: Any) -> int | None:
+    """Seconds as whole milliseconds, truncated towards zero; `None` for zero, which means unset."""
+    if isinstance(seconds, (str, bytes, bytearray)):
+        raise TypeError(f"{name} must be a number of seconds, got {seconds!r}")
+    number = int(seconds * 1000)
+    if not low <= number <= high:
+        raise out_of_range(f"{name} in milliseconds", low, high, number)
+    return number or None
+
+
+def _message_id(value: Any) -> Any:
+    """A message id in its wire class: plain int, str, bytes or UUID (3.2.11 to 3.2.14)."""
+    if value is None or isinstance(value, UUID):
+        return value
+    if isinstance(value, int):
+        return _unsigned("message id", 0xFFFFFFFFFFFFFFFF, int(value))
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    if isinstance(value, tuple) and len(value) == 2 and value[0] == _TYPE_UUID:
+        return UUID(bytes=bytes(value[1]))
+    raise MessageException(f"message id must be int, str, bytes or UUID, got {type(value).__name__}")
+
+
+# -- properties of the class, by the list that holds the field ----------------------------------------------------
+
+
+def _with(fields: Sequence[Any], position: int, value: Any) -> Sequence[Any]:
+    """`fields` with one replaced, made just long enough for it."""
+    if value is None and position >= len(fields):
+        return fields
+    return [*fields[:position], *([None] * (position - len(fields))), value, *fields[position + 1 :]]
+
+
+def _header_field(position: int, convert: Callable[[Any], Any], doc: str) -> Any:
+    """The property of a header field; a field that is absent has its default (3.2.1)."""
+    default = sections.HEADER_DEFAULTS[position]
+
+    def get(self: Message) -> Any:
+        fields = self._header
+        value = fields[position] if position < len(fields) else None
+        return default if value is None else value
+
+    def put(self: Message, value: Any) -> None:
+        self._header = _with(self._header, position, convert(value))
+
+    return property(get, put, doc=doc)
+
+
+def _property_field(position: int, convert: Callable[[Any], Any], doc: str, shown: Callable[[Any], Any]) -> Any:
+    """The property of a field of the properties section: `shown` turns what is stored, `None` too, to what is read."""
+
+    def get(self: Message) -> Any:
+        fields = self._fields
+        return shown(fields[position] if position < len(fields) else None)
+
+    def put(self: Message, value: Any) -> None:
+        self._fields = _with(self._fields, position, convert(value))
+
+    return property(get, put, doc=doc)
+
+
+def _text_field(position: int, doc: str) -> Any:
+    return _property_field(position, _text, doc, lambda text: text)
+
+
+def _symbol_field(position: int, doc: str) -> Any:
+    return _property_field(position, _text, doc, lambda text: None if text is None else symbol(text))
+
+
+def _id_field(position: int, doc: str) -> Any:
+    return _property_field(position, _message_id, doc, lambda value: value)
+
+
+def _time_field(position: int, name: str, doc: str) -> Any:
+    low, high = -0x8000000000000000, 0x7FFFFFFFFFFFFFFF
+    return _property_field(position, lambda value: _milliseconds(name, low, high, value), doc, _seconds)
+
+
+def _seconds(milliseconds: int | None) -> float:
+    return milliseconds / 1000.0 if milliseconds else 0.0
+
+
+def _annotations_field(attribute: str, doc: str) -> Any:
+    def put(self: Message, value: Any) -> None:
+        setattr(self, attribute, AnnotationDict(value, raise_on_error=False) if isinstance(value, dict) else value)
+
+    return property(attrgetter(attribute), put, doc=doc)
+
+
+def _user_id(value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    raise TypeError(f"user_id must be bytes or str, got {type(value).__name__}")
+
+
+class Message:
+    """A message: a body, and what says how to deliver and to read it (3.2).
+
+    :param body: any AMQP value.
+    :param kwargs: further attributes by name; `AttributeError` for one that a message does not have.
+    """
+
+    #: The priority of a message that says nothing of it (3.2.1).
+    DEFAULT_PRIORITY = 4
+
+    body: Any = None
+    #: Application properties: a dict with string keys, or `None` (3.2.5).
+    properties: dict[str, Any] | None = None
+
+    _inferred = False
+    _instructions: Any = None
+    _annotations: Any = None
+    _footer: Any = None
+    _header: Sequence[Any] = ()
+    _fields: Sequence[Any] = ()
+
+    instructions: Any = _annotations_field(
+        "_instructions", "Delivery annotations: `None`, or an `AnnotationDict` copied from the dict set (3.2.2)."
+    )
+    annotations: Any = _annotations_field(
+        "_annotations", "Message annotations: `None`, or an `AnnotationDict` copied from the dict set (3.2.3)."
+    )
+    footer: Any = _annotations_field(
+        "_footer", "What follows the body: `None`, or an `AnnotationDict` copied from the dict set (3.2.9)."
+    )
+
+    durable: bool = _header_field(sections.DURABLE, bool, "Whether intermediaries must not lose the message.")
+    priority: int = _header_field(
+        sections.PRIORITY, lambda value: _unsigned("priority", 0xFF, value), "How urgent the message is, 0 to 255."
+    )
+    first_acquirer: bool = _header_field(
+        sections.FIRST_ACQUIRER, bool, "Whether nobody else has acquired the message before."
+    )
+    delivery_count: int = _header_field(
+        sections.DELIVERY_COUNT,
+        lambda value: _unsigned("delivery_count", 0xFFFFFFFF, value),
+        "How many deliveries of the message failed before.",
+    )
+
+    id: Any = _id_field(sections.ID, "What identifies the message: int, str, bytes, UUID, or `None`.")
+    user_id: bytes = _property_field(
+        sections.USER_ID,
+        _user_id,
+        "Who made the message, as bytes; a str is taken as UTF-8.",
+        lambda value: value or b"",
+    )
+    address: str | None = _text_field(sections.TO, "The node that the message is for.")
+    subject: str | None = _text_field(sections.SUBJECT, "What the message is about.")
+    reply_to: str | None = _text_field(sections.REPLY_TO, "The node that replies go to.")
+    correlation_id: Any = _id_field(sections.CORRELATION_ID, "The id of the message that this one answers, as `id`.")
+    content_type: Any = _symbol_field(sections.CONTENT_TYPE, "The MIME type of the body, a `symbol` or `None`.")
+    content_encoding: Any = _symbol_field(sections.CONTENT_ENCODING, "How the body was encoded, a `symbol` or `None`.")
+    expiry_time: float = _time_field(
+        sections.EXPIRY_TIME, "expiry_time", "When the message expires: seconds since 1970-01-01 UTC, 0.0 for never."
+    )
+    creation_time: float = _time_field(
+        sections.CREATION_TIME,
+        "creation_time",
+        "When the message was made: seconds since 1970-01-01 UTC, 0.0 for unknown.",
+    )
+    group_id: str | None = _text_field(sections.GROUP_ID, "The group that the message belongs to.")
+    group_sequence: int = _property_field(
+        sections.GROUP_SEQUENCE,
+        lambda value: _unsigned("group_sequence", 0xFFFFFFFF, value) or None,
+        "The position of the message in its group.",
+        lambda value: value or 0,
+    )
+    reply_to_group_id: str | None = _text_field(sections.REPLY_TO_GROUP_ID, "The group that replies belong to.")
+
+    def __init__(self, body: Any = None, **kwargs: Any) -> None:
+        self.body = body
+        for name, value in kwargs.items():
+            getattr(self, name)
+            setattr(self, name, value)
+
+    @property
+    def inferred(self) -> bool:
+        """Whether a binary body goes as a data section and a list as a sequence; otherwise any body is one value."""
+        return self._inferred
+
+    @inferred.setter
+    def inferred(self, value: Any) -> None:
+        self._inferred = bool(value)
+
+    @property
+    def ttl(self) -> float:
+        """How long the message is of use, in seconds from its sending; 0.0 for no limit."""
+        fields = self._header
+        return _seconds(fields[sections.TTL]) if len(fields) > sections.TTL else 0.0
+
+    @ttl.setter
+    def ttl(self, value: Any) -> None:
+        # No limit may be said as 0, `None` or infinity; the field is left out then.
+        unlimited = value is None or value == float("inf")
+        ttl = None if unlimited else _milliseconds("ttl", 0, 0xFFFFFFFF, value)
+        self._header = _with(self._header, sections.TTL, ttl)
+
+    def clear(self) -> None:
+        """Resets every attribute of the message to its default; attributes of the application stay."""
+        self.body = self.properties = None
+        self._inferred = False
+        self._instructions = self._annotations = self._footer = None
+        self._header = self._fields = ()
+
+    # -- bytes
+
+    def encode(self) -> bytes:
+        """The bytes of the message: the sections that have something set, and always a body (3.2).
+
+        Raises `MessageException` for a value that no AMQP type takes, or an application property key that is no
+        string; `OverflowError` for a number out of range; `UnicodeEncodeError` for text that cannot be encoded.
+        """
+        out: list[bytes] = []
+        try:
+            if self._header:
+                encode_header(out, self._header)
+            if self._instructions is not None:
+                _encode_annotations(out, "instructions", b"\x00\x53\x71", self._instructions)
+            if self._annotations is not None:
+                _encode_annotations(out, "annotations", b"\x00\x53\x72", self._annotations)
+            if self._fields:
+                encode_properties(out, self._fields)
+            properties = self.properties
+            if properties is not None:
+                if type(properties) is not dict or set(map(type, properties)) != _ONLY_STR:
+                    _check_property_keys(properties)
+                out.append(b"\x00\x53\x74")
+                ENCODE[type(properties)](out, properties)
+            body = self.body
+            encoder = ENCODE[type(body)]
+            prefix = b"\x00\x53\x77"
+            if self._inferred:
+                if encoder is encode_binary or encoder is encode_buffer:
+                    prefix = b"\x00\x53\x75"
+                elif encoder is encode_list:
+                    prefix = b"\x00\x53\x76"
+            out.append(prefix)
+            encoder(out, body)
+            if self._footer is not None:
+                _encode_annotations(out, "footer", b"\x00\x53\x78", self._footer)
+        except DataException as error:
+            raise MessageException(str(error)) from error
+        except RecursionError:
+            raise MessageException("the message is nested too deep, or contains itself") from None
+        return b"".join(out)
+
+    def decode(self, data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
+        """Replaces the content of the message by what `data` says.
+
+        Several data sections become one binary body, several sequences one list.
+
+        :param data: one whole message, any bytes-like object. `MessageException` when it is malformed; the message
+            is clear then.
+        :param limits: what decoding may cost.
+        """
+        if type(data) is not bytes:
+            data = bytes(memoryview(data))
+        header: Sequence[Any] = ()
+        fields: Sequence[Any] = ()
+        instructions = annotations = properties = footer = body = None
+        kind = code = start = pos = 0
+        chunks: list[bytes] = []
+        sequence: list[Any] = []
+        size = len(data)
+        try:
+            while pos < size:
+                start = pos
+                code = 0
+                if data[pos] == 0 and data[pos + 1] == 0x53:
+                    code = data[pos + 2]
+                    pos += 3
+                else:
+                    code, pos = _section_code(data, pos, limits)
+                if code == 0x73:
+                    fields, pos = decode_properties(data, pos, limits)
+                    continue
+                if code == 0x70:
+                    header, pos = decode_header(data, pos, limits)
+                    continue
+                value, pos = DECODE[data[pos]](data, pos + 1, limits)
+                if code == 0x77:
+                    kind, body = code, value
+                elif code == 0x75:
+                    kind = code
+                    chunks.append(_expect(bytes, value) or b"")
+                elif code == 0x76:
+                    kind = code
+                    sequence += _expect(list, value) or ()
+                elif code == 0x74:
+                    properties = _expect(dict, value)
+                elif code == 0x72:
+                    annotations = _received_annotations(value)
+                elif code == 0x71:
+                    instructions = _received_annotations(value)
+                elif code == 0x78:
+                    footer = _received_annotations(value)
+                else:
+                    raise DataException(f"expected a message section, found one described by 0x{code:02x}")
+        except DECODE_ERRORS as error:
+            self.clear()
+            raise _fault(error, code, start) from error
+        if kind == 0x75:
+            body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        elif kind == 0x76:
+            body = sequence
+        self.body = body
+        self.properties = properties
+        self._inferred = kind == 0x75 or kind == 0x76
+        self._instructions = instructions
+        self._annotations = annotations
+        self._footer = footer
+        self._header = header
+        self._fields = fields
+
+    # -- links
+
+    def send(self, sender: Sender, tag: Any = None) -> Delivery:
+        """Sends the message over a link and returns its delivery.
+
+        :param sender: the link; it settles the delivery at once when its `snd_settle_mode` says so.
+        :param tag: the delivery tag, `bytes` or `str`; one is made when it is empty.
+        """
+        delivery = sender.delivery(tag or sender.delivery_tag())
+        sender.stream(self.encode())
+        sender.advance()
+        if sender.snd_settle_mode == _SND_SETTLED:
+            delivery.settle()
+        return delivery
+
+    def recv(self, link: Receiver) -> Delivery | None:
+        """Reads and decodes the message of the link's current delivery, advances the link, returns the delivery.
+
+        `None` when the link is a sender, or has no current delivery, or has it only in part. Raises `LinkException`
+        for an aborted delivery, `MessageException` for malformed bytes.
+
+        :param link: the receiver; any link will do.
+        """
+        if link.is_sender:
+            return None
+        delivery = link.current
+        if delivery is None or delivery.partial:
+            return None
+        encoded = link.recv(delivery.pending) or b""
+        delivery.encoded = encoded
+        link.advance()
+        # The peer settled it already, so nobody else will (2.6.12).
+        if link.remote_snd_settle_mode == _SND_SETTLED:
+            delivery.settle()
+        self.decode(encoded)
+        return delivery
+
+    def __repr__(self) -> str:
+        parts = ((name, getattr(self, name)) for name in _SHOWN)
+        return f"Message({', '.join(f'{name}={value!r}' for name, value in parts if value)})"
+
+
+_SHOWN = (
+    "inferred",
+    "address",
+    "reply_to",
+    "durable",
+    "ttl",
+    "priority",
+    "first_acquirer",
+    "delivery_count",
+    "id",
+    "correlation_id",
+    "user_id",
+    "group_id",
+    "group_sequence",
+    "reply_to_group_id",
+    "instructions",
+    "annotations",
+    "properties",
+    "body",
+)

@@ -1,0 +1,110 @@
+"""`Acceptor`: listens on every address of a name and makes a server connection of each caller.
+
+A system that has run out of descriptors must not make the loop spin: the acceptor then rests for a second.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from proton.endpoints.handler import Handler
+from proton.handlers.connecting import attach
+from proton.io import sockets
+from proton.transport.transport import Transport
+from proton.url import Url
+
+__all__ = ["Acceptor"]
+
+log = logging.getLogger("proton")
+
+#: Seconds without accepting after the system has refused to make a socket.
+REST = 1.0
+
+#: Connections taken in one turn, so that callers in great number do not starve those who are in.
+ACCEPTED_PER_TURN = 64
+
+
+class Acceptor(Handler):
+    """What `Container.listen` returns: close it to stop listening.
+
+    :param reactor: the container.
+    :param host: a name or an address; every address of a name is listened on.
+    :param port: a port, 0 for one that is free; `port` tells which.
+    :param handler: the handler of the connections that are accepted; the container's own when it is None.
+    :raises OSError: the name does not resolve, or the port is in use.
+    """
+
+    def __init__(self, reactor: Any, host: str, port: int, handler: Any = None) -> None:
+        self._handler = handler
+        self._ssl_domain: Any = None
+        self._selectables: list[Any] = []
+        for listener in sockets.listen(host, port):
+            selectable = reactor.selectable(handler=self, delegate=listener)
+            selectable.reading = True
+            selectable.update()
+            self._selectables.append(selectable)
+        # The name under which programs have always found the socket, for want of `port`.
+        self._selectable = self._selectables[0]
+
+    @property
+    def addresses(self) -> list[tuple[Any, ...]]:
+        """The socket addresses listened on: host, port, and two more numbers for IPv6; empty once closed."""
+        return [selectable.getsockname() for selectable in self._selectables if selectable.fileno() >= 0]
+
+    @property
+    def port(self) -> int:
+        """The port listened on; 0 once closed."""
+        addresses = self.addresses
+        return int(addresses[0][1]) if addresses else 0
+
+    def set_ssl_domain(self, ssl_domain: Any) -> None:
+        """Have the connections that are accepted from now on use TLS.
+
+        :param ssl_domain: an `SSLDomain` of servers.
+        """
+        self._ssl_domain = ssl_domain
+
+    def close(self) -> None:
+        """Stop listening; connections that were accepted live on. Closing twice does nothing."""
+        for selectable in self._selectables:
+            if not selectable.is_terminal:
+                selectable.terminate()
+                selectable.update()
+
+    def on_selectable_readable(self, event: Any) -> None:
+        """Accepts the callers that wait."""
+        selectable = event.context
+        if selectable.is_terminal:
+            return
+        for _ in range(ACCEPTED_PER_TURN):
+            try:
+                accepted = sockets.accept(selectable._delegate)
+            except OSError as error:
+                log.error("Couldn't accept: %r", error)
+                selectable.reading = False
+                selectable.deadline = event.reactor.now + REST
+                selectable.update()
+                return
+            if accepted is None:
+                return
+            self._serve(event.reactor, *accepted)
+
+    def on_selectable_expired(self, event: Any) -> None:
+        """Accepts again after a rest."""
+        selectable = event.context
+        if not selectable.is_terminal:
+            selectable.deadline = None
+            selectable.reading = True
+            selectable.update()
+
+    def _serve(self, reactor: Any, sock: Any, address: tuple[Any, ...]) -> None:
+        log.info("Accepted connection from %s", address)
+        connection = reactor.connection(reactor.handler if self._handler is None else self._handler)
+        connection.url = Url(host=address[0], port=str(address[1]))
+        connection._acceptor = self
+        transport = Transport(Transport.SERVER)
+        if self._ssl_domain:
+            transport.ssl(self._ssl_domain)
+        transport.bind(connection)
+        attach(reactor, transport, sock)

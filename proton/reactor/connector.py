@@ -1,0 +1,268 @@
+"""Outgoing connections: which transport they get, and how they come back after a loss.
+
+A `Connector` hangs on each connection that `Container.connect` makes. `GlobalOverrides` shows it every event of that
+connection before the global handler sees it, so the connector's transport (SASL, TLS) is bound before the global
+handler would make a plain one. A sequence of attempts is pairs of a delay and a URL: for each delay all URLs, in order.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.handler import Handler, dispatch
+from proton.exceptions import SSLUnavailable
+from proton.handlers.socket_io import IOHandler
+from proton.reactor.tls_config import NO_TLS
+from proton.transport.transport import Transport
+from proton.url import Url
+
+__all__ = ["Backoff", "Connector", "GlobalOverrides", "SessionPerConnection", "Urls"]
+
+log = logging.getLogger("proton")
+
+
+class Backoff:
+    """Delays between attempts to connect: 0, then `initial`, then each time `factor` times as long.
+
+    Iterating over it begins anew.
+
+    :param initial: the first delay that is not 0, in seconds.
+    :param factor: what each delay is multiplied with for the next one.
+    :param max_delay: the longest delay, in seconds.
+    :param max_tries: how many delays there are, None for no end.
+    """
+
+    def __init__(
+        self, initial: float = 0.1, factor: float = 2.0, max_delay: float = 10.0, max_tries: int | None = None
+    ) -> None:
+        self.initial = initial
+        self.factor = factor
+        self.max_delay = max_delay
+        self.max_tries = max_tries
+
+    def __iter__(self) -> Iterator[float]:
+        yield 0.0
+        delay = self.initial
+        count = 1
+        while self.max_tries is None or count < self.max_tries:
+            yield delay
+            count += 1
+            delay = min(self.max_delay, self.factor * delay)
+
+
+class Urls:
+    """The places that a connection may be made to, in order of preference.
+
+    :param values: texts or `Url` objects.
+    :raises ValueError: one of them is no URL, or its port is none.
+    """
+
+    def __init__(self, values: Any) -> None:
+        self.values = [Url(value) for value in values]
+        for url in self.values:
+            url.port  # noqa: B018 -- a bad port shows on reading: better here than in the loop
+
+    def __iter__(self) -> Iterator[Url]:
+        return iter(self.values)
+
+
+class SessionPerConnection:
+    """One session for all the links of a connection, made and opened when the first one needs it."""
+
+    def __init__(self) -> None:
+        self._session: Any = None
+
+    def session(self, connection: Any) -> Any:
+        """The session of a connection.
+
+        :param connection: the connection that this object was made for.
+        """
+        if self._session is None:
+            self._session = connection.session()
+            self._session.open()
+        return self._session
+
+
+def _delays(reconnect: Any) -> Iterator[float]:
+    """The delays of one sequence of attempts.
+
+    :raises TypeError: `reconnect` is no sequence of delays.
+    """
+    if reconnect is None:
+        return iter(Backoff())
+    if hasattr(reconnect, "reset") and hasattr(reconnect, "next"):
+        return _counted_delays(reconnect)
+    return iter(reconnect)
+
+
+def _counted_delays(counter: Any) -> Iterator[float]:
+    """An older form: an object that is asked for one delay after the other, and told when to begin anew."""
+    counter.reset()
+    while True:
+        try:
+            delay = counter.next()
+        except StopIteration:
+            return
+        yield delay
+
+
+class Connector(Handler):
+    """Makes the transports of one outgoing connection, again and again if need be.
+
+    :param address: the places to connect to.
+    :param reconnect: None, False, or a sequence of delays; see `Container.connect`.
+    """
+
+    heartbeat: float | None = None
+    ssl_domain: Any = None
+    allow_insecure_mechs = True
+    allowed_mechs: Any = None
+    sasl_enabled = True
+    user: str | None = None
+    password: str | None = None
+    virtual_host: str | None = None
+    ssl_sni: str | None = None
+    max_frame_size: int | None = None
+
+    def __init__(self, address: Urls, reconnect: Any) -> None:
+        self.address = address
+        self.reconnect = reconnect
+        if reconnect is not False:
+            _delays(reconnect)  # what cannot be used should fail where it is given, not in the loop
+        self._attempts: Iterator[tuple[float, Url]] = iter(())
+        self._task: Any = None  # of the attempt that waits for its time
+        self._waiting: Any = None  # the connection of that attempt
+
+    def __repr__(self) -> str:
+        return f"<Connector {self.address.values!r}>"
+
+    def _sequence(self) -> Iterator[tuple[float, Url]]:
+        for delay in _delays(self.reconnect):
+            for url in self.address:
+                yield delay, url
+
+    def _begin_sequence(self) -> None:
+        self._attempts = iter(()) if self.reconnect is False else self._sequence()
+
+    def on_connection_local_open(self, event: Any) -> None:
+        """Makes the first attempt, at once."""
+        connection = event.connection
+        if connection.transport is not None:
+            return  # the application has bound one of its own
+        self._begin_sequence()
+        first = next(self._attempts, None)
+        self._connect(event.container, connection, self.address.values[0] if first is None else first[1])
+
+    def on_connection_remote_open(self, event: Any) -> None:
+        """The peer has answered: the next loss finds all delays and places fresh."""
+        log.info("Connected to %s", event.connection.hostname)
+        self._begin_sequence()
+
+    def on_connection_local_close(self, event: Any) -> None:
+        """Gives up an attempt that waits for its time."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = self._waiting = None
+            self._finish(event.connection, "already closed")
+
+    def on_transport_closed(self, event: Any) -> None:
+        """The transport is at its end: gets ready for the next attempt, if there is to be one."""
+        connection = event.connection
+        if not connection.state & Endpoint.LOCAL_ACTIVE:
+            self._finish(connection, "already closed")
+            return
+        if self.reconnect is False:
+            self._finish(connection, "reconnect disabled")
+            return
+        event.transport.unbind()
+        delay, url = next(self._attempts, (None, None))
+        if delay is None:
+            self._finish(connection, "giving up retrying")
+        elif not delay:
+            log.info("Disconnected, reconnecting immediately...")
+            self._connect(event.container, connection, url)
+        else:
+            log.info("Disconnected will try to reconnect after %s seconds", delay)
+            self._task = event.container.schedule(delay, self)
+            self._task.url = url
+            self._waiting = connection
+
+    def on_timer_task(self, event: Any) -> None:
+        """Makes the attempt whose time has come."""
+        task = event.context
+        if task is self._task:
+            connection, self._task, self._waiting = self._waiting, None, None
+            self._connect(event.container, connection, task.url)
+
+    def _finish(self, connection: Any, reason: str) -> None:
+        log.info("Disconnected, %s", reason)
+        connection._session_policy = None
+
+    def _connect(self, container: Any, connection: Any, url: Any) -> None:
+        connection.url = url
+        if self.virtual_host is None:
+            connection.hostname = url.host
+        log.info("Connecting to %r...", url)
+        transport = Transport()
+        if self.sasl_enabled:
+            sasl = transport.sasl()
+            sasl.allow_insecure_mechs = self.allow_insecure_mechs
+            connection.user = url.username or self.user
+            connection.password = url.password or self.password
+            if self.allowed_mechs:
+                sasl.allowed_mechs(self.allowed_mechs)
+        transport.bind(connection)
+        if self.heartbeat:
+            transport.idle_timeout = self.heartbeat
+        if url.scheme == Url.AMQPS:
+            self._secure(container, transport, url)
+        if self.max_frame_size:
+            transport.max_frame_size = self.max_frame_size
+
+    def _secure(self, container: Any, transport: Transport, url: Any) -> None:
+        domain = self.ssl_domain
+        if domain is None and container.ssl is not None:
+            domain = container.ssl.client
+        if domain is None:
+            raise SSLUnavailable(NO_TLS)
+        ssl = transport.ssl(domain)
+        ssl.peer_hostname = self.ssl_sni or self.virtual_host or url.host
+
+
+def _reactions(kind: type) -> frozenset[str]:
+    return frozenset(name for name in dir(kind) if name.startswith("on_") and name != "on_unhandled")
+
+
+class GlobalOverrides(Handler):
+    """Shows each event to the connector of its connection, if it has one, and then to the base handler.
+
+    :param base: the global handler proper.
+    """
+
+    _reacts_to = _reactions(IOHandler) | _reactions(Connector)
+
+    def __init__(self, base: Any) -> None:
+        self.base = base
+
+    def reacts_to(self) -> frozenset[str] | None:
+        """The names of the event methods that anybody here has; None when it cannot be known beforehand.
+
+        Most events of a busy connection are for none of them: the loop need not come here then.
+        """
+        base = self.base
+        return self._reacts_to if base.__class__ is IOHandler and not base.handlers else None
+
+    def on_unhandled(self, name: str, *args: Any) -> None:
+        """Passes an event on.
+
+        :param name: the name of the event method.
+        :param args: the event.
+        """
+        event = args[0]
+        overrides = getattr(getattr(event, "connection", None), "_overrides", None)
+        if overrides is not None:
+            dispatch(overrides, name, event)
+        dispatch(self.base, name, event)

@@ -1,0 +1,261 @@
+"""`Container`: the loop with the methods of AMQP: connect, listen, links, transactions.
+
+Everything here only makes and sets up objects and queues events; the network is touched when the loop runs.
+`None` for an option of `connect` means "as the container has it".
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from proton.endpoints.connection import Connection
+from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
+from proton.endpoints.session import Session
+from proton.exceptions import SSLUnavailable
+from proton.reactor import transaction
+from proton.reactor.acceptor import Acceptor
+from proton.reactor.config import configured_options, read_config
+from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConnection, Urls
+from proton.reactor.options import apply_options
+from proton.reactor.reactor import Reactor
+from proton.reactor.tls_config import NO_TLS, SSLConfig, default_config, make_domain
+from proton.url import Url
+
+__all__ = ["Container"]
+
+_CLOSED = LOCAL_CLOSED | REMOTE_CLOSED
+
+
+class Container(Reactor):
+    """An AMQP container: connections, listeners, and the loop in which their events are handled (2.1).
+
+    :param handlers: get the events that no handler of a narrower scope takes.
+    :param kwargs: `container_id`, the name to give to peers (default: a random UUID; None: one for each connection);
+        `global_handler`, in place of the `IOHandler`; `selector`, an object with the interface of the standard
+        library's selectors, to wait with.
+    """
+
+    def __init__(self, *handlers: Any, **kwargs: Any) -> None:
+        super().__init__(*handlers, **kwargs)
+        #: the container-id that outgoing connections send, a str; None for one of its own for each connection
+        self.container_id: str | None = kwargs.get("container_id", str(uuid.uuid4()))
+        #: the default TLS settings, an `SSLConfig`; None when this Python was built without TLS
+        self.ssl = default_config()
+        self.global_handler = GlobalOverrides(self.global_handler)
+        #: unused; kept for programs that look at it
+        self.trigger: Any = None
+        #: the defaults of `connect`
+        self.allow_insecure_mechs = True
+        self.allowed_mechs: Any = None
+        self.sasl_enabled = True
+        self.user: str | None = None
+        self.password: str | None = None
+
+    # -- connections ---------------------------------------------------------------------------------------------
+
+    def connect(
+        self,
+        url: Any = None,
+        urls: Any = None,
+        address: Any = None,
+        handler: Any = None,
+        reconnect: Any = None,
+        heartbeat: float | None = None,
+        ssl_domain: Any = None,
+        **kwargs: Any,
+    ) -> Connection:
+        """Make a connection and open it. It is connected when the loop runs, and again whenever it is lost.
+
+        Without `url` and `urls` the connection configuration file is used.
+
+        :param url: where to connect to, a str or `Url`.
+        :param urls: several of them, to try in turn.
+        :param address: ignored.
+        :param handler: takes the place of the container's handlers for this connection.
+        :param reconnect: the delays between attempts in seconds: None for 0 and then 0.1 doubling up to 10, without
+            end; False for one attempt; a `Backoff` or any sequence of numbers.
+        :param heartbeat: seconds of silence after which the connection counts as lost.
+        :param ssl_domain: the `SSLDomain` for ``amqps``; the container's when left out.
+        :param kwargs: `user`, `password`, `allowed_mechs` (a list, or a str with spaces between),
+            `allow_insecure_mechs`, `sasl_enabled`: how to authenticate; by default as the container has it.
+            `virtual_host`: the host name to ask for; `sni`: the name that TLS verifies; by default that of the URL.
+            `offered_capabilities`, `desired_capabilities`, `properties`: sent with the open (2.7.1).
+            `max_frame_size`: in bytes. `container_id`: for this connection. Other names are ignored.
+        :raises ValueError: no URL; a URL that is none; a configuration file that is no JSON.
+        :raises TypeError: `reconnect` is no sequence.
+        """
+        options: dict[str, Any] = dict(kwargs, ssl_domain=ssl_domain)
+        if not (url or urls or address):
+            options.update(configured_options(read_config(), lambda: make_domain("MODE_CLIENT")))
+            url = options.pop("url")
+        if not (url or urls):
+            raise ValueError("One of url or urls required")
+        connector = self._connector(Urls([url] if url else urls), reconnect, heartbeat, options)
+        connection = self.connection(handler)
+        connection.container = self._option(options, "container_id") or str(uuid.uuid4())
+        for name in ("offered_capabilities", "desired_capabilities", "properties"):
+            if options.get(name) is not None:
+                setattr(connection, name, options[name])
+        if connector.virtual_host:
+            connection.hostname = connector.virtual_host
+        attributes: Any = connection
+        attributes._overrides = connector
+        attributes._session_policy = SessionPerConnection()
+        connection.open()
+        return connection
+
+    def _option(self, options: dict[str, Any], name: str) -> Any:
+        return options[name] if options.get(name) is not None else getattr(self, name)
+
+    def _connector(self, urls: Urls, reconnect: Any, heartbeat: float | None, options: dict[str, Any]) -> Connector:
+        connector = Connector(urls, reconnect)
+        connector.heartbeat = heartbeat
+        connector.ssl_domain = options["ssl_domain"]
+        connector.virtual_host = options.get("virtual_host")
+        connector.ssl_sni = options.get("sni")
+        connector.max_frame_size = options.get("max_frame_size")
+        for name in ("user", "password", "allowed_mechs", "allow_insecure_mechs", "sasl_enabled"):
+            setattr(connector, name, self._option(options, name))
+        return connector
+
+    def _need_tls(self) -> SSLConfig:
+        if self.ssl is None:
+            raise SSLUnavailable(NO_TLS)
+        return self.ssl
+
+    def listen(self, url: Any, ssl_domain: Any = None) -> Acceptor:
+        """Listen for connections, on every address of the host.
+
+        :param url: a str or `Url`, such as ``"localhost:5672"``; port 0 for one that is free (`Acceptor.port`).
+        :param ssl_domain: an `SSLDomain` of servers; the container's for ``amqps`` when left out.
+        :raises OSError: the name does not resolve, or the port is in use.
+        :raises SSLUnavailable: ``amqps``, and this Python was built without TLS.
+        """
+        url = Url(url)
+        if ssl_domain is None and url.scheme == Url.AMQPS:
+            ssl_domain = self._need_tls().server
+        acceptor = self.acceptor(url.host, int(url.port))
+        if ssl_domain is not None:
+            acceptor.set_ssl_domain(ssl_domain)
+        return acceptor
+
+    # -- links ---------------------------------------------------------------------------------------------------
+
+    def create_sender(
+        self,
+        context: Any,
+        target: str | None = None,
+        source: str | None = None,
+        name: str | None = None,
+        handler: Any = None,
+        tags: Any = None,
+        options: Any = None,
+    ) -> Any:
+        """Make a sender and open it.
+
+        :param context: a connection, a session, or a URL, for which a connection is made; its path is the target.
+        :param target: the address to send to; None for an anonymous sender, whose messages have addresses.
+        :param source: the address to name as the source.
+        :param name: the name of the link; made from container-id and addresses when left out.
+        :param handler: takes the place of wider handlers for this link.
+        :param tags: makes delivery tags: a callable without arguments.
+        :param options: a `LinkOption`, or a list of them.
+        """
+        session, path = self._session_for(context)
+        if not target and not source:
+            target = path
+        sender = session.sender(self._link_name(session, name, True, (target, source)))
+        if tags:
+            sender.tag_generator = tags
+        return self._set_up(sender, source, target, handler, options)
+
+    def create_receiver(
+        self,
+        context: Any,
+        source: str | None = None,
+        target: str | None = None,
+        name: str | None = None,
+        dynamic: bool = False,
+        handler: Any = None,
+        options: Any = None,
+    ) -> Any:
+        """Make a receiver and open it.
+
+        :param context: a connection, a session, or a URL, for which a connection is made; its path is the source.
+        :param source: the address to receive from.
+        :param target: the address to name as the target.
+        :param name: the name of the link; made from container-id and addresses when left out.
+        :param dynamic: have the peer make a node; its address is in `remote_source` then.
+        :param handler: takes the place of wider handlers for this link.
+        :param options: a `LinkOption`, or a list of them.
+        """
+        session, path = self._session_for(context)
+        if not source:
+            source = path
+        receiver = session.receiver(self._link_name(session, name, False, (source, target)))
+        if dynamic:
+            receiver.source.dynamic = True
+        return self._set_up(receiver, source, target, handler, options)
+
+    def _set_up(self, link: Any, source: str | None, target: str | None, handler: Any, options: Any) -> Any:
+        if source:
+            link.source.address = source
+        if target:
+            link.target.address = target
+        if handler is not None:
+            link.handler = handler
+        apply_options(options, link)
+        link.open()
+        names = link.connection._link_names
+        names[link.is_sender, link.name] = link
+        return link
+
+    def _session_for(self, context: Any) -> tuple[Any, str | None]:
+        """The session for a new link, and the address that the context names."""
+        if isinstance(context, (str, Url)):
+            url = Url(context)
+            return self._session(self.connect(url=url)), url.path
+        return self._session(context), None
+
+    def _session(self, context: Any) -> Any:
+        if isinstance(context, Session):
+            return context
+        if isinstance(context, Connection):
+            policy = getattr(context, "_session_policy", None)
+            if policy is not None:
+                return policy.session(context)
+            session = context.session()
+            session.open()
+            return session
+        return context.session()
+
+    def _link_name(self, session: Any, name: str | None, is_sender: bool, addresses: tuple[str | None, ...]) -> str:
+        """The name for a new link: the given one, or one that no open link of the connection has in this direction."""
+        connection = session.connection
+        if not hasattr(connection, "_link_names"):
+            connection._link_names = {}
+            connection._link_numbers = {}
+        if name:
+            return name
+        named = "-".join(address for address in addresses if address) or str(uuid.uuid4())
+        base = candidate = f"{connection.container}-{named}"
+        names, numbers = connection._link_names, connection._link_numbers
+        while (is_sender, candidate) in names and names[is_sender, candidate].state & _CLOSED != _CLOSED:
+            # Counted per name, not tried from the start each time: a connection may have thousands of these.
+            numbers[is_sender, base] = number = numbers.get((is_sender, base), 1) + 1
+            candidate = f"{base}-{number}"
+        return candidate
+
+    # -- transactions --------------------------------------------------------------------------------------------
+
+    def declare_transaction(
+        self, context: Any, handler: Any = None, settle_before_discharge: bool = False
+    ) -> transaction.Transaction:
+        """Begin a transaction (4.2).
+
+        :param context: a connection or session; it keeps the link to the coordinator.
+        :param handler: gets the outcomes, see `TransactionHandler`.
+        :param settle_before_discharge: settle what is accepted in the transaction at once.
+        """
+        return transaction.declare(lambda: self._session(context), context, handler, settle_before_discharge)

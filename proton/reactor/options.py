@@ -1,0 +1,152 @@
+"""Link options: small objects that set up a link before it is opened.
+
+`Container.create_sender` and `create_receiver` ask each option whether it is meant for the link (`test`) and
+then let it act (`apply`). An option holds no state of the link: one object may serve many.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proton.codec.types import Described, symbol
+from proton.endpoints.link import Link
+from proton.endpoints.terminus import Terminus
+
+__all__ = [
+    "AtLeastOnce",
+    "AtMostOnce",
+    "Copy",
+    "DurableSubscription",
+    "DynamicNodeProperties",
+    "Filter",
+    "LinkOption",
+    "Move",
+    "ReceiverOption",
+    "Selector",
+    "SenderOption",
+    "apply_options",
+]
+
+
+class LinkOption:
+    """The base of options for links."""
+
+    def apply(self, link: Any) -> None:
+        """Set the link up.
+
+        :param link: a link that was not opened yet.
+        """
+
+    def test(self, link: Any) -> bool:
+        """True when the option is meant for the link.
+
+        :param link: a link that was not opened yet.
+        """
+        return True
+
+
+class SenderOption(LinkOption):
+    """The base of options for senders."""
+
+    def test(self, link: Any) -> bool:
+        """True for a sender."""
+        return bool(link.is_sender)
+
+
+class ReceiverOption(LinkOption):
+    """The base of options for receivers."""
+
+    def test(self, link: Any) -> bool:
+        """True for a receiver."""
+        return bool(link.is_receiver)
+
+
+class AtMostOnce(LinkOption):
+    """Messages are sent settled: fire and forget (2.8.2)."""
+
+    def apply(self, link: Any) -> None:
+        """Sets the sender's settle mode."""
+        link.snd_settle_mode = Link.SND_SETTLED
+
+
+class AtLeastOnce(LinkOption):
+    """Messages are sent unsettled, and settled by the receiver first (2.8.2, 2.8.3)."""
+
+    def apply(self, link: Any) -> None:
+        """Sets both settle modes."""
+        link.snd_settle_mode = Link.SND_UNSETTLED
+        link.rcv_settle_mode = Link.RCV_FIRST
+
+
+class DynamicNodeProperties(LinkOption):
+    """Properties of the node that a dynamic source or target asks for (3.5.9).
+
+    :param props: names and values; the names are sent as symbols.
+    """
+
+    def __init__(self, props: dict[Any, Any] | None = None) -> None:
+        self.properties = {symbol(name): value for name, value in (props or {}).items()}
+
+    def apply(self, link: Any) -> None:
+        """Sets the properties of a receiver's source or a sender's target."""
+        terminus = link.source if link.is_receiver else link.target
+        terminus.properties.put_dict(self.properties)
+
+
+class Filter(ReceiverOption):
+    """A filter set for the source of a receiver (3.5.8).
+
+    :param filter_set: names, as symbols, and described values.
+    """
+
+    def __init__(self, filter_set: dict[Any, Any] | None = None) -> None:
+        self.filter_set = {} if filter_set is None else filter_set
+
+    def apply(self, receiver: Any) -> None:
+        """Sets the filter of the source."""
+        receiver.source.filter.put_dict(self.filter_set)
+
+
+class Selector(Filter):
+    """Only messages for which an expression is true, in the selector syntax of JMS.
+
+    :param value: the expression, for example ``"colour = 'green'"``.
+    :param name: the name of the filter in the filter set.
+    """
+
+    def __init__(self, value: str, name: str = "selector") -> None:
+        super().__init__({symbol(name): Described(symbol("apache.org:selector-filter:string"), value)})
+
+
+class DurableSubscription(ReceiverOption):
+    """A source that lives on when the link is detached: give container and link fixed names (3.5.5, 3.5.6)."""
+
+    def apply(self, receiver: Any) -> None:
+        """Makes the source durable, without an end."""
+        receiver.source.durability = Terminus.DELIVERIES
+        receiver.source.expiry_policy = Terminus.EXPIRE_NEVER
+
+
+class Move(ReceiverOption):
+    """Messages that are received leave the node: the consumer of a queue (3.5.7)."""
+
+    def apply(self, receiver: Any) -> None:
+        """Sets the distribution mode of the source."""
+        receiver.source.distribution_mode = Terminus.DIST_MODE_MOVE
+
+
+class Copy(ReceiverOption):
+    """Messages that are received stay at the node: the browser of a queue (3.5.7)."""
+
+    def apply(self, receiver: Any) -> None:
+        """Sets the distribution mode of the source."""
+        receiver.source.distribution_mode = Terminus.DIST_MODE_COPY
+
+
+def apply_options(options: Any, link: Any) -> None:
+    """Apply one option, or a list of them, to a link; None and options for other links are passed over."""
+    if not options:
+        return
+    for option in options if isinstance(options, (list, tuple)) else [options]:
+        if option.test(link):
+            option.apply(link)

@@ -1,0 +1,333 @@
+"""`Reactor`: the loop. It gives each event of its collector to one scope of handlers, and to the global handler.
+
+The wait for sockets and timers is the global handler's answer to `reactor_quiesced`, so any other loop may take its
+place. Rules for editors:
+1. `process` runs once per event of every message: no call may be added to its path without looking at the counts.
+2. An event leaves the queue after its dispatch. If a handler raises, the next `process` begins with the same event.
+3. What keeps the loop running is counted where it is made and finished (`selectable_count`, pending tasks), whatever
+   the global handler does.
+4. `stop`, `wakeup` and the injectors may be used from other threads, nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from typing import Any
+
+from proton.endpoints.connection import Connection
+from proton.endpoints.events import Collector, Event, EventType
+from proton.endpoints.handler import Handler, dispatch
+from proton.handlers.socket_io import IOHandler
+from proton.io.poller import Waker
+from proton.io.selectable import Selectable
+from proton.reactor.acceptor import Acceptor
+from proton.reactor.connector import GlobalOverrides
+from proton.reactor.timers import Task, Tasks, TimerSelectable
+from proton.url import Url
+
+__all__ = ["Reactor"]
+
+log = logging.getLogger("proton")
+
+#: Seconds that a wait of `run` takes at most. Nothing depends on it but what polls without saying so.
+RUN_TIMEOUT = 3.14159265359
+
+_QUIESCED = Event.REACTOR_QUIESCED
+
+
+def _as_handler(handler: Any) -> Any:
+    if handler is None or isinstance(handler, Handler):
+        return handler
+    wrapper = Handler()
+    wrapper.add(handler)
+    return wrapper
+
+
+class Reactor:
+    """The event loop of a container.
+
+    :param handlers: get the events that no handler of a narrower scope takes.
+    :param kwargs: `global_handler` sees every event after the others (default: an `IOHandler`); `selector` is what that
+        one waits with.
+    """
+
+    def __init__(self, *handlers: Any, **kwargs: Any) -> None:
+        #: connections, acceptors and injectors that are not finished
+        self.selectable_count = 0
+        #: what `on_error` has collected: triples as of `sys.exc_info`
+        self.errors: list[Any] = []
+        #: ends the wait of a global handler that watches it, from any thread
+        self.waker = Waker()
+        self._timeout = 0.0
+        self._now = time.time()
+        self._tasks = Tasks()
+        self._timers: TimerSelectable | None = None
+        self._yield = False
+        self._stopped = False
+        self._ended = False  # the final event was queued
+        self._collector = Collector()
+        self._collector.container = self
+        self._handler: Any = Handler()
+        for handler in handlers:
+            self._handler.add(handler)
+        self._reacts: frozenset[str] | None = None  # the events that the global handler is interested in, None for all
+        global_handler = kwargs.get("global_handler")
+        self.global_handler = IOHandler(kwargs.get("selector")) if global_handler is None else global_handler
+
+    # -- handlers and settings -----------------------------------------------------------------------------------
+
+    @property
+    def handler(self) -> Any:
+        """The handler of events that no narrower scope takes; ``container.handler.add(h)`` adds to it."""
+        return self._handler
+
+    @handler.setter
+    def handler(self, handler: Any) -> None:
+        self._handler = _as_handler(handler)
+
+    @property
+    def global_handler(self) -> Any:
+        """The handler that sees every event after all others: it does the input and output."""
+        return self._global_handler
+
+    @global_handler.setter
+    def global_handler(self, handler: Any) -> None:
+        self._global_handler = handler
+        self._look_at_global_handler()
+
+    def _look_at_global_handler(self) -> None:
+        handler = self._global_handler
+        self._reacts = handler.reacts_to() if handler.__class__ is GlobalOverrides else None
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one wait for input or output may take."""
+        return self._timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._timeout = seconds
+
+    @property
+    def now(self) -> float:
+        """The time of this turn of the loop, in seconds as of `time.time`."""
+        return self._now
+
+    def mark(self) -> float:
+        """Bring `now` up to date, and return it."""
+        self._now = time.time()
+        return self._now
+
+    @property
+    def quiesced(self) -> bool:
+        """True when no event waits but the one that says so."""
+        events = self._collector.events
+        return not events or (len(events) == 1 and events[0].type is _QUIESCED)
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run until nothing is left to do: no connection, acceptor or injector open, no task pending.
+
+        Exceptions of handlers come out of here. Once it has returned, calling it again does nothing.
+        """
+        if self._handler is None:
+            return
+        self._timeout = RUN_TIMEOUT
+        self.start()
+        while self.process():
+            pass
+        self.stop()
+        self.process()
+        self._handler = self.global_handler = None
+
+    def start(self) -> None:
+        """Begin: queue the first event. `run` does this itself."""
+        self._ended = False
+        self.push_event(self, Event.REACTOR_INIT)
+        if self._timers is None:
+            self._timers = TimerSelectable(self)
+
+    def stop(self) -> None:
+        """End the loop after the events that are queued, even if connections are open; from any thread.
+
+        :raises Exception: the last one given to `on_error`; those before it are printed.
+        """
+        self._stopped = True
+        self.wakeup()
+        errors, self.errors = self.errors, []
+        for error in errors[:-1]:
+            traceback.print_exception(*error)
+        if errors:
+            _kind, value, trace = errors[-1]
+            raise value.with_traceback(trace)
+
+    def process(self) -> bool:
+        """Handle events until it is time to wait, or wait once; False when nothing is left to do."""
+        self.mark()
+        self._look_at_global_handler()
+        events = self._collector.events
+        debugging = log.isEnabledFor(logging.DEBUG)
+        previous = None
+        while True:
+            if self._yield:
+                self._yield = False
+                if debugging:
+                    log.debug("%s Yielding", self)
+                return True
+            if events:
+                event = events[0]
+                previous = event.type
+                if debugging:
+                    log.debug("%s recvd Event: %r", self, event)
+                method = previous.method
+                dispatch(event.handler or self._handler, method, event)
+                reacts = self._reacts
+                if reacts is None or method in reacts:
+                    dispatch(self._global_handler, method, event)
+                if events and events[0] is event:
+                    events.popleft()
+            elif not self._stopped and (self.selectable_count > 0 or self._tasks.deadline() is not None):
+                if previous is not _QUIESCED:
+                    self.push_event(self, _QUIESCED)
+                return True
+            elif self._timers is not None:
+                timers, self._timers = self._timers, None
+                timers.terminate()
+                timers.update()
+            else:
+                return self._end(debugging)
+
+    def _end(self, debugging: bool) -> bool:
+        if self._ended:
+            # The final event has been handled: nobody waits any more.
+            self.waker.close()
+        else:
+            if debugging:
+                log.debug("%s Stopping", self)
+            self._ended = True
+            self.push_event(self, Event.REACTOR_FINAL)
+        return False
+
+    def do_work(self, timeout: float | None = None) -> bool:
+        """As `process`, with a limit for the wait.
+
+        :param timeout: seconds, kept for later waits too.
+        """
+        if timeout:
+            self._timeout = timeout
+        return self.process()
+
+    def yield_(self) -> None:
+        """Have `process` return before it handles another event."""
+        self._yield = True
+
+    def wakeup(self) -> None:
+        """End the wait of the loop; from any thread."""
+        self.waker.wake()
+
+    def on_error(self, info: Any) -> None:
+        """Keep an exception for `stop` to raise, and have `process` return.
+
+        :param info: a triple as of `sys.exc_info`.
+        """
+        self.errors.append(info)
+        self.yield_()
+
+    def push_event(self, obj: Any, etype: EventType) -> None:
+        """Queue an event.
+
+        :param obj: its context; an `ApplicationEvent` is dispatched as it is.
+        :param etype: its type.
+        """
+        self._collector.put(obj, etype)
+
+    def stop_events(self) -> None:
+        """Drop the events that are queued, and all later ones."""
+        self._collector.release()
+
+    # -- timers --------------------------------------------------------------------------------------------------
+
+    def schedule(self, delay: float, handler: Any) -> Task:
+        """Have ``on_timer_task`` called later.
+
+        :param delay: seconds, counted from `now`.
+        :param handler: the object to call; the container's own handlers are called when it is None.
+        """
+        earliest = self._tasks.deadline()
+        deadline = self._now + delay
+        task = Task(self, deadline, handler)
+        self._tasks.add(task)
+        if self._timers is not None and (earliest is None or deadline < earliest):
+            self._timers.update()
+        return task
+
+    @property
+    def timer_deadline(self) -> float | None:
+        """When the next task is due, None when none is pending."""
+        return self._tasks.deadline()
+
+    def timer_tick(self) -> None:
+        """Queue the events of the tasks that are due."""
+        for task in self._tasks.due(self._now):
+            self.push_event(task, Event.TIMER_TASK)
+
+    # -- selectables and connections -----------------------------------------------------------------------------
+
+    def selectable(self, handler: Any = None, delegate: Any = None) -> Selectable:
+        """Watch something of one's own.
+
+        :param handler: gets the events.
+        :param delegate: has `fileno` and `close`; the handler when left out.
+        """
+        selectable = Selectable(handler if delegate is None else delegate, self)
+        selectable.handler = handler
+        return selectable
+
+    def update(self, selectable: Selectable) -> None:
+        """Take notice of changed interests of a selectable."""
+        selectable.update()
+
+    def acceptor(self, host: str, port: int, handler: Any = None) -> Acceptor:
+        """Listen.
+
+        :param host: a name or an address.
+        :param port: a port, 0 for any one that is free.
+        :param handler: the handler of accepted connections; the container's own when it is None.
+        :raises OSError: the name does not resolve, or the port is in use.
+        """
+        return Acceptor(self, host, port, handler)
+
+    def connection(self, handler: Any = None) -> Connection:
+        """Make a connection of this container, for `open` to connect to its `url`. `Container.connect` does more.
+
+        :param handler: its handler; the container's own when it is None.
+        """
+        connection = Connection()
+        connection.handler = handler
+        connection.collect(self._collector)
+        return connection
+
+    def connection_to_host(self, host: str, port: Any, handler: Any = None) -> Connection:
+        """As `connection`, with the address that it will connect to.
+
+        :param host: a name or an address.
+        :param port: a number or a service name.
+        """
+        connection = self.connection(handler)
+        self.set_connection_host(connection, host, port)
+        return connection
+
+    def set_connection_host(self, connection: Connection, host: str, port: Any) -> None:
+        """Change the address that a connection will connect to.
+
+        :param host: a name or an address.
+        :param port: a number or a service name.
+        """
+        connection.url = Url(host=host, port=port)
+
+    def get_connection_address(self, connection: Connection) -> str | None:
+        """The address that a connection connects to, or comes from, as a URL; None while it has none."""
+        return connection.connected_address

@@ -1,0 +1,187 @@
+"""`Transaction`: work that is committed or undone as a whole, by the peer's coordinator (4.1 to 4.4).
+
+Declares and discharges are messages on a control link, one per connection or session; their outcomes come back
+as the states of these deliveries. Only a settled outcome counts. `declare` finds or makes the control link.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from proton.codec.types import Described, symbol
+from proton.endpoints.delivery import Delivery
+from proton.endpoints.disposition import DispositionType, TransactionalDisposition
+from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.handler import dispatch
+from proton.endpoints.terminus import Terminus
+from proton.handlers.outgoing import OutgoingMessageHandler
+from proton.message import Message
+
+__all__ = ["Transaction", "declare"]
+
+log = logging.getLogger("proton")
+
+_DECLARED = DispositionType.TRANSACTION_DECLARED
+
+
+class Transaction:
+    """A transaction. Made by `Container.declare_transaction`; usable once `on_transaction_declared` was called.
+
+    :param txn_ctrl: the control link.
+    :param handler: gets the outcomes, see `TransactionHandler`.
+    :param settle_before_discharge: settle what is accepted at once, not only on success.
+    """
+
+    def __init__(self, txn_ctrl: Any, handler: Any, settle_before_discharge: bool = False) -> None:
+        self.txn_ctrl = txn_ctrl
+        self.handler = handler
+        #: the id that the coordinator has given it, bytes; None before
+        self.id: bytes | None = None
+        #: True once it was discharged with an abort
+        self.failed = False
+        self.settle_before_discharge = settle_before_discharge
+        self._declare: Delivery | None = None
+        self._discharge: Delivery | None = None
+        self._pending: list[Delivery] = []
+        self.declare()
+
+    def commit(self) -> None:
+        """Make all of its work count."""
+        self.discharge(False)
+
+    def abort(self) -> None:
+        """Undo all of its work."""
+        self.discharge(True)
+
+    def declare(self) -> None:
+        """Ask the coordinator for the transaction; the constructor does."""
+        self._declare = self._send_ctrl("amqp:declare:list", [None])
+
+    def discharge(self, failed: bool) -> None:
+        """End it.
+
+        :param failed: True to undo its work.
+        """
+        self.failed = failed
+        self._discharge = self._send_ctrl("amqp:discharge:list", [self.id, failed])
+
+    def _send_ctrl(self, descriptor: str, value: list[Any]) -> Delivery:
+        delivery: Any = self.txn_ctrl.send(Message(body=Described(symbol(descriptor), value)))
+        delivery.transaction = self
+        return delivery  # type: ignore[no-any-return]
+
+    def send(self, sender: Any, msg: Message, tag: Any = None) -> Delivery:
+        """Send a message as part of it.
+
+        :param sender: a link.
+        :param msg: the message.
+        :param tag: the delivery tag, if it is not to be made.
+        """
+        delivery: Delivery = sender.send(msg, tag=tag)
+        delivery.update(TransactionalDisposition(self.id))
+        return delivery
+
+    def accept(self, delivery: Delivery) -> None:
+        """Accept a message as part of it.
+
+        :param delivery: the delivery of the message.
+        """
+        self.update(delivery, Delivery.ACCEPTED)
+        if self.settle_before_discharge:
+            delivery.settle()
+        else:
+            self._pending.append(delivery)
+
+    def update(self, delivery: Delivery, state: Any = None) -> None:
+        """Give a delivery an outcome as part of it.
+
+        :param delivery: the delivery.
+        :param state: the outcome, such as `Delivery.REJECTED`; nothing happens without one.
+        """
+        if state:
+            delivery.update(TransactionalDisposition(self.id, state))
+
+    def handle_outcome(self, event: Any) -> None:
+        """Takes what the coordinator has said about a declare or a discharge."""
+        delivery: Delivery = event.delivery
+        if delivery is self._declare:
+            self._declared(event, delivery)
+        elif delivery is self._discharge:
+            self._discharged(event, delivery)
+
+    def _declared(self, event: Any, delivery: Delivery) -> None:
+        state = delivery.remote_state
+        if state == _DECLARED and delivery.remote.id:
+            self.id = bytes(delivery.remote.id)
+            self._report("on_transaction_declared", event)
+            return
+        if state != Delivery.REJECTED:
+            log.warning("Unexpected outcome for declare: %s", state)
+        self._report("on_transaction_declare_failed", event)
+
+    def _discharged(self, event: Any, delivery: Delivery) -> None:
+        if delivery.remote_state == Delivery.REJECTED:
+            if not self.failed:
+                self._report("on_transaction_commit_failed", event)
+                self._release_pending()
+        elif self.failed:
+            self._report("on_transaction_aborted", event)
+            self._release_pending()
+        else:
+            self._report("on_transaction_committed", event)
+        self._pending = []
+
+    def _release_pending(self) -> None:
+        for delivery in self._pending:
+            delivery.update(Delivery.RELEASED)
+            delivery.settle()
+
+    def _report(self, method: str, event: Any) -> None:
+        callback = getattr(self.handler, method, None)
+        if callback:
+            callback(event)
+
+
+class _ControlHandler(OutgoingMessageHandler):
+    """Handles a control link: outcomes go to their transactions, all other events to the application.
+
+    :param delegate: the handler that the first transaction was declared with.
+    """
+
+    def __init__(self, delegate: Any) -> None:
+        super().__init__(auto_settle=True)
+        self._application = delegate
+
+    def on_settled(self, event: Any) -> None:
+        """Gives a settled outcome to its transaction."""
+        transaction = getattr(event.delivery, "transaction", None)
+        if transaction is not None:
+            event.transaction = transaction
+            transaction.handle_outcome(event)
+
+    def on_unhandled(self, method: str, *args: Any) -> None:
+        """Passes the opens, closes and errors of the link on.
+
+        :param method: the name of the event method.
+        :param args: the event.
+        """
+        if self._application is not None:
+            dispatch(self._application, method, args[0])
+
+
+def declare(session: Any, context: Any, handler: Any, settle_before_discharge: bool) -> Transaction:
+    """Declare a transaction over the control link of a context, made now if there is none.
+
+    :param session: gives the session for a new control link when called.
+    :param context: the connection or session that the control link is kept for.
+    """
+    txn_ctrl = getattr(context, "_txn_ctrl", None)
+    if txn_ctrl is None or txn_ctrl.state & (Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED):
+        txn_ctrl = session().sender("txn-ctrl")
+        txn_ctrl.target.type = Terminus.COORDINATOR
+        txn_ctrl.target.capabilities.put_object(symbol("amqp:local-transactions"))
+        txn_ctrl.handler = _ControlHandler(handler)
+        txn_ctrl.open()
+        context._txn_ctrl = txn_ctrl
+    return Transaction(txn_ctrl, handler, settle_before_discharge)

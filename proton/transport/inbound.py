@@ -1,0 +1,490 @@
+"""What comes in: one function for each performative, acting on endpoints and putting events (2.7).
+
+Each takes the transport, the channel, the decoded fields and what followed them in the frame. Inbound acts
+at once; what has to be answered is only marked. A fault of the peer raises `ProtocolViolation` for the
+connection, or `EndpointViolation` for the session or link that must be closed for it; the frame loop catches
+both. The three hot performatives look at their fields by hand and fall back to the table of the composite when
+a field is not of the expected class; the others always use the table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable
+
+from proton.codec.composites import (
+    ATTACH,
+    BEGIN,
+    CLOSE,
+    DETACH,
+    DISPOSITION,
+    END,
+    FLOW,
+    OPEN,
+    TRANSFER,
+    Composite,
+    check_fields,
+)
+from proton.codec.types import SymbolList
+from proton.endpoints.condition import (
+    DECODE_ERROR,
+    FRAMING_ERROR,
+    HANDLE_IN_USE,
+    INVALID_FIELD,
+    MESSAGE_SIZE_EXCEEDED,
+    NOT_ALLOWED,
+    RESOURCE_LIMIT_EXCEEDED,
+    TRANSFER_LIMIT_EXCEEDED,
+    UNATTACHED_HANDLE,
+    WINDOW_VIOLATION,
+    decode_condition,
+)
+from proton.endpoints.delivery import Delivery
+from proton.endpoints.disposition import decode_state
+from proton.endpoints.endpoint import LOCAL_CLOSED
+from proton.endpoints.events import Event
+from proton.endpoints.link import Link, Receiver, Sender
+from proton.endpoints.session import HANDLE_MAX, Session
+from proton.endpoints.terminus import load_terminus
+from proton.exceptions import DataException, ProtocolViolation
+
+if TYPE_CHECKING:
+    from proton.endpoints.connection import Connection
+    from proton.transport.transport import Transport
+
+_SERIAL = 0xFFFFFFFF
+_HALF = 0x80000000
+_DELIVERY = Event.DELIVERY
+_LINK_FLOW = Event.LINK_FLOW
+
+
+class EndpointViolation(Exception):
+    """The peer broke a rule of a session or link: that one is closed with the condition, the rest lives on."""
+
+    def __init__(self, endpoint: Session | Link, condition: str, description: str) -> None:
+        super().__init__(condition, description)
+        self.endpoint = endpoint
+        self.condition = condition
+        self.description = description
+
+
+def _checked(composite: Composite, fields: list[Any]) -> list[Any]:
+    try:
+        return check_fields(composite, fields)
+    except DataException as error:
+        raise ProtocolViolation(DECODE_ERROR, str(error)) from None
+
+
+def _bound(transport: Transport) -> Connection:
+    connection = transport.connection
+    if connection is None or not transport._open_received:
+        raise ProtocolViolation(NOT_ALLOWED, "expected open as the first frame")
+    return connection
+
+
+def _session(transport: Transport, channel: int) -> Session:
+    session = transport._remote_channels.get(channel)
+    if session is None:
+        _bound(transport)
+        raise ProtocolViolation(NOT_ALLOWED, f"no such channel: {channel}")
+    return session
+
+
+def _link(session: Session, handle: Any, frame: str) -> Link:
+    link = session._remote_handles.get(handle)
+    if link is None:
+        raise EndpointViolation(session, UNATTACHED_HANDLE, f"no such handle: {handle}, in {frame}")
+    return link
+
+
+def _symbols(value: list[Any] | None) -> SymbolList | None:
+    return None if value is None else SymbolList(value, raise_on_error=False)
+
+
+def on_open(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+    if transport._open_received:
+        raise ProtocolViolation(NOT_ALLOWED, "expected one open on a connection, got a second one")
+    checked = _checked(OPEN, fields)
+    container, hostname, frame_size, channel_max, idle_ms, _, _, offered, desired, properties = checked
+    connection = transport.connection
+    if connection is None:
+        transport._hold(fields)
+        return
+    transport._open_received = True
+    connection.remote_container = container
+    connection.remote_hostname = hostname
+    connection.remote_offered_capabilities = _symbols(offered)
+    connection.remote_desired_capabilities = _symbols(desired)
+    connection.remote_properties = properties
+    if frame_size is not None:
+        transport._set_remote_max_frame_size(frame_size)
+    if channel_max is not None:
+        transport.remote_channel_max = channel_max
+    connection._remote_opened()
+    if idle_ms:
+        transport._remote_idle_timeout_ms = idle_ms
+        connection._collector.emit(Event.TRANSPORT, transport)
+    if connection.state & LOCAL_CLOSED:
+        _schedule_closing(connection)
+
+
+def _schedule_closing(connection: Connection) -> None:
+    """The ends and the close waited for the peer's open."""
+    connection._schedule(connection)
+    for session in connection._members:
+        if session.state & LOCAL_CLOSED:
+            connection._schedule(session)
+
+
+def on_begin(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+    connection = _bound(transport)
+    remote_channel, next_outgoing_id, incoming_window, _, handle_max = _checked(BEGIN, fields)[:5]
+    if channel > transport.channel_max:
+        raise ProtocolViolation(
+            FRAMING_ERROR, f"remote channel {channel} is above negotiated channel_max {transport.channel_max}."
+        )
+    if channel in transport._remote_channels:
+        raise ProtocolViolation(NOT_ALLOWED, f"begin on channel {channel}, which has a session already")
+    if remote_channel is None:
+        session = connection.session()
+    else:
+        known = connection._local_channels.get(remote_channel)
+        if known is None:
+            raise ProtocolViolation(INVALID_FIELD, f"begin reply to unknown channel {remote_channel}.")
+        if known._remote_channel is not None:
+            raise ProtocolViolation(NOT_ALLOWED, f"second begin reply to channel {remote_channel}")
+        session = known
+    transport._remote_channels[channel] = session
+    session._remote_channel = channel
+    session._next_incoming_id = next_outgoing_id
+    session._remote_incoming_window = incoming_window
+    if handle_max is not None:
+        session._handle_max = min(handle_max, HANDLE_MAX)
+    session._remote_opened()
+    if session.state & LOCAL_CLOSED:
+        connection._schedule(session)
+
+
+def on_attach(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+    session = _session(transport, channel)
+    if session._violated:
+        return
+    checked = _checked(ATTACH, fields)
+    name, handle, peer_receives, snd_settle_mode, rcv_settle_mode, source, target = checked[:7]
+    initial_delivery_count, max_message_size = checked[9:11]
+    if handle > HANDLE_MAX:
+        raise ProtocolViolation(FRAMING_ERROR, f"remote handle {handle} is above handle_max {HANDLE_MAX}")
+    if handle in session._remote_handles:
+        raise EndpointViolation(session, HANDLE_IN_USE, f"attach of {name!r} on handle {handle}, which is in use")
+    link = session._links.get((peer_receives, name))
+    if link is not None and link._remote_handle is not None:
+        raise EndpointViolation(session, INVALID_FIELD, f"link name already attached: {name}")
+    try:
+        remote_source, remote_target = load_terminus(source), load_terminus(target)
+    except DataException as error:
+        raise ProtocolViolation(DECODE_ERROR, str(error)) from None
+    if link is None or link._remotely_detached:
+        link = session.sender(name) if peer_receives else session.receiver(name)
+    link._remote_handle = handle
+    session._remote_handles[handle] = link
+    link.remote_source, link.remote_target = remote_source, remote_target
+    if snd_settle_mode is not None:
+        link.remote_snd_settle_mode = snd_settle_mode
+    if rcv_settle_mode is not None:
+        link.remote_rcv_settle_mode = rcv_settle_mode
+    link.remote_max_message_size = max_message_size or 0
+    link.remote_properties = checked[13]
+    if not peer_receives:
+        link._delivery_count = link._credit_limit = initial_delivery_count or 0
+    link._remote_opened()
+
+
+def on_flow(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+    session = _session(transport, channel)
+    if session._violated:
+        return
+    checked = _checked(FLOW, fields)
+    next_incoming_id, incoming_window, _, _, handle, delivery_count, link_credit, available, drain, echo = checked[:10]
+    connection = session.connection
+    # 2.5.6; without a next-incoming-id the peer has not seen our begin, whose ids started at 0
+    window = ((next_incoming_id or 0) + incoming_window - session._next_outgoing_id) & _SERIAL
+    session._remote_incoming_window = window if window < _HALF else 0
+    if session._blocked and session._remote_incoming_window:
+        blocked, session._blocked = session._blocked, {}
+        for sender in blocked:
+            _queue(connection, sender)
+    if handle is None:
+        if echo:
+            session._flow_due = True
+            connection._schedule(session)
+        return
+    link = _link(session, handle, "flow")
+    if link.is_sender:
+        _flow_to_sender(link, delivery_count, link_credit, bool(drain))  # type: ignore[arg-type]
+    else:
+        _flow_to_receiver(link, delivery_count, available)  # type: ignore[arg-type]
+    if echo:
+        link._flow_due = True
+        connection._schedule(link)
+    connection._collector.emit(_LINK_FLOW, link)
+
+
+def _queue(connection: Connection, sender: Sender) -> None:
+    if sender._outgoing and not sender._sending:
+        sender._sending = True
+        connection._senders.append(sender)
+
+
+def _flow_to_sender(link: Sender, delivery_count: int | None, link_credit: int | None, drain: bool) -> None:
+    if link_credit is not None:
+        # 2.6.7; before its attach was seen the receiver does not know our delivery-count, which starts at 0
+        granted = ((delivery_count or 0) + link_credit - link._delivery_count) & _SERIAL
+        credit = granted if granted < _HALF else 0
+        link.credit += credit - link._link_credit
+        link._link_credit = credit
+    link._drain_mode = drain
+    _queue(link.connection, link)
+
+
+def _flow_to_receiver(link: Receiver, delivery_count: int | None, available: int | None) -> None:
+    if available is not None:
+        link.available = available
+    if delivery_count is not None:
+        given_back = (delivery_count - link._delivery_count) & _SERIAL
+        if 0 < given_back < _HALF:
+            link._delivery_count = delivery_count
+            link._link_credit -= given_back
+            link.credit -= given_back
+            link._drained += given_back
+
+
+def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+    session = transport._remote_channels.get(channel)
+    if session is None or session._violated:
+        _session(transport, channel)
+        return
+    if session._incoming_window <= 0:
+        raise EndpointViolation(session, WINDOW_VIOLATION, "incoming session window exceeded")
+    session._incoming_window -= 1
+    session._next_incoming_id = session._next_incoming_id + 1 & _SERIAL
+    count = len(fields)
+    fields = (fields + _NO_FIELDS)[:11] if count < 6 or count > 6 else fields + _FIVE_NONES
+    handle, number, tag, message_format, settled, more, _, state, _, aborted, _ = fields
+    if not (
+        handle.__class__ is int
+        and (number.__class__ is int or number is None)
+        and (tag.__class__ is bytes or tag is None)
+        and (settled is None or settled is True or settled is False)
+        and (more is None or more is True or more is False)
+        and (aborted is None or aborted is True or aborted is False)
+    ):
+        fields = _checked(TRANSFER, fields)
+        handle, number, tag, message_format, settled, more, _, state, _, aborted, _ = fields
+    link = session._remote_handles.get(handle)
+    if link is None:
+        raise EndpointViolation(session, UNATTACHED_HANDLE, f"no such handle: {handle}, in transfer")
+    if link._violated:
+        if number is not None:
+            session._expected_delivery_id = number + 1 & _SERIAL
+        return
+    if link.is_sender:
+        raise EndpointViolation(link, NOT_ALLOWED, f"transfer on link {link.name!r}, whose receiver the peer is")
+    delivery = link._arriving  # type: ignore[attr-defined]
+    if delivery is None:
+        delivery = _first_frame(session, link, number, tag, settled)  # type: ignore[arg-type]
+        delivery._message_format = message_format or 0
+    else:
+        _later_frame(session, delivery, number, settled)
+    if state is not None:
+        try:
+            delivery.remote_state, delivery._remote_value = decode_state(state)
+        except DataException as error:
+            raise ProtocolViolation(DECODE_ERROR, str(error)) from None
+    if payload:
+        _add_payload(transport, session, link, delivery, payload)  # type: ignore[arg-type]
+    if aborted:
+        session._read(len(delivery._take()), link)
+        delivery.aborted = delivery.settled = delivery.updated = True
+        session._incoming.pop(delivery._id, None)  # type: ignore[arg-type]
+        more = False
+    if more:
+        link._arriving = delivery  # type: ignore[attr-defined]
+    else:
+        link._arriving = None  # type: ignore[attr-defined]
+        delivery.partial = False
+    if not delivery._settled:
+        link.connection._collector.emit(_DELIVERY, delivery)
+    if session._incoming_window < session._low_water:
+        if session._flow_due_on(link):
+            link.connection._schedule(link)
+
+
+_NO_FIELDS = [None] * 11
+_FIVE_NONES = [None] * 5
+
+
+def _first_frame(session: Session, link: Receiver, number: Any, tag: Any, settled: Any) -> Delivery:
+    expected = session._expected_delivery_id
+    if number != expected:
+        if number is None:
+            number = expected
+        elif expected is not None:
+            raise EndpointViolation(
+                session, INVALID_FIELD, f"sequencing error, expected delivery-id {expected}, got {number}"
+            )
+    if number is None:
+        raise EndpointViolation(session, INVALID_FIELD, "delivery-id required on initial transfer of session")
+    session._expected_delivery_id = number + 1 & _SERIAL
+    if link._link_credit <= 0 and link._delivery_count - link._credit_limit & _SERIAL < _HALF:
+        # Credit that was taken back may still be used by what was on its way; more than was ever given may not.
+        raise EndpointViolation(
+            link, TRANSFER_LIMIT_EXCEEDED, f"transfer on link {link.name!r} beyond the credit that it was given"
+        )
+    delivery = Delivery(link, tag or b"")
+    delivery._id = number
+    link._unsettled[delivery] = None
+    if settled:
+        delivery.settled = delivery.updated = True
+    else:
+        session._incoming[number] = delivery
+    link._delivery_count = link._delivery_count + 1 & _SERIAL
+    link._link_credit -= 1
+    link.queued += 1
+    if link.current is None:
+        link.current = delivery
+    else:
+        link._waiting.append(delivery)
+    return delivery
+
+
+def _later_frame(session: Session, delivery: Delivery, number: Any, settled: Any) -> None:
+    if number is not None and number != delivery._id:
+        raise EndpointViolation(session, INVALID_FIELD, "invalid delivery-id for a continuation transfer")
+    if settled:
+        if not delivery.settled:
+            delivery.settled = delivery.updated = True
+            session._incoming.pop(delivery._id, None)  # type: ignore[arg-type]
+    elif settled is False and delivery.settled:
+        raise EndpointViolation(session, INVALID_FIELD, "invalid transition from settled to unsettled")
+
+
+def _add_payload(transport: Transport, session: Session, link: Receiver, delivery: Delivery, payload: bytes) -> None:
+    if delivery._advanced or delivery._settled:
+        return  # nobody can read it any more
+    size = len(payload)
+    delivery._received += size
+    if link._max_message_size and delivery._received > link._max_message_size:
+        raise EndpointViolation(
+            link,
+            MESSAGE_SIZE_EXCEEDED,
+            f"expected messages of {link._max_message_size} bytes at most, got {delivery._received} bytes of one",
+        )
+    connection = link.connection
+    limit = transport.max_buffered_delivery_bytes
+    buffered = connection._buffered_bytes
+    if limit and buffered + size > limit:
+        raise ProtocolViolation(
+            RESOURCE_LIMIT_EXCEEDED,
+            f"connection delivery buffer limit exceeded: {buffered} bytes buffered, limit {limit}",
+        )
+    connection._buffered_bytes = buffered + size
+    delivery._chunks.append(payload)
+    delivery._size += size
+    session.incoming_bytes += size
+
+
+def on_disposition(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+    session = _session(transport, channel)
+    if session._violated:
+        return
+    role, first, last, settled, value, _ = _checked(DISPOSITION, fields)
+    if last is None:
+        last = first
+    span = last - first & _SERIAL
+    if span >= _HALF:
+        raise ProtocolViolation(NOT_ALLOWED, f"illegal delivery range: {first:x}-{last:x}")
+    try:
+        state, remote_value = decode_state(value)
+    except DataException as error:
+        raise ProtocolViolation(DECODE_ERROR, str(error)) from None
+    known = session._outgoing if role else session._incoming
+    if span >= len(known):
+        # A range may name four billion ids; what is tracked bounds the work.
+        numbers = sorted(
+            (number for number in known if number - first & _SERIAL <= span), key=lambda n: n - first & _SERIAL
+        )
+    elif span:
+        numbers = [first + n & _SERIAL for n in range(span + 1)]
+    else:
+        numbers = [first]
+    settled = bool(settled)
+    emit = session.connection._collector.emit
+    for number in numbers:
+        delivery = known.get(number)
+        if delivery is None:
+            continue
+        if state:
+            delivery.remote_state = state
+            delivery._remote_value = remote_value
+        delivery.updated = True
+        if settled:
+            delivery.settled = True
+            del known[number]
+        emit(_DELIVERY, delivery)
+
+
+def on_detach(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+    session = _session(transport, channel)
+    if session._violated:
+        return
+    handle, closed, error = _checked(DETACH, fields)
+    link = _link(session, handle, "detach")
+    del session._remote_handles[handle]
+    link._remote_handle = None
+    link._remotely_detached = True
+    connection = session.connection
+    if link.is_receiver:
+        link._cut_arriving()  # type: ignore[attr-defined]
+    if closed:
+        link._remote_closed(decode_condition(error))
+    else:
+        link.remote_condition = decode_condition(error)
+        connection._collector.emit(Event.LINK_REMOTE_DETACH, link)
+    # What waited for queued messages to go waits no longer.
+    connection._schedule(link)
+    connection._schedule(session)
+    link._finish_if_done()
+
+
+def on_end(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+    session = _session(transport, channel)
+    (error,) = _checked(END, fields)
+    del transport._remote_channels[channel]
+    for link in list(session._remote_handles.values()):
+        if link.is_receiver:
+            link._cut_arriving()  # type: ignore[attr-defined]
+        session.connection._schedule(link)
+    session._remote_closed(decode_condition(error))
+    session.connection._schedule(session)
+    session._unmap_remote_channel()
+
+
+def on_close(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+    connection = _bound(transport)
+    (error,) = _checked(CLOSE, fields)
+    transport._close_received = True
+    connection._remote_closed(decode_condition(error))
+    connection._schedule(connection)
+    transport._end_input()
+
+
+INBOUND: dict[int, Callable[[Any, int, list[Any], bytes], None]] = {
+    OPEN.code: on_open,
+    BEGIN.code: on_begin,
+    ATTACH.code: on_attach,
+    FLOW.code: on_flow,
+    TRANSFER.code: on_transfer,
+    DISPOSITION.code: on_disposition,
+    DETACH.code: on_detach,
+    END.code: on_end,
+    CLOSE.code: on_close,
+}

@@ -1,0 +1,288 @@
+"""The layers: functions that are installed in `transport._input` and `transport._output` (2.2, 2.3, 5.3.1).
+
+An input layer takes bytes from an offset on and returns the offset that it reached; the same offset means that it
+needs more. It moves the connection on by installing another layer. An output layer writes what there is to write
+now. `amqp_input` is the frame loop, the hot one. Bytes from the network never raise out of here: what the codec raises
+is translated around the decoding, and only the violations of the inbound functions are caught around those, so that
+a fault of ours is not blamed on the peer.
+"""
+
+from __future__ import annotations
+
+from struct import error as struct_error
+from typing import TYPE_CHECKING, Any, Callable
+
+from proton.codec.composites import BY_CODE
+from proton.codec.decode import decode_fields, decode_value
+from proton.codec.limits import DecodeLimits
+from proton.endpoints.condition import DECODE_ERROR, FRAMING_ERROR, NOT_IMPLEMENTED
+from proton.exceptions import DataException, ProtocolViolation
+from proton.transport import header, sasl
+from proton.transport.inbound import INBOUND, EndpointViolation
+from proton.transport.outbound import FRAME_HEADER, flush, write_close, write_open
+
+if TYPE_CHECKING:
+    from proton.transport.transport import Transport
+
+Input = Callable[[Any, bytes, int], int]
+Output = Callable[[Any], None]
+
+POLICY_ERROR = "amqp:connection:policy-error"
+_DECODE_ERRORS = (IndexError, struct_error, UnicodeDecodeError, DataException)
+_UINT32 = 0xFFFFFFFF
+
+
+# -- input layers: each takes bytes from an offset on and returns the offset that it reached ------------------------
+
+
+def client_header_input(transport: Transport, buf: bytes, pos: int) -> int:
+    data = buf[pos : pos + 8]
+    if data == header.AMQP_HEADER:
+        if transport._tracing:
+            transport._trace_header("<-", "AMQP")
+        transport._amqp_began = True
+        transport._input = amqp_input
+        return pos + 8
+    return _wrong_client_header(transport, "AMQP", buf, pos)
+
+
+def client_sasl_header_input(transport: Transport, buf: bytes, pos: int) -> int:
+    if buf[pos : pos + 8] == header.SASL_HEADER:
+        if transport._tracing:
+            transport._trace_header("<-", "SASL")
+        transport._input = sasl_input
+        return pos + 8
+    return _wrong_client_header(transport, "SASL", buf, pos)
+
+
+HEADER_EXPECTED: dict[Input, str] = {client_header_input: "AMQP", client_sasl_header_input: "SASL"}
+
+
+def _wrong_client_header(transport: Transport, expected: str, buf: bytes, pos: int) -> int:
+    # As much as there is, for the message: it may be the beginning of a helpful answer in another protocol.
+    data = buf[pos : pos + 256]
+    found = header.identify(data)
+    if found == header.INSUFFICIENT:
+        transport._needed = len(data) + 1
+        return pos
+    transport._fail(FRAMING_ERROR, header.client_error(expected, data, found, at_end=False))
+    return len(buf)
+
+
+def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
+    data = buf[pos : pos + 8]
+    found = header.identify(data)
+    if found == header.INSUFFICIENT:
+        transport._needed = len(data) + 1
+        return pos
+    if found in transport._seen_layers:
+        transport._fail(FRAMING_ERROR, header.repeated_error(found, data))
+        return len(buf)
+    transport._seen_layers.add(found)
+    if found == header.AMQP_SASL:
+        if transport._tracing:
+            transport._trace_header("<-", "SASL")
+        transport._input = sasl_input
+        sasl.server_begins(transport)
+        return pos + 8
+    if found == header.AMQP_1_0:
+        if transport._tracing:
+            transport._trace_header("<-", "AMQP")
+        _begin_serving(transport)
+        return pos + 8
+    transport._amqp_began = True
+    transport._fail(FRAMING_ERROR, header.server_error(buf[pos : pos + 256], found, at_end=False))
+    return len(buf)
+
+
+def _begin_serving(transport: Transport) -> None:
+    """The client's AMQP header has come: now the policies must be met."""
+    if transport._require_auth and not transport.authenticated:
+        transport._fail(POLICY_ERROR, "Client skipped authentication - forbidden", silent=True)
+    elif transport._require_encryption and not transport.encrypted:
+        transport._fail(POLICY_ERROR, "Client connection unencrypted - forbidden", silent=True)
+    else:
+        transport._amqp_began = True
+        transport._input = amqp_input
+        transport._output = header_output
+
+
+def held_input(transport: Transport, buf: bytes, pos: int) -> int:
+    return pos
+
+
+def _frame_error(transport: Transport, size: int, offset: int, most: int) -> str:
+    if size > most:
+        return f"malformed frame: expected {most} bytes at most, got {size}"
+    if size < 8:
+        return f"malformed frame: expected 8 bytes at least, got {size}"
+    return f"malformed frame: expected a data offset of 2 to {size // 4} words, got {offset}"
+
+
+def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
+    if len(buf) - pos < 8:
+        transport._needed = 8
+        return pos
+    size, offset, frame_type, _ = FRAME_HEADER.unpack_from(buf, pos)
+    if not 8 <= size <= sasl.MAX_SASL_FRAME or not 2 <= offset <= size // 4:
+        transport._fail(FRAMING_ERROR, _frame_error(transport, size, offset, sasl.MAX_SASL_FRAME), silent=True)
+        return len(buf)
+    end = pos + size
+    if end > len(buf):
+        transport._needed = size
+        return pos
+    transport.frames_input += 1
+    if frame_type != 1:
+        transport._fail(FRAMING_ERROR, f"expected a SASL frame (type 1), got type {frame_type}", silent=True)
+        return len(buf)
+    try:
+        code, start = _descriptor(buf, pos + 4 * offset, end, transport.decode_limits)
+        fields, reached = decode_fields(buf, start, end, transport.decode_limits)
+        if reached > end:
+            raise DataException(f"a value passes the end of its frame by {reached - end} bytes")
+    except _DECODE_ERRORS as error:
+        transport._fail(DECODE_ERROR, _decode_error_text(error, size), silent=True)
+        return len(buf)
+    if transport._tracing:
+        _trace_received_sasl(transport, code, fields, buf[pos + 4 * offset : end])
+    try:
+        sasl.on_frame(transport, code, fields)
+    except ProtocolViolation as violation:
+        transport._fail(violation.condition, violation.description, silent=True)
+        return len(buf)
+    return end
+
+
+def _trace_received_sasl(transport: Transport, code: int, fields: list[Any], body: bytes) -> None:
+    composite = BY_CODE.get(code)
+    if composite is not None and code in (sasl.SASL_INIT.code, sasl.SASL_RESPONSE.code):
+        name = fields[0] if fields and isinstance(fields[0], str) else ""
+        body = sasl.mask(composite, (name,), body)
+    transport._trace_frame(0, "<-", body, "SASL")
+
+
+def amqp_input(transport: Transport, buf: bytes, pos: int) -> int:
+    """The frame loop: all the frames that are complete in `buf`."""
+    end_of_input = len(buf)
+    most = transport._max_frame_size or _UINT32
+    limits = transport.decode_limits
+    unpack = FRAME_HEADER.unpack_from
+    inbound = INBOUND
+    while end_of_input - pos >= 8:
+        size, offset, frame_type, channel = unpack(buf, pos)
+        if size > most or size < 8 or offset < 2 or offset * 4 > size:
+            transport._fail(FRAMING_ERROR, _frame_error(transport, size, offset, most))
+            return end_of_input
+        end = pos + size
+        if end > end_of_input:
+            transport._needed = size
+            return pos
+        transport.frames_input += 1
+        start = pos + offset * 4
+        pos = end
+        if frame_type:
+            transport._fail(FRAMING_ERROR, f"expected an AMQP frame (type 0), got type {frame_type}")
+            return end_of_input
+        if start == end:  # a heartbeat
+            if transport._tracing:
+                transport._trace_frame(channel, "<-", b"")
+            continue
+        try:
+            # The descriptor of every performative is a small ulong, unless the peer is wasteful.
+            if buf[start + 1] == 0x53 and not buf[start]:
+                code = buf[start + 2]
+                fields, reached = decode_fields(buf, start + 3, end, limits)
+            else:
+                code, reached = _descriptor(buf, start, end, limits)
+                fields, reached = decode_fields(buf, reached, end, limits)
+            if reached > end:
+                raise DataException(f"a value passes the end of its frame by {reached - end} bytes")
+        except _DECODE_ERRORS as error:
+            transport._fail(DECODE_ERROR, _decode_error_text(error, size))
+            return end_of_input
+        if transport._tracing:
+            transport._trace_frame(channel, "<-", buf[start:end])
+        act = inbound.get(code)
+        if act is None:
+            transport._fail(NOT_IMPLEMENTED, f"expected a performative, 0x10 to 0x18, got descriptor 0x{code:x}")
+            return end_of_input
+        try:
+            act(transport, channel, fields, buf[reached:end])
+        except ProtocolViolation as violation:
+            transport._fail(violation.condition, violation.description)
+            return end_of_input
+        except EndpointViolation as violation:
+            transport._violated(violation)
+        if transport._input is not amqp_input or transport._tail_closed:
+            return pos
+    if end_of_input > pos:
+        transport._needed = 8
+    return pos
+
+
+def _descriptor(buf: bytes, pos: int, end: int, limits: DecodeLimits) -> tuple[int, int]:
+    """The number of the performative at `pos`, and where its fields begin."""
+    if buf[pos]:
+        raise DataException(f"expected a performative (constructor 0x00), got constructor 0x{buf[pos]:02x}")
+    descriptor, pos = decode_value(buf, pos + 1, limits)
+    if pos > end:
+        raise DataException("the descriptor passes the end of its frame")
+    if isinstance(descriptor, str):
+        for code, composite in BY_CODE.items():
+            if composite.symbol == descriptor:
+                return code, pos
+    if not isinstance(descriptor, int) or isinstance(descriptor, bool):
+        raise DataException(f"expected a known descriptor of a performative, got {descriptor!r:.80}")
+    return int(descriptor), pos
+
+
+def _decode_error_text(error: Exception, size: int) -> str:
+    if isinstance(error, DataException):
+        return f"cannot decode a frame of {size} bytes: {error}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"cannot decode a frame of {size} bytes: expected {error.encoding} text, got {error.object[:40]!r}"
+    return f"cannot decode a frame of {size} bytes: a value is cut off by the end of the frame"
+
+
+# -- output layers: each writes what there is to write --------------------------------------------------------------
+
+
+def no_output(transport: Transport) -> None:
+    """A server that has not seen the client's header; SASL replies are written before this is asked."""
+
+
+def final_output(transport: Transport) -> None:
+    """Nothing more will be written: the head closes when what was written is taken."""
+
+
+def client_sasl_output(transport: Transport) -> None:
+    transport._write_header(header.SASL_HEADER, "SASL")
+    transport._output = no_output
+
+
+def client_output(transport: Transport) -> None:
+    transport._amqp_began = True
+    header_output(transport)
+
+
+def header_output(transport: Transport) -> None:
+    transport._write_header(header.AMQP_HEADER, "AMQP")
+    transport._header_sent = True
+    transport._output = amqp_output
+    amqp_output(transport)
+
+
+def amqp_output(transport: Transport) -> None:
+    flush(transport)
+
+
+def failed_output(transport: Transport) -> None:
+    """The error goes out in a close; before it whatever a close needs (2.4.3)."""
+    transport._output = final_output
+    if transport._close_sent:
+        return
+    if not transport._open_sent:
+        if not transport._header_sent:
+            transport._write_header(header.AMQP_HEADER, "AMQP")
+        write_open(transport, transport.connection)
+    write_close(transport, transport.condition)

@@ -1,0 +1,80 @@
+"""What PN_TRACE_*, PN_LOG and a tracer show: lines about headers, frames and errors.
+
+The engine calls in here only when tracing is on, which each transport keeps as one boolean. Lines go to the
+transport's tracer, or to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from proton.codec.text import trace_performative
+
+if TYPE_CHECKING:
+    from proton.transport.transport import Transport
+
+TRACE_OFF = 0
+TRACE_RAW = 1
+TRACE_FRM = 2
+TRACE_DRV = 4
+
+_MOST = 1023  # characters of a line; a large message must not fill the log
+_TRUE = ("1", "true", "yes", "on")
+_ON_FOR = {"PN_TRACE_RAW": TRACE_RAW, "PN_TRACE_FRM": TRACE_FRM, "PN_TRACE_DRV": TRACE_DRV}
+
+
+def flags_of(environment: Mapping[str, str]) -> int:
+    """The trace flags that the environment asks for."""
+    flags = TRACE_OFF
+    for name, flag in _ON_FOR.items():
+        if environment.get(name, "").lower() in _TRUE:
+            flags |= flag
+    wanted = re.findall("[a-z]+", environment.get("PN_LOG", "").lower())
+    if "frame" in wanted or "all" in wanted:
+        flags |= TRACE_FRM
+    if "raw" in wanted or "all" in wanted:
+        flags |= TRACE_RAW
+    return flags
+
+
+#: read once, as the program starts
+DEFAULT_FLAGS = flags_of(os.environ)
+
+
+def write_line(transport: Transport, subsystem: str, level: str, text: str) -> None:
+    """One line to the tracer, or to standard error."""
+    if len(text) > _MOST:
+        text = text[: _MOST - 16] + " ... (truncated)"
+    tracer = transport.tracer
+    if tracer is None:
+        sys.stderr.write(f"[{id(transport):#x}]:{subsystem:>5}:{level:>5}:{text}\n")
+        return
+    try:
+        tracer(transport, f"{level}: {text}")
+    except Exception as error:  # a tracer must not break the connection that it watches
+        sys.stderr.write(f"[{id(transport):#x}]:*ALL*:ERROR:tracer raised {error!r}\n")
+
+
+def trace_header(transport: Transport, direction: str, name: str) -> None:
+    if transport._trace_flags & TRACE_FRM:
+        write_line(transport, "AMQP" if name == "AMQP" else "SASL", "FRAME", f"  {direction} {name}")
+
+
+def trace_frame(transport: Transport, channel: int, direction: str, body: bytes, subsystem: str = "AMQP") -> None:
+    if transport._trace_flags & TRACE_RAW:
+        trace_raw(transport, direction, body)
+    if transport._trace_flags & TRACE_FRM:
+        text = trace_performative(body, 0, len(body)) if body else "(EMPTY FRAME)"
+        write_line(transport, subsystem, "FRAME", f"{channel} {direction} {text}")
+
+
+def trace_raw(transport: Transport, direction: str, data: bytes) -> None:
+    for offset in range(0, len(data), 16):
+        row = data[offset : offset + 16]
+        shown = " ".join(f"{byte:02x}" for byte in row).ljust(47)
+        text = "".join(chr(byte) if 0x20 < byte < 0x80 else "." for byte in row)
+        write_line(transport, "IO", "RAW", f"{direction}{offset:04x}/{len(data):04x}: {shown} {text}")

@@ -1,0 +1,571 @@
+"""`Transport`: bytes in (`push`), bytes out (`pending`, `peek`, `pop`), time (`tick`), and the layers between.
+
+The machine is the pair of installed functions: `_input` takes the bytes that came, from an offset on, and
+returns how far it got; `_output` writes what there is to write. What is legal now is what is installed: a
+protocol header, SASL frames, AMQP frames, nothing. To change state is to install another function; no flag says
+which one runs. The functions are plain ones that take the transport: a bound method stored on its own object
+would be a reference cycle, and keep sockets alive until the collector runs.
+
+Rules for editors:
+1. Bytes from the network never raise out of `push`; the layers see to that (`transport/layers.py`).
+2. Everything that fails goes through `_fail`: condition, event, close frame, no more input.
+3. No socket, clock or logger in here: time is an argument, lines go to `transport/trace.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable
+
+from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits
+from proton.endpoints.condition import FRAMING_ERROR, RESOURCE_LIMIT_EXCEEDED, Condition
+from proton.endpoints.events import Event
+from proton.endpoints.session import Session
+from proton.exceptions import SessionException, SSLUnavailable, TransportException
+from proton.transport import header, sasl, trace
+from proton.transport.inbound import EndpointViolation, on_open
+from proton.transport.layers import (
+    HEADER_EXPECTED,
+    Input,
+    Output,
+    amqp_input,
+    client_header_input,
+    client_output,
+    client_sasl_header_input,
+    client_sasl_output,
+    failed_output,
+    final_output,
+    held_input,
+    no_output,
+    sasl_input,
+    server_header_input,
+)
+from proton.transport.outbound import FRAME_HEADER
+
+if TYPE_CHECKING:
+    from proton.endpoints.connection import Connection
+
+__all__ = ["Transport"]
+
+_UINT32 = 0xFFFFFFFF
+_READ = 65536  # bytes to offer to one read: some 400 small messages
+_MIN_FRAME_SIZE = 512  # 2.8.1
+_CHANNEL_MAX = 32767
+_HEARTBEAT = FRAME_HEADER.pack(8, 2, 0, 0)
+#: frames to write to a peer that names no limit of its own, when we have none either
+_OUTPUT_FRAME_SIZE = 65536
+#: a peer's limit beyond this is not made use of: a frame is in memory as a whole
+_MAX_OUTPUT_FRAME = 1 << 20
+#: bytes of messages received and not yet read on one connection: bounds what a peer can make us hold
+_MAX_BUFFERED = 1 << 28
+
+
+class Transport:
+    """One end of a network connection, without the network (2.2 to 2.4).
+
+    Bind a `Connection` to it, give it the bytes that come from the peer, and send what it has pending.
+
+    :param mode: `Transport.CLIENT` (or None) speaks first, `Transport.SERVER` answers.
+    :raises TransportException: another mode.
+    """
+
+    CLIENT = 1
+    SERVER = 2
+    TRACE_OFF = trace.TRACE_OFF
+    TRACE_RAW = trace.TRACE_RAW
+    TRACE_FRM = trace.TRACE_FRM
+    TRACE_DRV = trace.TRACE_DRV
+
+    def __init__(self, mode: int | None = None) -> None:
+        if mode not in (None, self.CLIENT, self.SERVER) or isinstance(mode, bool):
+            raise TransportException(f"Cannot initialise Transport from mode: {mode}")
+        #: the bound connection, or None
+        self.connection: Connection | None = None
+        #: why the transport failed, a `Condition` or None
+        self.condition: Condition | None = None
+        #: called with the transport and a line of text for each thing traced; None for standard error
+        self.tracer: Callable[[Any, str], Any] | None = None
+        #: AMQP and SASL frames written and read so far, heartbeats included
+        self.frames_output = 0
+        self.frames_input = 0
+        #: True once SASL has succeeded; True while TLS is in use
+        self.authenticated = False
+        self.encrypted = False
+        #: bytes of messages received and not yet read, over the whole connection, before it is closed; 0: no limit
+        self.max_buffered_delivery_bytes = _MAX_BUFFERED
+        #: bounds on the depth and the number of elements of received values
+        self.decode_limits: DecodeLimits = DEFAULT_LIMITS
+        #: the highest channel that the peer's open allows
+        self.remote_channel_max = 65535
+
+        self._is_server = mode == self.SERVER
+        self._input: Input = server_header_input if self._is_server else client_header_input
+        self._output: Output = no_output if self._is_server else client_output
+        self._seen_layers: set[str] = set()  # what a client has begun with so far
+        self._sasl: sasl.SASL | None = None
+        self._require_auth = False
+        self._require_encryption = False
+
+        self._partial: list[bytes] = []  # input that does not yet make up a frame
+        self._partial_size = 0
+        self._needed = 0  # bytes from which on it may make sense to look again
+        self._tail_closed = False
+        self._held_open: list[Any] | None = None  # the peer's open, come before a connection was bound
+
+        self._out: list[bytes] = []  # output in pieces, and its size in bytes
+        self._out_size = 0
+        self._head: bytes = b""  # the pieces that peek has joined, and how much of that is popped
+        self._head_offset = 0
+        self._head_closed = False
+
+        self._header_sent = False  # the AMQP header
+        self._open_sent = False
+        self._open_received = False
+        self._close_sent = False
+        self._close_received = False
+        self._failed = False
+        self._remote_channels: dict[int, Session] = {}
+
+        self._max_frame_size = 32768
+        self._remote_max_frame_size = _UINT32
+        self._output_frame_size = 32768
+        self._channel_max = _CHANNEL_MAX
+        self._idle_timeout_ms = 0
+        self._remote_idle_timeout_ms = 0
+        self._bytes_in = self._bytes_out = 0  # counted for tick
+        self._ticked_in = self._ticked_out = 0  # as they were when a deadline was last moved
+        self._dead_at = 0.0  # local idle timeout; 0 when the count has not started
+        self._keepalive_at = 0.0
+        self._timed_out = False
+        self._amqp_began = False  # the AMQP layer exists: ticks have an effect from then on
+
+        self._trace_flags = trace.DEFAULT_FLAGS
+        self._tracing = bool(self._trace_flags)
+
+    # -- settings ------------------------------------------------------------------------------------------------
+
+    @property
+    def max_frame_size(self) -> int:
+        """The largest frame in bytes to accept, 0 for no limit. At least 512; fixed once the open is sent (2.7.1).
+
+        :raises OverflowError: not in 0 to 2**32 - 1.
+        """
+        return self._max_frame_size
+
+    @max_frame_size.setter
+    def max_frame_size(self, size: int) -> None:
+        _check_uint("max_frame_size", size, _UINT32)
+        if self._open_sent:
+            self._warn(f"max_frame_size is fixed at {self._max_frame_size} once the open is sent, got {size}")
+            return
+        self._max_frame_size = max(size, _MIN_FRAME_SIZE) if size else 0
+        self._choose_output_frame_size()
+
+    @property
+    def remote_max_frame_size(self) -> int:
+        """The largest frame in bytes that the peer accepts; 0 for no limit."""
+        return self._remote_max_frame_size
+
+    def _set_remote_max_frame_size(self, size: int) -> None:
+        if 0 < size < _MIN_FRAME_SIZE:
+            self._warn(f"Peer advertised bad max-frame ({size}), forcing to {_MIN_FRAME_SIZE}")
+            size = _MIN_FRAME_SIZE
+        self._remote_max_frame_size = size
+        self._choose_output_frame_size()
+
+    def _choose_output_frame_size(self) -> None:
+        remote = self._remote_max_frame_size
+        if remote in (0, _UINT32):
+            remote = self._max_frame_size or _OUTPUT_FRAME_SIZE
+        self._output_frame_size = min(remote, _MAX_OUTPUT_FRAME)
+
+    @property
+    def channel_max(self) -> int:
+        """The highest channel that both ends allow (2.7.1).
+
+        :raises OverflowError: not in 0 to 65535.
+        :raises SessionException: the open is sent already.
+        """
+        return min(self._channel_max, self.remote_channel_max)
+
+    @channel_max.setter
+    def channel_max(self, number: int) -> None:
+        _check_uint("channel_max", number, 65535)
+        if self._open_sent:
+            raise SessionException("Too late to change channel max.")
+        self._channel_max = min(number, _CHANNEL_MAX)
+
+    @property
+    def idle_timeout(self) -> float:
+        """Seconds without input after which the peer counts as gone, 0 for never; half of it is announced (2.4.5).
+
+        :raises OverflowError: not in 0 to 2**32 - 1 milliseconds.
+        """
+        return self._idle_timeout_ms / 1000.0
+
+    @idle_timeout.setter
+    def idle_timeout(self, seconds: float) -> None:
+        milliseconds = int(seconds * 1000)
+        _check_uint("idle_timeout in milliseconds", milliseconds, _UINT32)
+        self._idle_timeout_ms = milliseconds
+
+    @property
+    def remote_idle_timeout(self) -> float:
+        """Seconds without output after which the peer gives up, as it announced; 0 for never."""
+        return self._remote_idle_timeout_ms / 1000.0
+
+    @property
+    def user(self) -> str | None:
+        """A client's user name; on a server the user that has authenticated, None before its AMQP header came."""
+        if self._is_server and not self._amqp_began:
+            return None
+        return self._sasl.user if self._sasl is not None else "anonymous"
+
+    def require_auth(self, bool: bool) -> None:
+        """Have a server refuse clients that skip authentication."""
+        self._require_auth = bool
+
+    def require_encryption(self, bool: bool) -> None:
+        """Have a server refuse clients that do not encrypt."""
+        self._require_encryption = bool
+
+    def sasl(self) -> sasl.SASL:
+        """The SASL layer of this transport, made on the first call. To be called before the first bytes move.
+
+        :raises TransportException: the transport has begun without it.
+        """
+        return self._sasl if self._sasl is not None else sasl.SASL(self)
+
+    def ssl(self, domain: Any = None, session_details: Any = None) -> Any:
+        """The TLS layer of this transport.
+
+        :raises SSLUnavailable: this version has no TLS layer.
+        """
+        raise SSLUnavailable("this version of the package has no TLS layer")
+
+    def trace(self, n: int) -> None:
+        """Choose what is traced.
+
+        :param n: any of `TRACE_RAW`, `TRACE_FRM`, `TRACE_DRV`, or `TRACE_OFF`.
+        """
+        self._trace_flags = n
+        self._tracing = bool(n)
+
+    def log(self, message: str) -> None:
+        """Write a line where the traces go."""
+        trace.write_line(self, "*ALL*", "TRACE", message)
+
+    def _warn(self, message: str) -> None:
+        trace.write_line(self, "AMQP", "WARNING", message)
+
+    def _trace_frame(self, channel: int, direction: str, body: bytes, subsystem: str = "AMQP") -> None:
+        trace.trace_frame(self, channel, direction, body, subsystem)
+
+    def _trace_header(self, direction: str, name: str) -> None:
+        trace.trace_header(self, direction, name)
+
+    # -- binding -------------------------------------------------------------------------------------------------
+
+    def bind(self, connection: Connection) -> None:
+        """Join a connection to this transport.
+
+        :raises TransportException: one of the two is bound already.
+        """
+        if self.connection is not None or connection.transport is not None:
+            raise TransportException("[-5]: expected an unbound connection and transport, got a bound one")
+        if (connection._user or connection._authorization) and not self._is_server:
+            layer = self.sasl()
+            layer._user, layer._password = connection._user, connection._password
+            layer._authorization = connection._authorization
+        self.connection = connection
+        connection._bind(self)
+        held, self._held_open = self._held_open, None
+        if held is not None:
+            on_open(self, 0, held, b"")
+            self._input = amqp_input
+            data, self._partial, self._partial_size = b"".join(self._partial), [], 0
+            if data:
+                self._process(data)
+
+    def bind_nothrow(self, connection: Connection) -> None:
+        """As `bind`, but do nothing where one of the two is bound already."""
+        if self.connection is None and connection.transport is None:
+            self.bind(connection)
+
+    def unbind(self) -> None:
+        """Part from the connection; it may be bound to another transport then. Does nothing when unbound."""
+        connection = self.connection
+        if connection is None:
+            return
+        self.connection = None
+        self._remote_channels = {}
+        connection._unbind()
+
+    @property
+    def closed(self) -> bool:
+        """True when neither input is taken nor output given any more."""
+        return self._head_closed and self._tail_closed
+
+    def _emit(self, etype: Any) -> None:
+        if self.connection is not None:
+            self.connection._collector.emit(etype, self)
+
+    # -- input ---------------------------------------------------------------------------------------------------
+
+    def capacity(self) -> int:
+        """Bytes of input that can be taken now; -1 when no more will be taken."""
+        if self._tail_closed:
+            return -1
+        if self._held_open is not None:
+            return max(0, _READ - self._partial_size)
+        return max(_READ, self._needed - self._partial_size)
+
+    def push(self, data: bytes) -> None:
+        """Take bytes that came from the peer; any division of the stream is good.
+
+        :raises TransportException: the input is closed.
+        :raises OverflowError: more than `capacity`, while no connection is bound that could take it.
+        :raises TypeError: not bytes.
+        """
+        if self._tail_closed:
+            condition = self.condition
+            reason = f"{condition.name}: {condition.description}" if condition is not None else "the input is closed"
+            raise TransportException(f"[-1]: {reason}")
+        if data.__class__ is not bytes:
+            data = bytes(memoryview(data))
+        size = len(data)
+        if not size:
+            return
+        self._bytes_in += size
+        if self._held_open is not None and self._partial_size + size > _READ:
+            raise OverflowError(f"unable to process all bytes: {_READ - self._partial_size}, {size}")
+        if self._partial:
+            self._partial.append(data)
+            self._partial_size += size
+            if self._partial_size < self._needed:
+                return
+            data = b"".join(self._partial)
+            self._partial = []
+            self._partial_size = 0
+        self._process(data)
+
+    def _process(self, data: bytes) -> None:
+        """Gives bytes to the installed layers until they make no more progress; keeps the rest."""
+        position = 0
+        size = len(data)
+        self._needed = 0
+        while position < size and not self._tail_closed:
+            layer = self._input
+            reached = layer(self, data, position)
+            if reached == position and self._input is layer:
+                break
+            position = reached
+        if position < size and not self._tail_closed:
+            self._partial = [data[position:] if position else data]
+            self._partial_size = size - position
+
+    def close_tail(self) -> None:
+        """Say that no more input will come. An error if the peer has not closed the connection before."""
+        if self._tail_closed:
+            return
+        if self._tracing:
+            self._trace_header("<-", "EOS")
+        data, self._partial, self._partial_size = b"".join(self._partial), [], 0
+        if self.condition is not None and not self._amqp_began:
+            # Set by whoever owns the socket: the reason why nothing came.
+            reason, self.condition = self.condition, None
+            self._end_input()
+            self._fail(reason.name, reason.description or "", reason.info, silent=not self._is_server)
+            return
+        self._end_input()
+        if self._close_received or self._failed:
+            return
+        if self._input is server_header_input:
+            found = header.identify(data, at_end=True)
+            self._fail(FRAMING_ERROR, header.server_error(data, found, at_end=True), silent=not data)
+        elif self._input in HEADER_EXPECTED:
+            expected = HEADER_EXPECTED[self._input]
+            found = header.identify(data, at_end=True)
+            self._fail(FRAMING_ERROR, header.client_error(expected, data, found, at_end=True))
+        else:
+            self._fail(FRAMING_ERROR, "connection aborted", silent=self._input is sasl_input)
+
+    def _end_input(self) -> None:
+        """No more input is taken."""
+        if not self._tail_closed:
+            self._tail_closed = True
+            self._partial = []
+            self._partial_size = 0
+            self._emit(Event.TRANSPORT_TAIL_CLOSED)
+            if self._head_closed:
+                self._emit(Event.TRANSPORT_CLOSED)
+
+    def _hold(self, fields: list[Any]) -> None:
+        """The peer's open has come, but no connection is bound: everything waits for that."""
+        self._held_open = fields
+        self._input = held_input
+
+    def _fail(self, name: str, description: str, info: Any = None, silent: bool = False) -> None:
+        """The end of this transport: condition, event, a close frame unless `silent`, and no more input."""
+        condition = self.condition
+        if condition is not None:
+            condition = Condition(condition.name, f"{condition.description} ({description})", condition.info)
+        else:
+            condition = Condition(name, description, info)
+        self.condition = condition
+        if self._failed:
+            return
+        self._failed = True
+        self._emit(Event.TRANSPORT_ERROR)
+        if silent or self._close_sent:
+            self._output = final_output
+        else:
+            self._output = failed_output
+        self._end_input()
+
+    def _violated(self, violation: EndpointViolation) -> None:
+        """Closes the session or link whose rules the peer broke; the rest of the connection lives on."""
+        endpoint: Any = violation.endpoint
+        endpoint._violated = True
+        if not isinstance(endpoint, Session) and endpoint.is_receiver:
+            endpoint._cut_arriving()
+        endpoint.condition = Condition(violation.condition, violation.description)
+        endpoint.close()
+
+    # -- output --------------------------------------------------------------------------------------------------
+
+    def pending(self) -> int:
+        """Bytes that wait to be sent; -1 when there will be no more output."""
+        if self._head_closed:
+            return -1
+        if self._sasl is not None and (self._sasl._replies or self._sasl._header_due):
+            sasl.write_replies(self, self._sasl, header.SASL_HEADER)
+        self._output(self)
+        size = len(self._head) - self._head_offset + self._out_size
+        if not size and self._output_is_over():
+            self._close_head()
+            return -1
+        return size
+
+    def peek(self, size: int) -> bytes | None:
+        """The first bytes that wait to be sent; None when there will be no more output.
+
+        :param size: bytes at most.
+        """
+        if self.pending() < 0:
+            return None
+        if self._out:
+            rest = self._head[self._head_offset :] if self._head_offset else self._head
+            self._head = b"".join([rest, *self._out]) if rest else b"".join(self._out)
+            self._head_offset = 0
+            self._out = []
+            self._out_size = 0
+        start = self._head_offset
+        if not start and size >= len(self._head):
+            return self._head
+        return self._head[start : start + size]
+
+    def pop(self, size: int) -> None:
+        """Drop bytes that were sent.
+
+        :param size: bytes, as many as `peek` has shown at most.
+        """
+        if self._head_closed or not size:
+            return
+        if self._out and size > len(self._head) - self._head_offset:
+            self.peek(size)
+        self._head_offset += size
+        self._bytes_out += size
+        if self._head_offset >= len(self._head):
+            self._head = b""
+            self._head_offset = 0
+            if not self._out and self._output_is_over():
+                self._close_head()
+
+    def _output_is_over(self) -> bool:
+        return self._close_sent or self._output is final_output
+
+    def close_head(self) -> None:
+        """Say that no more output will be taken; what waits is dropped."""
+        if not self._head_closed:
+            self._out = []
+            self._out_size = 0
+            self._head = b""
+            self._head_offset = 0
+            self._close_head()
+
+    def _close_head(self) -> None:
+        self._head_closed = True
+        if self._tracing:
+            self._trace_header("->", "EOS")
+        self._emit(Event.TRANSPORT_HEAD_CLOSED)
+        if self._tail_closed:
+            self._emit(Event.TRANSPORT_CLOSED)
+
+    def _write_header(self, data: bytes, name: str) -> None:
+        self._out.append(data)
+        self._out_size += len(data)
+        if self._tracing:
+            self._trace_header("->", name)
+
+    def _install_sasl(self) -> None:
+        if self._is_server:
+            return
+        if self._output is not client_output or self._input is not client_header_input:
+            raise TransportException("SASL must be set up before the first bytes move")
+        self._output = client_sasl_output
+        self._input = client_sasl_header_input
+
+    def _sasl_succeeded(self) -> None:
+        """The SASL exchange is over: the AMQP header comes next (5.3.2)."""
+        if self._is_server:
+            self._input = server_header_input
+        else:
+            self._input = client_header_input
+            self._output = client_output
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> float:
+        """Let time pass: notice a silent peer, and have a heartbeat sent to one that wants them (2.4.5).
+
+        :param now: seconds on any clock that does not go back.
+        :return: when to call again, in seconds on that clock; 0.0 for no need to.
+        """
+        if not self._amqp_began:
+            return 0.0
+        deadlines = []
+        if self._idle_timeout_ms:
+            if not self._dead_at or self._bytes_in != self._ticked_in:
+                self._ticked_in = self._bytes_in
+                self._dead_at = now + self._idle_timeout_ms / 1000.0
+            elif now >= self._dead_at:
+                self._dead_at = now + self._idle_timeout_ms / 1000.0
+                if not self._timed_out and not self._tail_closed:
+                    self._timed_out = True
+                    self._fail(RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired")
+            deadlines.append(self._dead_at)
+        if self._remote_idle_timeout_ms and not self._close_sent:
+            if not self._keepalive_at or self._bytes_out != self._ticked_out:
+                self._ticked_out = self._bytes_out
+                self._keepalive_at = now + self._remote_idle_timeout_ms / 2000.0
+            elif now >= self._keepalive_at:
+                self._keepalive_at = now + self._remote_idle_timeout_ms / 2000.0
+                if self.pending() == 0:
+                    self._write_heartbeat()
+            deadlines.append(self._keepalive_at)
+        return min(deadlines) if deadlines else 0.0
+
+    def _write_heartbeat(self) -> None:
+        """An empty frame; it needs an open before it like every other one."""
+        if not self._open_sent:
+            return
+        self._out.append(_HEARTBEAT)
+        self._out_size += len(_HEARTBEAT)
+        self.frames_output += 1
+        if self._tracing:
+            self._trace_frame(0, "->", b"")
+
+
+def _check_uint(name: str, value: int, most: int) -> None:
+    if not 0 <= value <= most:
+        raise OverflowError(f"{name} takes 0 to {most}, got {value}")

@@ -1,0 +1,239 @@
+"""`Url`: the small, old parser and builder of AMQP addresses such as `amqps://user:pass@host:5671/queue`.
+
+Only text lives here: nothing is resolved or connected (a service name such as `amqp` is looked up for its
+port, no more). The parser is our own, because the library's quotes the whole authority, password included,
+in its errors, and its treatment of odd authorities changes between Python releases.
+
+Keep true: `str(url)` parses back to the same parts, so it holds the password; `repr`, which ends up in
+logs, never does. No exception text may quote more than the part that is wrong.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+from urllib.parse import quote, unquote
+
+__all__ = ["Url"]
+
+# Not every system lists both names.
+_WELL_KNOWN = {"amqp": 5672, "amqps": 5671}
+
+_PARTS = ("scheme", "username", "password", "host", "port", "path")
+
+# A URL read from a file brings its line end along; none of these can be a part of a URL.
+_DROPPED = {ord(character): None for character in "\t\r\n"}
+_LEADING = "".join(map(chr, range(0x21)))
+
+
+def _port_number(value: Any) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        pass
+    try:
+        return socket.getservbyname(value)
+    except (OSError, ValueError):  # ValueError: the name holds a null character
+        number = _WELL_KNOWN.get(value.lower())
+        if number is None:
+            raise ValueError(f"Not a valid port number or service name: {value!r}") from None
+        return number
+
+
+class Url:
+    """A URL of the form ``scheme://user:password@host:port/path``; every part may be missing.
+
+    Text without ``scheme://`` is read as host, port and path. Deprecated by the reference in favour of plain
+    text, and accepted everywhere that text is.
+
+    :param url: the text, or another `Url` to copy; nothing for an empty one
+    :param defaults: fill in missing scheme, host and port, see :meth:`defaults`
+    :param kwargs: `scheme`, `username` (or `user`), `password`, `host`, `port`, `path` replace that part of `url`
+    :raise ValueError: for text that is not a URL
+    :raise AttributeError: for another keyword
+    """
+
+    AMQP = "amqp"
+    AMQPS = "amqps"
+
+    class Port(int):
+        """An integer port number that remembers the text it was made from, often a service name.
+
+        Equal to its number and to its text, therefore unhashable; `str` gives the text, `int` and `repr` the number.
+
+        :param value: a number, its digits, or a service name (``amqp`` and ``amqps`` are always known)
+        :raise ValueError: when it is none of these
+        """
+
+        name: str
+
+        def __new__(cls, value: Any) -> Url.Port:
+            port = super().__new__(cls, _port_number(value))
+            port.name = str(value)
+            return port
+
+        def __eq__(self, other: object) -> bool:
+            return self.name == other or int(self) == other
+
+        def __ne__(self, other: object) -> bool:
+            return not self == other
+
+        __hash__ = None  # type: ignore[assignment]
+
+        def __str__(self) -> str:
+            return self.name
+
+        def __getnewargs__(self) -> tuple[str]:  # type: ignore[override]
+            return (self.name,)
+
+    scheme: str | None
+    username: str | None
+    password: str | None
+
+    def __init__(self, url: str | Url | None = None, defaults: bool = True, **kwargs: Any) -> None:
+        self.scheme = self.username = self.password = None
+        self._host: str | None = None
+        self._port: Any = None
+        self._path: str | None = None  # with its leading slash
+        self._tail = ""  # parameters, query and fragment: kept only for the text
+        if isinstance(url, Url):
+            vars(self).update(vars(url))
+        elif url:
+            self._parse(url)
+        for name, value in kwargs.items():
+            name = "username" if name == "user" else name
+            if name not in _PARTS:
+                raise AttributeError(f"'Url' object has no attribute {name!r}")
+            setattr(self, name, value)
+        if defaults:
+            self.defaults()
+
+    def _parse(self, text: Any) -> None:
+        if not isinstance(text, str):
+            raise TypeError(f"a url must be a str or a Url, not {type(text).__name__}")
+        text = text.lstrip(_LEADING).translate(_DROPPED)
+        before, colon, after = text.partition(":")
+        if colon and after.startswith("//") and "/" not in before:
+            self.scheme = _checked_scheme(before)
+            text = after
+        if text.startswith("//"):
+            text = text[2:]
+        end = min((at for at in map(text.find, "/?#") if at >= 0), default=len(text))
+        self._parse_authority(text[:end])
+        self._parse_path(text[end:])
+
+    def _parse_authority(self, text: str) -> None:
+        user_info, at, host_port = text.rpartition("@")
+        if at:
+            username, colon, password = user_info.partition(":")
+            self.username = unquote(username)
+            self.password = unquote(password) if colon else None
+        if "[" in host_port or "]" in host_port:
+            literal, bracket, rest = host_port.partition("]")
+            if not bracket or not literal.startswith("[") or rest[:1] not in ("", ":"):
+                raise ValueError(f"expected an IPv6 literal like [::1] or [::1]:5672, not {host_port!r}")
+            host, port = literal + bracket, rest[1:]
+        else:
+            host, _, port = host_port.partition(":")
+        self._host = host.lower() or None
+        self._port = port.partition(":")[0] or None
+
+    def _parse_path(self, text: str) -> None:
+        end = min((at for at in map(text.find, "?#") if at >= 0), default=len(text))
+        path, tail = text[:end], text[end:]
+        if self.scheme is None:
+            # Old addresses carry options after a semicolon; only text without a scheme is read that way.
+            at = path.find(";", path.rfind("/") + 1)
+            if at >= 0:
+                path, tail = path[:at], path[at:] + tail
+        self._path = path or None
+        self._tail = "" if tail in ("?", "#") else tail
+
+    @property
+    def host(self) -> str | None:
+        """The host name or address, an IPv6 literal without its brackets; None when it is missing.
+
+        A host with a colon is taken as an IPv6 literal and gets brackets in the text.
+        """
+        host = self._host
+        return host[1:-1] if host and host.startswith("[") else host
+
+    @host.setter
+    def host(self, host: str | None) -> None:
+        self._host = f"[{host}]" if host and ":" in host and not host.startswith("[") else host
+
+    @property
+    def port(self) -> Url.Port | None:
+        """The port as a `Url.Port`, None when it is missing.
+
+        It may be set to a number or a service name, and is not judged before it is read.
+
+        :raise ValueError: on reading text that is neither a number nor a known service name
+        """
+        return None if self._port in (None, "") else self.Port(self._port)
+
+    @port.setter
+    def port(self, port: Any) -> None:
+        # A Port is kept as its text, so that comparing and copying do not depend on where it came from.
+        self._port = port.name if isinstance(port, self.Port) else port
+
+    @property
+    def host_port(self) -> str:
+        """`host:port` with the port as a number and an IPv6 literal in brackets; missing parts are left out."""
+        port = self.port
+        return (self._host or "") + ("" if port is None else f":{int(port)}")
+
+    @property
+    def path(self) -> str | None:
+        """What follows the slash after the host: the address in most programs. None when there is no slash.
+
+        Query and fragment are not part of it, and it is not percent-decoded.
+        """
+        return None if self._path is None else self._path[1:]
+
+    @path.setter
+    def path(self, path: str | None) -> None:
+        self._path = path if path is None or path.startswith("/") else "/" + path
+
+    def defaults(self) -> Url:
+        """Fill in what is missing of scheme (``amqp``), host (``0.0.0.0``) and port (the scheme's own).
+
+        :return: this object
+        :raise ValueError: when the port is missing and the scheme is no known service name
+        """
+        self.scheme = self.scheme or self.AMQP
+        self._host = self._host or "0.0.0.0"
+        if self._port in (None, ""):
+            self._port = self.Port(self.scheme).name
+        return self
+
+    def _text(self, password: str | None) -> str:
+        user_info = quote(self.username, safe="") if self.username else ""
+        if password:
+            user_info += ":" + password
+        authority = (user_info + "@" if user_info else "") + (self._host or "")
+        if self._port not in (None, ""):
+            authority += f":{self._port}"
+        path = self._path or ""
+        scheme = self.scheme + ":" if self.scheme else ""
+        slashes = "//" if scheme or authority or path.startswith("//") else ""
+        return scheme + slashes + authority + path + self._tail
+
+    def __str__(self) -> str:
+        return self._text(quote(self.password, safe="") if self.password else None)
+
+    def __repr__(self) -> str:
+        return f"Url({self._text('***' if self.password else None)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _checked_scheme(text: str) -> str | None:
+    """The scheme in lower case; None for an empty one, which `://host` has."""
+    rest = text[1:].translate({ord(character): "" for character in "+-."})
+    if text and not (text.isascii() and text[0].isalpha() and (not rest or rest.isalnum())):
+        raise ValueError(f"a scheme is a letter and then letters, digits, '+', '-' or '.', not {text!r}")
+    return text.lower() or None

@@ -1,0 +1,238 @@
+"""What examples/broker.py promises: whom a message goes to, and what becomes of one that was not accepted.
+
+The broker is a process of its own and the test is its client, so both sides are this package.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+
+from proton import Delivery, Endpoint, Message, Terminus, symbol
+from proton.reactor import AtMostOnce, ReceiverOption
+from tests.support.client import Client
+from tests.support.programs import ROOT, Program, free_port
+
+
+@pytest.fixture
+def broker():
+    address = f"127.0.0.1:{free_port()}"
+    with Program(ROOT / "examples" / "broker.py", "-a", address, "-d", "dead") as program:
+        program.await_line("listening")
+        yield address
+        assert program.errors == []
+
+
+@pytest.fixture
+def client(broker):
+    with Client(broker) as client:
+        yield client
+
+
+@pytest.fixture
+def stack():
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def numbered(first, last):
+    return [Message(body=number) for number in range(first, last + 1)]
+
+
+def modified(failed, undeliverable):
+    def answer(delivery):
+        delivery.local.failed = failed
+        delivery.local.undeliverable = undeliverable
+        delivery.update(Delivery.MODIFIED)
+        delivery.settle()
+
+    return answer
+
+
+class Capability(ReceiverOption):
+    """Asks for a source with a capability."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def apply(self, receiver):
+        receiver.source.capabilities.put_object(symbol(self.name))
+
+
+def test_queue_gives_to_consumers_in_turn(client):
+    one, other = client.receiver("queue", credit=10, name="one"), client.receiver("queue", credit=10, name="other")
+    client.send(client.sender("queue"), *numbered(1, 6))
+    bodies = client.bodies(one, 3), client.bodies(other, 3)
+    assert sorted(bodies) == [[1, 3, 5], [2, 4, 6]]
+
+
+def test_queue_passes_over_a_consumer_without_credit(client):
+    one, other = client.receiver("queue", credit=1, name="one"), client.receiver("queue", credit=10, name="other")
+    client.send(client.sender("queue"), *numbered(1, 4))
+    assert len(client.bodies(one, 1)) == 1
+    assert len(client.bodies(other, 3)) == 3
+
+
+def test_queue_holds_messages_until_there_is_credit(client):
+    client.send(client.sender("queue"), *numbered(1, 3))
+    receiver = client.receiver("queue", credit=2)
+    assert client.bodies(receiver, 2) == [1, 2]
+    receiver.flow(5)
+    assert client.bodies(receiver, 3) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("address", "settings"),
+    [("topic://news", {}), ("topics/news", {}), ("news", {"options": Capability("topic")})],
+    ids=["prefix", "prefix alone", "capability"],
+)
+def test_topic_gives_to_every_consumer(client, address, settings):
+    one = client.receiver(address, credit=10, name="one", **settings)
+    other = client.receiver(address, credit=10, name="other", **settings)
+    client.send(client.sender(address), *numbered(1, 3))
+    assert client.bodies(one, 3) == client.bodies(other, 3) == [1, 2, 3]
+
+
+def test_topic_keeps_nothing_for_those_who_come_later(client):
+    sender = client.sender("topic://news")
+    client.send(sender, *numbered(1, 2))
+    late = client.receiver("topic://news", credit=10)
+    client.send(sender, *numbered(3, 3))
+    assert client.bodies(late, 1) == [3]
+
+
+def test_released_message_is_offered_again_in_its_place(client):
+    client.send(client.sender("queue"), *numbered(1, 5))
+    receiver = client.receiver("queue", credit=3)
+    assert client.bodies(receiver, 3) == [1, 2, 3]
+    client.answer(receiver, lambda delivery: client.release(delivery, delivered=False))
+    receiver.flow(5)
+    assert client.bodies(receiver, 5) == [1, 2, 3, 4, 5]
+    assert [message.delivery_count for message, _ in client.of(receiver)] == [0] * 5
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_modified_message_counts_failed_deliveries(client, failed):
+    client.send(client.sender("queue"), Message(body="x", delivery_count=2))
+    receiver = client.receiver("queue", credit=1)
+    for attempt in range(3):
+        assert client.bodies(receiver, 1) == ["x"]
+        assert client.of(receiver)[0][0].delivery_count == 2 + failed * attempt
+        client.answer(receiver, modified(failed, undeliverable=False))
+        receiver.flow(1)
+
+
+def test_message_undeliverable_here_goes_to_another_consumer(client):
+    client.send(client.sender("queue"), *numbered(1, 1))
+    here = client.receiver("queue", credit=10, name="here")
+    assert client.bodies(here, 1) == [1]
+    client.answer(here, modified(failed=False, undeliverable=True))
+    assert client.bodies(here, 0) == []
+    there = client.receiver("queue", credit=10, name="there")
+    assert client.bodies(there, 1) == [1]
+
+
+def test_accepted_message_is_gone(client):
+    client.send(client.sender("queue"), *numbered(1, 2))
+    receiver = client.receiver("queue", credit=2)
+    client.bodies(receiver, 2)
+    client.answer(receiver, client.accept)
+    client.close_link(receiver)
+    assert client.bodies(client.receiver("queue", credit=10), 0) == []
+
+
+def test_rejected_message_goes_to_the_dead_letters(client):
+    client.send(client.sender("queue"), *numbered(1, 2))
+    receiver = client.receiver("queue", credit=2)
+    client.bodies(receiver, 2)
+    client.answer(receiver, client.reject)
+    receiver.flow(5)
+    assert client.bodies(receiver, 0) == []
+    dead = client.receiver("dead", credit=10)
+    assert client.bodies(dead, 2) == [1, 2]
+    client.answer(dead, client.reject)
+    assert client.bodies(dead, 0) == []
+
+
+@pytest.mark.parametrize("how", ["close_link", "detach", "close_connection", "drop"])
+def test_unanswered_messages_go_to_those_who_stay(broker, client, stack, how):
+    client.send(client.sender("queue"), *numbered(1, 4))
+    leaving = stack.enter_context(Client(broker))
+    receiver = leaving.receiver("queue", credit=3)
+    assert leaving.bodies(receiver, 3) == [1, 2, 3]
+    staying = client.receiver("queue", credit=10)
+    assert client.bodies(staying, 1) == [4]
+    if how == "drop":
+        leaving.drop()
+    elif how == "close_link":
+        leaving.close_link(receiver)
+    elif how == "detach":
+        receiver.detach()
+        leaving.round_trip()
+    else:
+        leaving.close()
+    assert client.bodies(staying, 4) == [4, 1, 2, 3]
+
+
+def test_settled_without_an_outcome_is_offered_again(client):
+    client.send(client.sender("queue"), *numbered(1, 1))
+    receiver = client.receiver("queue", credit=1)
+    client.bodies(receiver, 1)
+    client.answer(receiver, lambda delivery: delivery.settle())
+    receiver.flow(1)
+    assert client.bodies(receiver, 1) == [1]
+
+
+def test_pre_settled_message_is_not_offered_again(client):
+    client.send(client.sender("queue"), *numbered(1, 1))
+    receiver = client.receiver("queue", credit=1, options=AtMostOnce())
+    assert client.bodies(receiver, 1) == [1]
+    assert client.of(receiver)[0][1].settled
+    client.close_link(receiver)
+    assert client.bodies(client.receiver("queue", credit=1, name="other"), 0) == []
+
+
+def test_relay_sends_each_message_where_it_is_addressed_to(client):
+    assert "ANONYMOUS-RELAY" in client.connection.remote_offered_capabilities
+    relay = client.sender(None)
+    messages = [Message(address=address, body=address) for address in ("a", "b", "a")]
+    assert client.send(relay, *messages, Message(body="to nobody")) == ["accepted"] * 3 + ["rejected"]
+    assert client.bodies(client.receiver("a", credit=10), 2) == ["a", "a"]
+    assert client.bodies(client.receiver("b", credit=10), 1) == ["b"]
+
+
+def test_dynamic_address_lives_as_long_as_its_consumer(client):
+    receiver = client.receiver(None, credit=10, dynamic=True)
+    address = receiver.remote_source.address
+    assert address
+    relay = client.sender(None)
+    assert client.send(relay, Message(address=address, body="reply")) == ["accepted"]
+    assert client.bodies(receiver, 1) == ["reply"]
+    client.close_link(receiver)
+    assert client.send(relay, Message(address=address, body="too late")) == ["rejected"]
+
+
+@pytest.mark.parametrize(
+    ("refuse", "condition"),
+    [
+        (lambda client: client.sender("dynamic/gone"), "amqp:not-found"),
+        (lambda client: client.receiver("dynamic/gone"), "amqp:not-found"),
+        (lambda client: client.receiver(None), "amqp:not-found"),
+    ],
+    ids=["sender", "receiver", "no source address"],
+)
+def test_link_to_no_node_is_refused(client, refuse, condition):
+    refuse(client)
+    client.until(lambda: client.errors, "the link is refused")
+    assert client.errors == [condition]
+
+
+def test_coordinator_is_refused(client):
+    session = client.connection.session()
+    session.open()
+    link = session.sender("coordinator")
+    link.target.type = Terminus.COORDINATOR
+    link.open()
+    client.until(lambda: link.state & Endpoint.REMOTE_CLOSED, "the link is refused")
+    assert link.remote_condition.name == "amqp:not-implemented"

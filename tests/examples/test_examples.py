@@ -1,0 +1,136 @@
+"""Each example as its user starts it: a program of its own, on a free port, judged by what it prints.
+
+The broker is an example too; what it promises beyond passing messages on is in test_broker.py. An editor must keep:
+an example that is added is run here, and `test_every_example_is_run` says so when it is not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+import pytest
+
+from tests.support.programs import ROOT, Program, await_port, free_port
+
+VERSE = (
+    "Twas brillig, and the slithy toves",
+    "Did gire and gymble in the wabe.",
+    "All mimsy were the borogroves,",
+    "And the mome raths outgrabe.",
+)
+
+
+def example(name, *arguments):
+    return Program(ROOT / "examples" / name, *arguments)
+
+
+def bodies(first, last):
+    return [str({"sequence": number}) for number in range(first, last + 1)]
+
+
+@contextlib.contextmanager
+def broker():
+    """Where a broker listens."""
+    port = free_port()
+    with example("broker.py", "-a", f"127.0.0.1:{port}") as program:
+        program.await_line("listening")
+        yield f"127.0.0.1:{port}"
+
+
+def test_helloworld_direct():
+    with example("helloworld_direct.py", "-a", f"127.0.0.1:{free_port()}/examples") as program:
+        assert program.finish() == ["Hello World!"]
+        assert program.errors == []
+
+
+def test_helloworld():
+    with broker() as address, example("helloworld.py", "-a", f"{address}/examples") as program:
+        assert program.finish() == ["Hello World!"]
+        assert program.errors == []
+
+
+@pytest.mark.parametrize("count", [1, 10, 250])
+def test_simple_send_then_simple_recv(count):
+    with broker() as address:
+        with example("simple_send.py", "-a", f"{address}/queue", "-m", count) as sender:
+            assert sender.finish() == ["all messages confirmed"]
+        with example("simple_recv.py", "-a", f"{address}/queue", "-m", count) as receiver:
+            assert receiver.finish() == bodies(1, count)
+
+
+def test_simple_recv_leaves_what_it_did_not_ask_for():
+    with broker() as address:
+        with example("simple_send.py", "-a", f"{address}/queue", "-m", 100) as sender:
+            sender.finish()
+        for first, last in ((1, 30), (31, 100)):
+            with example("simple_recv.py", "-a", f"{address}/queue", "-m", last - first + 1) as receiver:
+                assert receiver.finish() == bodies(first, last)
+
+
+def test_two_simple_recv_share_a_queue():
+    with broker() as address, contextlib.ExitStack() as stack:
+        receive = ("simple_recv.py", "-a", f"{address}/queue", "-m", 50)
+        one, other = (stack.enter_context(example(*receive)) for _ in range(2))
+        sender = stack.enter_context(example("simple_send.py", "-a", f"{address}/queue", "-m", 100))
+        assert sender.finish() == ["all messages confirmed"]
+        assert sorted(one.finish() + other.finish()) == sorted(bodies(1, 100))
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_direct_send_to_simple_recv(count):
+    address = f"127.0.0.1:{free_port()}/examples"
+    with example("direct_send.py", "-a", address, "-m", count) as sender:
+        await_port(int(re.search(r":(\d+)", address).group(1)))
+        with example("simple_recv.py", "-a", address, "-m", count) as receiver:
+            assert receiver.finish() == bodies(1, count)
+        assert sender.finish() == ["all messages confirmed"]
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_simple_send_to_direct_recv(count):
+    address = f"127.0.0.1:{free_port()}/examples"
+    with example("direct_recv.py", "-a", address, "-m", count) as receiver:
+        await_port(int(re.search(r":(\d+)", address).group(1)))
+        with example("simple_send.py", "-a", address, "-m", count) as sender:
+            assert sender.finish() == ["all messages confirmed"]
+        assert receiver.finish() == bodies(1, count)
+
+
+def test_client_and_server_by_a_broker():
+    with broker() as address, example("server.py", "-a", f"{address}/requests") as server:
+        server.await_line("serving requests")
+        for _ in range(2):
+            with example("client.py", "-a", f"{address}/requests") as client:
+                assert client.finish() == [f"{line} => {line.upper()}" for line in VERSE]
+        assert server.lines[1:] == [f"Received {line}" for line in VERSE] * 2
+
+
+def test_client_and_server_direct():
+    address = f"127.0.0.1:{free_port()}/requests"
+    with example("server_direct.py", "-a", address) as server:
+        server.await_line("listening")
+        with example("client.py", "-a", address) as client:
+            assert client.finish() == [f"{line} => {line.upper()}" for line in VERSE]
+        with example("client.py", "-a", address, "one", "two") as client:
+            assert client.finish() == ["one => ONE", "two => TWO"]
+
+
+def test_server_needs_a_relay():
+    address = f"127.0.0.1:{free_port()}/requests"
+    with example("server_direct.py", "-a", address) as peer:
+        peer.await_line("listening")
+        with example("server.py", "-a", address) as server:
+            assert server.finish() == ["the broker does not offer ANONYMOUS-RELAY"]
+
+
+def test_recurring_timer():
+    with example("recurring_timer.py", "-i", "0.05", "-n", "4") as program:
+        assert program.finish() == ["Tick..."] * 4
+
+
+def test_every_example_is_run():
+    source = (ROOT / "tests" / "examples" / "test_examples.py").read_text(encoding="utf-8")
+    names = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
+    assert names, "no examples"
+    assert [name for name in names if f'"{name}"' not in source] == []

@@ -1,0 +1,127 @@
+"""Programs that tests start as processes: examples, interoperation peers.
+
+Nothing here knows AMQP. Every wait has a deadline, and nothing polls a file: a thread per process collects its lines.
+An editor must keep: no program outlives its `with` block, whatever failed inside.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SECONDS = 60.0
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def await_port(port: int, seconds: float = SECONDS) -> None:
+    """Returns once somebody accepts connections on `port`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=seconds).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            threading.Event().wait(0.02)
+
+
+def our_environment() -> dict[str, str]:
+    """The environment in which a child finds this package: the installed one under tox, else the checkout."""
+    environment = dict(os.environ, PYTHONUNBUFFERED="1")
+    if not environment.get("PROTON_INSTALLED"):
+        environment["PYTHONPATH"] = str(ROOT)
+    return environment
+
+
+def reference_environment() -> dict[str, str]:
+    """The environment in which a child finds nothing but what its own python holds."""
+    environment = dict(os.environ, PYTHONUNBUFFERED="1")
+    environment.pop("PYTHONPATH", None)
+    return environment
+
+
+class Program:
+    """A running process. `lines` are what it has printed so far, without line ends."""
+
+    def __init__(self, *command: object, python: str = sys.executable, environment: dict[str, str] | None = None):
+        self.command = [python, *map(str, command)]
+        self.lines: list[str] = []
+        self.errors: list[str] = []
+        self._changed = threading.Condition()
+        self._process = subprocess.Popen(
+            self.command,
+            cwd=ROOT,
+            env=our_environment() if environment is None else environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self._readers = [
+            threading.Thread(target=self._collect, args=pair, daemon=True)
+            for pair in ((self._process.stdout, self.lines), (self._process.stderr, self.errors))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _collect(self, stream, lines):
+        for line in stream:
+            with self._changed:
+                lines.append(line.rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self._changed.notify_all()
+
+    def await_line(self, text: str, seconds: float = SECONDS) -> None:
+        """Returns once a line of standard output contains `text`; fails when the program ends or time runs out."""
+
+        def seen_or_ended():
+            return any(text in line for line in self.lines) or self._process.poll() is not None
+
+        with self._changed:
+            self._changed.wait_for(seen_or_ended, seconds)
+            assert any(text in line for line in self.lines), f"no {text!r} from {self}"
+
+    def finish(self, seconds: float = SECONDS) -> list[str]:
+        """Waits for the program to end by itself, without an error; its lines."""
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {seconds} s: {self}") from None
+        self._join()
+        assert code == 0, f"exit {code}: {self}"
+        return self.lines
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        self._join()
+
+    def _join(self) -> None:
+        for reader in self._readers:
+            reader.join()
+        self._process.stdout.close()
+        self._process.stderr.close()
+
+    def __enter__(self) -> Program:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.stop()
+
+    def __str__(self) -> str:
+        return "\n".join([" ".join(self.command), *self.lines[-20:], *self.errors[-20:]])
