@@ -18,15 +18,9 @@ from uuid import UUID
 from proton.codec import sections
 from proton.codec.composites import BY_CODE, BY_SYMBOL
 from proton.codec.decode import DECODE, DECODE_ERRORS, DEFAULT_LIMITS, DecodeLimits
-from proton.codec.encode import (
-    ENCODE,
-    encode_binary,
-    encode_buffer,
-    encode_list,
-    out_of_range,
-)
+from proton.codec.encode import ENCODE, encode_binary, encode_buffer, encode_list, out_of_range
 from proton.codec.sections import decode_header, decode_properties, encode_header, encode_properties
-from proton.codec.types import AnnotationDict, char, symbol, ulong
+from proton.codec.types import TYPE_UUID, AnnotationDict, char, symbol, ulong
 from proton.exceptions import DataException, MessageException
 
 if TYPE_CHECKING:
@@ -36,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Message"]
 
 _SND_SETTLED = 1  # sender-settle-mode settled (2.8.2)
-_TYPE_UUID = 18
-
 _ONLY_STR = {str}
 
 
@@ -132,7 +124,7 @@ def _message_id(value: Any) -> Any:
         return str.__str__(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
-    if isinstance(value, tuple) and len(value) == 2 and value[0] == _TYPE_UUID:
+    if isinstance(value, tuple) and len(value) == 2 and value[0] == TYPE_UUID:
         return UUID(bytes=bytes(value[1]))
     raise MessageException(f"message id must be int, str, bytes or UUID, got {type(value).__name__}")
 

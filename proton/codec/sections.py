@@ -26,6 +26,8 @@ from proton.codec.encode import (
 )
 from proton.codec.types import symbol, timestamp, ulong
 
+__all__ = ["decode_header", "decode_properties", "encode_header", "encode_properties"]
+
 # Positions of the fields in their lists (3.2.1, 3.2.4).
 DURABLE, PRIORITY, TTL, FIRST_ACQUIRER, DELIVERY_COUNT = range(5)
 ID, USER_ID, TO, SUBJECT, REPLY_TO, CORRELATION_ID, CONTENT_TYPE, CONTENT_ENCODING = range(8)
@@ -86,6 +88,7 @@ def _section_list(prefix: bytes, pieces: list[bytes], count: int) -> bytes:
 
 
 def encode_header(out: list[bytes], fields: Sequence[Any]) -> None:
+    """Appends the header section, unless every field in it has its default."""
     pieces: list[bytes] = []
     count = kept = 0
     for position, value in enumerate(fields):
@@ -100,6 +103,11 @@ def encode_header(out: list[bytes], fields: Sequence[Any]) -> None:
 
 
 def encode_properties(out: list[bytes], fields: Sequence[Any]) -> None:
+    """Appends the properties section, unless nothing in it is set."""
+    if len(fields) > GROUP_ID and fields[GROUP_ID] is not None:
+        # A message of a group has a position in it, the first being 0.
+        fields = [*fields, None][: max(len(fields), GROUP_SEQUENCE + 1)]
+        fields[GROUP_SEQUENCE] = fields[GROUP_SEQUENCE] or 0
     pieces: list[bytes] = []
     count = kept = 0
     for position, value in enumerate(fields):
@@ -110,14 +118,11 @@ def encode_properties(out: list[bytes], fields: Sequence[Any]) -> None:
             count, kept = position + 1, len(pieces)
     if count:
         del pieces[kept:]
-        if count == GROUP_ID + 1:
-            # A message of a group has a position in it, the first being 0.
-            pieces.append(b"\x43")
-            count += 1
         out.append(_section_list(b"\x00\x53\x73", pieces, count))
 
 
 def decode_header(data: bytes, pos: int, limits: DecodeLimits) -> tuple[Sequence[Any], int]:
+    """The fields of the header section whose list is at `pos`, and where it ends; errors as `decode_fields`."""
     if data[pos] == 0x40:
         return (), pos + 1
     fields, pos = decode_fields(data, pos, len(data), limits)
@@ -131,6 +136,7 @@ def decode_header(data: bytes, pos: int, limits: DecodeLimits) -> tuple[Sequence
 
 
 def decode_properties(data: bytes, pos: int, limits: DecodeLimits) -> tuple[Sequence[Any], int]:
+    """The fields of the properties section whose list is at `pos`, and where it ends; errors as `decode_fields`."""
     if data[pos] == 0x40:
         return (), pos + 1
     fields, pos = decode_fields(data, pos, len(data), limits)

@@ -12,7 +12,7 @@ import re
 from typing import Any, Callable
 
 from proton.codec import types as t
-from proton.codec.composites import BY_CODE
+from proton.codec.composites import BY_CODE, BY_SYMBOL, SASL_INIT, SASL_RESPONSE, Composite
 from proton.codec.decode import DECODE, DECODE_ERRORS
 from proton.codec.limits import DEFAULT_LIMITS
 from proton.codec.nodes import CONSTRUCTOR_TYPES, Node
@@ -23,12 +23,14 @@ _QUOTED = tuple(
     chr(octet) if 0x20 <= octet < 0x7F and chr(octet) not in "\"'\\" else f"\\x{octet:02x}" for octet in range(256)
 )
 
-# The fields of sasl-init and sasl-response that may hold a password (5.3.3.2, 5.3.3.4).
-_SECRETS = {65: "initial-response", 67: "response"}
+# The position of the field that may hold a password (5.3.3.2, 5.3.3.4).
+_SECRETS = {SASL_INIT.code: 1, SASL_RESPONSE.code: 0}
+_HIDDEN = "***"
 
 # Kinds beside the type numbers, in trees read for a trace: plain text such as `!!`.
 _MARK = -1
 _BROKEN = "!!"
+_BROKEN_COMPOUNDS = {t.TYPE_LIST: "[!!]", t.TYPE_MAP: "{!!}", t.TYPE_ARRAY: "@<!!>[!!]"}
 
 
 def quote(data: bytes, limit: int | None = None) -> str:
@@ -139,31 +141,39 @@ def _described(node: Node, trace: bool) -> str:
     if not node.children:
         return "@"
     descriptor, values = node.children[0], node.children[1:]
+    composite = _composite_of(descriptor)
     numeric = descriptor.kind == t.TYPE_ULONG
-    code = int(descriptor.value) if numeric else -1
-    composite = BY_CODE.get(code)
-    if composite is not None:
-        head = f"@{composite.name}({code})"
+    if numeric:
+        head = f"@{descriptor.value:d}" if composite is None else f"@{composite.name}({composite.code})"
     else:
-        head = f"@{code}" if numeric else f"@{format_value(descriptor, trace)}"
-    names = [field.name for field in composite.fields] if composite is not None else []
-    texts = [
-        _fields(value, names, _SECRETS.get(code), trace)
-        if value.kind == t.TYPE_LIST and (composite is not None or (numeric and trace))
-        else format_value(value, trace)
-        for value in values
-    ]
+        head = f"@{format_value(descriptor, trace)}"
+    names = [field.name for field in composite.fields] if numeric and composite is not None else []
+    secret = _SECRETS.get(composite.code, -1) if trace and composite is not None else -1
+    texts = []
+    for value in values:
+        if value.kind == t.TYPE_LIST:
+            texts.append(_fields(value, names, secret, numeric and (trace or composite is not None), trace))
+        else:
+            texts.append(_HIDDEN if secret >= 0 and value.kind != _MARK else format_value(value, trace))
     return f"{head} {', '.join(texts)}" if texts else head
 
 
-def _fields(node: Node, names: list[str], secret: str | None, trace: bool) -> str:
-    """A list with field names, as far as there are any, and without its nulls."""
+def _composite_of(descriptor: Node) -> Composite | None:
+    if descriptor.kind == t.TYPE_ULONG:
+        return BY_CODE.get(descriptor.value)
+    if descriptor.kind == t.TYPE_SYMBOL:
+        return BY_SYMBOL.get(_octets(descriptor.value))
+    return None
+
+
+def _fields(node: Node, names: list[str], secret: int, omit_nulls: bool, trace: bool) -> str:
+    """The list of a described value, with the names of its fields as far as there are any."""
     texts = []
     for at, field in enumerate(node.children):
-        if field.kind != t.TYPE_NULL:
-            name = names[at] if at < len(names) else None
-            text = "***" if trace and name and name == secret else format_value(field, trace)
-            texts.append(f"{name}={text}" if name else text)
+        if field.kind == t.TYPE_NULL and omit_nulls:
+            continue
+        text = _HIDDEN if at == secret else format_value(field, trace)
+        texts.append(f"{names[at]}={text}" if at < len(names) else text)
     return f"[{', '.join(texts)}]{_remark(node)}"
 
 
@@ -178,7 +188,11 @@ def trace_performative(buf: bytes, pos: int, end: int) -> str:
     end = min(end, len(buf))
     node, pos = _read(buf, pos, end, DEFAULT_LIMITS.depth)
     text = format_value(node, True)
-    return f"{text} ({end - pos}) {quote(buf[pos:end])}" if pos < end else text
+    if pos >= end:
+        return text
+    composite = _composite_of(node.children[0]) if node.kind == t.TYPE_DESCRIBED else None
+    hidden = composite is not None and composite.code in _SECRETS
+    return f"{text} ({end - pos}) {_HIDDEN if hidden else quote(buf[pos:end])}"
 
 
 def _broken(end: int) -> tuple[Node, int]:
@@ -229,10 +243,10 @@ def _read_compound(code: int, kind: int, buf: bytes, pos: int, end: int, depth: 
     width = 4 if code & 0x10 else 1
     start = pos + 2 * width
     stop = pos + width + int.from_bytes(buf[pos : pos + width], "big")
-    node = _Compound(kind, (False, 0) if kind == t.TYPE_ARRAY else None)
     if not start <= stop <= end or depth <= 0:
-        node.adopt(Node(_MARK, _BROKEN))
-        return node, min(max(pos, stop), end) if depth <= 0 else end
+        # Of what is only nested too deep, the end is known.
+        return Node(_MARK, _BROKEN_COMPOUNDS[kind]), stop if start <= stop <= end else end
+    node = _Compound(kind, (False, 0) if kind == t.TYPE_ARRAY else None)
     count = int.from_bytes(buf[pos + width : start], "big")
     pos = start
     if kind != t.TYPE_ARRAY:

@@ -226,7 +226,11 @@ class Delivery:
         if not self._touched:
             self._touched = True
             connection._touched.append(self)
-        connection._collector.emit(_TRANSPORT, transport)
+        collector = connection._collector
+        events = collector.events
+        # What `emit` would find out by itself: usually the event is queued already.
+        if not events or events[-1].context is not transport or events[-1].type is not _TRANSPORT:
+            collector.emit(_TRANSPORT, transport)
 
     def abort(self) -> None:
         """Give up a delivery that is not yet completely sent; settles it. Nothing happens when it is settled.

@@ -60,7 +60,7 @@ class Reactor:
         self.errors: list[Any] = []
         #: ends the wait of a global handler that watches it, from any thread
         self.waker = Waker()
-        self._timeout = 0.0
+        self._timeout: float = 0
         self._now = time.time()
         self._tasks = Tasks()
         self._timers: TimerSelectable | None = None

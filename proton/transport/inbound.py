@@ -266,9 +266,11 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         raise EndpointViolation(session, WINDOW_VIOLATION, "incoming session window exceeded")
     session._incoming_window -= 1
     session._next_incoming_id = session._next_incoming_id + 1 & _SERIAL
-    count = len(fields)
-    fields = (fields + _NO_FIELDS)[:11] if count < 6 or count > 6 else fields + _FIVE_NONES
-    handle, number, tag, message_format, settled, more, _, state, _, aborted, _ = fields
+    if len(fields) == 4:  # what a small unsettled message needs
+        handle, number, tag, message_format = fields
+        settled = more = state = aborted = None
+    else:
+        handle, number, tag, message_format, settled, more, _, state, _, aborted, _ = (fields + _NO_FIELDS)[:11]
     if not (
         handle.__class__ is int
         and (number.__class__ is int or number is None)
@@ -291,7 +293,8 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
     delivery = link._arriving  # type: ignore[attr-defined]
     if delivery is None:
         delivery = _first_frame(session, link, number, tag, settled)  # type: ignore[arg-type]
-        delivery._message_format = message_format or 0
+        if message_format:
+            delivery._message_format = message_format
     else:
         _later_frame(session, delivery, number, settled)
     if state is not None:
@@ -300,7 +303,20 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         except DataException as error:
             raise ProtocolViolation(DECODE_ERROR, str(error)) from None
     if payload:
-        _add_payload(transport, session, link, delivery, payload)  # type: ignore[arg-type]
+        size = len(payload)
+        buffered = link.connection._buffered_bytes + size
+        if (
+            link._max_message_size
+            or delivery._advanced
+            or delivery._settled
+            or buffered > (transport.max_buffered_delivery_bytes or buffered)
+        ):
+            _check_payload(transport, link, delivery, size)  # type: ignore[arg-type]
+        if not (delivery._advanced or delivery._settled):  # else nobody can read it any more
+            link.connection._buffered_bytes = buffered
+            delivery._chunks.append(payload)
+            delivery._size += size
+            session.incoming_bytes += size
     if aborted:
         session._read(len(delivery._take()), link)
         delivery.aborted = delivery.settled = delivery.updated = True
@@ -319,7 +335,6 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
 
 
 _NO_FIELDS = [None] * 11
-_FIVE_NONES = [None] * 5
 
 
 def _first_frame(session: Session, link: Receiver, number: Any, tag: Any, settled: Any) -> Delivery:
@@ -367,10 +382,8 @@ def _later_frame(session: Session, delivery: Delivery, number: Any, settled: Any
         raise EndpointViolation(session, INVALID_FIELD, "invalid transition from settled to unsettled")
 
 
-def _add_payload(transport: Transport, session: Session, link: Receiver, delivery: Delivery, payload: bytes) -> None:
-    if delivery._advanced or delivery._settled:
-        return  # nobody can read it any more
-    size = len(payload)
+def _check_payload(transport: Transport, link: Receiver, delivery: Delivery, size: int) -> None:
+    """Holds a part of a message against the limits of its link and of the connection."""
     delivery._received += size
     if link._max_message_size and delivery._received > link._max_message_size:
         raise EndpointViolation(
@@ -378,18 +391,13 @@ def _add_payload(transport: Transport, session: Session, link: Receiver, deliver
             MESSAGE_SIZE_EXCEEDED,
             f"expected messages of {link._max_message_size} bytes at most, got {delivery._received} bytes of one",
         )
-    connection = link.connection
     limit = transport.max_buffered_delivery_bytes
-    buffered = connection._buffered_bytes
-    if limit and buffered + size > limit:
+    buffered = link.connection._buffered_bytes
+    if limit and buffered + size > limit and not (delivery._advanced or delivery._settled):
         raise ProtocolViolation(
             RESOURCE_LIMIT_EXCEEDED,
             f"connection delivery buffer limit exceeded: {buffered} bytes buffered, limit {limit}",
         )
-    connection._buffered_bytes = buffered + size
-    delivery._chunks.append(payload)
-    delivery._size += size
-    session.incoming_bytes += size
 
 
 def on_disposition(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
