@@ -11,6 +11,7 @@ import logging.config
 import os
 
 from proton.codec.data import Data
+from proton.codec.limits import DecodeLimits
 from proton.codec.types import (
     UNDESCRIBED,
     AnnotationDict,
@@ -86,6 +87,7 @@ __all__ = [
     "Data",
     "DataException",
     "DeclaredDisposition",
+    "DecodeLimits",
     "Delivery",
     "Described",
     "Disposition",

@@ -12,8 +12,8 @@ from proton.exceptions import DataException
 
 __all__ = ["DEFAULT_LIMITS", "DecodeLimits"]
 
-# The interpreter's own stack bounds the depth: a level costs at most two Python calls.
-_MAX_DEPTH = 256
+# The interpreter's own stack bounds the depth: a level costs at most three Python calls.
+_MAX_DEPTH = 128
 
 
 class DecodeLimits:
@@ -21,7 +21,7 @@ class DecodeLimits:
 
     `inner` holds the limits one level down, or `None` when the depth is used up.
 
-    :param depth: how many compound or described values may be inside one another, 0 to 256.
+    :param depth: how many compound or described values may be inside one another, 0 to 128.
     :param elements: how many elements one list, map or array may have. A sixteenth of it is how many zero-width
         array elements one buffer may hold in total, because these cost the sender no bytes.
     """

@@ -77,9 +77,9 @@ class Node:
 
     __slots__ = ("children", "index", "kind", "parent", "value")
 
-    def __init__(self, kind: int, value: Any = None, parent: Node | None = None, index: int = 0) -> None:
-        self.parent = parent
-        self.index = index
+    def __init__(self, kind: int, value: Any = None) -> None:
+        self.parent: Node | None = None
+        self.index = 0
         self.set(kind, value)
 
     def set(self, kind: int, value: Any) -> None:
@@ -140,6 +140,13 @@ class _NodeDecoder:
         self.left -= 1
         return Node(kind, value)
 
+    def copy(self, node: Node) -> Node:
+        """A copy that is counted: a few bytes of array elements could ask for any number of large descriptors."""
+        twin = self.node(node.kind, node.value)
+        for child in node.children:
+            twin.adopt(self.copy(child))
+        return twin
+
     def value(self, pos: int, limits: DecodeLimits) -> tuple[Node, int]:
         return self.body(self.buf[pos], pos + 1, limits)
 
@@ -174,17 +181,18 @@ class _NodeDecoder:
 
     def header(self, code: int, pos: int) -> tuple[int, int, int]:
         """End, count and first element's position of what has a size and a count."""
-        buf = self.buf
+        buf, name = self.buf, t.TYPE_NAMES[CONSTRUCTOR_TYPES[code]]
         width = 4 if code & 0x10 else 1
-        size = int.from_bytes(buf[pos : pos + width], "big")
-        pos += width
-        end = pos + size
-        if end > len(buf) or size < width:
+        start = pos + 2 * width
+        end = pos + width + int.from_bytes(buf[pos : pos + width], "big")
+        if max(start, end) > len(buf):
             raise DataException(
-                f"not enough data to decode: {t.TYPE_NAMES[CONSTRUCTOR_TYPES[code]]} at offset {pos - width - 1} "
-                f"has a size of {size}, {len(buf) - pos} bytes are left"
+                f"not enough data to decode: {name} at offset {pos - 1} should end at offset {max(start, end)}, "
+                f"the data ends at {len(buf)}"
             )
-        return end, int.from_bytes(buf[pos : pos + width], "big"), pos + width
+        if end < start:
+            raise DataException(f"{name} at offset {pos - 1} has a size that does not cover its count")
+        return end, int.from_bytes(buf[start - width : start], "big"), start
 
     def described(self, pos: int, inner: DecodeLimits) -> tuple[Node, int]:
         node = self.node(t.TYPE_DESCRIBED)
@@ -217,7 +225,7 @@ class _NodeDecoder:
             parent = node
             for descriptor in descriptors[1:]:
                 parent = parent.adopt(self.node(t.TYPE_DESCRIBED))
-                parent.adopt(self.node(descriptor.kind, descriptor.value)).copy_children(descriptor)
+                parent.adopt(self.copy(descriptor))
             element, pos = self.body(code, pos, limits)
             parent.adopt(element)
         return node, pos

@@ -57,7 +57,7 @@ class Connection(Endpoint):
     #: always 0: failures raise
     error = 0
     #: the transport that this connection is bound to, or None
-    transport: Transport | None = None  # type: ignore[assignment]
+    transport: Transport | None = None
 
     def __init__(self) -> None:
         Endpoint.__init__(self)

@@ -180,9 +180,9 @@ class Delivery:
         """
         if state.__class__ is not DispositionType:
             state = self._resolve(state)
-        self.local_state = state  # type: ignore[assignment]
+        self.local_state = state
         if self._local is not None:
-            self._local.type = state  # type: ignore[assignment]
+            self._local.type = state
         if state:
             self._touch()
 

@@ -43,8 +43,8 @@ class EventType:
             number = next(EventType._numbers)  # one C call, hence safe between threads
         if name is None:
             known = EventType.TYPES.get(number)
-            name = known.name if known is not None else "PN_UNKNOWN"
-        self.name = name
+            name = "PN_UNKNOWN" if known is None else known.name
+        self.name: str = name
         self.number = number
         self.method = "on_" + name if method is None else method
         self.event_class: type[Event] = Event
@@ -192,7 +192,7 @@ class Event(EventBase):
         return connection.transport if connection is not None else None
 
     @property
-    def handler(self) -> Any:  # type: ignore[override]
+    def handler(self) -> Any:
         """The handler of the nearest scope that has one: link, session, connection, then the context itself."""
         return getattr(self.context, "handler", None)
 
@@ -217,7 +217,7 @@ class _SessionEvent(Event):
         return self.context.connection  # type: ignore[no-any-return]
 
     @property
-    def handler(self) -> Any:  # type: ignore[override]
+    def handler(self) -> Any:
         session = self.context
         return session.handler or session.connection.handler
 
@@ -238,7 +238,7 @@ class _LinkEvent(Event):
         return self.context.session.connection  # type: ignore[no-any-return]
 
     @property
-    def handler(self) -> Any:  # type: ignore[override]
+    def handler(self) -> Any:
         link = self.context
         return link._handler or link.session._handler or link.connection._handler
 
@@ -266,7 +266,7 @@ class _DeliveryEvent(Event):
         return self.context.link.connection  # type: ignore[no-any-return]
 
     @property
-    def handler(self) -> Any:  # type: ignore[override]
+    def handler(self) -> Any:
         link = self.context.link
         return link._handler or link.session._handler or link.connection._handler
 
@@ -283,7 +283,7 @@ class _TransportEvent(Event):
         return self.context  # type: ignore[no-any-return]
 
     @property
-    def handler(self) -> Any:  # type: ignore[override]
+    def handler(self) -> Any:
         connection = self.context.connection
         return connection.handler if connection is not None else None
 

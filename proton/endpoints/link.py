@@ -271,7 +271,7 @@ class Sender(Link):
             data = _bytes(data)
         size = len(data)
         if size:
-            delivery._chunks.append(data)  # type: ignore[arg-type]
+            delivery._chunks.append(data)
             delivery._size += size
             self.session.outgoing_bytes += size
             self._ready()

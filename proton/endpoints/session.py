@@ -76,6 +76,7 @@ class Session(Endpoint):
         self._channel: int | None = None  # ours, from begin to end
         self._remote_channel: int | None = None  # the peer's
         self._end_sent = False
+        self._remotely_ended = False  # on this transport
         self._handles = Numbers()
         self._remote_handles: dict[int, Link] = {}
         self._attached: dict[int, Link] = {}  # by our handle
@@ -209,6 +210,7 @@ class Session(Endpoint):
     def _unmap_remote_channel(self) -> None:
         """The peer's end has come: its handles are gone with it."""
         self._remote_channel = None
+        self._remotely_ended = True
         handles, self._remote_handles = self._remote_handles, {}
         for link in handles.values():
             link._remote_handle = None

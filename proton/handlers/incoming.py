@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from proton.codec.limits import DEFAULT_LIMITS
 from proton.endpoints.condition import DECODE_ERROR, Condition
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import ModifiedDisposition
@@ -84,8 +85,11 @@ def recv_msg(delivery: Delivery) -> Message:
 
     :raises MessageException: the bytes are no message.
     """
+    link = delivery.link
+    transport = link.connection.transport
+    limits = DEFAULT_LIMITS if transport is None else transport.decode_limits
     message = Message()
-    message.decode(delivery.link._read_current())  # type: ignore[attr-defined]
+    message.decode(link._read_current(), limits)  # type: ignore[attr-defined]
     return message
 
 

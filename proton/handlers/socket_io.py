@@ -201,13 +201,16 @@ class IOHandler(Handler):
         transport = connection.transport
         if transport is None or getattr(connection, "_acceptor", None) or getattr(transport, "_selectable", None):
             return
-        url = connection.url or Url(connection.hostname)
-        url.defaults()
+        try:
+            url = connection.url or Url(connection.hostname)
+            url.defaults()
+            host, port = url.host, int(url.port or 0)
+        except ValueError as error:
+            ConnectAttempt(event.container, transport, str(connection.hostname), 0).fail(f"no address: {error}")
+            return
         if not connection.user:
             connection.user = url.username
             connection.password = url.password
-        port: Any = url.port
-        host, port = url.host, int(port)
         attempt = ConnectAttempt(event.container, transport, host, port)
         try:
             attempt.addresses = iter(self.resolve(host, port))

@@ -320,7 +320,7 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
     if aborted:
         session._read(len(delivery._take()), link)
         delivery.aborted = delivery.settled = delivery.updated = True
-        session._incoming.pop(delivery._id, None)  # type: ignore[arg-type]
+        session._incoming.pop(delivery._id, None)
         more = False
     if more:
         link._arriving = delivery  # type: ignore[attr-defined]

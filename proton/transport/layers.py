@@ -12,7 +12,7 @@ from __future__ import annotations
 from struct import error as struct_error
 from typing import TYPE_CHECKING, Any, Callable
 
-from proton.codec.composites import BY_CODE
+from proton.codec.composites import BY_CODE, SASL_INIT, SASL_RESPONSE
 from proton.codec.decode import decode_fields, decode_value
 from proton.codec.limits import DecodeLimits
 from proton.endpoints.condition import DECODE_ERROR, FRAMING_ERROR, NOT_IMPLEMENTED
@@ -127,7 +127,7 @@ def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
     if not 8 <= size <= sasl.MAX_SASL_FRAME or not 2 <= offset <= size // 4:
         transport._fail(FRAMING_ERROR, _frame_error(transport, size, offset, sasl.MAX_SASL_FRAME), silent=True)
         return len(buf)
-    end = pos + size
+    end: int = pos + size
     if end > len(buf):
         transport._needed = size
         return pos
@@ -155,7 +155,7 @@ def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
 
 def _trace_received_sasl(transport: Transport, code: int, fields: list[Any], body: bytes) -> None:
     composite = BY_CODE.get(code)
-    if composite is not None and code in (sasl.SASL_INIT.code, sasl.SASL_RESPONSE.code):
+    if composite is not None and code in (SASL_INIT.code, SASL_RESPONSE.code):
         name = fields[0] if fields and isinstance(fields[0], str) else ""
         body = sasl.mask(composite, (name,), body)
     transport._trace_frame(0, "<-", body, "SASL")

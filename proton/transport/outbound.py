@@ -205,6 +205,8 @@ def _attach(transport: Transport, link: Link) -> None:
     session = link.session
     if link._handle is not None or session._channel is None or link._detach_sent or link.state & LOCAL_UNINIT:
         return
+    if session._remotely_ended:
+        return  # nothing but an end may follow
     if link._was_attached and (link.state & LOCAL_CLOSED or link._detached):
         return  # it was detached on an earlier transport and stays so
     if session._handles.lowest() > session._handle_max:
@@ -245,7 +247,7 @@ def _attach(transport: Transport, link: Link) -> None:
 
 
 def _flow_receiver(transport: Transport, link: Receiver) -> None:
-    if link._handle is None:
+    if link._handle is None or link._remotely_detached:
         return
     if link._flow_due or link._drain_mode or link.credit - link.queued != link._link_credit:
         write_flow(transport, link.session, link)
@@ -276,7 +278,7 @@ def write_flow(transport: Transport, session: Session, link: Link | None) -> Non
 
 def _flow_sender(transport: Transport, link: Sender) -> None:
     """Tells the peer that credit was given back, after everything that could be sent (2.6.7)."""
-    if link._handle is None:
+    if link._handle is None or link._remotely_detached:
         return
     if link._drained_due and not (link._outgoing and link._outgoing[-1]._size):
         link._drained_due = False
@@ -311,7 +313,7 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
     session = link.session
     outgoing = link._outgoing
     channel = session._channel
-    if link._handle is None or channel is None or transport._close_sent:
+    if link._handle is None or channel is None or link._remotely_detached or transport._close_sent:
         return False  # scheduled again when it is attached
     out = transport._out
     frame_size = transport._output_frame_size
@@ -476,7 +478,7 @@ def write_dispositions(transport: Transport, connection: Connection) -> None:
         number = delivery._id
         link = delivery.link
         session = link.session
-        if number is None or session._channel is None:
+        if number is None or session._channel is None or session._remotely_ended:
             continue
         role = link.is_receiver
         if not role and not delivery._sent:

@@ -168,7 +168,7 @@ def test_arrays_take_plain_values_of_their_type() -> None:
 
 def test_described_elements_share_their_descriptor() -> None:
     same = Array(UNDESCRIBED, t.TYPE_DESCRIBED, Described(1, 2), Described(1, 3))
-    assert encode(same).hex() == "e007020055015502" + "03"
+    assert encode(same).hex() == "e00702005501550203"
     assert decode_value(encode(same))[0] == Array(1, t.TYPE_LONG, 2, 3)
 
 
@@ -195,15 +195,6 @@ def test_the_size_byte_of_a_compound_counts_the_count(size: int, wrap: Any) -> N
     short = size + 1 <= 255
     assert encoded[0] in ((0xC0, 0xC1) if short else (0xD0, 0xD1))
     assert len(encoded) == size + (3 if short else 9)
-    assert decode_value(encoded) == (value, len(encoded))
-
-
-@pytest.mark.parametrize("count", [127, 128])
-def test_a_map_of_more_than_255_elements_is_wide(count: int) -> None:
-    # 127 pairs of nothing but uint zeros would have one key; small keys exceed 255 bytes first.
-    value = {index: None for index in range(count)}
-    encoded = encode(value)
-    assert encoded[0] == 0xD1
     assert decode_value(encoded) == (value, len(encoded))
 
 

@@ -98,7 +98,7 @@ def test_settled_messages_have_no_outcome(sending, receiving, sender_listens):
 
 
 @pairs
-@pytest.mark.parametrize("prefetch", [1, 10, 500])
+@pytest.mark.parametrize("prefetch", [2, 10, 500])
 def test_receiver_that_connects(sending, receiving, prefetch):
     receive = ["--outcome", "mixed", "--prefetch", prefetch]
     sent, received = exchange(sending, receiving, ["--count", 500], receive, sender_listens=True)

@@ -44,6 +44,9 @@ class Receive(MessagingHandler):
                 self.settle(event.delivery)
 
     def on_settled(self, event):
+        # A settled message of several frames is announced here by its first ones, before it is all there.
+        if event.delivery.partial:
+            return
         print("settled later")
         self.settle(event.delivery)
 

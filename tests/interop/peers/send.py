@@ -38,7 +38,8 @@ class Send(MessagingHandler):
             event.sender.send(message)
             print("message", self.sent, values.canonical_message(message))
             self.sent += 1
-        if self.options.settled and self.sent == self.options.count:
+        # No outcome will come for a settled message; the close must not overtake what is still to be written.
+        if self.options.settled and self.sent == self.options.count and event.sender.queued == 0:
             event.connection.close()
 
     def on_answer(self, event):
