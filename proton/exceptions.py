@@ -3,6 +3,7 @@
 Public classes are what programs catch; they carry text only. `ProtocolViolation` never leaves the
 engine: inbound functions raise it, the frame loop turns it into a close with a condition (2.8.14 to 2.8.18).
 """
+
 from __future__ import annotations
 
 __all__ = [

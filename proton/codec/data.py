@@ -26,6 +26,7 @@ __all__ = ["Data"]
 
 # The integer types: the class of their values, and their range.
 _INTEGERS: dict[int, tuple[type[int], int, int]] = {
+    t.TYPE_BOOL: (int, 0, 1),
     t.TYPE_UBYTE: (t.ubyte, 0, 2**8 - 1),
     t.TYPE_BYTE: (t.byte, -(2**7), 2**7 - 1),
     t.TYPE_USHORT: (t.ushort, 0, 2**16 - 1),
@@ -292,10 +293,7 @@ class Data:
 
         :param b: a bool, 0 or 1; `OverflowError` for another integer, `TypeError` for anything else
         """
-        number = _integer(t.TYPE_LONG, b)
-        if number not in (0, 1):
-            raise out_of_range("bool", 0, 1, number)
-        self._put(t.TYPE_BOOL, bool(number))
+        self._put(t.TYPE_BOOL, bool(_integer(t.TYPE_BOOL, b)))
 
     def put_ubyte(self, ub: int) -> None:
         """Put an unsigned byte.

@@ -44,7 +44,9 @@ class FlowController(Handler):
             if link.drained():
                 link._left_to_application = True
             elif not getattr(link, "_left_to_application", False):
-                link.flow(self.window - link.credit)
+                # A window of one has to count the message at hand as gone: no other would follow it.
+                window = self.window
+                link.flow((2 if window == 1 else window) - link.credit)
 
     def _top_up(self, link: Any) -> None:
         if link.is_receiver:

@@ -304,33 +304,9 @@ def test_capacity_is_a_hint():
 
 
 def test_type_numbers_have_names():
-    names = [
-        "null",
-        "bool",
-        "ubyte",
-        "byte",
-        "ushort",
-        "short",
-        "uint",
-        "int",
-        "char",
-        "ulong",
-        "long",
-        "timestamp",
-        "float",
-        "double",
-        "decimal32",
-        "decimal64",
-        "decimal128",
-        "uuid",
-        "binary",
-        "string",
-        "symbol",
-        "described",
-        "array",
-        "list",
-        "map",
-    ]
+    scalars = "null bool ubyte byte ushort short uint int char ulong long timestamp float double decimal32 decimal64"
+    others = "decimal128 uuid binary string symbol described array list map"
+    names = f"{scalars} {others}".split()
     assert Data.type_names == dict(enumerate(names, 1))
     assert [getattr(Data, name.upper()) for name in names] == list(range(1, 26))
     assert Data.type_name(Data.ULONG) == "ulong"

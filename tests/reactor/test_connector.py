@@ -8,6 +8,8 @@ import socket
 import pytest
 
 from proton import Condition
+from proton.handlers import IOHandler
+from proton.io.sockets import Address
 from proton.reactor import Backoff
 from proton.reactor.connector import SessionPerConnection, Urls
 from tests.support.loops import Recorder, VirtualContainer
@@ -19,8 +21,8 @@ REFUSED = Condition("proton.pythonio", "Connection refused to all addresses")
 def nobody_listens(monkeypatch):
     """Every connect is refused at once."""
     monkeypatch.setattr("proton.io.sockets.connect", lambda address: (socket.socket(), errno.ECONNREFUSED))
-    monkeypatch.setattr("proton.io.sockets.resolve", lambda host, port, passive=False: [(socket.AF_INET, (host, port))])
-    monkeypatch.setattr("proton.handlers.socket_io.IOHandler.resolve", lambda self, host, port: [(2, (host, port))])
+    addresses = [Address(socket.AF_INET, ("192.0.2.1", 5672))]
+    monkeypatch.setattr(IOHandler, "resolve", staticmethod(lambda host, port: addresses))
 
 
 def first(count, delays):

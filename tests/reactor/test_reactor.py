@@ -303,9 +303,14 @@ def test_a_global_handler_of_ones_own_gets_every_event():
     container.push_event(None, ETYPE)
     container.push_event(session.receiver("y").delivery("t"), Event.DELIVERY)
     container.process()
-    assert everything.seen == ["connection_init", "session_init", "link_init", "custom_event", "link_init", "delivery"] + (
-        ["reactor_final"] if "reactor_final" in everything.seen else []
-    )
+    assert everything.seen == [
+        "connection_init",
+        "session_init",
+        "link_init",
+        "custom_event",
+        "link_init",
+        "delivery",
+    ] + (["reactor_final"] if "reactor_final" in everything.seen else [])
 
 
 def test_children_of_the_io_handler_get_every_event():

@@ -81,11 +81,11 @@ def frame_sizes(data):
     return sizes
 
 
-def frame(channel, name, payload=b"", kind=0, **fields):
-    """The bytes of a frame: `frame(0, "transfer", b"payload", handle=0, delivery_id=0)`."""
-    composite = getattr(composites, name.replace("-", "_").upper())
+def frame(channel, performative, /, payload=b"", kind=0, **fields):
+    """The bytes of a frame: `frame(0, "transfer", payload=b"x", handle=0)`."""
+    composite = getattr(composites, performative.replace("-", "_").upper())
     values = [fields.pop(field.name.replace("-", "_"), None) for field in composite.fields]
-    assert not fields, f"{name} has no fields {sorted(fields)}"
+    assert not fields, f"{performative} has no fields {sorted(fields)}"
     body = encode_composite(composite, values) + payload
     return struct.pack(">IBBH", len(body) + 8, 2, kind, channel) + body
 
@@ -251,8 +251,8 @@ class Script:
         self.transport.push(data)
         return self
 
-    def send(self, name, channel=0, payload=b"", **fields):
-        return self.raw(frame(channel, name, payload, **fields))
+    def send(self, performative, /, channel=0, payload=b"", **fields):
+        return self.raw(frame(channel, performative, payload, **fields))
 
     def received(self):
         """The frames that the engine wrote since the last call."""

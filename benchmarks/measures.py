@@ -1,0 +1,203 @@
+"""The benchmarks: which workers each one starts, and which rows it makes of their results.
+
+Nothing is printed here and nothing of AMQP is known: a worker is a script that prints `ready` and `result {json}`.
+An editor must keep: one benchmark measures one thing at both engines with the same scripts and arguments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import subprocess
+from dataclasses import dataclass
+
+WORKERS = pathlib.Path(__file__).resolve().parent / "workers"
+ROOT = WORKERS.parents[1]
+SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A python, and whether the checkout's package is what it imports as `proton`."""
+
+    name: str
+    python: str
+    ours: bool
+
+    def start(self, script: str, *arguments: object) -> subprocess.Popen[str]:
+        environment = dict(os.environ)
+        environment.pop("PYTHONPATH", None)
+        if self.ours:
+            environment["PYTHONPATH"] = str(ROOT)
+        command = [self.python, str(WORKERS / script), *map(str, arguments)]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number. `higher` says that more of it is better."""
+
+    name: str
+    unit: str
+    value: float
+    higher: bool = False
+
+
+class WorkerFailed(Exception):
+    """A worker ended without a result."""
+
+
+def result_of(worker: subprocess.Popen[str]) -> dict:
+    try:
+        output, _ = worker.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise WorkerFailed(f"no result in {SECONDS} s: {worker.args}") from None
+    results = [line for line in output.splitlines() if line.startswith("result ")]
+    if worker.returncode or len(results) != 1:
+        raise WorkerFailed(f"exit {worker.returncode}, {len(results)} results: {worker.args}")
+    return json.loads(results[0].partition(" ")[2])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def pair(engine: Engine, script: str, listening: tuple, connecting: tuple) -> tuple[dict, dict]:
+    """The results of two workers that talk to each other: of the one that connects, of the one that listens."""
+    port = ("--port", free_port())
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments: object) -> subprocess.Popen[str]:
+            worker = engine.start(script, *arguments)
+            stack.callback(end, worker)
+            return worker
+
+        server = start(*listening, *port)
+        if server.stdout.readline().strip() != "ready":
+            raise WorkerFailed(f"does not listen: {server.args}")
+        client = start(*connecting, *port)
+        return result_of(client), result_of(server)
+
+
+def end(worker: subprocess.Popen[str]) -> None:
+    if worker.poll() is None:
+        worker.kill()
+    worker.communicate()
+
+
+def exchange(engine: Engine, messages: int, *arguments: object, prefetch: int) -> tuple[dict, dict]:
+    common = ("--messages", messages, *arguments)
+    return pair(engine, "messages.py", ("receive", "--prefetch", prefetch, *common), ("send", *common))
+
+
+def per_message(name: str, sender: dict, receiver: dict, messages: int) -> list[Row]:
+    return [
+        Row(name, "messages/s", messages / sender["seconds"], higher=True),
+        Row(name, "sender CPU us/message", sender["cpu"] / messages * 1e6),
+        Row(name, "receiver CPU us/message", receiver["cpu"] / messages * 1e6),
+    ]
+
+
+def throughput(engine: Engine, messages: int) -> list[Row]:
+    """Small messages, one sender and one receiver."""
+    rows = []
+    for prefetch in (10, 100, 500):
+        sender, receiver = exchange(engine, messages, prefetch=prefetch)
+        rows += per_message(f"prefetch {prefetch}", sender, receiver, messages)
+    return rows
+
+
+def bodies(engine: Engine, messages: int) -> list[Row]:
+    """Bodies of 1 MiB."""
+    messages = max(20, messages // 100)
+    sender, receiver = exchange(engine, messages, "--size", 1 << 20, prefetch=10)
+    megabytes = messages * (1 << 20) / 1e6
+    return [
+        Row("1 MiB bodies", "MB/s", megabytes / sender["seconds"], higher=True),
+        Row("1 MiB bodies", "sender CPU us/message", sender["cpu"] / messages * 1e6),
+        Row("1 MiB bodies", "receiver CPU us/message", receiver["cpu"] / messages * 1e6),
+    ]
+
+
+def requests(engine: Engine, messages: int) -> list[Row]:
+    """Request and response, one at a time."""
+    messages = max(200, messages // 5)
+    common = ("--messages", messages)
+    client, server = pair(engine, "requests.py", ("answer", *common), ("ask", *common))
+    return [
+        Row("round trips", "round trips/s", messages / client["seconds"], higher=True),
+        Row("round trips", "client CPU us/round trip", client["cpu"] / messages * 1e6),
+        Row("round trips", "server CPU us/round trip", server["cpu"] / messages * 1e6),
+    ]
+
+
+def codec(engine: Engine, messages: int) -> list[Row]:
+    """Message and Data, bytes and back, in memory."""
+    rows = result_of(engine.start("codec.py"))["rows"]
+    return [Row(name, "CPU us", value) for name, value in rows.items()]
+
+
+def connections(engine: Engine, messages: int) -> list[Row]:
+    """Connections opened and closed, one after the other."""
+    count = max(100, messages // 50)
+    common = ("--connections", count)
+    client, server = pair(engine, "connections.py", ("accept", *common), ("cycle", *common))
+    return [
+        Row("open and close", "connections/s", count / client["seconds"], higher=True),
+        Row("open and close", "client CPU us/connection", client["cpu"] / count * 1e6),
+        Row("open and close", "server CPU us/connection", server["cpu"] / count * 1e6),
+    ]
+
+
+def memory(engine: Engine, messages: int) -> list[Row]:
+    """Memory for each of 500 idle connections."""
+    common = ("--connections", 500)
+    client, server = pair(engine, "connections.py", ("accept", "--hold", *common), ("idle", *common))
+    return [
+        Row("500 idle connections", "client KiB/connection", client["bytes"] / 1024),
+        Row("500 idle connections", "server KiB/connection", server["bytes"] / 1024),
+    ]
+
+
+def growth_messages(engine: Engine, messages: int) -> list[Row]:
+    """Does a message cost more after many others?"""
+    # 1,000,000 with the default number of messages; each step is measured over what follows it.
+    steps = [messages // 20 * factor for factor in (1, 10, 100, 1000)]
+    window = max(1000, messages // 4)
+    marks = ("--marks", ",".join(map(str, steps)), "--window", window)
+    sides = exchange(engine, steps[-1] + window, *marks, prefetch=500)
+    rows = []
+    for step in steps:
+        for side, result in zip(("sender", "receiver"), sides):
+            edges = result["edges"]
+            spent = edges[str(step + window)]["cpu"] - edges[str(step)]["cpu"]
+            rows.append(Row(f"after {step:,} messages", f"{side} CPU us/message", spent / window * 1e6))
+    return rows
+
+
+def growth_links(engine: Engine, messages: int) -> list[Row]:
+    """Does a message cost more when many links share the session?"""
+    rows = []
+    for busy, text in ((1, "one of them busy"), (0, "all busy")):
+        for links in (1, 10, 100, 1000):
+            sides = exchange(engine, messages, "--links", links, "--busy", busy, prefetch=100)
+            rows += per_message(f"{links} links, {text}", *sides, messages)
+    return rows
+
+
+def growth_idle(engine: Engine, messages: int) -> list[Row]:
+    """Does a message cost more beside many idle connections?"""
+    rows = []
+    for idle in (0, 10, 100, 1000):
+        sides = exchange(engine, messages, "--idle", idle, prefetch=100)
+        rows += per_message(f"{idle} idle connections", *sides, messages)
+    return rows
+
+
+COMPARED = (throughput, bodies, requests, codec, connections, memory)
+GROWTH = (growth_messages, growth_links, growth_idle)

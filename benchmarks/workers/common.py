@@ -1,0 +1,61 @@
+"""What every benchmark worker shares: the clock, the line that says ready, the line that is the result.
+
+Workers run on either engine, so only the API they share is used, and nothing is imported from beside this folder.
+"""
+
+import gc
+import json
+import os
+import time
+
+from proton.handlers import MessagingHandler
+
+
+class Clock:
+    """Wall and CPU seconds of this process since `start`."""
+
+    def __init__(self):
+        self.start()
+
+    def start(self):
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+
+    def read(self):
+        return {"seconds": time.perf_counter() - self.wall, "cpu": time.process_time() - self.cpu}
+
+
+class Worker(MessagingHandler):
+    """A program with one result. A listening one says `ready`, so that its peer is not started too early."""
+
+    def __init__(self, options, **settings):
+        super().__init__(**settings)
+        self.options = options
+        self.url = "127.0.0.1:%d/benchmark" % options.port
+        self.clock = Clock()
+        self.acceptor = None
+
+    def listen(self, container):
+        self.acceptor = container.listen(self.url)
+        print("ready", flush=True)
+
+    def on_transport_error(self, event):
+        raise RuntimeError("transport error: %s" % event.transport.condition)
+
+
+def print_result(**numbers):
+    print("result " + json.dumps(numbers), flush=True)
+
+
+def resident_bytes():
+    """Memory of this process that is in RAM now; Linux only."""
+    gc.collect()
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def allow_many_files():
+    """Raises the soft limit of open files to the hard one: a thousand connections need more than the usual 1024."""
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,306 @@
+"""`Container`: connect, links and their names, and the small life of whole programs over loopback."""
+
+import pytest
+
+from proton import Connection, Endpoint, Message, Url, symbol
+from proton.handlers import MessagingHandler
+from proton.reactor import AtMostOnce, Container, LinkOption
+from tests.support.loops import Recorder, run
+
+
+@pytest.fixture
+def container():
+    return Container(container_id="me")
+
+
+@pytest.fixture
+def connection(container):
+    return container.connect("h")
+
+
+def test_connect_opens_and_touches_nothing_else(container):
+    connection = container.connect("amqp://u:p@h:1/path")
+    assert connection.state == Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_UNINIT
+    assert (connection.container, connection.transport, connection.url, connection.hostname) == ("me", None, None, None)
+
+
+@pytest.mark.parametrize("arguments", [{"url": "h"}, {"url": Url("h")}, {"urls": ["h", Url("g")]}], ids=repr)
+def test_urls_may_be_texts_or_objects(container, arguments):
+    assert isinstance(container.connect(**arguments), Connection)
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "value"),
+    [
+        ({"virtual_host": "v"}, "hostname", "v"),
+        ({"virtual_host": ""}, "hostname", None),
+        ({"container_id": "other"}, "container", "other"),
+        ({"offered_capabilities": "ANONYMOUS-RELAY"}, "offered_capabilities", [symbol("ANONYMOUS-RELAY")]),
+        ({"desired_capabilities": ["a", "b"]}, "desired_capabilities", [symbol("a"), symbol("b")]),
+        ({"properties": {"k": 1}}, "properties", {symbol("k"): 1}),
+        ({"nobody_knows_this": 1}, "hostname", None),
+    ],
+)
+def test_options_of_connect(container, options, name, value):
+    assert getattr(container.connect("h", **options), name) == value
+
+
+@pytest.mark.parametrize("container_id", [None, ""])
+def test_without_an_id_each_connection_gets_its_own(container_id):
+    container = Container(container_id=container_id)
+    first, second = container.connect("h").container, container.connect("h").container
+    assert len(first) == len(second) == 36 and first != second
+
+
+@pytest.mark.parametrize(("url", "error"), [("h:nonsense", ValueError), ("[::1", ValueError), (5, TypeError)], ids=repr)
+def test_a_url_that_is_none_is_refused_at_once(container, url, error):
+    with pytest.raises(error):
+        container.connect(url)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"target": "t"}, "me-t"),
+        ({"source": "s"}, "me-s"),
+        ({"target": "t", "source": "s"}, "me-t-s"),
+        ({"name": "given", "target": "t"}, "given"),
+    ],
+)
+def test_names_of_senders(container, connection, arguments, name):
+    assert container.create_sender(connection, **arguments).name == name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"source": "s"}, "me-s"),
+        ({"target": "t"}, "me-t"),
+        ({"source": "s", "target": "t"}, "me-s-t"),
+        ({"name": "given"}, "given"),
+    ],
+)
+def test_names_of_receivers(container, connection, arguments, name):
+    assert container.create_receiver(connection, **arguments).name == name
+
+
+def test_without_addresses_names_are_random(container, connection):
+    names = {container.create_sender(connection).name for _ in range(3)}
+    assert len(names) == 3 and all(name.startswith("me-") and len(name) == 39 for name in names)
+
+
+def test_a_repeated_address_gets_another_name(container, connection):
+    names = [container.create_receiver(connection, "a").name for _ in range(4)]
+    assert names == ["me-a", "me-a-2", "me-a-3", "me-a-4"]
+    assert container.create_sender(connection, "a").name == "me-a"
+    assert container.create_receiver(container.connect("h"), "a").name == "me-a"
+
+
+def test_a_name_in_use_is_passed_over_whoever_gave_it(container, connection):
+    container.create_receiver(connection, "x", name="me-a")
+    assert container.create_receiver(connection, "a").name == "me-a-2"
+
+
+def test_many_links_to_one_address(container, connection):
+    names = {container.create_sender(connection, "a").name for _ in range(2000)}
+    assert len(names) == 2000
+
+
+def test_addresses_are_set_where_they_are_given(container, connection):
+    link = container.create_sender(connection, "t", "s")
+    assert (link.target.address, link.source.address) == ("t", "s")
+    link = container.create_receiver(connection, "s", "t", dynamic=True)
+    assert (link.target.address, link.source.address, link.source.dynamic) == ("t", "s", True)
+    link = container.create_sender(connection, None)
+    assert (link.target.address, link.source.address) == (None, None)
+
+
+def test_links_of_a_connection_share_a_session(container, connection):
+    first, second = container.create_sender(connection, "a"), container.create_receiver(connection, "b")
+    assert first.session is second.session
+    assert first.session.state & Endpoint.LOCAL_ACTIVE and first.state & Endpoint.LOCAL_ACTIVE
+
+
+def test_links_of_a_plain_connection_have_sessions_of_their_own(container):
+    connection = container.connection()
+    first, second = container.create_sender(connection, "a"), container.create_sender(connection, "b")
+    assert first.session is not second.session
+    assert first.session.state & Endpoint.LOCAL_ACTIVE
+
+
+def test_a_session_may_be_the_context(container, connection):
+    session = connection.session()
+    assert container.create_sender(session, "a").session is session
+    assert session.state & Endpoint.LOCAL_UNINIT
+
+
+def test_anything_with_a_session_may_be_the_context(container, connection):
+    class Context:
+        def session(self):
+            return session
+
+    session = connection.session()
+    assert container.create_receiver(Context(), "a").session is session
+
+
+def test_a_link_cannot_be_the_context(container, connection):
+    with pytest.raises(TypeError):
+        container.create_sender(container.create_sender(connection, "a"))
+
+
+@pytest.mark.parametrize("kind", [str, Url])
+def test_a_url_may_be_the_context(container, kind):
+    sender = container.create_sender(kind("h:1/some/path?query"))
+    assert sender.target.address == "some/path"
+    receiver = container.create_receiver(kind("h:1/path"))
+    assert receiver.source.address == "path"
+    assert receiver.connection is not sender.connection
+    assert container.create_sender(kind("h/path"), "target").target.address == "target"
+    assert container.create_sender(kind("h/path"), source="source").target.address is None
+
+
+def test_handler_tags_and_options_of_links(container, connection):
+    handler = MessagingHandler()
+    tags = iter(["x", "y"]).__next__
+    sender = container.create_sender(connection, "a", handler=handler, tags=tags, options=AtMostOnce())
+    assert sender.handler is handler
+    assert [sender.delivery_tag(), sender.delivery_tag()] == ["x", "y"]
+    assert sender.snd_settle_mode == sender.SND_SETTLED
+
+
+def test_options_act_before_the_link_opens(container, connection):
+    class Looking(LinkOption):
+        def apply(self, link):
+            seen.append((link.state & Endpoint.LOCAL_UNINIT, link.source.address, link.source.dynamic))
+
+    seen = []
+    container.create_receiver(connection, "a", dynamic=True, options=[Looking()])
+    assert seen == [(Endpoint.LOCAL_UNINIT, "a", True)]
+
+
+class Direct(Recorder):
+    """Sends to itself over loopback, and ends when all was accepted."""
+
+    def __init__(self, count=1, **options):
+        super().__init__(**options)
+        self.count = count
+        self.sent = self.confirmed = 0
+        self.received = []
+
+    def on_start(self, event):
+        self.acceptor = event.container.listen("127.0.0.1:0")
+        self.sender = event.container.create_sender(f"127.0.0.1:{self.acceptor.port}/queue")
+
+    def on_sendable(self, event):
+        while event.sender.credit and self.sent < self.count:
+            self.sent += 1
+            event.sender.send(Message(id=self.sent, body={"number": self.sent}))
+
+    def on_message(self, event):
+        self.received.append(event.message.body["number"])
+
+    def on_accepted(self, event):
+        self.confirmed += 1
+        if self.confirmed == self.count:
+            event.connection.close()
+
+    def on_connection_closed(self, event):
+        self.acceptor.close()
+
+
+@pytest.mark.parametrize(("count", "prefetch"), [(1, 10), (5, 10), (250, 10), (1000, 100), (50, 1)])
+def test_messages_arrive_in_order(count, prefetch):
+    direct = Direct(count, prefetch=prefetch)
+    run(direct)
+    assert direct.received == list(range(1, count + 1))
+    assert direct.confirmed == count
+
+
+def test_large_messages_arrive():
+    body = bytes(range(256)) * 20_000
+
+    class Large(Direct):
+        def on_sendable(self, event):
+            if not self.sent:
+                self.sent = 1
+                event.sender.send(Message(body=body))
+
+        def on_message(self, event):
+            self.received.append(event.message.body == body)
+
+    large = Large()
+    run(large)
+    assert large.received == [True]
+
+
+def test_what_is_sent_before_the_link_opens_arrives():
+    class Early(Direct):
+        def on_start(self, event):
+            super().on_start(event)
+            self.sender.send(Message(body={"number": 1}))
+            self.sent = 1
+
+    early = Early()
+    run(early)
+    assert early.received == [1]
+
+
+def test_prefetched_messages_after_a_close_are_given_back():
+    class Closing(Direct):
+        outcomes = []
+
+        def on_message(self, event):
+            self.received.append(event.message.body["number"])
+            event.receiver.close()
+
+        def on_accepted(self, event):
+            self.outcomes.append("accepted")
+
+        def on_released(self, event):
+            self.outcomes.append("released")
+            if len(self.outcomes) == 5:
+                event.connection.close()
+
+    closing = Closing(5)
+    run(closing)
+    assert closing.received == [1]
+    assert closing.outcomes == ["accepted"] + ["released"] * 4
+
+
+def test_a_link_handler_takes_the_events_of_its_link():
+    class OnLink(MessagingHandler):
+        calls = []
+
+        def on_link_opened(self, event):
+            self.calls.append("link_opened")
+
+        def on_sendable(self, event):
+            self.calls.append("sendable")
+            event.connection.close()
+
+    class Scoped(Direct):
+        def on_start(self, event):
+            self.acceptor = event.container.listen("127.0.0.1:0")
+            connection = event.container.connect(f"127.0.0.1:{self.acceptor.port}")
+            event.container.create_sender(connection, "x", handler=OnLink())
+
+    scoped = Scoped()
+    run(scoped)
+    assert OnLink.calls == ["link_opened", "sendable"]
+    assert "C sendable" not in scoped.calls and "C link_opened" not in scoped.calls
+    assert "C connection_opened" in scoped.calls and "C session_opened" in scoped.calls
+
+
+def test_the_container_of_every_event_is_known():
+    class Looking:
+        def __init__(self):
+            self.unknown = []
+
+        def on_unhandled(self, method, event):
+            if event.container is not container or event.reactor is not container:
+                self.unknown.append(method)
+
+    looking, direct = Looking(), Direct()
+    container = Container(looking, direct)
+    container.run()
+    assert looking.unknown == []
