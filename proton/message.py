@@ -168,7 +168,7 @@ def _property_field(position: int, convert: Callable[[Any], Any], doc: str, show
 
 
 def _text_field(position: int, doc: str) -> Any:
-    return _property_field(position, _text, doc, lambda text: text)
+    return _property_field(position, _text, doc, _text)
 
 
 def _symbol_field(position: int, doc: str) -> Any:
