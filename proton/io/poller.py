@@ -13,6 +13,7 @@ import itertools
 import socket
 import sys
 import threading
+import warnings
 from typing import Any
 
 from proton.io.selectable import Selectable
@@ -22,7 +23,10 @@ if sys.version_info >= (3, 10):
 else:
     # The last Python that this library imports on; newer ones have taken its improvements over.
     try:
-        import selectors2 as selectors
+        with warnings.catch_warnings():
+            # It takes `Mapping` from where Python 3.9 has it for the last time.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import selectors2 as selectors
     except ImportError:
         import selectors
 

@@ -149,16 +149,35 @@ def test_an_abort_is_reported():
 
 
 def test_a_rejected_abort_is_not_reported():
+    class Following(Coordinator):
+        """Sends a message after the outcome, so that the client has seen the outcome when it has that."""
+
+        def on_message(self, event):
+            super().on_message(event)
+            if len(self.control) == 2:
+                self.sender.send(Message(body="after"))
+
+        def on_sendable(self, event):
+            self.sender = event.sender
+
     class Waiting(Aborting):
-        def on_settled(self, event):
-            pass
-
         def work(self, transaction):
-            super().work(transaction)
-            self.connection.close()
-            self.acceptor.close()
+            self.receiver = self.container.create_receiver(self.connection, "queue")
 
-    assert outcomes(Waiting(Coordinator("declared", "rejected"))) == ["declared"]
+        def on_link_opened(self, event):
+            if event.receiver:
+                self.transaction.abort()
+
+        def on_start(self, event):
+            self.container = event.container
+            super().on_start(event)
+
+        def on_message(self, event):
+            self.end("told")
+
+    client = Waiting(Following("declared", "rejected"))
+    assert outcomes(client) == ["declared"]
+    assert client.calls[-1] == "C connection_closed" and "told" in client.calls
 
 
 def test_what_goes_to_the_coordinator():
