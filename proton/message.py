@@ -355,9 +355,7 @@ class Message:
         return b"".join(out)
 
     def decode(self, data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
-        """Replaces the content of the message by what `data` says.
-
-        Several data sections become one binary body, several sequences one list.
+        """Replaces the content by what `data` says; several data sections become one body, as do several sequences.
 
         :param data: one whole message, any bytes-like object. `MessageException` when it is malformed; the message
             is clear then.
@@ -374,8 +372,7 @@ class Message:
         size = len(data)
         try:
             while pos < size:
-                start = pos
-                code = 0
+                start, code = pos, 0
                 if data[pos] == 0 and data[pos + 1] == 0x53:
                     code = data[pos + 2]
                     pos += 3
@@ -410,17 +407,13 @@ class Message:
             self.clear()
             raise _fault(error, code, start) from error
         if kind == 0x75:
-            body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            body = b"".join(chunks)
         elif kind == 0x76:
             body = sequence
-        self.body = body
-        self.properties = properties
+        self.body, self.properties = body, properties
         self._inferred = kind == 0x75 or kind == 0x76
-        self._instructions = instructions
-        self._annotations = annotations
-        self._footer = footer
-        self._header = header
-        self._fields = fields
+        self._instructions, self._annotations, self._footer = instructions, annotations, footer
+        self._header, self._fields = header, fields
 
     # -- links
 

@@ -464,8 +464,7 @@ def decode_fields(buf: bytes, pos: int, end: int, limits: DecodeLimits = DEFAULT
 
     :param end: where the frame or section ends; `DataException` when the list claims to pass it.
     """
-    code = buf[pos]
-    start = pos
+    start, code = pos, buf[pos]
     if code == 0xC0:
         stop = pos + 2 + buf[pos + 1]
         count = buf[pos + 2]
@@ -484,8 +483,7 @@ def decode_fields(buf: bytes, pos: int, end: int, limits: DecodeLimits = DEFAULT
         raise bad_count("list", start, count, stop - pos, limits)
     fields: list[Any] = []
     append = fields.append
-    # Read in place: 1.8 against 2.3 microseconds for a transfer with a call per field (CPython 3.11).
-    # A binary or string that passes `stop` is caught by the last check.
+    # Read in place: 1.8 against 2.3 us for a transfer (CPython 3.11). What passes `stop` is caught by the last check.
     for _ in range(count):
         code = buf[pos]
         pos += 1

@@ -56,8 +56,11 @@ class IOHandler(Handler):
     def on_selectable_init(self, event: Any) -> None:
         """Watches a new selectable."""
         selectable = event.context
-        self._poller.add(selectable)
-        if selectable._transport is not None:
+        if selectable._transport is None:
+            self._poller.add(selectable)
+        else:
+            # It will be written before the next wait; only then is it known whether that has to be waited for.
+            self._poller.add(selectable, writing=False)
             self._noted[selectable] = None
 
     def on_selectable_updated(self, event: Any) -> None:

@@ -122,10 +122,13 @@ class Poller:
     def __contains__(self, selectable: Selectable) -> bool:
         return selectable in self._watches
 
-    def add(self, selectable: Selectable) -> None:
-        """Watch a selectable, as it is now."""
+    def add(self, selectable: Selectable, writing: bool | None = None) -> None:
+        """Watch a selectable, as it is now.
+
+        :param writing: overrides the selectable's own interest.
+        """
         self._watches[selectable] = _Watch()
-        self.update(selectable)
+        self.update(selectable, writing)
 
     def update(self, selectable: Selectable, writing: bool | None = None) -> None:
         """Take notice of what has changed about a selectable; unknown ones are ignored.

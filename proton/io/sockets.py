@@ -98,9 +98,10 @@ def _listener(family: int, sockaddr: tuple[Any, ...]) -> socket.socket:
         listener.setblocking(False)
         listener.bind(sockaddr)
         listener.listen(BACKLOG)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        place = f"{sockaddr[0]}:{sockaddr[1]}"
+        raise OSError(error.errno, f"cannot listen on {place}: {error.strerror}") from None
     return listener
 
 

@@ -27,6 +27,13 @@ __all__ = ["Container"]
 _CLOSED = LOCAL_CLOSED | REMOTE_CLOSED
 
 
+def _check_addresses(source: Any, target: Any) -> None:
+    """Before anything is made of them."""
+    for name, address in (("source", source), ("target", target)):
+        if address is not None and not isinstance(address, str):
+            raise TypeError(f"a {name} address is a str or None, got {address!r}")
+
+
 class Container(Reactor):
     """An AMQP container: connections, listeners, and the loop in which their events are handled (2.1).
 
@@ -162,6 +169,7 @@ class Container(Reactor):
         :param tags: makes delivery tags: a callable without arguments.
         :param options: a `LinkOption`, or a list of them.
         """
+        _check_addresses(source, target)
         session, path = self._session_for(context)
         if not target and not source:
             target = path
@@ -190,6 +198,7 @@ class Container(Reactor):
         :param handler: takes the place of wider handlers for this link.
         :param options: a `LinkOption`, or a list of them.
         """
+        _check_addresses(source, target)
         session, path = self._session_for(context)
         if not source:
             source = path

@@ -441,7 +441,10 @@ class Transport:
             return -1
         if self._sasl is not None and (self._sasl._replies or self._sasl._header_due):
             sasl.write_replies(self, self._sasl, header.SASL_HEADER)
-        self._output(self)
+        output = self._output
+        output(self)
+        if self._output is not output:  # what it wrote led to another layer: an open to an error, for example
+            self._output(self)
         size = len(self._head) - self._head_offset + self._out_size
         if not size and self._output_is_over():
             self._close_head()

@@ -258,7 +258,7 @@ def test_deep_nesting_is_cut():
     for _ in range(70):
         raw = b"\xd0" + (len(raw) + 4).to_bytes(4, "big") + b"\0\0\0\1" + raw
     assert trace_performative(raw, 0, len(raw)) == "[" * 64 + "[!!]" + "]" * 64
-    assert trace_performative(b"\x00" * 1000, 0, 1000) == "@" * 64 + "!!"
+    assert trace_performative(b"\x00" * 1000, 0, 1000) == "@" * 64 + "!!" + " !!" * 63
 
 
 PLAIN = b"\x00user\x00pa55word"
