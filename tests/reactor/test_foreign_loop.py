@@ -48,7 +48,9 @@ class Adaptor:
     def refresh(self, selectable):
         self.timed[selectable] = selectable.deadline
         fd = selectable.fileno()
-        mask = (selectors.EVENT_READ if selectable.reading else 0) | (selectors.EVENT_WRITE if selectable.writing else 0)
+        mask = (selectors.EVENT_READ if selectable.reading else 0) | (
+            selectors.EVENT_WRITE if selectable.writing else 0
+        )
         if fd < 0:
             return
         if fd in self.selector.get_map():
@@ -73,7 +75,8 @@ class Adaptor:
 
 def drive(container, adaptor):
     """Runs a container by a foreign loop: handle all, wait, and so on."""
-    container.start()
+    if not hasattr(adaptor, "reactor"):
+        container.start()
     give_up = time.monotonic() + SECONDS
     while container.process():
         assert time.monotonic() < give_up

@@ -20,6 +20,7 @@ from tests.support.loops import (
     watchdog,
 )
 
+
 def close_frame(condition):
     """A close with an error (2.7.9)."""
     symbol = b"\xa3" + bytes([len(condition)]) + condition
@@ -156,7 +157,9 @@ def test_the_next_place_is_tried_when_one_is_lost():
             self.hosts.append(event.connection.url.host)
             event.connection.close()
 
-    with peer(lambda sock: (authenticate(sock), receive_frame(sock), sock.sendall(frame(b"\x00\x53\x18\x45")))) as place:
+    with peer(
+        lambda sock: (authenticate(sock), receive_frame(sock), sock.sendall(frame(b"\x00\x53\x18\x45")))
+    ) as place:
         client = Client()
         container = Container(client)
         with socket.create_server(("127.0.0.1", 0)) as unused:

@@ -235,7 +235,10 @@ def test_closing_right_after_connecting():
             "amqp:connection:framing-error: Expected SASL protocol header got: Unknown protocol ['garbage!']",
         ),
         (
-            lambda sock: (sock.sendall(SASL_HEADER + MECHANISMS.replace(b"ANONYMOUS", b"UNKNOWN_1")), read_to_end(sock)),
+            lambda sock: (
+                sock.sendall(SASL_HEADER + MECHANISMS.replace(b"ANONYMOUS", b"UNKNOWN_1")),
+                read_to_end(sock),
+            ),
             ["C transport_error"],
             "amqp:unauthorized-access: Authentication failed [mech=none]",
         ),
