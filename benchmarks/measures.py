@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 WORKERS = pathlib.Path(__file__).resolve().parent / "workers"
 ROOT = WORKERS.parents[1]
-SECONDS = 600
+SECONDS = 300
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,6 @@ if __name__ == "__main__":
     }
     rows = {}
     for kind, (encode, decode) in kinds.items():
-        rows["%s, encode" % kind] = microseconds(encode, options.seconds)
-        rows["%s, decode" % kind] = microseconds(decode, options.seconds)
+        rows[f"{kind}, encode"] = microseconds(encode, options.seconds)
+        rows[f"{kind}, decode"] = microseconds(decode, options.seconds)
     print_result(rows=rows)

@@ -30,7 +30,7 @@ class Worker(MessagingHandler):
     def __init__(self, options, **settings):
         super().__init__(**settings)
         self.options = options
-        self.url = "127.0.0.1:%d/benchmark" % options.port
+        self.url = f"127.0.0.1:{options.port}/benchmark"
         self.clock = Clock()
         self.acceptor = None
 
@@ -39,7 +39,7 @@ class Worker(MessagingHandler):
         print("ready", flush=True)
 
     def on_transport_error(self, event):
-        raise RuntimeError("transport error: %s" % event.transport.condition)
+        raise RuntimeError(f"transport error: {event.transport.condition}")
 
 
 def print_result(**numbers):

@@ -46,8 +46,8 @@ class Send(Worker):
         self.filler = bytes(options.size)
         self.busy = []
         self.connections = []
-        self.opened = 0
-        self.turn = 0
+        self.idle_opened = 0
+        self.links_opened = 0
 
     def on_start(self, event):
         for _ in range(self.options.idle):
@@ -56,23 +56,22 @@ class Send(Worker):
             self.attach(event.container)
 
     def on_connection_opened(self, event):
-        if event.connection in self.connections:
-            self.opened += 1
-            if self.opened == self.options.idle:
+        if not self.busy:
+            self.idle_opened += 1
+            if self.idle_opened == self.options.idle:
                 self.attach(event.container)
 
     def attach(self, container):
         connection = container.connect(self.url, reconnect=False)
-        links = [container.create_sender(connection, "q%d" % n) for n in range(self.options.links)]
+        links = [container.create_sender(connection, f"q{n}") for n in range(self.options.links)]
         self.connections.append(connection)
         self.busy = links[: self.options.busy or None]
-        self.opened = 0
 
     def on_link_opened(self, event):
-        self.opened += 1
+        self.links_opened += 1
 
     def on_sendable(self, event):
-        if self.sent == 0 and self.opened == self.options.links:
+        if self.sent == 0 and self.links_opened == self.options.links:
             # All links are there: from now on messages are all that happens.
             self.counter.first()
             for link in self.busy:

@@ -1,4 +1,4 @@
-"""Two programs over a real socket, ours and the reference's in every pairing: nothing lost, nothing twice, values equal.
+"""Two programs over a real socket, ours and the reference's: nothing lost, nothing twice, values equal.
 
 The reference runs in an environment of its own, because its package has our name: PROTON_REFERENCE_PYTHON is the
 python there. Where it is unset those pairs are skipped. An editor must keep: both sides run the same peer scripts.

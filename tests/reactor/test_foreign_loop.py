@@ -1,4 +1,4 @@
-"""Other loops and other selectors: adaptors that drive selectables themselves, `PythonIO`, `Container(selector=...)`."""
+"""Other loops and selectors: adaptors that drive selectables themselves, `PythonIO`, `Container(selector=...)`."""
 
 import collections
 import collections.abc

@@ -26,7 +26,7 @@ class Respond(MessagingHandler):
     def on_link_opening(self, event):
         if event.link.is_sender and event.link.remote_source.dynamic:
             event.link.source.dynamic = True
-            event.link.source.address = "reply-%s" % uuid.uuid4()
+            event.link.source.address = f"reply-{uuid.uuid4()}"
             self.senders[event.link.source.address] = event.link
         else:
             event.link.target.address = event.link.remote_target.address

@@ -72,9 +72,9 @@ BODIES = (
     lambda n: b"",
     lambda n: bytes(range(256)) * (n % 3 + 1),
     lambda n: "",
-    lambda n: "text é€😀 %d" % n,
+    lambda n: f"text é€😀 {n}",
     lambda n: "long " * 100 + str(n),
-    lambda n: symbol("symbol-%d" % n),
+    lambda n: symbol(f"symbol-{n}"),
     lambda n: symbol("s" * 300),
     lambda n: [],
     lambda n: [n, "two", [3.0, [None, [True]]], {"four": symbol("5")}],
@@ -116,9 +116,9 @@ BODIES = (
 
 SETTINGS = (
     lambda n: {},
-    lambda n: {"id": n, "correlation_id": "c%d" % n},
-    lambda n: {"id": "id-%d" % n, "correlation_id": _uuid(n), "user_id": b"user \0\xff", "address": "to/%d" % n},
-    lambda n: {"id": _uuid(n), "correlation_id": n, "subject": "subject é", "reply_to": "reply/%d" % n},
+    lambda n: {"id": n, "correlation_id": f"c{n}"},
+    lambda n: {"id": f"id-{n}", "correlation_id": _uuid(n), "user_id": b"user \0\xff", "address": f"to/{n}"},
+    lambda n: {"id": _uuid(n), "correlation_id": n, "subject": "subject é", "reply_to": f"reply/{n}"},
     lambda n: {"content_type": "text/plain", "content_encoding": "identity", "durable": True, "priority": n % 10},
     lambda n: {"ttl": n + 0.5, "first_acquirer": True, "delivery_count": n},
     lambda n: {"expiry_time": 1700000000.125 + n, "creation_time": 1600000000.5, "group_id": "g", "group_sequence": n},
@@ -143,28 +143,28 @@ def message(n, size=0):
 def canonical(value):
     kind = type(value).__name__
     if isinstance(value, dict):
-        return "{%s}" % ", ".join("%s: %s" % (canonical(k), canonical(v)) for k, v in value.items())
+        return "{" + ", ".join(f"{canonical(k)}: {canonical(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        return "[%s]" % ", ".join(map(canonical, value))
+        return f"[{', '.join(map(canonical, value))}]"
     if isinstance(value, Array):
         descriptor = "" if value.descriptor is UNDESCRIBED else canonical(value.descriptor)
         elements = ", ".join(map(canonical, value.elements))
-        return "array(%s %d: %s)" % (descriptor, getattr(value.type, "code", value.type), elements)
+        return f"array({descriptor} {int(value.type)}: {elements})"
     if isinstance(value, Described):
-        return "described(%s, %s)" % (canonical(value.descriptor), canonical(value.value))
+        return f"described({canonical(value.descriptor)}, {canonical(value.value)})"
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return short_text("%s(%s)" % ("decimal128" if kind == "decimal128" else "binary", bytes(value).hex()))
+        return short_text(f"{'decimal128' if kind == 'decimal128' else 'binary'}({bytes(value).hex()})")
     if isinstance(value, float):
-        return "%s(%s)" % (kind, struct.pack(">f" if kind == "float32" else ">d", value).hex())
+        return f"{kind}({struct.pack('>f' if kind == 'float32' else '>d', value).hex()})"
     if isinstance(value, str):
-        return short_text("%s(%s)" % (kind, ascii(str(value))))
-    return "%s(%s)" % (kind, str(value) if value is None or isinstance(value, (bool, uuid.UUID)) else int(value))
+        return short_text(f"{kind}({ascii(str(value))})")
+    return f"{kind}({value if value is None or isinstance(value, (bool, uuid.UUID)) else int(value)})"
 
 
 def short_text(text):
     if len(text) <= LONGEST:
         return text
-    return "%s.. %d %s" % (text[:20], len(text), hashlib.sha256(text.encode()).hexdigest())
+    return f"{text[:20]}.. {len(text)} {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def canonical_message(message):
@@ -206,14 +206,14 @@ def set_outcome(delivery, name, n):
         delivery.update(Delivery.RELEASED)
         return name
     if name == "rejected":
-        local.condition = Condition("amqp:precondition-failed", "number %d" % n, {symbol("n"): n})
+        local.condition = Condition("amqp:precondition-failed", f"number {n}", {symbol("n"): n})
         delivery.update(Delivery.REJECTED)
-        return "rejected amqp:precondition-failed 'number %d' %s" % (n, canonical({symbol("n"): n}))
+        return f"rejected amqp:precondition-failed 'number {n}' {canonical({symbol('n'): n})}"
     local.failed = n % 2 == 0
     local.undeliverable = n % 3 == 0
     local.annotations = {symbol("x-opt-n"): n}
     delivery.update(Delivery.MODIFIED)
-    return "modified %s %s %s" % (n % 2 == 0, n % 3 == 0, canonical({symbol("x-opt-n"): n}))
+    return f"modified {n % 2 == 0} {n % 3 == 0} {canonical({symbol('x-opt-n'): n})}"
 
 
 def remote_outcome(delivery):
@@ -221,8 +221,7 @@ def remote_outcome(delivery):
     state, remote = delivery.remote_state, delivery.remote
     if state == Delivery.REJECTED:
         condition = remote.condition
-        return "rejected %s %r %s" % (condition.name, condition.description, canonical(condition.info))
+        return f"rejected {condition.name} {condition.description!r} {canonical(condition.info)}"
     if state == Delivery.MODIFIED:
-        texts = remote.failed, remote.undeliverable, canonical(annotations(remote.annotations))
-        return "modified %s %s %s" % texts
+        return f"modified {remote.failed} {remote.undeliverable} {canonical(annotations(remote.annotations))}"
     return {int(Delivery.ACCEPTED): "accepted", int(Delivery.RELEASED): "released"}.get(int(state), str(int(state)))

@@ -1,0 +1,193 @@
+"""The budget of the two hot paths, in Python-level calls a message: it repeats exactly on any machine.
+
+One side is a real container on a real socket, stepped by the test; the other side is an engine that moves its bytes over
+that socket outside of the count. What is counted is all that the container does for a message, the program's own
+handlers and the turns of its loop included.
+"""
+
+import socket
+import sys
+
+from proton import Delivery, Message, Transport
+from proton.handlers import MessagingHandler
+from proton.reactor import Container
+from tests.support.engines import Peer
+
+MESSAGES = 200
+RECEIVED = 45
+SENT = 50
+TURNS = 10_000
+
+
+class Counter:
+    """Counts the calls of Python functions while it is entered; those of C functions cost too little to count."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def _profile(self, frame, event, arg):
+        if event == "call":
+            self.calls += 1
+
+    def __enter__(self):
+        sys.setprofile(self._profile)
+        return self
+
+    def __exit__(self, *error):
+        sys.setprofile(None)
+
+
+def body(number):
+    return {"sequence": number, "d": "x" * 100}
+
+
+class Wire:
+    """The peer's engine and its end of the socket."""
+
+    def __init__(self, sock, mode=None):
+        sock.settimeout(0)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else the container idles, and idling is counted
+        self.sock = sock
+        self.peer = Peer("peer", mode).bind()
+
+    def exchange(self):
+        """Reads all that has come and writes all that there is to say."""
+        transport = self.peer.transport
+        try:
+            while True:
+                data = self.sock.recv(1 << 20)
+                if not data:
+                    break
+                transport.push(data)
+        except BlockingIOError:
+            pass
+        while transport.pending() > 0:
+            transport.pop(self.sock.send(transport.peek(1 << 20)))
+
+    def step(self, container, done):
+        """Both sides in turn until `done`."""
+        for _ in range(TURNS):
+            if done():
+                return
+            container.process()
+            self.exchange()
+        raise AssertionError(f"not done after {TURNS} turns")
+
+
+def run(container, done):
+    """Calls a message that the container makes, turn by turn, until `done`, which is not counted."""
+    counter = Counter()
+    for _ in range(TURNS):
+        if done():
+            return counter.calls / MESSAGES
+        with counter:
+            container.process()
+    raise AssertionError(f"not done after {TURNS} turns")
+
+
+class Receive(MessagingHandler):
+    def __init__(self):
+        super().__init__(prefetch=MESSAGES)
+        self.bodies = []
+
+    def on_start(self, event):
+        self.acceptor = event.container.listen("127.0.0.1:0")
+
+    def on_message(self, event):
+        self.bodies.append(event.message.body)
+
+
+def test_a_received_message_costs_at_most_its_budget():
+    handler = Receive()
+    container = Container(handler)
+    container.start()
+    container.process()
+    wire = Wire(socket.create_connection(("127.0.0.1", handler.acceptor.port)))
+    connection = wire.peer.connection
+    connection.container = "peer"
+    connection.open()
+    session = connection.session()
+    session.open()
+    sender = session.sender("L")
+    sender.target.address = "examples"
+    sender.open()
+    wire.step(container, lambda: sender.credit == MESSAGES)
+    container.process()
+
+    deliveries = [sender.send(Message(id=number, body=body(number))) for number in range(MESSAGES)]
+    wire.exchange()
+    # To the end of the path: until the dispositions of all messages are on the wire.
+    cost = run(container, lambda: settled(wire, deliveries))
+    assert handler.bodies == [body(number) for number in range(MESSAGES)]
+    assert cost <= RECEIVED, f"expected {RECEIVED} calls for a received message at most, got {cost:.1f}"
+    end(container, wire)
+
+
+def settled(wire, deliveries):
+    """Whether the peer has heard of every message."""
+    wire.exchange()
+    return all(delivery.settled and delivery.remote_state == Delivery.ACCEPTED for delivery in deliveries)
+
+
+class Send(MessagingHandler):
+    def __init__(self, url):
+        super().__init__()
+        self.url = url
+        self.sent = self.accepted = 0
+
+    def on_start(self, event):
+        event.container.create_sender(self.url)
+
+    def on_sendable(self, event):
+        while event.sender.credit and self.sent < MESSAGES:
+            event.sender.send(Message(id=self.sent, body=body(self.sent)))
+            self.sent += 1
+
+    def on_accepted(self, event):
+        self.accepted += 1
+
+
+def test_a_sent_message_with_its_acceptance_costs_at_most_its_budget():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        handler = Send(f"127.0.0.1:{server.getsockname()[1]}/examples")
+        container = Container(handler)
+        container.start()
+        container.process()
+        container.process()
+        wire = Wire(server.accept()[0], Transport.SERVER)
+    connection = wire.peer.connection
+    wire.step(container, lambda: connection.link_head(0) is not None)
+    connection.container = "peer"
+    connection.open()
+    connection.session_head(0).open()
+    receiver = connection.link_head(0)
+    receiver.open()
+    wire.step(container, lambda: connection.state == 18)
+    receiver.flow(MESSAGES)
+    wire.exchange()
+
+    cost = run(container, lambda: handler.sent == MESSAGES and arrived(wire, receiver))
+    while receiver.current is not None:
+        delivery = receiver.current
+        delivery.update(Delivery.ACCEPTED)
+        delivery.settle()
+    wire.exchange()
+    cost += run(container, lambda: handler.accepted == MESSAGES)
+    assert cost <= SENT, f"expected {SENT} calls for a sent message at most, got {cost:.1f}"
+    end(container, wire)
+
+
+def arrived(wire, receiver):
+    wire.exchange()
+    return receiver.queued == MESSAGES
+
+
+def end(container, wire):
+    """Closes the connection and lets the container finish."""
+    wire.peer.connection.close()
+    wire.exchange()
+    wire.sock.close()
+    container.stop()
+    while container.process():
+        pass
+    container.process()
