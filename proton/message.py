@@ -116,6 +116,8 @@ def _milliseconds(name: str, low: int, high: int, seconds: Any) -> int | None:
 
 def _message_id(value: Any) -> Any:
     """A message id in its wire class: plain int, str, bytes or UUID (3.2.11 to 3.2.14)."""
+    if type(value) is int and 0 <= value <= 0xFFFFFFFFFFFFFFFF:
+        return value
     if value is None or isinstance(value, UUID):
         return value
     if isinstance(value, int):

@@ -223,11 +223,21 @@ class _SessionEvent(Event):
 
 
 class _LinkEvent(Event):
+    """What a program reads while it sends, `sender` above all, are plain attributes."""
+
     clazz = "pn_link"
 
-    @property
-    def link(self) -> Link | None:
-        return self.context  # type: ignore[no-any-return]
+    link: Any = None
+    sender: Any = None
+    receiver: Any = None
+
+    def __init__(self, type: EventType, context: Link) -> None:
+        self.type = type
+        self.context = self.link = context
+        if context.is_sender:
+            self.sender = context
+        else:
+            self.receiver = context
 
     @property
     def session(self) -> Session | None:

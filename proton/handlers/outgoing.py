@@ -58,7 +58,14 @@ class OutgoingMessageHandler(Delegating):
 
     def on_accepted(self, event: Any) -> None:
         """Called when the receiver has accepted a message."""
-        self._forward("on_accepted", event)
+        # Written out, not through _forward: this runs for each message.
+        delegate = self.delegate
+        if delegate is not None:
+            bound = getattr(delegate, "on_accepted", None)
+            if bound:
+                bound(event)
+            else:
+                self._forward("on_accepted", event)
 
     def on_rejected(self, event: Any) -> None:
         """Called when the receiver has rejected a message."""
@@ -70,8 +77,22 @@ class OutgoingMessageHandler(Delegating):
 
     def on_delivery_updated(self, event: Any) -> None:
         """Called for each change that the receiver makes, after the callback for an outcome."""
-        self._forward("on_delivery_updated", event)
+        # Written out, not through _forward: this runs for each message.
+        delegate = self.delegate
+        if delegate is not None:
+            bound = getattr(delegate, "on_delivery_updated", None)
+            if bound:
+                bound(event)
+            else:
+                self._forward("on_delivery_updated", event)
 
     def on_settled(self, event: Any) -> None:
         """Called when the receiver has settled a message, whatever its outcome."""
-        self._forward("on_settled", event)
+        # Written out, not through _forward: this runs for each message.
+        delegate = self.delegate
+        if delegate is not None:
+            bound = getattr(delegate, "on_settled", None)
+            if bound:
+                bound(event)
+            else:
+                self._forward("on_settled", event)

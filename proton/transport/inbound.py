@@ -329,9 +329,8 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         delivery.partial = False
     if not delivery._settled:
         link.connection._collector.emit(_DELIVERY, delivery)
-    if session._incoming_window < session._low_water:
-        if session._flow_due_on(link):
-            link.connection._schedule(link)
+    if session._incoming_window < session._low_water and session._flow_due_on(link):
+        link.connection._schedule(link)
 
 
 _NO_FIELDS = [None] * 11

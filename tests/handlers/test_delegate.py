@@ -6,7 +6,7 @@ import pytest
 
 from proton.handlers import EndpointStateHandler, IncomingMessageHandler, OutgoingMessageHandler
 
-EVENT = SimpleNamespace(connection=None)
+EVENT = SimpleNamespace(connection=None, session=None, link=None)
 CALLBACKS = [
     (IncomingMessageHandler, "on_message on_settled on_aborted"),
     (

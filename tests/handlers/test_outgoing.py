@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton import Delivery, Endpoint, Message
+from proton import Delivery, Endpoint, Message, TransactionalDisposition
 from proton.handlers import Handshaker, OutgoingMessageHandler
 from tests.support.pairs import opened
 
@@ -63,7 +63,7 @@ def update(state):
         (Delivery.RELEASED, ["released", "delivery_updated"]),
         (Delivery.MODIFIED, ["released", "delivery_updated"]),
         (Delivery.RECEIVED, ["delivery_updated"]),
-        (0x34, ["delivery_updated"]),
+        (TransactionalDisposition(b"t", Delivery.ACCEPTED), ["delivery_updated"]),
         (0x99, ["delivery_updated"]),
     ],
 )

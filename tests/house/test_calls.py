@@ -1,7 +1,7 @@
 """The budget of the two hot paths, in Python-level calls a message: it repeats exactly on any machine.
 
-One side is a real container on a real socket, stepped by the test; the other side is an engine that moves its bytes over
-that socket outside of the count. What is counted is all that the container does for a message, the program's own
+One side is a real container on a real socket, stepped by the test; the other side is an engine that moves its bytes
+over that socket outside of the count. What is counted is all that the container does for a message, the program's own
 handlers and the turns of its loop included.
 """
 
