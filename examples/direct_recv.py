@@ -1,4 +1,7 @@
-"""Listens, with no broker, prints the messages that a sender brings (simple_send.py) and ends after the last."""
+"""Listens, with no broker, prints the messages that a sender brings (simple_send.py) and ends after the last.
+
+A message whose id came before counts once.
+"""
 
 import argparse
 import contextlib

@@ -1,6 +1,6 @@
 """Receives messages from an address, prints their bodies and ends after the last one that was asked for.
 
-The peer is a broker (broker.py) or a program that listens (direct_send.py).
+The peer is a broker (broker.py) or a program that listens (direct_send.py). A message whose id came before counts once.
 """
 
 import argparse

@@ -10,7 +10,7 @@ from typing import Any
 from proton.codec.composites import ERROR, composite_of, encode_composite
 from proton.codec.encode import Encoded
 
-__all__ = ["Condition", "decode_condition", "encode_condition"]
+__all__ = ["Condition", "decode_condition", "encode_condition", "shortened"]
 
 # 2.8.15 amqp-error, 2.8.16 connection-error, 2.8.17 session-error, 2.8.18 link-error
 INTERNAL_ERROR = "amqp:internal-error"
@@ -52,6 +52,21 @@ class Condition:
         return (self.name, self.description, self.info) == (other.name, other.description, other.info)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+#: bytes of a description that fit, with all else in a close, into the smallest frame that every peer takes (2.8.1)
+_FITTING = 400
+
+
+def shortened(condition: Condition | None) -> Condition | None:
+    """The condition with a description that fits into any frame: ours quote what the peer sent, of whatever size."""
+    if condition is None or len(condition.description or "") * 4 <= _FITTING:
+        return condition
+    octets = (condition.description or "").encode("utf-8", "replace")
+    if len(octets) <= _FITTING:
+        return condition
+    text = octets[: _FITTING - 3].decode("utf-8", "ignore") + "..."
+    return Condition(condition.name, text, condition.info)
 
 
 def encode_condition(condition: Condition | None) -> Encoded | None:

@@ -184,15 +184,16 @@ class Session(Endpoint):
         """The application has read, or dropped, this many bytes that came over a link."""
         self.incoming_bytes -= size
         self.connection._buffered_bytes -= size
-        if self._incoming_window < self._low_water and self._flow_due_on(link):
-            link._mark()
+        if self._incoming_window < self._low_water:
+            self._renew_window(link)
 
-    def _flow_due_on(self, link: Link) -> bool:
-        """Notes that a flow is due on the link, when there is more room than the peer knows of."""
+    def _renew_window(self, link: Link) -> None:
+        """Has a flow written, on the link while that is attached, when there is more room than the peer knows of."""
         if self._channel is None or self._window() <= self._incoming_window:
-            return False
-        link._flow_due = True
-        return True
+            return
+        endpoint = self if link._handle is None else link
+        endpoint._flow_due = True
+        endpoint._mark()
 
     def _unmap_channel(self) -> None:
         """Our end was sent: the channel and the handles of our side are free again."""

@@ -35,12 +35,16 @@ class Address(NamedTuple):
     sockaddr: tuple[Any, ...]
 
 
-def resolve(host: str | None, port: int | str, passive: bool = False) -> list[Address]:
+def resolve(host: str | None, port: int, passive: bool = False) -> list[Address]:
     """Every stream address of a host name, IPv4 and IPv6, in the resolver's order, each once.
 
     :raises OSError: (`socket.gaierror`) the name has no address.
     :raises UnicodeError: the name cannot be a host name.
+    :raises OverflowError: the port is none.
     """
+    if not 0 <= port <= 65535:
+        # Some resolvers would take its lower bits.
+        raise OverflowError(f"a port is 0 to 65535, got {port}")
     flags = socket.AI_PASSIVE if passive else 0
     found = socket.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, flags)
     return list(dict.fromkeys(Address(family, sockaddr) for family, _kind, _proto, _name, sockaddr in found))

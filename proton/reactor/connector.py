@@ -150,11 +150,14 @@ class Connector(Handler):
     def on_connection_local_open(self, event: Any) -> None:
         """Makes the first attempt, at once."""
         connection = event.connection
-        if connection.transport is not None:
-            return  # the application has bound one of its own
         self._begin_sequence()
         first = next(self._attempts, None)
-        self._connect(event.container, connection, self.address.values[0] if first is None else first[1])
+        url = self.address.values[0] if first is None else first[1]
+        if connection.transport is None:
+            self._connect(event.container, connection, url)
+        else:
+            # The application has bound one of its own; it still needs to know where to.
+            self._set_address(connection, url)
 
     def on_connection_remote_open(self, event: Any) -> None:
         """The peer has answered: the next loss finds all delays and places fresh."""
@@ -201,10 +204,13 @@ class Connector(Handler):
         log.info("Disconnected, %s", reason)
         connection._session_policy = None
 
-    def _connect(self, container: Any, connection: Any, url: Any) -> None:
+    def _set_address(self, connection: Any, url: Any) -> None:
         connection.url = url
         if self.virtual_host is None:
             connection.hostname = url.host
+
+    def _connect(self, container: Any, connection: Any, url: Any) -> None:
+        self._set_address(connection, url)
         log.info("Connecting to %r...", url)
         transport = Transport()
         if self.sasl_enabled:

@@ -277,7 +277,8 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         and (tag.__class__ is bytes or tag is None)
         and (settled is None or settled is True or settled is False)
         and (more is None or more is True or more is False)
-        and (aborted is None or aborted is True or aborted is False)
+        and (message_format is None or message_format.__class__ is int)
+        and (len(fields) < 7 or _late_fields_fit(fields))
     ):
         fields = _checked(TRANSFER, fields)
         handle, number, tag, message_format, settled, more, _, state, _, aborted, _ = fields
@@ -287,6 +288,9 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
     if link._violated:
         if number is not None:
             session._expected_delivery_id = number + 1 & _SERIAL
+        # What is dropped has used the window, which the other links need.
+        if session._incoming_window < session._low_water:
+            session._renew_window(link)
         return
     if link.is_sender:
         raise EndpointViolation(link, NOT_ALLOWED, f"transfer on link {link.name!r}, whose receiver the peer is")
@@ -329,11 +333,17 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         delivery.partial = False
     if not delivery._settled:
         link.connection._collector.emit(_DELIVERY, delivery)
-    if session._incoming_window < session._low_water and session._flow_due_on(link):
-        link.connection._schedule(link)
+    if session._incoming_window < session._low_water:
+        session._renew_window(link)
 
 
 _NO_FIELDS = [None] * 11
+
+
+def _late_fields_fit(fields: list[Any]) -> bool:
+    """Whether rcv-settle-mode, resume, aborted and batchable are of the expected classes."""
+    mode = fields[6]
+    return (mode is None or mode.__class__ is int) and all(x is None or x.__class__ is bool for x in fields[8:11])
 
 
 def _first_frame(session: Session, link: Receiver, number: Any, tag: Any, settled: Any) -> Delivery:
@@ -347,6 +357,10 @@ def _first_frame(session: Session, link: Receiver, number: Any, tag: Any, settle
             )
     if number is None:
         raise EndpointViolation(session, INVALID_FIELD, "delivery-id required on initial transfer of session")
+    if expected is None and not 0 <= number <= _SERIAL:  # later ones are compared with what is expected
+        raise ProtocolViolation(
+            DECODE_ERROR, f"transfer: field delivery-id must be delivery-number, received the integer {number}"
+        )
     session._expected_delivery_id = number + 1 & _SERIAL
     if link._link_credit <= 0 and link._delivery_count - link._credit_limit & _SERIAL < _HALF:
         # Credit that was taken back may still be used by what was on its way; more than was ever given may not.

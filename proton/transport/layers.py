@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from proton.codec.composites import BY_CODE, SASL_INIT, SASL_RESPONSE
 from proton.codec.decode import decode_fields, decode_value
 from proton.codec.limits import DecodeLimits
-from proton.endpoints.condition import DECODE_ERROR, FRAMING_ERROR, NOT_IMPLEMENTED
+from proton.endpoints.condition import DECODE_ERROR, FRAMING_ERROR, NOT_IMPLEMENTED, shortened
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport import header, sasl
 from proton.transport.inbound import INBOUND, EndpointViolation
@@ -141,7 +141,8 @@ def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
         if reached > end:
             raise DataException(f"a value passes the end of its frame by {reached - end} bytes")
     except _DECODE_ERRORS as error:
-        transport._fail(DECODE_ERROR, _decode_error_text(error, size), silent=True)
+        text = _decode_error_text(error, buf[pos:end], 4 * offset, transport.decode_limits)
+        transport._fail(DECODE_ERROR, text, silent=True)
         return len(buf)
     if transport._tracing:
         _trace_received_sasl(transport, code, fields, buf[pos + 4 * offset : end])
@@ -198,7 +199,7 @@ def amqp_input(transport: Transport, buf: bytes, pos: int) -> int:
             if reached > end:
                 raise DataException(f"a value passes the end of its frame by {reached - end} bytes")
         except _DECODE_ERRORS as error:
-            transport._fail(DECODE_ERROR, _decode_error_text(error, size))
+            transport._fail(DECODE_ERROR, _decode_error_text(error, buf[end - size : end], 4 * offset, limits))
             return end_of_input
         if transport._tracing:
             transport._trace_frame(channel, "<-", buf[start:end])
@@ -236,7 +237,13 @@ def _descriptor(buf: bytes, pos: int, end: int, limits: DecodeLimits) -> tuple[i
     return int(descriptor), pos
 
 
-def _decode_error_text(error: Exception, size: int) -> str:
+def _decode_error_text(error: Exception, frame: bytes, start: int, limits: DecodeLimits) -> str:
+    """Decodes the frame once more, alone: so offsets count from its start, and nothing that follows it is read."""
+    size = len(frame)
+    try:
+        decode_fields(frame, _descriptor(frame, start, size, limits)[1], size, limits)
+    except _DECODE_ERRORS as own_error:
+        error = own_error
     if isinstance(error, DataException):
         return f"cannot decode a frame of {size} bytes: {error}"
     if isinstance(error, UnicodeDecodeError):
@@ -285,4 +292,4 @@ def failed_output(transport: Transport) -> None:
         if not transport._header_sent:
             transport._write_header(header.AMQP_HEADER, "AMQP")
         write_open(transport, transport.connection)
-    write_close(transport, transport.condition)
+    write_close(transport, shortened(transport.condition))

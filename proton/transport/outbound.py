@@ -280,7 +280,9 @@ def _flow_sender(transport: Transport, link: Sender) -> None:
     """Tells the peer that credit was given back, after everything that could be sent (2.6.7)."""
     if link._handle is None or link._remotely_detached:
         return
-    if link._drained_due and not (link._outgoing and link._outgoing[-1]._size):
+    if link._drained_due:
+        # At once, even if something still waits for the window: it has its own credit. To wait for an empty queue
+        # would be a deadlock where more was queued since, as the receiver grants nothing before it hears of this.
         link._drained_due = False
         write_flow(transport, link.session, link)
     elif link._flow_due:
@@ -323,7 +325,7 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
     turn_ends = False
     while outgoing:
         delivery = outgoing[0]
-        if delivery.aborted:
+        if delivery.aborted and (delivery._id is None or session._remote_incoming_window > 0):
             wrote = True
             _write_aborted(transport, link, delivery)
             continue
@@ -383,7 +385,7 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
         outgoing.popleft()
     if wrote:
         link.connection._collector.emit(_LINK_FLOW, link)
-        if not link.queued and (link.state & LOCAL_CLOSED or link._detached or link._drained_due):
+        if not link.queued and (link.state & LOCAL_CLOSED or link._detached):
             link.connection._schedule(link)
             link.connection._schedule(session)
     return turn_ends

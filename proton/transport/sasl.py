@@ -162,6 +162,8 @@ CLIENT_MECHANISMS: dict[str, Callable[[SASL, Any], bytes | None]] = {
 
 
 def _client_chooses(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
+    if sasl.mech is not None:
+        raise ProtocolViolation(FRAMING_ERROR, f"mechanism {sasl.mech} expects an outcome, got sasl-mechanisms again")
     offered = [str(mech) for mech in fields[0]]
     for mech, respond in CLIENT_MECHANISMS.items():
         if mech in offered and sasl._is_allowed(mech):

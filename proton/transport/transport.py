@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits
-from proton.endpoints.condition import FRAMING_ERROR, RESOURCE_LIMIT_EXCEEDED, Condition
+from proton.endpoints.condition import FRAMING_ERROR, RESOURCE_LIMIT_EXCEEDED, Condition, shortened
 from proton.endpoints.events import Event
 from proton.endpoints.session import Session
 from proton.exceptions import SessionException, SSLUnavailable, TransportException
@@ -430,7 +430,7 @@ class Transport:
         endpoint._violated = True
         if not isinstance(endpoint, Session) and endpoint.is_receiver:
             endpoint._cut_arriving()
-        endpoint.condition = Condition(violation.condition, violation.description)
+        endpoint.condition = shortened(Condition(violation.condition, violation.description))
         endpoint.close()
 
     # -- output --------------------------------------------------------------------------------------------------

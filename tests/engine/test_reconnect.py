@@ -37,10 +37,11 @@ def test_unbind_forgets_what_belonged_to_the_transport():
 
 
 def test_everything_open_is_announced_again():
-    a, _, sender, _ = linked()
+    a, b, sender, _ = linked()
     other = sender.session.receiver("R")
     other.open()
     other.flow(7)
+    pump(a, b)
     a, b, _ = reconnected(a)
     assert [(f.name, f["name"], f["handle"]) for f in a.sent()] == [
         ("open", None, None),

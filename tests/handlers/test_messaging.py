@@ -19,15 +19,32 @@ from proton.handlers import (
 )
 from proton.handlers.incoming import Acking
 
-NO_OPS = (
-    "on_start on_connection_closing on_connection_closed on_session_closing on_session_closed on_link_closing "
-    "on_link_closed on_disconnected on_sendable on_accepted on_rejected on_released on_settled on_message "
-    "on_delivery_updated"
-).split()
-UNDEFINED = (
-    "on_connection_opening on_connection_opened on_session_opening on_session_opened on_link_opening on_link_opened "
-    "on_aborted"
-).split()
+NO_OPS = [
+    "on_start",
+    "on_connection_closing",
+    "on_connection_closed",
+    "on_session_closing",
+    "on_session_closed",
+    "on_link_closing",
+    "on_link_closed",
+    "on_disconnected",
+    "on_sendable",
+    "on_accepted",
+    "on_rejected",
+    "on_released",
+    "on_settled",
+    "on_message",
+    "on_delivery_updated",
+]
+UNDEFINED = [
+    "on_connection_opening",
+    "on_connection_opened",
+    "on_session_opening",
+    "on_session_opened",
+    "on_link_opening",
+    "on_link_opened",
+    "on_aborted",
+]
 
 
 def kinds(handler):

@@ -45,6 +45,12 @@ def test_resolve_gives_each_address_once():
     assert found == [sockets.Address(socket.AF_INET, ("127.0.0.1", 5672))]
 
 
+@pytest.mark.parametrize("port", [-1, 65536, 99999999])
+def test_a_port_out_of_range_raises(port):
+    with pytest.raises(OverflowError, match="a port is 0 to 65535"):
+        sockets.resolve("127.0.0.1", port)
+
+
 def test_a_name_that_cannot_be_resolved_raises():
     with pytest.raises(OSError):
         sockets.resolve("no-such-host.invalid", 5672)

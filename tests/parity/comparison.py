@@ -28,8 +28,8 @@ def run(script, python=sys.executable, package=None):
         PYTHONDONTWRITEBYTECODE="1",
     )
     ended = subprocess.run([python, str(script)], env=environment, capture_output=True, timeout=SECONDS)
-    if ended.returncode:
-        sys.stderr.write(ended.stderr.decode(errors="replace"))
+    if ended.returncode:  # the last line alone: a traceback would show the source of the engine that ran
+        sys.stderr.write(f"{script.name}: {ended.stderr.decode(errors='replace').splitlines()[-1:]}\n")
     return ended.stdout.decode() + f"exit {ended.returncode}\n"
 
 

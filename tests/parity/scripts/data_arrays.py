@@ -9,22 +9,23 @@ import uuid
 
 from engines import attempt, decoded, encoded
 
-from proton import UNDESCRIBED, Array, Data, Described, char, float32, int32, symbol, timestamp, ulong
+from proton import UNDESCRIBED, Array, Data, Described, byte, char, float32, int32, short, symbol, timestamp
+from proton import ubyte, uint, ulong, ushort
 
 ELEMENTS = [
     (Data.NULL, [None, None]),
     (Data.BOOL, [True, False, True]),
-    (Data.UBYTE, [1, 255]),
-    (Data.BYTE, [-1, 127]),
-    (Data.USHORT, [1, 65535]),
-    (Data.SHORT, [-1, 32767]),
-    (Data.UINT, [0, 1, 2**32 - 1]),
-    (Data.INT, [0, -1, 2**31 - 1]),
+    (Data.UBYTE, [ubyte(1), ubyte(255)]),
+    (Data.BYTE, [byte(-1), byte(127)]),
+    (Data.USHORT, [ushort(1), ushort(65535)]),
+    (Data.SHORT, [short(-1), short(32767)]),
+    (Data.UINT, [uint(0), uint(1), uint(2**32 - 1)]),
+    (Data.INT, [int32(0), int32(-1), int32(2**31 - 1)]),
     (Data.CHAR, [char("a"), char("é")]),
-    (Data.ULONG, [0, ulong(1), 2**64 - 1]),
+    (Data.ULONG, [ulong(0), ulong(1), ulong(2**64 - 1)]),
     (Data.LONG, [0, -1, 2**63 - 1]),
     (Data.TIMESTAMP, [timestamp(0), timestamp(-5)]),
-    (Data.FLOAT, [float32(0.5), 1.0]),
+    (Data.FLOAT, [float32(0.5), float32(1)]),
     (Data.DOUBLE, [0.1, -2.0]),
     (Data.UUID, [uuid.UUID(int=1), uuid.UUID(int=2)]),
     (Data.BINARY, [b"", b"abc"]),

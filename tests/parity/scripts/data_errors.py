@@ -5,7 +5,7 @@ The class of the exception for values out of range and of the wrong type.
 
 from __future__ import annotations
 
-from engines import attempt
+from engines import attempt, plain
 
 from proton import Data
 
@@ -20,7 +20,7 @@ CALLS += [("string", "\ud800"), ("symbol", "é")]
 for name, value in CALLS:
     data = Data()
     attempt(f"put_{name}({value!r})", getattr(data, "put_" + name), value)
-    print("  ", data.type(), repr(data.get_object()))
+    print("  ", data.type(), repr(plain(data.get_object())))
 for value in ("text", None, 5):
     attempt(f"decode({value!r})", Data().decode, value)
 attempt("capacity", Data, -1)

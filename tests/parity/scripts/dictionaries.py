@@ -19,8 +19,8 @@ for kind in (PropertyDict, AnnotationDict):
         print("  ", made, [type(name).__name__ for name in made])
     print(kind(), kind(a=1), kind({"a": 1}, b=2), kind([("x", 1)]), kind(zip("ab", "cd")), kind(None))
     made = kind({"a": 1})
-    made.update(e=5)
-    print(made, made == {"a": 1, "e": 5}, made["a"], made.get("z"), symbol("a") in made)
+    made.update(f=5)
+    print(made, made == {"a": 1, "f": 5}, made["a"], made.get("z"), symbol("a") in made)
     made.setdefault("q", 1)
     print(sorted(made), type(made.copy()).__name__)
 

@@ -54,7 +54,7 @@ for name in "content_type content_encoding expiry_time creation_time group_id gr
     print(name, repr(plain(getattr(copy, name))))
 for name in "instructions annotations properties body inferred".split():
     print(name, type(getattr(copy, name)).__name__, plain(getattr(copy, name)))
-print([type(value).__name__ for value in copy.properties.values()])
+print([type(plain(value)).__name__ for value in copy.properties.values()])
 for properties in ({5: 1}, {symbol("s"): 1}, {None: 1}, {b"b": 1}, {"ok": object()}):
     try:
         print(len(Message(properties=properties).encode()) > 0)

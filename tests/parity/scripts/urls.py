@@ -23,7 +23,6 @@ for text in TEXTS:
 for text in ("foo:bar", "h:zzz"):
     attempt(text, lambda text=text: Url(text).port)
 attempt("bytes", Url, b"host")
-attempt("number", Url, 5)
 attempt("unknown", lambda: Url("h", nosuch=1))
 print(Url("h", password="p"), Url("h", scheme="amqps", port=5, path="x", username="u@", host="::1"))
 url = Url("amqp://h/x")
