@@ -377,7 +377,10 @@ class Collector:
         if isinstance(obj, EventBase):
             self.events.append(obj)
             return
-        event = etype.event_class(etype, obj)
+        try:
+            event = etype.event_class(etype, obj)
+        except AttributeError:  # not the context that the engine gives to this type
+            event = Event(etype, obj)
         event.container = self.container
         self.events.append(event)
 

@@ -184,16 +184,17 @@ class Session(Endpoint):
         """The application has read, or dropped, this many bytes that came over a link."""
         self.incoming_bytes -= size
         self.connection._buffered_bytes -= size
-        if self._incoming_window < self._low_water:
-            self._renew_window(link)
+        if self._incoming_window < self._low_water and self._renew_window(link) and self.connection.transport is not None:
+            self.connection._collector.emit(Event.TRANSPORT, self.connection.transport)
 
-    def _renew_window(self, link: Link) -> None:
+    def _renew_window(self, link: Link) -> bool:
         """Has a flow written, on the link while that is attached, when there is more room than the peer knows of."""
         if self._channel is None or self._window() <= self._incoming_window:
-            return
+            return False
         endpoint = self if link._handle is None else link
         endpoint._flow_due = True
-        endpoint._mark()
+        self.connection._schedule(endpoint)
+        return True
 
     def _unmap_channel(self) -> None:
         """Our end was sent: the channel and the handles of our side are free again."""

@@ -322,7 +322,9 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
             delivery._size += size
             session.incoming_bytes += size
     if aborted:
-        session._read(len(delivery._take()), link)
+        dropped = len(delivery._take())
+        session.incoming_bytes -= dropped
+        link.connection._buffered_bytes -= dropped
         delivery.aborted = delivery.settled = delivery.updated = True
         session._incoming.pop(delivery._id, None)
         more = False

@@ -82,9 +82,8 @@ def flush(transport: Transport) -> None:
             return
         write_open(transport, connection)
     if transport._close_received:
-        if connection.state & LOCAL_CLOSED and not transport._close_sent:
-            write_close(transport, connection._close_condition)
-        return  # nobody listens any more
+        _finish(transport, connection, _take_work(connection))
+        return  # nobody listens any more: what is closed is said, nothing else
     if connection._work:
         work = _take_work(connection)
         for endpoint in work:

@@ -1,4 +1,4 @@
-"""What the engine costs: bounded output, bounded memory, and the same number of calls a message whatever there was before.
+"""What the engine costs: bounded output and memory, the same number of calls a message whatever there was before.
 
 Calls are counted, not timed: a count is the same on every machine. What grows with the number of messages, links or
 sessions shows as a difference between a small and a large run.

@@ -326,7 +326,9 @@ def test_ids_wrap_around():
     assert script.transport.condition is None and receiver.unsettled == 4
     # 2.8.10: a range may pass the end of the numbers
     ranges = [(frame["first"], frame["last"]) for frame in script.received() if frame.name == "disposition"]
-    covered = [(first + n) % (1 << 32) for first, end in ranges for n in range(((end or first) - first) % (1 << 32) + 1)]
+    covered = [
+        (first + n) % (1 << 32) for first, end in ranges for n in range(((end or first) - first) % (1 << 32) + 1)
+    ]
     assert sorted(covered) == [0, 1, last - 1, last]
     script.send("disposition", role=False, first=last - 1, last=1, settled=True)
     assert all(delivery.settled for delivery in receiver.unsettled_deliveries)

@@ -133,7 +133,9 @@ def test_everything_requested_before_the_first_exchange(chunk):
     receiver = session.receiver("b")
     receiver.open()
     receiver.flow(3)
-    opening = "CONNECTION_INIT CONNECTION_BOUND CONNECTION_LOCAL_OPEN TRANSPORT SESSION_INIT SESSION_LOCAL_OPEN TRANSPORT"
+    opening = (
+        "CONNECTION_INIT CONNECTION_BOUND CONNECTION_LOCAL_OPEN TRANSPORT SESSION_INIT SESSION_LOCAL_OPEN TRANSPORT"
+    )
     link = " LINK_INIT LINK_LOCAL_OPEN TRANSPORT"
     assert a.events() == opening + link + link
     pump(a, b, chunk)

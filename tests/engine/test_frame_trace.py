@@ -1,4 +1,4 @@
-"""What tracing shows: headers, frames, heartbeats, ends of streams, raw bytes; and never a password (engine rules of text)."""
+"""What tracing shows: headers, frames, heartbeats, ends of streams, raw bytes; and never a password."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Protocol headers: what each side answers to the first bytes, and the words for what they should not have been (2.2)."""
+"""Protocol headers: what each side answers to the first bytes, and the words for wrong ones (2.2)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Opening, closing, ending and detaching in every order; states, masks, conditions, final events (2.4, 2.5.2, 2.6.3)."""
+"""Opening, closing, ending and detaching in every order; states, conditions, final events (2.4, 2.5.2, 2.6.3)."""
 
 import itertools
 

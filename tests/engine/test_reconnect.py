@@ -1,7 +1,7 @@
 """A connection on a fresh transport after the old one is gone: what starts again, what stays, what is never said.
 
-The rule above all: a message that the peer has not settled or accepted is never reported as such, and none goes out twice,
-wherever the stream was cut.
+The rule above all: a message that the peer has not settled or accepted is never reported as such, and none goes out
+twice, wherever the stream was cut.
 """
 
 import random
@@ -96,7 +96,7 @@ def test_credit_of_a_receiver_is_granted_again():
     pump(b, c)
     sender = c.connection.link_head(0)
     assert (sender.name, sender.credit, receiver.credit) == ("L", 10, 10)
-    for n in range(10):
+    for _ in range(10):
         put(sender, b"m")
     pump(b, c)
     assert receiver.queued == 10 and b.transport.condition is None
@@ -239,4 +239,6 @@ def test_wherever_the_stream_is_cut(seed):
     assert sender.queued == 0 and sender.current is None and sender.session.outgoing_bytes == 0
     lost = set(deliveries) - set(arrived)
     # What did not arrive was on its way when the stream was cut, and the application can see that: it is unsettled.
-    assert all(not deliveries[number].settled and deliveries[number] in list(sender.unsettled_deliveries) for number in lost)
+    assert all(
+        not deliveries[number].settled and deliveries[number] in list(sender.unsettled_deliveries) for number in lost
+    )

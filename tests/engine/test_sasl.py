@@ -58,7 +58,9 @@ def test_anonymous_between_two_engines(chunk):
         assert (sasl.mech, sasl.outcome, peer.transport.authenticated) == ("ANONYMOUS", SASL.OK, True)
         assert not peer.transport.encrypted and peer.connection.remote_container is not None
     assert (b.transport.user, b.transport.sasl().user) == ("anonymous", "anonymous")
-    assert all(part.kind == (1 if part.name.startswith("sasl") else 0) for part in split(a.wire) if isinstance(part, Frame))
+    assert all(
+        part.kind == (1 if part.name.startswith("sasl") else 0) for part in split(a.wire) if isinstance(part, Frame)
+    )
 
 
 def test_the_client_does_not_pipeline():
@@ -81,7 +83,9 @@ def test_the_client_does_not_pipeline():
 @CHUNKS
 def test_a_client_that_pipelines_gets_every_answer(chunk):
     b = server()
-    data = SASL_HEADER + sasl_frame("sasl-init", mechanism="ANONYMOUS") + AMQP_HEADER + frame(0, "open", container_id="p")
+    data = (
+        SASL_HEADER + sasl_frame("sasl-init", mechanism="ANONYMOUS") + AMQP_HEADER + frame(0, "open", container_id="p")
+    )
     for start in range(0, len(data), chunk or len(data)):
         b.transport.push(data[start : start + (chunk or len(data))])
     assert parts(take(b.transport)) == [SASL_HEADER, "sasl-mechanisms", "sasl-outcome", AMQP_HEADER, "open"]
@@ -252,7 +256,15 @@ def test_one_layer_for_each_transport_and_no_password_in_sight():
     assert "hidden" not in repr(a.connection)
 
 
-ALLOWED = [("A b", None), (["A", "B"], None), (("A",), None), (None, None), ("", None), (5, TypeError), ([5], TypeError)]
+ALLOWED = [
+    ("A b", None),
+    (["A", "B"], None),
+    (("A",), None),
+    (None, None),
+    ("", None),
+    (5, TypeError),
+    ([5], TypeError),
+]
 
 
 @pytest.mark.parametrize("mechs, error", ALLOWED)

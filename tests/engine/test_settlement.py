@@ -1,4 +1,4 @@
-"""Dispositions: which frames say what was updated and settled, and what they do at the other end (2.6.12, 2.7.6, 3.4)."""
+"""Dispositions: which frames tell what was updated and settled, and what they do there (2.6.12, 2.7.6, 3.4)."""
 
 import pytest
 

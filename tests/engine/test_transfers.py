@@ -1,4 +1,4 @@
-"""Transfers of every size over one or many frames, whole and streamed, aborted, pre-settled, in order (2.6.12 to 2.6.14)."""
+"""Transfers of every size over one or many frames, whole and streamed, aborted, pre-settled (2.6.12 to 2.6.14)."""
 
 import pytest
 

@@ -269,7 +269,9 @@ class Wire:
         self.flush()
         self.peer.show(title)
         transport = self.transport
-        sides = f"pending={min(transport.pending(), 0)} capacity={min(transport.capacity(), 0)} closed={transport.closed}"
+        sides = (
+            f"pending={min(transport.pending(), 0)} capacity={min(transport.capacity(), 0)} closed={transport.closed}"
+        )
         print(f"   {sides} condition={describe_condition(transport.condition, self.peer.texts)}")
 
 

@@ -1,8 +1,8 @@
 """Engines joined in memory, without sockets and without a clock, and a scripted peer that writes raw frames.
 
-`Peer` is one engine: connection, transport and collector, with what it wrote kept as bytes. `pump` moves bytes between two
-peers, whole or in chunks, until neither has more to say. `Script` stands in for the peer of one engine: it sends the
-frames that a test names and decodes those that come back.
+`Peer` is one engine: connection, transport and collector, with what it wrote kept as bytes. `pump` moves bytes between
+two peers, whole or in chunks, until neither has more to say. `Script` stands in for the peer of one engine: it sends
+the frames that a test names and decodes those that come back.
 
 Keep true: only the public API of the package and of its codec is used, nothing here looks into an engine.
 """

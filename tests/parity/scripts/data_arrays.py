@@ -9,8 +9,23 @@ import uuid
 
 from engines import attempt, decoded, encoded
 
-from proton import UNDESCRIBED, Array, Data, Described, byte, char, float32, int32, short, symbol, timestamp
-from proton import ubyte, uint, ulong, ushort
+from proton import (
+    UNDESCRIBED,
+    Array,
+    Data,
+    Described,
+    byte,
+    char,
+    float32,
+    int32,
+    short,
+    symbol,
+    timestamp,
+    ubyte,
+    uint,
+    ulong,
+    ushort,
+)
 
 ELEMENTS = [
     (Data.NULL, [None, None]),
@@ -54,7 +69,18 @@ while data.next():
     print(data.get_array(), data.get_object(), data.get_py_array() == data.get_object(), data.get_list())
 data.rewind()
 attempt("no node", data.get_array)
-for hexes in ("e0020250", "e006025001020000", "f00000000500000002 40", "e00201 41", "e00204 45", "f00000000500000003 43"):
+for hexes in (
+    "e0020250",
+    "e006025001020000",
+    "f00000000500000002 40",
+    "e00201 41",
+    "e00204 45",
+    "f00000000500000003 43",
+):
     attempt(hexes, decoded, bytes.fromhex(hexes.replace(" ", "")))
-print(Array(UNDESCRIBED, 8, 1) == Array(UNDESCRIBED, 8, 1), Array(None, 8) == Array(UNDESCRIBED, 8), list(Array(None, 8, 1)))
+print(
+    Array(UNDESCRIBED, 8, 1) == Array(UNDESCRIBED, 8, 1),
+    Array(None, 8) == Array(UNDESCRIBED, 8),
+    list(Array(None, 8, 1)),
+)
 print(decoded(encoded(Array(UNDESCRIBED, Data.DESCRIBED, Described(symbol("x"), 2)))) is not None)

@@ -10,7 +10,14 @@ from engines import decoded, encoded, plain
 from proton import AnnotationDict, Data, Described, PropertyDict, SymbolList, symbol, uint, ulong
 
 VALUES = [[], [[]], [1], [None], [1, [2, [3, [4]]]], (1, "two", None), list(range(300)), ["x" * 300]]
-VALUES += [{}, {1: 2}, {"a": [1]}, {"a": {"b": {"c": None}}}, {symbol("k"): ulong(1), "s": b"b"}, {None: True, 1.5: "f"}]
+VALUES += [
+    {},
+    {1: 2},
+    {"a": [1]},
+    {"a": {"b": {"c": None}}},
+    {symbol("k"): ulong(1), "s": b"b"},
+    {None: True, 1.5: "f"},
+]
 VALUES += [{number: number for number in range(200)}, SymbolList(["a", "b"]), PropertyDict({"p": 1})]
 VALUES += [AnnotationDict({"a": 1, ulong(5): 2}), [SymbolList(["q"]), {"m": (1,)}]]
 VALUES += [Described(symbol("d"), "v"), Described(ulong(5), []), Described(uint(5), {"a": 1}), Described("text", None)]

@@ -20,10 +20,49 @@ for value in (1, [2, [3, "four"], 5], {"k": "v", symbol("s"): [6]}, Described(ul
     data.put_object(value)
 print("end", at(data), data.next())
 data.rewind()
-for step in "next enter next next next enter next next exit next prev next exit prev prev prev next next enter next".split():
+for step in [
+    "next",
+    "enter",
+    "next",
+    "next",
+    "next",
+    "enter",
+    "next",
+    "next",
+    "exit",
+    "next",
+    "prev",
+    "next",
+    "exit",
+    "prev",
+    "prev",
+    "prev",
+    "next",
+    "next",
+    "enter",
+    "next",
+]:
     print(step, getattr(data, step)(), at(data))
 data.rewind()
-for step in "next next enter next next narrow rewind next widen rewind next exit exit enter next enter next".split():
+for step in [
+    "next",
+    "next",
+    "enter",
+    "next",
+    "next",
+    "narrow",
+    "rewind",
+    "next",
+    "widen",
+    "rewind",
+    "next",
+    "exit",
+    "exit",
+    "enter",
+    "next",
+    "enter",
+    "next",
+]:
     print(step, getattr(data, step)(), at(data))
 data.rewind()
 for _ in range(3):

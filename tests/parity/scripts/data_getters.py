@@ -11,7 +11,9 @@ from engines import plain
 
 from proton import Data, char, decimal128, float32, int32, symbol, timestamp, ubyte, uint, ulong
 
-GETTERS = "bool ubyte byte ushort short uint int char ulong long timestamp float double decimal32 decimal64 decimal128 uuid"
+GETTERS = (
+    "bool ubyte byte ushort short uint int char ulong long timestamp float double decimal32 decimal64 decimal128 uuid"
+)
 GETTERS += " binary list map array"
 PUTS = [
     ("null", ()),
@@ -53,7 +55,17 @@ for name, arguments in PUTS:
 empty = Data()
 print([repr(plain(getattr(empty, "get_" + getter)())) for getter in GETTERS.split()])
 print(empty.get_dict(), empty.get_sequence(), empty.get_py_described(), empty.get_py_array(), empty.get_object())
-for wrapped in (ubyte(1), uint(1), ulong(1), int32(1), timestamp(1), char("a"), symbol("a"), float32(1), decimal128(bytes(16))):
+for wrapped in (
+    ubyte(1),
+    uint(1),
+    ulong(1),
+    int32(1),
+    timestamp(1),
+    char("a"),
+    symbol("a"),
+    float32(1),
+    decimal128(bytes(16)),
+):
     data = Data()
     data.put_object(wrapped)
     print(data.type(), type(data.get_object()).__name__, data.get_object() == wrapped)

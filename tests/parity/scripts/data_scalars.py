@@ -9,8 +9,22 @@ import uuid
 
 from engines import decoded, encoded, plain
 
-from proton import byte, char, decimal32, decimal64, decimal128, float32, int32, short, symbol, timestamp
-from proton import ubyte, uint, ulong, ushort
+from proton import (
+    byte,
+    char,
+    decimal32,
+    decimal64,
+    decimal128,
+    float32,
+    int32,
+    short,
+    symbol,
+    timestamp,
+    ubyte,
+    uint,
+    ulong,
+    ushort,
+)
 
 VALUES = [None, True, False, 0, 1, -1, 127, 128, -128, -129, 2**31, 2**63 - 1, -(2**63)]
 VALUES += [ubyte(0), ubyte(255), byte(-128), byte(127), ushort(0), ushort(65535), short(-32768), short(32767)]

@@ -24,20 +24,40 @@ for kind in (PropertyDict, AnnotationDict):
     made.setdefault("q", 1)
     print(sorted(made), type(made.copy()).__name__)
 
-for value in (None, "one", symbol("s"), ["a", "b"], ("t",), (word for word in "xy"), Array(UNDESCRIBED, Data.SYMBOL, "q")):
+for value in (
+    None,
+    "one",
+    symbol("s"),
+    ["a", "b"],
+    ("t",),
+    (word for word in "xy"),
+    Array(UNDESCRIBED, Data.SYMBOL, "q"),
+):
     attempt("SymbolList", SymbolList, value)
 for value in (5, [5], ["a", None], [b"x"]):
     attempt(f"SymbolList({value!r})", SymbolList, value)
 attempt("unchecked", lambda: SymbolList(["a", 5], raise_on_error=False))
 symbols = SymbolList(["a"])
-for call, arguments in (("append", ("b",)), ("extend", (["c"],)), ("insert", (0, "z")), ("append", (5,)), ("extend", ([6],))):
+for call, arguments in (
+    ("append", ("b",)),
+    ("extend", (["c"],)),
+    ("insert", (0, "z")),
+    ("append", (5,)),
+    ("extend", ([6],)),
+):
     attempt(call, getattr(symbols, call), *arguments)
     print("  ", symbols)
 attempt("insert", symbols.insert, 0, 7)
 attempt("set", symbols.__setitem__, 0, "y")
 attempt("set wrong", symbols.__setitem__, 0, 8)
 symbols += ["w"]
-print(symbols, symbols + ["v"], symbols == ["y", "a", "b", "c", "w"], symbols.to_array(), [type(s).__name__ for s in symbols])
+print(
+    symbols,
+    symbols + ["v"],
+    symbols == ["y", "a", "b", "c", "w"],
+    symbols.to_array(),
+    [type(s).__name__ for s in symbols],
+)
 print(SymbolList([]) == [], SymbolList(["a"]) == SymbolList(["a"]), SymbolList(["a"]) == ["b"])
 attempt("plus wrong", lambda: symbols + [1])
 attempt("hash", hash, symbols)

@@ -75,7 +75,14 @@ sender.free(), receiver.free()
 show("detached and freed", a, b)
 
 a, b, sender, receiver = linked()
-sender.close(), receiver.close(), sender.session.close(), receiver.session.close(), a.connection.close(), b.connection.close()
+(
+    sender.close(),
+    receiver.close(),
+    sender.session.close(),
+    receiver.session.close(),
+    a.connection.close(),
+    b.connection.close(),
+)
 pump(a, b)
 a.forget(), b.forget()
 sender.free(), sender.session.free(), a.connection.free()

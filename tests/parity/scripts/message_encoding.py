@@ -21,15 +21,42 @@ def shown(message):
     return octets.hex()
 
 
-for body in ("x", b"x", 1, 200, True, 1.5, symbol("s"), uint(5), ulong(0), timestamp(5), uuid.UUID(int=1), "é" * 200, b"b" * 300):
+for body in (
+    "x",
+    b"x",
+    1,
+    200,
+    True,
+    1.5,
+    symbol("s"),
+    uint(5),
+    ulong(0),
+    timestamp(5),
+    uuid.UUID(int=1),
+    "é" * 200,
+    b"b" * 300,
+):
     print(repr(body)[:30], shown(Message(body=body))[:80])
     print("   inferred", shown(Message(body=body, inferred=True))[:80])
 print(shown(Message(body=Described(ulong(5), "v"))), shown(Message(body=[])), shown(Message(body=[], inferred=True)))
-HEADER = [{"durable": True}, {"priority": 5}, {"priority": 0}, {"ttl": 1.5}, {"first_acquirer": True}, {"delivery_count": 3}]
+HEADER = [
+    {"durable": True},
+    {"priority": 5},
+    {"priority": 0},
+    {"ttl": 1.5},
+    {"first_acquirer": True},
+    {"delivery_count": 3},
+]
 HEADER += [{"durable": True, "priority": 9, "ttl": 60, "first_acquirer": True, "delivery_count": 300}, {"priority": 4}]
 PROPERTIES = [{"id": 5}, {"id": "s"}, {"id": b"b"}, {"id": uuid.UUID(int=2)}, {"user_id": b"u"}, {"address": "to"}]
 PROPERTIES += [{"subject": "s"}, {"reply_to": "r"}, {"correlation_id": 300}, {"content_type": "text/plain"}]
-PROPERTIES += [{"content_encoding": "gzip"}, {"expiry_time": 5}, {"creation_time": 1.5}, {"group_id": "g"}, {"group_sequence": 5}]
+PROPERTIES += [
+    {"content_encoding": "gzip"},
+    {"expiry_time": 5},
+    {"creation_time": 1.5},
+    {"group_id": "g"},
+    {"group_sequence": 5},
+]
 PROPERTIES += [{"group_id": "g", "group_sequence": 300}, {"reply_to_group_id": "rg"}, {"subject": ""}]
 PROPERTIES += [{"id": 1, "user_id": b"u", "address": "t", "subject": "s", "reply_to": "r", "correlation_id": "c"}]
 PROPERTIES += [{"subject": "x" * 300}]

@@ -34,7 +34,7 @@ sender.delivery(b"t" * 32)
 for part in (b"a" * 300, b"b" * 300, b"c" * 900):
     sender.stream(part)
     pump(a, b)
-    print([line[-30:].replace("c", "") [:0] + str(len(line)) for line in a.frames])
+    print([line[-30:].replace("c", "")[:0] + str(len(line)) for line in a.frames])
     a.frames.clear()
 sender.advance()
 pump(a, b)

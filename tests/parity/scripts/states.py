@@ -9,7 +9,7 @@ from engines import connected, pump, show
 
 from proton import Endpoint
 
-NAMES = "LOCAL_UNINIT LOCAL_ACTIVE LOCAL_CLOSED REMOTE_UNINIT REMOTE_ACTIVE REMOTE_CLOSED".split()
+NAMES = ["LOCAL_UNINIT", "LOCAL_ACTIVE", "LOCAL_CLOSED", "REMOTE_UNINIT", "REMOTE_ACTIVE", "REMOTE_CLOSED"]
 print([int(getattr(Endpoint, name)) for name in NAMES])
 a, b = connected()
 sessions = [a.connection.session() for _ in range(6)]

@@ -19,6 +19,7 @@ for part in (b"one", b"", b"two", b"three"):
     show("moved", a, b)
     if receiver.current:
         print(describe_delivery(receiver.current), describe_session(receiver.session))
+attempt("str", sender.stream, "text")
 attempt("part", receiver.recv, 4)
 attempt("zero", receiver.recv, 0)
 attempt("rest", receiver.recv, 100)
@@ -31,7 +32,6 @@ for size in (0, 1, 10, 10):
     attempt(f"recv({size})", receiver.recv, size)
 print(describe_delivery(receiver.current), receiver.advance(), receiver.current, receiver.advance())
 attempt("advance without one", sender.advance)
-attempt("str", sender.stream, "text")
 
 first, second = sender, sender.session.sender("second")
 second.open()

@@ -1,0 +1,71 @@
+"""Aborted deliveries: before any frame, after some, after all, settled ones, several.
+
+Credit, delivery ids, events, what the receiver may read.
+"""
+
+from __future__ import annotations
+
+from engines import attempt, describe_delivery, describe_link, linked, pump, send, show
+
+a, b, sender, receiver = linked(credit=5, trace=True)
+delivery = sender.delivery("unsent")
+sender.stream(b"x" * 10)
+delivery.abort()
+print(describe_delivery(delivery), describe_link(sender), sender.current, sender.session.outgoing_bytes)
+pump(a, b)
+show("before any frame", a, b)
+print(describe_link(sender), sender.session.outgoing_bytes, receiver.current)
+delivery = sender.delivery("part")
+sender.stream(b"part")
+pump(a, b)
+sender.stream(b" and more")
+delivery.abort()
+delivery.abort()
+print(describe_delivery(delivery), describe_link(sender))
+pump(a, b)
+show("after some", a, b)
+print(
+    describe_delivery(receiver.current), describe_link(sender), describe_link(receiver), receiver.session.incoming_bytes
+)
+attempt("recv", receiver.recv, 10)
+gone = receiver.current
+print(receiver.advance())
+gone.settle()
+print(describe_link(receiver), describe_delivery(gone))
+pump(a, b)
+show("settled by the receiver", a, b)
+delivery = send(sender, "whole")
+pump(a, b)
+a.forget(), b.forget()
+delivery.abort()
+print(describe_delivery(delivery))
+pump(a, b)
+show("after all", a, b)
+print(describe_delivery(receiver.current))
+receiver.advance()
+delivery = send(sender, "settled")
+pump(a, b)
+delivery.settle()
+delivery.abort()
+print(describe_delivery(delivery))
+pump(a, b)
+show("after settling", a, b)
+receiver.advance()
+for tag in ("one", "two", "three"):
+    sender.delivery(tag)
+    sender.stream(tag.encode())
+    sender.current.abort() if tag == "two" else sender.advance()
+pump(a, b)
+show("one of three", a, b)
+print(receiver.current.tag, describe_link(sender))
+receiver.flow(5)
+receiver.advance()
+part = sender.delivery("read")
+sender.stream(b"partly read")
+pump(a, b)
+receiver.advance()
+attempt("read", receiver.recv, 6)
+part.abort()
+pump(a, b)
+show("partly read", a, b)
+print(describe_delivery(receiver.current), receiver.session.incoming_bytes)
