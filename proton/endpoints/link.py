@@ -360,8 +360,13 @@ class Sender(Link):
         """
         if not self._drain_mode or self.credit <= 0:
             return 0
-        given_back = self.credit
-        self.credit = 0
+        current = self.current
+        # A delivery that has begun keeps its credit: the receiver has counted it already.
+        begun = current is not None and current._id is not None
+        given_back = self.credit - begun
+        if not given_back:
+            return 0
+        self.credit -= given_back
         # What is queued keeps its credit; the rest counts as used (2.6.7).
         self._link_credit -= given_back
         self._delivery_count = self._delivery_count + given_back & 0xFFFFFFFF

@@ -75,6 +75,7 @@ class Session(Endpoint):
         """Forgets what belonged to the transport."""
         self._channel: int | None = None  # ours, from begin to end
         self._remote_channel: int | None = None  # the peer's
+        self._unanswered: int | None = None  # our channel, when we ended before the peer's begin came
         self._end_sent = False
         self._remotely_ended = False  # on this transport
         self._handles = Numbers()
@@ -198,10 +199,11 @@ class Session(Endpoint):
 
     def _unmap_channel(self) -> None:
         """Our end was sent: the channel and the handles of our side are free again."""
-        connection = self.connection
         if self._channel is not None:
-            connection._channels.give_back(self._channel)
-            connection._local_channels.pop(self._channel, None)
+            if self._remote_channel is None and not self._remotely_ended:
+                self._unanswered = self._channel  # the peer's reply to our begin will name it
+            else:
+                self._give_back(self._channel)
             self._channel = None
         attached, self._attached = self._attached, {}
         for link in attached.values():
@@ -209,10 +211,17 @@ class Session(Endpoint):
             link._finish_if_done()
         self._finish_if_done()
 
+    def _give_back(self, channel: int) -> None:
+        self.connection._channels.give_back(channel)
+        self.connection._local_channels.pop(channel, None)
+
     def _unmap_remote_channel(self) -> None:
         """The peer's end has come: its handles are gone with it."""
         self._remote_channel = None
         self._remotely_ended = True
+        if self._unanswered is not None:
+            self._give_back(self._unanswered)
+            self._unanswered = None
         handles, self._remote_handles = self._remote_handles, {}
         for link in handles.values():
             link._remote_handle = None

@@ -331,7 +331,7 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
         size = delivery._size
         if delivery.partial and not size:
             break
-        if link._link_credit <= 0:
+        if link._link_credit <= 0 and delivery._id is None:
             break
         if session._remote_incoming_window <= 0:
             session._blocked[link] = None
@@ -447,6 +447,8 @@ def _delivery_sent(link: Sender, delivery: Delivery) -> None:
     """The last frame of the delivery at the head of the queue is written."""
     delivery._sent = True
     delivery._touched = False  # state and settlement went with the transfer
+    if delivery._settled:
+        link.session._outgoing.pop(delivery._id, None)  # type: ignore[arg-type]
     link._link_credit -= 1
     link._delivery_count = link._delivery_count + 1 & _SERIAL
     link.queued -= 1

@@ -369,8 +369,6 @@ class Transport:
         """Say that no more input will come. An error if the peer has not closed the connection before."""
         if self._tail_closed:
             return
-        if self._tracing:
-            self._trace_header("<-", "EOS")
         data, self._partial, self._partial_size = b"".join(self._partial), [], 0
         if self.condition is not None and not self._amqp_began:
             # Set by whoever owns the socket: the reason why nothing came.
@@ -397,6 +395,8 @@ class Transport:
             self._tail_closed = True
             self._partial = []
             self._partial_size = 0
+            if self._tracing:
+                self._trace_header("<-", "EOS")
             self._emit(Event.TRANSPORT_TAIL_CLOSED)
             if self._head_closed:
                 self._emit(Event.TRANSPORT_CLOSED)
@@ -549,8 +549,8 @@ class Transport:
                     self._timed_out = True
                     self._fail(RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired")
             deadlines.append(self._dead_at)
-        if self._remote_idle_timeout_ms and not self._close_sent:
-            if not self._keepalive_at or self._bytes_out != self._ticked_out:
+        if self._remote_idle_timeout_ms and not (self._close_sent or self._failed):
+            if not self._keepalive_at or self._bytes_out > self._ticked_out:
                 self._ticked_out = self._bytes_out
                 self._keepalive_at = now + self._remote_idle_timeout_ms / 2000.0
             elif now >= self._keepalive_at:
@@ -566,6 +566,7 @@ class Transport:
             return
         self._out.append(_HEARTBEAT)
         self._out_size += len(_HEARTBEAT)
+        self._ticked_out += len(_HEARTBEAT)  # a heartbeat must not put off the next one
         self.frames_output += 1
         if self._tracing:
             self._trace_frame(0, "->", b"")

@@ -233,6 +233,52 @@ def test_settled_deliveries_and_freed_endpoints_leave_nothing_behind():
     assert objects() <= before + 50
 
 
+def whole(sender):
+    put(sender, b"m").settle()
+
+
+def settled_half_way(sender):
+    delivery = sender.delivery("t")
+    sender.stream(b"part")
+    yield
+    sender.stream(b"rest")
+    delivery.settle()
+
+
+def aborted_half_way(sender):
+    delivery = sender.delivery("t")
+    sender.stream(b"part")
+    yield
+    delivery.abort()
+
+
+def settled_later(sender):
+    delivery = put(sender, b"m")
+    yield
+    delivery.settle()
+
+
+LIVES = [whole, settled_half_way, aborted_half_way, settled_later]
+
+
+@pytest.mark.parametrize("life", LIVES, ids=lambda life: life.__name__)
+def test_a_delivery_that_both_ends_have_settled_is_freed(life):
+    a, b, sender, receiver = linked()
+    steps = life(sender)
+    seen = weakref.WeakSet(sender.unsettled_deliveries)
+    for _ in steps or ():
+        seen.update(sender.unsettled_deliveries)
+        pump(a, b)
+    pump(a, b)
+    seen.add(receiver.current)
+    receiver.current.settle()
+    pump(a, b)
+    drop_events(a, b)
+    del steps
+    gc.collect()
+    assert len(seen) == 0
+
+
 def test_a_freed_connection_goes_without_the_collector():
     a, b, sender, receiver = linked()
     put(sender, b"m")

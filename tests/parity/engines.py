@@ -122,7 +122,8 @@ class Peer:
             setattr(self.transport, key, value)
 
     def traced(self, transport, text):
-        self.frames.append(text if self.texts else DESCRIPTION.sub('description="..."', text))
+        if self.texts or not text.endswith("EOS"):
+            self.frames.append(text if self.texts else DESCRIPTION.sub('description="..."', text))
 
     def bind(self):
         self.transport.bind(self.connection)
@@ -269,10 +270,8 @@ class Wire:
         self.flush()
         self.peer.show(title)
         transport = self.transport
-        sides = (
-            f"pending={min(transport.pending(), 0)} capacity={min(transport.capacity(), 0)} closed={transport.closed}"
-        )
-        print(f"   {sides} condition={describe_condition(transport.condition, self.peer.texts)}")
+        over = f"output over={transport.pending() < 0} input over={transport.capacity() < 0} closed={transport.closed}"
+        print(f"   {over} condition={describe_condition(transport.condition, self.peer.texts)}")
 
 
 def frame(code, *fields, channel=0, payload=b""):

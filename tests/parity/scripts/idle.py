@@ -28,9 +28,16 @@ for now in (100.0, 102.0, 104.0, 105.0):
 for now in (103.0, 104.0, 108.0):
     tick(a, now)
     pump(a, b)
+a, b = connected(trace=True, a={"idle_timeout": 10.0}, b={"idle_timeout": 5.0})
+for now in (100.0, 104.0):
+    tick(a, now)
+    pump(a, b)
 a.connection.session().open()
 pump(a, b)
 show("a frame", a, b)
+for now in (105.0, 106.0, 106.25, 107.0, 108.5):
+    tick(a, now)
+    pump(a, b)
 for now in (109.0, 110.0, 111.5, 114.0, 118.0, 118.5, 120.0, 128.0, 200.0):
     tick(a, now)
     taken = a.transport.pending()
