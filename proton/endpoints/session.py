@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from proton.endpoints.endpoint import Endpoint, matches
+from proton.endpoints.endpoint import LOCAL_CLOSED, Endpoint, matches
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link, Receiver, Sender
 
@@ -75,7 +75,6 @@ class Session(Endpoint):
         """Forgets what belonged to the transport."""
         self._channel: int | None = None  # ours, from begin to end
         self._remote_channel: int | None = None  # the peer's
-        self._unanswered: int | None = None  # our channel, when we ended before the peer's begin came
         self._end_sent = False
         self._remotely_ended = False  # on this transport
         self._handles = Numbers()
@@ -192,18 +191,23 @@ class Session(Endpoint):
         """Has a flow written, on the link while that is attached, when there is more room than the peer knows of."""
         if self._channel is None or self._window() <= self._incoming_window:
             return False
-        endpoint = self if link._handle is None else link
+        gone = link._handle is None or link._remotely_detached or link.state & LOCAL_CLOSED
+        endpoint = self if gone else link
         endpoint._flow_due = True
         self.connection._schedule(endpoint)
         return True
 
+    def _awaits_begin(self) -> bool:
+        """Whether the peer has still to answer our begin."""
+        return self._remote_channel is None and not self._remotely_ended
+
     def _unmap_channel(self) -> None:
         """Our end was sent: the channel and the handles of our side are free again."""
+        connection = self.connection
         if self._channel is not None:
-            if self._remote_channel is None and not self._remotely_ended:
-                self._unanswered = self._channel  # the peer's reply to our begin will name it
-            else:
-                self._give_back(self._channel)
+            if not self._awaits_begin():  # else the connection is closing, and the late reply must find its session
+                connection._channels.give_back(self._channel)
+                connection._local_channels.pop(self._channel, None)
             self._channel = None
         attached, self._attached = self._attached, {}
         for link in attached.values():
@@ -211,17 +215,10 @@ class Session(Endpoint):
             link._finish_if_done()
         self._finish_if_done()
 
-    def _give_back(self, channel: int) -> None:
-        self.connection._channels.give_back(channel)
-        self.connection._local_channels.pop(channel, None)
-
     def _unmap_remote_channel(self) -> None:
         """The peer's end has come: its handles are gone with it."""
         self._remote_channel = None
         self._remotely_ended = True
-        if self._unanswered is not None:
-            self._give_back(self._unanswered)
-            self._unanswered = None
         handles, self._remote_handles = self._remote_handles, {}
         for link in handles.values():
             link._remote_handle = None

@@ -132,6 +132,8 @@ class Connector(Handler):
         self.reconnect = reconnect
         if reconnect is not False:
             _delays(reconnect)  # what cannot be used should fail where it is given, not in the loop
+        #: True when no further attempt will be made
+        self.finished = False
         self._attempts: Iterator[tuple[float, Url]] = iter(())
         self._task: Any = None  # of the attempt that waits for its time
         self._waiting: Any = None  # the connection of that attempt
@@ -150,6 +152,7 @@ class Connector(Handler):
     def on_connection_local_open(self, event: Any) -> None:
         """Makes the first attempt, at once."""
         connection = event.connection
+        self.finished = False
         self._begin_sequence()
         first = next(self._attempts, None)
         url = self.address.values[0] if first is None else first[1]
@@ -202,6 +205,7 @@ class Connector(Handler):
 
     def _finish(self, connection: Any, reason: str) -> None:
         log.info("Disconnected, %s", reason)
+        self.finished = True
         connection._session_policy = None
 
     def _set_address(self, connection: Any, url: Any) -> None:

@@ -123,16 +123,18 @@ def on_open(transport: Transport, channel: int, fields: list[Any], payload: byte
     if idle_ms:
         transport._remote_idle_timeout_ms = idle_ms
         connection._collector.emit(Event.TRANSPORT, transport)
-    if connection.state & LOCAL_CLOSED:
-        _schedule_closing(connection)
+    _schedule_closing(connection)
 
 
 def _schedule_closing(connection: Connection) -> None:
-    """The ends and the close waited for the peer's open."""
+    """What was closed and waited, for the peer's open or for credit that will not come, is said now."""
     connection._schedule(connection)
     for session in connection._members:
         if session.state & LOCAL_CLOSED:
             connection._schedule(session)
+        for link in session._members:
+            if link.state & LOCAL_CLOSED or link._detached:
+                connection._schedule(link)
 
 
 def on_begin(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
@@ -496,7 +498,7 @@ def on_close(transport: Transport, channel: int, fields: list[Any], payload: byt
     (error,) = _checked(CLOSE, fields)
     transport._close_received = True
     connection._remote_closed(decode_condition(error))
-    connection._schedule(connection)
+    _schedule_closing(connection)
     transport._end_input()
 
 

@@ -148,7 +148,7 @@ def write_open(transport: Transport, connection: Connection | None) -> None:
             connection._container or "",
             connection._hostname,
             size if size and size != _SERIAL else None,
-            transport._channel_max,
+            transport.channel_max,
             idle or None,
             None,
             None,
@@ -165,6 +165,8 @@ def _begin(transport: Transport, session: Session) -> None:
     connection = session.connection
     if session.state & LOCAL_CLOSED and session._was_begun:
         return  # it was ended on an earlier transport and stays so
+    if session._remotely_ended:
+        return  # it came and went before we answered: a begin now would be that of another session
     limit = transport.channel_max
     if connection._channels.lowest() > limit:
         transport._fail(
@@ -246,7 +248,11 @@ def _attach(transport: Transport, link: Link) -> None:
 
 
 def _flow_receiver(transport: Transport, link: Receiver) -> None:
-    if link._handle is None or link._remotely_detached:
+    if link._handle is None or link._remotely_detached or link.state & LOCAL_CLOSED:
+        if link._flow_due:  # the other links of the session still need the window
+            link._flow_due = False
+            link.session._flow_due = True
+            link.connection._schedule(link.session)
         return
     if link._flow_due or link._drain_mode or link.credit - link.queued != link._link_credit:
         write_flow(transport, link.session, link)
@@ -280,8 +286,11 @@ def _flow_sender(transport: Transport, link: Sender) -> None:
     if link._handle is None or link._remotely_detached:
         return
     if link._drained_due:
-        # At once, even if something still waits for the window: it has its own credit. To wait for an empty queue
+        # A delivery that has begun comes to its end first: receivers differ in whether they have counted it already.
+        # Otherwise at once, even if something waits for the window: it has its own credit. To wait for an empty queue
         # would be a deadlock where more was queued since, as the receiver grants nothing before it hears of this.
+        if link._outgoing and link._outgoing[0]._id is not None:
+            return
         link._drained_due = False
         write_flow(transport, link.session, link)
     elif link._flow_due:
@@ -376,7 +385,9 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
         delivery._sent = True
         delivery._chunks = _NO_CHUNKS
         delivery._size = 0
-        if not delivery._settled:
+        if delivery._settled:
+            delivery._touched = False  # the transfer has said so
+        else:
             session._outgoing[number] = delivery
         link._link_credit -= 1
         link._delivery_count = link._delivery_count + 1 & _SERIAL
@@ -384,7 +395,9 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
         outgoing.popleft()
     if wrote:
         link.connection._collector.emit(_LINK_FLOW, link)
-        if not link.queued and (link.state & LOCAL_CLOSED or link._detached):
+        if link._drained_due or (
+            not link.queued and (link.state & LOCAL_CLOSED or link._detached or session.state & LOCAL_CLOSED)
+        ):
             link.connection._schedule(link)
             link.connection._schedule(session)
     return turn_ends
@@ -407,7 +420,7 @@ def _write_in_parts(transport: Transport, link: Sender, delivery: Delivery) -> b
         fields += [True if delivery._settled else None, True, None, _state_of(delivery)]
         with_more = encode_composite(TRANSFER, fields)
         room = transport._output_frame_size - 8 - len(with_more)
-        last = not delivery.partial and delivery._size <= room + 1
+        last = not delivery.partial and delivery._size <= room + 2  # without `more`, and the null before it
         if last:
             fields[5] = None
             performative = encode_composite(TRANSFER, fields)
@@ -549,6 +562,8 @@ def _detach(transport: Transport, link: Link) -> None:
 def _end(transport: Transport, session: Session) -> None:
     if session._channel is None or not session.state & LOCAL_CLOSED:
         return
+    if session._awaits_begin() and not session.connection.state & LOCAL_CLOSED:
+        return  # the reply to our begin comes first (2.5.5), and schedules the session again
     if not transport._close_received and session._has_queued():
         return
     session._end_sent = True

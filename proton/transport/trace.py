@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from proton.codec.text import trace_performative
@@ -22,6 +23,7 @@ TRACE_RAW = 1
 TRACE_FRM = 2
 TRACE_DRV = 4
 
+FRAME_HEADER = Struct(">IBBH")  # size, data offset, type, channel (2.3.1)
 _MOST = 1023  # characters of a line; a large message must not fill the log
 _TRUE = ("1", "true", "yes", "on")
 _ON_FOR = {"PN_TRACE_RAW": TRACE_RAW, "PN_TRACE_FRM": TRACE_FRM, "PN_TRACE_DRV": TRACE_DRV}
@@ -66,7 +68,8 @@ def trace_header(transport: Transport, direction: str, name: str) -> None:
 
 def trace_frame(transport: Transport, channel: int, direction: str, body: bytes, subsystem: str = "AMQP") -> None:
     if transport._trace_flags & TRACE_RAW:
-        trace_raw(transport, direction, body)
+        header = FRAME_HEADER.pack(len(body) + 8, 2, subsystem == "SASL", channel)
+        trace_raw(transport, direction, header + body)
     if transport._trace_flags & TRACE_FRM:
         text = trace_performative(body, 0, len(body)) if body else "(EMPTY FRAME)"
         write_line(transport, subsystem, "FRAME", f"{channel} {direction} {text}")

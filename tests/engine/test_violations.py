@@ -10,7 +10,7 @@ import struct
 
 import pytest
 
-from proton import Endpoint, TransportException
+from proton import TransportException
 from tests.support.engines import frame, state
 from tests.support.violations import BOTH, Stage, attach, begin, error_of, flow, transfer
 
@@ -397,25 +397,4 @@ def test_error_that_quotes_the_peer_fits_into_the_smallest_frame(name, chunk):
     condition, description = error_of(end)
     assert condition == INVALID and description.startswith("link name already attached: ")
     assert len(description.encode()) <= 400
-    engine.check_clean_close()
-
-
-def test_session_ended_before_the_reply_to_its_begin_came(chunk):
-    """No fault of the peer: it has not seen our end when it replies. The channel stays taken until its end."""
-    engine = Stage().opened()
-    early = engine.connection.session()
-    early.open()
-    early.close()
-    engine.feed(b"")
-    later = engine.connection.session()
-    later.open()
-    engine.feed(b"")
-    assert [(part.name, part.channel) for part in engine.wrote] == [("begin", 0), ("end", 0), ("begin", 1)]
-    engine.feed(begin(5, remote_channel=0) + frame(5, "end") + begin(5, remote_channel=1), chunk)
-    assert early.state == Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
-    assert later.state == Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
-    third = engine.connection.session()
-    third.open()
-    engine.feed(b"")
-    assert engine.written("begin")[-1].channel == 0
     engine.check_clean_close()

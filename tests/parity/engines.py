@@ -122,7 +122,7 @@ class Peer:
             setattr(self.transport, key, value)
 
     def traced(self, transport, text):
-        if self.texts or not text.endswith("EOS"):
+        if not text.endswith("EOS"):  # when the end is traced depends on when output is made
             self.frames.append(text if self.texts else DESCRIPTION.sub('description="..."', text))
 
     def bind(self):

@@ -68,5 +68,3 @@ def test_the_context_may_have_a_handler():
     container.push_event(context, ETYPE)
     container.process()
     assert (Context.handler.seen, outer.seen) == ([context], [])
-
-

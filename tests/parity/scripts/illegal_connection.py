@@ -40,8 +40,9 @@ for title, octets in CASES.items():
     wire.flush()
     wire.push(octets)
     wire.show(title)
-    wire.transport.close_tail()
-    wire.show("end of input")
+    if wire.transport.capacity() >= 0:
+        wire.transport.close_tail()
+        wire.show("end of input")
     print(wire.connection.state, wire.connection.remote_container)
 wire = Wire()
 wire.connection.open()

@@ -73,7 +73,7 @@ for source, target in CASES:
     print(describe(link.remote_source))
     print(describe(link.remote_target))
 link = connected()[0].connection.session().receiver("R")
-print(describe(link.source), describe(link.target), link.source == link.source, link.remote_source.type)
+print(describe(link.source), describe(link.target), link.remote_source.type)
 for name, value in (
     ("address", 5),
     ("address", None),

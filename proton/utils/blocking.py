@@ -1,0 +1,349 @@
+"""The blocking interface: `BlockingConnection`. Each operation runs the loop until its condition is met.
+
+Rules for editors:
+1. A whole operation holds the container's lock, so threads may share a connection. With a heartbeat a thread of
+   our own (the pump) turns the loop while the program works; what handlers raise in it, the next operation raises.
+2. `disconnected` says that there is no connection now. An operation gives up when none will come any more
+   (`_lost_for_good`), so a connection that can be made elsewhere, or again, goes on with its links.
+3. No URL in an exception shows a password.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import weakref
+from typing import Any, Callable
+
+from proton.endpoints.condition import UNAUTHORIZED_ACCESS
+from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.handler import Handler
+from proton.exceptions import ConnectionException, ProtonException, Timeout
+from proton.handlers.endpoint_state import FORCED
+from proton.reactor.container import Container
+from proton.url import Url
+from proton.utils.errors import ConnectionClosed, LinkDetached
+from proton.utils.links import BlockingReceiver, BlockingSender, Fetcher, locked
+
+__all__ = ["BlockingConnection"]
+
+#: Seconds that an operation may take when nothing else was said.
+DEFAULT_TIMEOUT = 60
+
+#: Calls of `process` that a wait makes at least: to handle, to write, to look at the sockets, to read, to handle.
+TURNS = 5
+
+_CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
+
+
+def _shown(url: Any) -> str:
+    """A URL as it may appear in an error: without its password."""
+    if not isinstance(url, Url):
+        return str(url)
+    shown = Url(url, defaults=False)
+    shown.password = None
+    return str(shown)
+
+
+class BlockingConnection(Handler):
+    """A connection whose operations return when they are done. It is open when the constructor returns.
+
+    :param url: where to connect to, a str or `Url`; the connection configuration file is used without.
+    :param timeout: seconds that an operation may take, 60 when left out.
+    :param container: a `Container` to share; closing the connection waits for all that it does.
+    :param ssl_domain: an `SSLDomain` for ``amqps``.
+    :param heartbeat: seconds of silence after which the connection counts as lost; a thread then keeps up the
+        connection while the program works, and handlers of the program may be called in it.
+    :param urls: several places to connect to. When the connection is lost, the next one is tried.
+    :param reconnect: the delays between attempts, as for `Container.connect`; by default one URL is tried once.
+    :param kwargs: further options of `Container.connect`.
+    :raises ConnectionException: nobody is there, or we are not let in.
+    :raises Timeout: there was no answer in time.
+    """
+
+    def __init__(
+        self,
+        url: Any = None,
+        timeout: float | None = None,
+        container: Container | None = None,
+        ssl_domain: Any = None,
+        heartbeat: float | None = None,
+        urls: Any = None,
+        reconnect: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        #: False, or why there is no connection: the transport's condition, or "unknown"
+        self.disconnected: Any = False
+        #: True once `close` was called
+        self.closing = False
+        #: seconds that an operation may take
+        self.timeout: float = timeout or DEFAULT_TIMEOUT
+        #: the container and the connection, None after `close`
+        self.container: Any = container or Container()
+        self.conn: Any = None
+        self._opened = False  # since the last loss
+        self._losses = 0  # how often the connection was lost
+        self._failures = 0  # attempts to connect that have failed since there was a connection
+        self._pumped_error: BaseException | None = None
+        self._pump_ended = threading.Event()
+        # All connections of a container take turns.
+        self._lock: Any = self.container.__dict__.setdefault("_blocking_lock", threading.RLock())
+        self._patient = reconnect is not None
+        if url and not urls and reconnect is None:
+            url = Url(url).defaults()
+            reconnect = False
+        with self._lock:
+            self.container.timeout = self.timeout
+            self.container.start()
+            try:
+                self.conn = self.container.connect(
+                    url=url,
+                    handler=self,
+                    ssl_domain=ssl_domain,
+                    reconnect=reconnect,
+                    heartbeat=heartbeat,
+                    urls=urls,
+                    **kwargs,
+                )
+                self._open()
+            except BaseException:
+                with contextlib.suppress(ProtonException):
+                    self.close()
+                raise
+        if heartbeat:
+            pump = threading.Thread(target=_pump, args=(weakref.ref(self), self._pump_ended, heartbeat), daemon=True)
+            pump.start()
+
+    def _open(self) -> None:
+        try:
+            self.wait(lambda: not self.conn.state & Endpoint.REMOTE_UNINIT, msg="Opening connection")
+        except Timeout:
+            if self.disconnected:
+                raise self._loss() from None
+            raise
+
+    @property
+    def url(self) -> str | None:
+        """The address of the connection, None after `close`."""
+        return self.conn.connected_address if self.conn is not None else None
+
+    @locked
+    def create_sender(
+        self, address: str | None, handler: Any = None, name: str | None = None, options: Any = None
+    ) -> Any:
+        """Make a sender, and wait until the peer has attached it.
+
+        :param address: where to send to; None for an anonymous sender.
+        :param handler: gets the events of the link.
+        :param name: the name of the link.
+        :param options: a `LinkOption`, or a list of them.
+        :raises LinkDetached: the peer refuses it.
+        """
+        link = self.container.create_sender(self.conn, address, name=name, handler=handler, options=options)
+        return BlockingSender(self, link)
+
+    @locked
+    def create_receiver(
+        self,
+        address: str | None = None,
+        credit: int | None = None,
+        dynamic: bool = False,
+        handler: Any = None,
+        name: str | None = None,
+        options: Any = None,
+    ) -> BlockingReceiver:
+        """Make a receiver, and wait until the peer has attached it.
+
+        :param address: where to receive from.
+        :param credit: messages to ask for ahead; without it `receive` asks for one at a time.
+        :param dynamic: have the peer make a node.
+        :param handler: gets the messages, in place of `receive`.
+        :param name: the name of the link.
+        :param options: a `LinkOption`, or a list of them.
+        :raises LinkDetached: the peer refuses it.
+        """
+        fetcher = None if handler else Fetcher(self, credit)
+        if handler and credit is None:
+            credit = 1
+        link = self.container.create_receiver(
+            self.conn, address, name=name, dynamic=dynamic, handler=handler or fetcher, options=options
+        )
+        return BlockingReceiver(self, link, fetcher, credit=credit)
+
+    @locked
+    def close(self) -> None:
+        """Close the connection, and end its container with all that it does. Closing twice does nothing.
+
+        :raises Timeout: the peer does not answer; everything is closed in spite of it.
+        """
+        if self.container is None:
+            return
+        self.closing = True
+        self._pump_ended.set()
+        connection = self.conn
+        try:
+            self.container.errors = []
+            if connection is not None:
+                connection.close()
+                self.wait(lambda: self._is_over(connection), msg="Closing connection")
+        finally:
+            if connection is not None:
+                transport = connection.transport
+                if transport is not None:
+                    # Closed by both, or given up: nothing more is to come.
+                    transport.close_tail()
+                    transport.close_head()
+                connection.free()
+            self.run()
+            self.container.stop_events()
+            self.conn = self.container = None
+
+    def _is_over(self, connection: Any) -> bool:
+        transport = connection.transport
+        if not connection.state & Endpoint.REMOTE_ACTIVE or transport is None:
+            return True
+        return bool(transport.closed)
+
+    @locked
+    def run(self) -> None:
+        """Run the container until nothing is left to do."""
+        while self.container.process():
+            pass
+        self.container.stop()
+        self.container.process()
+
+    @locked
+    def wait(self, condition: Callable[[], Any], timeout: Any = False, msg: str | None = None) -> None:
+        """Run the container until a condition is met, or the connection is lost for good.
+
+        :param condition: a callable without arguments.
+        :param timeout: seconds; that of the connection when left out, None for no limit.
+        :param msg: what is waited for, for the text of `Timeout`.
+        :raises Timeout: the condition was not met in time.
+        :raises ConnectionException: the connection is lost.
+        """
+        if self._pumped_error is not None:
+            error, self._pumped_error = self._pumped_error, None
+            raise error
+        limit = self.timeout if timeout is False else timeout
+        container = self.container
+        usual = container.timeout
+        deadline = None if limit is None else time.monotonic() + limit
+        turns = 0
+        try:
+            while not condition() and not self._lost_for_good():
+                left = usual if deadline is None else deadline - time.monotonic()
+                if left <= 0 and turns >= TURNS:
+                    reason = f": {msg}" if msg else ""
+                    raise Timeout(f"Connection {self._place()} timed out{reason}")
+                container.timeout = max(left, 0)
+                container.process()
+                turns += 1
+        finally:
+            container.timeout = usual
+        if self._lost_for_good() and not self.conn.state & _CLOSED:
+            raise self._loss()
+
+    def _place(self) -> str:
+        return _shown(self.conn.url if self.conn is not None else None)
+
+    def _lost_for_good(self) -> bool:
+        """True when there is no connection and none will be made."""
+        if not self.disconnected:
+            return False
+        connector = self.conn._overrides
+        if connector.finished or self.conn.state & _CLOSED:
+            return True
+        # All places have refused: only who asked for patience wants to see them asked again and again.
+        return not self._losses and not self._patient and self._failures >= len(connector.address.values)
+
+    def _loss(self) -> ConnectionException:
+        if self.conn.state & Endpoint.REMOTE_CLOSED:
+            return ConnectionClosed(self.conn)
+        return ConnectionException(f"Connection {self._place()} disconnected: {self.disconnected or 'unknown'}")
+
+    def on_link_remote_close(self, event: Any) -> None:
+        """Ends the operation under way when the peer closes a link."""
+        if event.link.state & Endpoint.LOCAL_ACTIVE:
+            event.link.close()
+            if not self.closing:
+                raise LinkDetached(event.link)
+
+    def on_connection_remote_close(self, event: Any) -> None:
+        """Ends the operation under way when the peer closes the connection."""
+        connection = event.connection
+        if not connection.state & Endpoint.LOCAL_ACTIVE:
+            return
+        condition = connection.remote_condition
+        if condition is not None and condition.name == FORCED and connection._overrides.reconnect is not False:
+            return  # as good as a lost socket: it will be made again
+        connection.close()
+        if not self.closing:
+            raise ConnectionClosed(connection)
+
+    def on_connection_remote_open(self, event: Any) -> None:
+        """There is a connection, for the first time or again."""
+        self.disconnected = False
+        self._failures = 0
+        self._opened = True
+
+    def on_transport_error(self, event: Any) -> None:
+        """No other attempt will do better when we are not let in."""
+        condition = event.transport.condition
+        if condition is not None and condition.name == UNAUTHORIZED_ACCESS and event.connection is not None:
+            event.connection._overrides.reconnect = False
+
+    def on_transport_tail_closed(self, event: Any) -> None:
+        """The connection is lost."""
+        self._disconnected(event)
+
+    def on_transport_head_closed(self, event: Any) -> None:
+        """The connection is lost."""
+        self._disconnected(event)
+
+    def on_transport_closed(self, event: Any) -> None:
+        """The connection is lost, or an attempt to make it has failed."""
+        self._disconnected(event)
+        if not self.closing:
+            self._failures += 1
+
+    def _disconnected(self, event: Any) -> None:
+        if not self.closing:
+            self.disconnected = event.transport.condition or "unknown"
+            if self._opened:
+                self._opened = False
+                self._losses += 1
+
+
+def _pump(reference: Any, ended: threading.Event, heartbeat: float) -> None:
+    """Turns the loop of a connection while no operation does, so that heartbeats go out and come in."""
+    interval = heartbeat / 4.0
+    while not ended.wait(interval):
+        connection = reference()
+        # Whoever has the lock turns the loop himself.
+        if connection is None:
+            return
+        if connection._lock.acquire(blocking=False):
+            try:
+                interval = _turn(connection, heartbeat)
+            finally:
+                connection._lock.release()
+        del connection
+
+
+def _turn(connection: BlockingConnection, heartbeat: float) -> float:
+    container = connection.container
+    if container is None or connection._pumped_error is not None:
+        return heartbeat / 4.0
+    usual, container.timeout = container.timeout, 0
+    try:
+        for _ in range(TURNS):
+            container.process()
+    except Exception as error:
+        connection._pumped_error = error
+    finally:
+        container.timeout = usual
+    transport = connection.conn.transport
+    wanted = transport.remote_idle_timeout if transport is not None else 0.0
+    return min(heartbeat, wanted or heartbeat) / 4.0

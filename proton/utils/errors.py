@@ -1,0 +1,57 @@
+"""What the blocking interface raises when the other end says no; the text carries the peer's condition.
+
+`Timeout` and `ConnectionException`, for an end that says nothing, are the package's own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proton.exceptions import ConnectionException, LinkException, ProtonException
+
+__all__ = ["ConnectionClosed", "LinkDetached", "SendException"]
+
+
+class SendException(ProtonException):
+    """A message was sent, but not accepted.
+
+    :param state: the outcome that the receiver gave it, such as `Delivery.REJECTED`.
+    """
+
+    def __init__(self, state: Any) -> None:
+        super().__init__(state)
+        self.state = state
+
+
+def _because(condition: Any) -> str:
+    return f" due to: {condition!r}" if condition else " by peer"
+
+
+class LinkDetached(LinkException):
+    """The peer has closed a link.
+
+    :param link: the link; `condition` is the name of the peer's condition, None when it gave none.
+    """
+
+    def __init__(self, link: Any) -> None:
+        self.link = link
+        condition = link.remote_condition
+        self.condition: str | None = condition.name if condition else None
+        if link.is_sender:
+            text = f"sender {link.name} to {link.target.address} closed"
+        else:
+            text = f"receiver {link.name} from {link.source.address} closed"
+        super().__init__(text + _because(condition))
+
+
+class ConnectionClosed(ConnectionException):
+    """The peer has closed the connection.
+
+    :param connection: the connection; `condition` is the name of the peer's condition, None when it gave none.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        condition = connection.remote_condition
+        self.condition: str | None = condition.name if condition else None
+        super().__init__(f"Connection {connection.hostname} closed" + _because(condition))

@@ -1,0 +1,90 @@
+"""`SyncRequestResponse`: a request, and the response to it, over a blocking connection.
+
+Responses are matched by correlation-id (3.2.4); one request is under way at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from proton.handlers.incoming import IncomingMessageHandler
+from proton.message import Message
+from proton.utils.blocking import BlockingConnection
+
+__all__ = ["AtomicCount", "SyncRequestResponse"]
+
+
+class AtomicCount:
+    """Counts, from any thread.
+
+    :param start: where the count begins.
+    :param step: what each call of `next` adds.
+    """
+
+    def __init__(self, start: int = 0, step: int = 1) -> None:
+        self.count = start
+        self.step = step
+        self._lock = threading.Lock()
+
+    def next(self) -> int:
+        """Count on, and return the new value."""
+        with self._lock:
+            self.count += self.step
+            return self.count
+
+
+class SyncRequestResponse(IncomingMessageHandler):
+    """The client of a service that answers requests.
+
+    :param connection: a `BlockingConnection`.
+    :param address: the address of the service; without it each request must have one.
+    """
+
+    #: of the requests of this process
+    correlation_id = AtomicCount()
+
+    def __init__(self, connection: BlockingConnection, address: str | None = None) -> None:
+        super().__init__()
+        self.connection = connection
+        self.address = address
+        #: the last response, while `call` waits None
+        self.response: Message | None = None
+        self.sender = connection.create_sender(address)
+        # A credit of one, which each call gives anew: a service cannot flood its client.
+        self.receiver = connection.create_receiver(None, dynamic=True, credit=1, handler=self)
+
+    @property
+    def reply_to(self) -> Any:
+        """The address that responses are sent to."""
+        return self.receiver.remote_source.address
+
+    def call(self, request: Message) -> Message:
+        """Send a request, and wait for its response.
+
+        :param request: the request; its `reply_to` and `correlation_id` are set here.
+        :raises ValueError: neither the client nor the request has an address.
+        :raises Timeout: there was no response in time.
+        """
+        if not self.address and not request.address:
+            raise ValueError(f"Request message has no address: {request!r}")
+        with self.connection._lock:
+            request.reply_to = self.reply_to
+            request.correlation_id = correlation_id = str(self.correlation_id.next())
+            self.response = None
+            self.sender.send(request)
+            self.connection.wait(
+                lambda: self.response is not None and self.response.correlation_id == correlation_id,
+                msg="Waiting for response",
+            )
+            response = self.response
+            if response is None:
+                raise self.connection._loss()
+            self.response = None
+            self.receiver.flow(1)
+            return response
+
+    def on_message(self, event: Any) -> None:
+        """Takes a response."""
+        self.response = event.message
+        event.container.yield_()  # to wake up the call that waits for it
