@@ -13,7 +13,7 @@ import heapq
 import itertools
 import uuid
 
-from proton import Array, Condition, Delivery, Endpoint, Link, Terminus
+from proton import Array, Condition, Delivery, Endpoint, Link, LinkException, MessageException, Terminus
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
@@ -53,7 +53,12 @@ class Queue:
                 passed_over.append(entry)
                 continue
             entry.message.delivery_count = entry.delivery_count
-            delivery = consumer.send(entry.message)
+            try:
+                delivery = consumer.send(entry.message)
+            except LinkException:  # larger than this consumer takes: others may have it
+                entry.barred.add(consumer)
+                heapq.heappush(self.entries, entry)
+                continue
             if consumer.snd_settle_mode != Link.SND_SETTLED:
                 consumer.sent[delivery] = entry
         for entry in passed_over:
@@ -177,8 +182,13 @@ class Broker(MessagingHandler):
     def on_message(self, event):
         address = event.link.target.address or event.message.address
         node = self.node(address)
-        if node is None:
-            event.delivery.local.condition = Condition("amqp:not-found", f"no node at {address}")
+        condition = None if node else Condition("amqp:not-found", f"no node at {address}")
+        try:
+            event.message.encode()
+        except MessageException as error:  # it could not be passed on
+            condition = Condition("amqp:decode-error", str(error))
+        if condition:
+            event.delivery.local.condition = condition
             self.reject(event.delivery)
         else:
             node.put(event.message)

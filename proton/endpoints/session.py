@@ -184,8 +184,10 @@ class Session(Endpoint):
         """The application has read, or dropped, this many bytes that came over a link."""
         self.incoming_bytes -= size
         self.connection._buffered_bytes -= size
-        if self._incoming_window < self._low_water and self._renew_window(link) and self.connection.transport is not None:
-            self.connection._collector.emit(Event.TRANSPORT, self.connection.transport)
+        if self._incoming_window < self._low_water and self._renew_window(link):
+            transport = self.connection.transport
+            if transport is not None:
+                self.connection._collector.emit(Event.TRANSPORT, transport)
 
     def _renew_window(self, link: Link) -> bool:
         """Has a flow written, on the link while that is attached, when there is more room than the peer knows of."""

@@ -165,7 +165,7 @@ class IOHandler(Handler):
                 return
             timeout = 0.0
         else:
-            timeout = reactor.timeout
+            timeout = 0.0 if self._noted else reactor.timeout
         self._writing_turns = 0
         _wait(self._poller, reactor, timeout)
         reactor.yield_()
@@ -177,6 +177,12 @@ class IOHandler(Handler):
         writing = False
         for selectable in noted:
             if selectable._terminal:
+                continue
+            due = selectable.deadline
+            if due and now >= due and selectable._looked_for != due:
+                # While the program was busy the peer may have spoken: what lies in the socket is read first, once.
+                selectable._looked_for = due
+                self._noted[selectable] = None
                 continue
             refresh(selectable, now)
             waits = selectable.writing and selectable._refused

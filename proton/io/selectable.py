@@ -35,6 +35,8 @@ class Selectable:
     _transport: Any = None
     #: it took less than it was offered when it was last written: writability must be waited for
     _refused = False
+    #: the deadline for which its socket was looked at before the timers of its transport are
+    _looked_for: float | None = None
 
     def __init__(self, delegate: Any, reactor: Loop) -> None:
         self._delegate = delegate

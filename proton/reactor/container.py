@@ -10,7 +10,6 @@ import uuid
 from typing import Any
 
 from proton.endpoints.connection import Connection
-from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
 from proton.reactor import transaction
@@ -23,8 +22,6 @@ from proton.reactor.tls_config import NO_TLS, SSLConfig, default_config, make_do
 from proton.url import Url
 
 __all__ = ["Container"]
-
-_CLOSED = LOCAL_CLOSED | REMOTE_CLOSED
 
 
 def _check_addresses(source: Any, target: Any) -> None:
@@ -216,8 +213,6 @@ class Container(Reactor):
             link.handler = handler
         apply_options(options, link)
         link.open()
-        names = link.connection._link_names
-        names[link.is_sender, link.name] = link
         return link
 
     def _session_for(self, context: Any) -> tuple[Any, str | None]:
@@ -240,21 +235,22 @@ class Container(Reactor):
         return context.session()
 
     def _link_name(self, session: Any, name: str | None, is_sender: bool, addresses: tuple[str | None, ...]) -> str:
-        """The name for a new link: the given one, or one that no open link of the connection has in this direction."""
-        connection = session.connection
-        if not hasattr(connection, "_link_names"):
-            connection._link_names = {}
-            connection._link_numbers = {}
+        """The name for a new link: the given one, or one that no link of the connection had in this direction.
+
+        A name is not used again after its link has closed: the peer may not have heard of that yet.
+        """
         if name:
             return name
-        named = "-".join(address for address in addresses if address) or str(uuid.uuid4())
-        base = candidate = f"{connection.container}-{named}"
-        names, numbers = connection._link_names, connection._link_numbers
-        while (is_sender, candidate) in names and names[is_sender, candidate].state & _CLOSED != _CLOSED:
-            # Counted per name, not tried from the start each time: a connection may have thousands of these.
-            numbers[is_sender, base] = number = numbers.get((is_sender, base), 1) + 1
-            candidate = f"{base}-{number}"
-        return candidate
+        connection = session.connection
+        address = "-".join(address for address in addresses if address)
+        base = f"{connection.container}-{address or uuid.uuid4()}"
+        if not address:
+            return base
+        if not hasattr(connection, "_link_numbers"):
+            connection._link_numbers = {}
+        numbers = connection._link_numbers
+        numbers[is_sender, base] = number = numbers.get((is_sender, base), 0) + 1
+        return base if number == 1 else f"{base}-{number}"
 
     # -- transactions --------------------------------------------------------------------------------------------
 

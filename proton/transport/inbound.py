@@ -196,7 +196,12 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
     link.remote_max_message_size = max_message_size or 0
     link.remote_properties = checked[13]
     if not peer_receives:
-        link._delivery_count = link._credit_limit = initial_delivery_count or 0
+        link._delivery_count = initial_delivery_count or 0
+        link._credit_limit = link._delivery_count + max(0, link._link_credit) & _SERIAL
+        if link._link_credit > 0 and link._delivery_count:
+            # It was granted without a count to add it to: a sender that did not start at 0 may need to hear again.
+            link._flow_due = True
+            session.connection._schedule(link)
     link._remote_opened()
 
 
@@ -208,8 +213,8 @@ def on_flow(transport: Transport, channel: int, fields: list[Any], payload: byte
     next_incoming_id, incoming_window, _, _, handle, delivery_count, link_credit, available, drain, echo = checked[:10]
     connection = session.connection
     # 2.5.6; without a next-incoming-id the peer has not seen our begin, whose ids started at 0
-    window = ((next_incoming_id or 0) + incoming_window - session._next_outgoing_id) & _SERIAL
-    session._remote_incoming_window = window if window < _HALF else 0
+    in_flight = _ahead(session._next_outgoing_id, next_incoming_id or 0)
+    session._remote_incoming_window = max(0, incoming_window - in_flight)
     if session._blocked and session._remote_incoming_window:
         blocked, session._blocked = session._blocked, {}
         for sender in blocked:
@@ -230,6 +235,12 @@ def on_flow(transport: Transport, channel: int, fields: list[Any], payload: byte
     connection._collector.emit(_LINK_FLOW, link)
 
 
+def _ahead(number: int, other: int) -> int:
+    """How far one serial number is ahead of another, less than 0 where it is behind (2.8.10)."""
+    distance = number - other & _SERIAL
+    return distance if distance < _HALF else distance - (1 << 32)
+
+
 def _queue(connection: Connection, sender: Sender) -> None:
     if sender._outgoing and not sender._sending:
         sender._sending = True
@@ -239,8 +250,7 @@ def _queue(connection: Connection, sender: Sender) -> None:
 def _flow_to_sender(link: Sender, delivery_count: int | None, link_credit: int | None, drain: bool) -> None:
     if link_credit is not None:
         # 2.6.7; before its attach was seen the receiver does not know our delivery-count, which starts at 0
-        granted = ((delivery_count or 0) + link_credit - link._delivery_count) & _SERIAL
-        credit = granted if granted < _HALF else 0
+        credit = max(0, link_credit - _ahead(link._delivery_count, delivery_count or 0))
         link.credit += credit - link._link_credit
         link._link_credit = credit
     link._drain_mode = drain

@@ -79,6 +79,7 @@ def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
         transport._fail(FRAMING_ERROR, header.repeated_error(found, data))
         return len(buf)
     transport._seen_layers.add(found)
+    transport._began = True
     if found == header.AMQP_SASL:
         if transport._tracing:
             transport._trace_header("<-", "SASL")
@@ -263,12 +264,13 @@ def final_output(transport: Transport) -> None:
 
 
 def client_sasl_output(transport: Transport) -> None:
+    transport._began = True
     transport._write_header(header.SASL_HEADER, "SASL")
     transport._output = no_output
 
 
 def client_output(transport: Transport) -> None:
-    transport._amqp_began = True
+    transport._began = transport._amqp_began = True
     header_output(transport)
 
 

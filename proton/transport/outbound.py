@@ -132,7 +132,10 @@ def _finish(transport: Transport, connection: Connection, work: list[Any]) -> No
             if endpoint.__class__ is Session:
                 _end(transport, endpoint)
         if connection.state & LOCAL_CLOSED and not transport._close_sent:
-            write_close(transport, connection._close_condition)
+            if connection._senders and not transport._close_received:
+                connection._schedule(connection)  # more can be sent once what is written was taken; it goes first
+            else:
+                write_close(transport, connection._close_condition)
 
 
 def write_open(transport: Transport, connection: Connection | None) -> None:
@@ -277,7 +280,9 @@ def write_flow(transport: Transport, session: Session, link: Link | None) -> Non
         else:
             credit = max(0, link._link_credit)
         available = link.available if link.is_sender and link.available else None
-        fields += [link._handle, link._delivery_count, credit, available, link._drain_mode]
+        # A receiver cannot know the count before it has seen the sender's attach, and must leave it out (2.7.4).
+        known = link.is_sender or link._remote_handle is not None
+        fields += [link._handle, link._delivery_count if known else None, credit, available, link._drain_mode]
     write_frame(transport, session._channel or 0, FLOW, fields)
 
 

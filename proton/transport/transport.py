@@ -50,6 +50,7 @@ _UINT32 = 0xFFFFFFFF
 # Bytes to offer to one read, some 200 small messages: the peer's next credit leaves while it still has some. With
 # 65536 a sender with a credit of 500 stood still in between: 59,000 against 86,000 messages a second.
 _READ = 32768
+_LONGEST_READ = 1 << 20  # a reader makes a buffer of what is offered, and a frame may claim 4 GiB
 _MIN_FRAME_SIZE = 512  # 2.8.1
 _CHANNEL_MAX = 32767
 _HEARTBEAT = FRAME_HEADER.pack(8, 2, 0, 0)
@@ -57,6 +58,8 @@ _HEARTBEAT = FRAME_HEADER.pack(8, 2, 0, 0)
 _OUTPUT_FRAME_SIZE = 65536
 #: a peer's limit beyond this is not made use of: a frame is in memory as a whole
 _MAX_OUTPUT_FRAME = 1 << 20
+#: seconds that a failed transport has for sending its close: a dead peer must not keep the socket
+_LINGER = 5.0
 #: bytes of messages received and not yet read on one connection: bounds what a peer can make us hold
 _MAX_BUFFERED = 1 << 28
 
@@ -113,8 +116,8 @@ class Transport:
         self._tail_closed = False
         self._held_open: list[Any] | None = None  # the peer's open, come before a connection was bound
 
-        self._out: list[bytes] = []  # output in pieces, and its size in bytes
-        self._out_size = 0
+        self._out: list[bytes] = []  # output in pieces, behind `_head`
+        self._out_size = 0  # bytes of both that are not yet popped
         self._head: bytes = b""  # the pieces that peek has joined, and how much of that is popped
         self._head_offset = 0
         self._head_closed = False
@@ -138,7 +141,9 @@ class Transport:
         self._dead_at = 0.0  # local idle timeout; 0 when the count has not started
         self._keepalive_at = 0.0
         self._timed_out = False
-        self._amqp_began = False  # the AMQP layer exists: ticks have an effect from then on
+        self._give_up_at = 0.0  # when a failed transport stops trying to send its last words
+        self._began = False  # a client was asked for output, or a server has seen a header: time counts from then on
+        self._amqp_began = False  # the AMQP layer exists
 
         self._trace_flags = trace.DEFAULT_FLAGS
         self._tracing = bool(self._trace_flags)
@@ -319,7 +324,7 @@ class Transport:
             return -1
         if self._held_open is not None:
             return max(0, _READ - self._partial_size)
-        return max(_READ, self._needed - self._partial_size)
+        return max(_READ, min(self._needed - self._partial_size, _LONGEST_READ))
 
     def push(self, data: bytes) -> None:
         """Take bytes that came from the peer; any division of the stream is good.
@@ -445,7 +450,7 @@ class Transport:
         output(self)
         if self._output is not output:  # what it wrote led to another layer: an open to an error, for example
             self._output(self)
-        size = len(self._head) - self._head_offset + self._out_size
+        size = self._out_size
         if not size and self._output_is_over():
             self._close_head()
             return -1
@@ -458,32 +463,36 @@ class Transport:
         """
         if self.pending() < 0:
             return None
-        if self._out:
-            rest = self._head[self._head_offset :] if self._head_offset else self._head
-            self._head = b"".join([rest, *self._out]) if rest else b"".join(self._out)
-            self._head_offset = 0
-            self._out = []
-            self._out_size = 0
+        if self._out and size > len(self._head) - self._head_offset:
+            self._join()
         start = self._head_offset
         if not start and size >= len(self._head):
             return self._head
         return self._head[start : start + size]
+
+    def _join(self) -> None:
+        rest = self._head[self._head_offset :] if self._head_offset else self._head
+        self._head = b"".join([rest, *self._out]) if rest else b"".join(self._out)
+        self._head_offset = 0
+        self._out = []
 
     def pop(self, size: int) -> None:
         """Drop bytes that were sent.
 
         :param size: bytes, as many as `peek` has shown at most.
         """
-        if self._head_closed or not size:
+        size = min(size, self._out_size)
+        if self._head_closed or size <= 0:
             return
         if self._out and size > len(self._head) - self._head_offset:
-            self.peek(size)
+            self._join()
         self._head_offset += size
         self._bytes_out += size
+        self._out_size -= size
         if self._head_offset >= len(self._head):
             self._head = b""
             self._head_offset = 0
-            if not self._out and self._output_is_over():
+            if not self._out_size and self._output_is_over():
                 self._close_head()
 
     def _output_is_over(self) -> bool:
@@ -536,7 +545,9 @@ class Transport:
         :param now: seconds on any clock that does not go back.
         :return: when to call again, in seconds on that clock; 0.0 for no need to.
         """
-        if not self._amqp_began:
+        if self._failed and not self._head_closed:
+            return self._linger(now)
+        if not self._began:
             return 0.0
         deadlines = []
         if self._idle_timeout_ms:
@@ -547,7 +558,9 @@ class Transport:
                 self._dead_at = now + self._idle_timeout_ms / 1000.0
                 if not self._timed_out and not self._tail_closed:
                     self._timed_out = True
-                    self._fail(RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired")
+                    in_sasl = self._input in (sasl_input, client_sasl_header_input)
+                    self._fail(RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired", silent=in_sasl)
+                    return self._linger(now)
             deadlines.append(self._dead_at)
         if self._remote_idle_timeout_ms and not (self._close_sent or self._failed):
             if not self._keepalive_at or self._bytes_out > self._ticked_out:
@@ -559,6 +572,15 @@ class Transport:
                     self._write_heartbeat()
             deadlines.append(self._keepalive_at)
         return min(deadlines) if deadlines else 0.0
+
+    def _linger(self, now: float) -> float:
+        """A failed transport has some time to send its close; a peer that takes nothing does not get longer."""
+        if not self._give_up_at:
+            self._give_up_at = now + min(_LINGER, self._idle_timeout_ms / 1000.0 or _LINGER)
+        elif now >= self._give_up_at:
+            self.close_head()
+            return 0.0
+        return self._give_up_at
 
     def _write_heartbeat(self) -> None:
         """An empty frame; it needs an open before it like every other one."""

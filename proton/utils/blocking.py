@@ -253,13 +253,13 @@ class BlockingConnection(Handler):
         if not self.disconnected:
             return False
         connector = self.conn._overrides
-        if connector.finished or self.conn.state & _CLOSED:
+        if connector.finished or self.conn.state & Endpoint.LOCAL_CLOSED:
             return True
         # All places have refused: only who asked for patience wants to see them asked again and again.
         return not self._losses and not self._patient and self._failures >= len(connector.address.values)
 
     def _loss(self) -> ConnectionException:
-        if self.conn.state & Endpoint.REMOTE_CLOSED:
+        if self.conn.state == _CLOSED:
             return ConnectionClosed(self.conn)
         return ConnectionException(f"Connection {self._place()} disconnected: {self.disconnected or 'unknown'}")
 

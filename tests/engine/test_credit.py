@@ -135,6 +135,45 @@ def test_drained_flow_waits_for_the_data_of_the_newest_delivery():
     assert receiver.drained() == 1 and len(read(receiver)[0]) == 2000
 
 
+def test_credit_granted_before_the_attach_of_a_sender():
+    for count, again in ((0, []), (7, [(7, 3)])):
+        script = Script()
+        link = script.begun().receiver("L")
+        link.open()
+        link.flow(3)
+        _, flow = script.received()
+        assert flow["delivery_count"] is None and flow["link_credit"] == 3  # 2.7.4: it is not known yet
+        script.send("attach", name="L", handle=0, role=False, initial_delivery_count=count)
+        assert [(frame["delivery_count"], frame["link_credit"]) for frame in script.received()] == again
+        for n in range(3):
+            script.send("transfer", payload=b"m", handle=0, delivery_id=n, delivery_tag=b"t")
+        assert (link.queued, link.state) == (3, 18)
+
+
+@CHUNKS
+def test_a_delivery_that_has_begun_keeps_its_credit_when_the_rest_is_given_back(chunk):
+    a, b, sender, receiver = linked(credit=3)
+    sender.delivery("t")
+    sender.stream(b"part")
+    pump(a, b, chunk)
+    receiver.drain(0)
+    pump(a, b, chunk)
+    a.sent()
+    assert (sender.drained(), sender.credit) == (2, 1)
+    pump(a, b, chunk)
+    assert a.sent() == []  # the count is told when it is the same for both ends
+    sender.advance()
+    pump(a, b, chunk)
+    transfer, flow = a.sent()
+    assert (flow["delivery_count"], flow["link_credit"]) == (3, 0)
+    assert receiver.drained() == 2 and not receiver.draining()
+    assert (sender.credit, receiver.credit - receiver.queued) == (0, 0)
+    receiver.flow(1)
+    put(sender, b"next")
+    pump(a, b, chunk)
+    assert receiver.queued == 2
+
+
 DRAIN_MODES = [
     ("drain then flow", lambda r: (r.drain(1), r.flow(1)), False),
     ("drain then drain", lambda r: (r.drain(1), r.drain(1)), True),

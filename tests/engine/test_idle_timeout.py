@@ -81,10 +81,23 @@ def test_a_silent_peer_is_given_up():
     condition = script.transport.condition
     assert (condition.name, condition.description) == EXPIRED
     assert script.peer.events() == "TRANSPORT_ERROR TRANSPORT_TAIL_CLOSED"
-    tick(200)
+    tick(106)
     assert script.peer.events() == ""  # once
     (close,) = script.received()
     assert (close.name, tuple(close["error"].value)) == ("close", EXPIRED)
+    assert script.peer.events() == "TRANSPORT_HEAD_CLOSED TRANSPORT_CLOSED"
+
+
+def test_a_dead_peer_that_takes_nothing_does_not_keep_the_transport():
+    script = Script(idle_timeout=5).opened()
+    tick = script.transport.tick
+    tick(100), tick(105)
+    script.peer.events()
+    deadline = tick(105)
+    assert 105 < deadline < 120 and script.transport.pending() > 0
+    tick(deadline + 1)
+    assert script.transport.pending() == -1
+    assert script.peer.events() == "TRANSPORT_HEAD_CLOSED TRANSPORT_CLOSED"
 
 
 def test_a_peer_that_never_opens_is_given_up():

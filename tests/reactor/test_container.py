@@ -96,8 +96,8 @@ def test_a_repeated_address_gets_another_name(container, connection):
     assert container.create_receiver(container.connect("h"), "a").name == "me-a"
 
 
-def test_a_name_in_use_is_passed_over_whoever_gave_it(container, connection):
-    container.create_receiver(connection, "x", name="me-a")
+def test_a_name_is_not_used_again_after_a_close(container, connection):
+    container.create_receiver(connection, "a").close()
     assert container.create_receiver(connection, "a").name == "me-a-2"
 
 

@@ -1,4 +1,4 @@
-"""Frames that a peer must not send, of the connection itself: sizes, offsets, types, open, close, unknown performatives.
+"""Frames that a peer must not send, of the connection itself: sizes, types, open, close, unknown performatives.
 
 Condition names are compared, texts are not.
 """

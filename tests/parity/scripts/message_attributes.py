@@ -11,7 +11,8 @@ from engines import attempt, plain
 
 from proton import Message, symbol, ulong
 
-NAMES = "body inferred durable priority ttl first_acquirer delivery_count id correlation_id user_id address subject reply_to"
+NAMES = "body inferred durable priority ttl first_acquirer delivery_count id"
+NAMES += " correlation_id user_id address subject reply_to"
 NAMES += " group_id reply_to_group_id expiry_time creation_time group_sequence instructions annotations properties"
 message = Message()
 print({name: plain(getattr(message, name)) for name in NAMES.split()})

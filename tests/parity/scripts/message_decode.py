@@ -10,7 +10,8 @@ from engines import plain
 from proton import Message
 
 H, P, V = "005370c00201 41", "005373c00301 5305", "005377a10178"
-NAMES = "body inferred durable priority ttl first_acquirer delivery_count id user_id address subject correlation_id group_id"
+NAMES = "body inferred durable priority ttl first_acquirer delivery_count id user_id"
+NAMES += " address subject correlation_id group_id"
 NAMES += " group_sequence creation_time expiry_time instructions annotations properties"
 
 

@@ -1,6 +1,6 @@
 """The bytes of messages, section by section.
 
-Left out are empty header and properties sections, which the reference always writes, and compounds, whose size form differs.
+Left out are empty header and properties sections, which the reference always writes, and compounds, whose sizes differ.
 """
 
 from __future__ import annotations

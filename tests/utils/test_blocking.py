@@ -1,0 +1,252 @@
+"""`BlockingConnection`: opening, waiting, closing, and what it raises."""
+
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+from proton import ConnectionException, Message, Timeout, Url
+from proton.reactor import Backoff, Container
+from proton.utils import BlockingConnection, ConnectionClosed
+from tests.support.loops import SECONDS, authenticate, peer, read_to_end
+from tests.support.server import serving
+
+
+@pytest.fixture
+def server():
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def connection(server):
+    made = BlockingConnection(server.url, timeout=SECONDS)
+    yield made
+    made.close()
+
+
+def unused_port():
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        return unused.getsockname()[1]
+
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+def test_it_is_open_when_it_is_made(server, connection):
+    assert connection.url == f"amqp://{server.url}"
+    assert (connection.disconnected, connection.closing, connection.timeout) == (False, False, SECONDS)
+    assert connection.conn.state == connection.conn.LOCAL_ACTIVE | connection.conn.REMOTE_ACTIVE
+
+
+@pytest.mark.parametrize("timeout", [None, 0])
+def test_a_minute_is_the_usual_time(server, timeout):
+    made = BlockingConnection(Url(server.url), timeout=timeout)
+    assert made.timeout == 60
+    made.close()
+
+
+def test_closing_lets_go_of_everything(server):
+    connection = BlockingConnection(server.url)
+    connection.close()
+    assert (connection.conn, connection.container, connection.url) == (None, None, None)
+    connection.close()
+    with pytest.raises(AttributeError):
+        connection.create_sender("x")
+
+
+def test_a_handler_cannot_be_given():
+    with pytest.raises(TypeError):
+        BlockingConnection("h", handler=object())
+
+
+def test_nobody_there():
+    port = unused_port()
+    with pytest.raises(ConnectionException) as failure:
+        BlockingConnection(f"127.0.0.1:{port}", timeout=SECONDS)
+    assert str(failure.value) == (
+        f"Connection amqp://127.0.0.1:{port} disconnected: "
+        "Condition('proton.pythonio', 'Connection refused to all addresses')"
+    )
+
+
+def test_an_unknown_name():
+    with pytest.raises(ConnectionException, match="cannot resolve no-such-host.invalid:amqp|no-such-host.invalid:5672"):
+        BlockingConnection("no-such-host.invalid", timeout=SECONDS)
+
+
+def test_a_password_is_not_shown():
+    with pytest.raises(ConnectionException) as failure:
+        BlockingConnection(f"me:secret@127.0.0.1:{unused_port()}", timeout=SECONDS)
+    assert "me@" in str(failure.value) and "secret" not in str(failure.value)
+
+
+def test_somebody_who_does_not_answer():
+    with peer(read_to_end) as place:
+        begin = time.monotonic()
+        with pytest.raises(Timeout, match=f"Connection amqp://{place.url} timed out: Opening connection"):
+            BlockingConnection(place.url, timeout=0.2)
+        assert time.monotonic() - begin < SECONDS / 2
+
+
+def test_not_let_in(server):
+    with pytest.raises(ConnectionException, match="amqp:unauthorized-access"):
+        BlockingConnection(server.url, timeout=SECONDS, allowed_mechs="PLAIN", user="u")
+
+
+def test_not_let_in_is_final_even_for_the_patient(server):
+    begin = time.monotonic()
+    with pytest.raises(ConnectionException, match="amqp:unauthorized-access"):
+        BlockingConnection(server.url, timeout=SECONDS, allowed_mechs="PLAIN", user="u", reconnect=Backoff())
+    assert time.monotonic() - begin < SECONDS / 2
+
+
+def test_a_bad_url_raises_what_connect_raises():
+    for url, error in (("h:nonsense", ValueError), ("", ConnectionException)):
+        if url:
+            with pytest.raises(error):
+                BlockingConnection(url)
+
+
+@pytest.mark.parametrize("timeout", [0, 0.05])
+@pytest.mark.parametrize(("msg", "end"), [(None, "timed out"), ("hm", "timed out: hm")])
+def test_waiting_in_vain(connection, timeout, msg, end):
+    usual = connection.container.timeout
+    with pytest.raises(Timeout) as failure:
+        connection.wait(lambda: False, timeout=timeout, msg=msg)
+    assert str(failure.value) == f"Connection {connection.url} {end}"
+    assert connection.container.timeout == usual
+
+
+def test_waiting_is_over_when_the_condition_is_met(connection):
+    calls = []
+    connection.wait(lambda: calls.append(1) or len(calls) == 3, timeout=None)
+    assert len(calls) == 3
+    connection.wait(lambda: True, timeout=0)
+
+
+def test_a_wait_is_no_longer_than_its_time(connection):
+    class Ticking:
+        """Makes the loop turn all the time."""
+
+        def on_timer_task(self, event):
+            event.container.schedule(0.01, self)
+
+    ticking = Ticking()
+    connection.container.schedule(0, ticking)
+    begin = time.monotonic()
+    with pytest.raises(Timeout):
+        connection.wait(lambda: False, timeout=0.2)
+    assert 0.2 <= time.monotonic() - begin < 0.35
+    Ticking.on_timer_task = lambda self, event: None
+
+
+def test_no_time_at_all_is_enough_for_what_is_there(server, connection):
+    sender, receiver = connection.create_sender("q"), connection.create_receiver("q", credit=10)
+    for number in range(3):
+        sender.send(Message(body=number))
+    received = []
+    deadline = time.monotonic() + SECONDS
+    while len(received) < 3 and time.monotonic() < deadline:
+        try:
+            received.append(receiver.receive(timeout=0).body)
+        except Timeout:
+            continue
+    assert received == [0, 1, 2]
+
+
+def test_the_peer_closes_the_connection(connection):
+    sender = connection.create_sender("q")
+    with pytest.raises(ConnectionClosed) as failure:
+        sender.send(Message(body="die"))
+    error = failure.value
+    assert str(error) == "Connection 127.0.0.1 closed due to: Condition('amqp:internal-error', 'dying')"
+    assert (error.condition, error.connection) == ("amqp:internal-error", connection.conn)
+    with pytest.raises(ConnectionClosed):
+        sender.send(Message())
+
+
+def test_the_connection_is_lost(connection):
+    sender = connection.create_sender("q")
+    lost = "disconnected: Condition\\('amqp:connection:framing-error', 'connection aborted'\\)"
+    for body in ("drop", "x"):
+        with pytest.raises(ConnectionException, match=lost):
+            sender.send(Message(body=body))
+    assert connection.disconnected.name == "amqp:connection:framing-error"
+
+
+def test_closing_when_the_peer_does_not_answer():
+    def conversation(sock):
+        authenticate(sock)
+        read_to_end(sock)
+
+    before = descriptors()
+    with peer(conversation) as place:
+        connection = BlockingConnection(place.url, timeout=0.3)
+        with pytest.raises(Timeout, match="Closing connection"):
+            connection.close()
+    assert connection.container is None
+    assert descriptors() == before
+
+
+def test_closing_after_a_loss(connection):
+    sender = connection.create_sender("q")
+    with pytest.raises(ConnectionException):
+        sender.send(Message(body="drop"))
+    connection.close()
+
+
+def test_no_descriptor_is_left(server):
+    BlockingConnection(server.url).close()
+    before = descriptors()
+    for _ in range(5):
+        connection = BlockingConnection(server.url)
+        connection.create_sender("q").send(Message())
+        connection.close()
+        with pytest.raises(ConnectionException):
+            BlockingConnection(f"127.0.0.1:{unused_port()}")
+    assert descriptors() <= before + 5  # what the server has not closed yet
+
+
+def test_a_container_may_be_shared(server):
+    container = Container()
+    first = BlockingConnection(server.url, container=container)
+    second = BlockingConnection(server.url, container=container)
+    second.create_sender("q").send(Message(body="x"))
+    assert first.create_receiver("q").receive(timeout=SECONDS).body == "x"
+    assert first.container is second.container is container
+    # Closing one waits for all that the container does.
+    second.conn.close()
+    first.close()
+    second.container = second.conn = None
+
+
+def test_threads_may_share_a_connection(server, connection):
+    received = []
+
+    def work(number):
+        sender = connection.create_sender(f"queue-{number}")
+        receiver = connection.create_receiver(f"queue-{number}")
+        for count in range(20):
+            sender.send(Message(body=(number * 100 + count)))
+            received.append(receiver.receive(timeout=SECONDS).body)
+            receiver.accept()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert sorted(received) == sorted(number * 100 + count for number in range(4) for count in range(20))
+
+
+def test_the_configuration_file_is_used_without_a_url(server, tmp_path, monkeypatch):
+    file = tmp_path / "connect.json"
+    file.write_text(f'{{"scheme": "amqp", "host": "127.0.0.1", "port": {server.port}}}')
+    monkeypatch.setenv("MESSAGING_CONNECT_FILE", str(file))
+    connection = BlockingConnection(timeout=SECONDS)
+    assert connection.url == f"amqp://127.0.0.1:{server.port}"
+    connection.close()

@@ -1,0 +1,71 @@
+"""`SyncRequestResponse` and `AtomicCount`."""
+
+import threading
+
+import pytest
+
+from proton import Message, Timeout
+from proton.utils import BlockingConnection, SyncRequestResponse
+from proton.utils.request import AtomicCount
+from tests.support.loops import SECONDS
+from tests.support.server import serving
+
+
+@pytest.fixture
+def connection():
+    with serving() as server:
+        made = BlockingConnection(server.url, timeout=SECONDS)
+        yield made
+        made.close()
+
+
+def test_a_response_is_returned(connection):
+    client = SyncRequestResponse(connection, "service")
+    assert client.address == "service" and client.connection is connection
+    for body in ("one", "two", "three"):
+        request = Message(body=body)
+        response = client.call(request)
+        assert response.body == body
+        assert response.correlation_id == request.correlation_id
+        assert request.reply_to == client.reply_to
+    assert client.response is None
+
+
+def test_correlation_ids_count_on(connection):
+    first, second = SyncRequestResponse(connection, "service"), SyncRequestResponse(connection, "service")
+    ids = [int(client.call(Message(body="x")).correlation_id) for client in (first, second, first)]
+    assert ids == [ids[0], ids[0] + 1, ids[0] + 2]
+    assert isinstance(first.call(Message(body="x")).correlation_id, str)
+
+
+def test_without_an_address_each_request_has_one(connection):
+    client = SyncRequestResponse(connection)
+    with pytest.raises(ValueError, match="Request message has no address: Message"):
+        client.call(Message(body="x"))
+    assert client.call(Message(body="x", address="anywhere")).body == "x"
+
+
+def test_no_response_in_time(connection):
+    client = SyncRequestResponse(connection, "service")
+    connection.timeout = 0.1
+    # The service accepts the request, and forgets about it.
+    with pytest.raises(Timeout):
+        client.call(Message(body="silence"))
+    connection.timeout = SECONDS
+
+
+@pytest.mark.parametrize(("arguments", "counts"), [((), [1, 2, 3]), ((10,), [11, 12, 13]), ((0, 5), [5, 10, 15])])
+def test_counting(arguments, counts):
+    count = AtomicCount(*arguments)
+    assert [count.next() for _ in range(3)] == counts
+
+
+def test_counting_in_threads():
+    count = AtomicCount()
+    seen = []
+    threads = [threading.Thread(target=lambda: seen.extend(count.next() for _ in range(500))) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert sorted(seen) == list(range(1, 2501))
