@@ -203,6 +203,17 @@ class Session(Endpoint):
         """Whether the peer has still to answer our begin."""
         return self._remote_channel is None and not self._remotely_ended
 
+    def _unblock(self) -> None:
+        """The window has room: the sender that has waited longest goes on, and wakes the next one if some is left."""
+        while self._blocked:
+            sender = next(iter(self._blocked))
+            del self._blocked[sender]
+            if sender._outgoing and not sender._remotely_detached:
+                if not sender._sending:
+                    sender._sending = True
+                    self.connection._senders.append(sender)
+                return
+
     def _unmap_channel(self) -> None:
         """Our end was sent: the channel and the handles of our side are free again."""
         connection = self.connection

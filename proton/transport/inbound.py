@@ -9,6 +9,7 @@ a field is not of the expected class; the others always use the table.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.codec.composites import (
@@ -216,9 +217,7 @@ def on_flow(transport: Transport, channel: int, fields: list[Any], payload: byte
     in_flight = _ahead(session._next_outgoing_id, next_incoming_id or 0)
     session._remote_incoming_window = max(0, incoming_window - in_flight)
     if session._blocked and session._remote_incoming_window:
-        blocked, session._blocked = session._blocked, {}
-        for sender in blocked:
-            _queue(connection, sender)
+        session._unblock()
     if handle is None:
         if echo:
             session._flow_due = True
@@ -427,6 +426,19 @@ def _check_payload(transport: Transport, link: Receiver, delivery: Delivery, siz
         )
 
 
+def _numbers_met(known: dict[int, Delivery], first: int, span: int) -> Iterable[int]:
+    """The delivery-ids from `first` on that may be tracked, in order; a range may name four billion others."""
+    if not span or not known:
+        return (first,)
+    # Ids are tracked in the order in which they were given out.
+    oldest, newest = next(iter(known)), next(reversed(known))
+    begin = max(0, _ahead(first, oldest))
+    end = min(_ahead(newest, oldest), _ahead(first, oldest) + span)
+    if end - begin < 2 * len(known):
+        return [oldest + n & _SERIAL for n in range(begin, end + 1)]
+    return [number for number in known if begin <= number - oldest & _SERIAL <= end]
+
+
 def on_disposition(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
     session = _session(transport, channel)
     if session._violated:
@@ -442,15 +454,7 @@ def on_disposition(transport: Transport, channel: int, fields: list[Any], payloa
     except DataException as error:
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
     known = session._outgoing if role else session._incoming
-    if span >= len(known):
-        # A range may name four billion ids; what is tracked bounds the work.
-        numbers = sorted(
-            (number for number in known if number - first & _SERIAL <= span), key=lambda n: n - first & _SERIAL
-        )
-    elif span:
-        numbers = [first + n & _SERIAL for n in range(span + 1)]
-    else:
-        numbers = [first]
+    numbers = _numbers_met(known, first, span)
     settled = bool(settled)
     emit = session.connection._collector.emit
     for number in numbers:

@@ -304,20 +304,21 @@ def _flow_sender(transport: Transport, link: Sender) -> None:
 
 def _send(transport: Transport, connection: Connection) -> None:
     """Writes what the senders have, in the order in which the deliveries were made."""
-    senders, connection._senders = connection._senders, []
-    for link in senders:
-        link._sending = False
-    if len(senders) == 1:
-        write_transfers(transport, senders[0], None)
-        return
-    heads = [(link._outgoing[0]._sequence, n) for n, link in enumerate(senders) if link._outgoing]
-    heapq.heapify(heads)
-    while heads:
-        _, n = heapq.heappop(heads)
-        link = senders[n]
-        # One link runs on until another has something older to send.
-        if write_transfers(transport, link, heads[0][0] if heads else None) and link._outgoing:
-            heapq.heappush(heads, (link._outgoing[0]._sequence, n))
+    while connection._senders and transport._out_size < MAX_OUTPUT:
+        senders, connection._senders = connection._senders, []
+        for link in senders:
+            link._sending = False
+        if len(senders) == 1:
+            write_transfers(transport, senders[0], None)
+            continue
+        heads = [(link._outgoing[0]._sequence, n) for n, link in enumerate(senders) if link._outgoing]
+        heapq.heapify(heads)
+        while heads:
+            _, n = heapq.heappop(heads)
+            link = senders[n]
+            # One link runs on until another has something older to send.
+            if write_transfers(transport, link, heads[0][0] if heads else None) and link._outgoing:
+                heapq.heappush(heads, (link._outgoing[0]._sequence, n))
 
 
 def write_transfers(transport: Transport, link: Sender, before: int | None) -> bool:
@@ -398,6 +399,8 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
         link._delivery_count = link._delivery_count + 1 & _SERIAL
         link.queued -= 1
         outgoing.popleft()
+    if session._blocked and session._remote_incoming_window > 0:
+        session._unblock()
     if wrote:
         link.connection._collector.emit(_LINK_FLOW, link)
         if link._drained_due or (

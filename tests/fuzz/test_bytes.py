@@ -95,9 +95,9 @@ def near_frame(draw):
 
 
 junk = st.binary(max_size=60)
-streams = st.lists(st.one_of(junk, any_frame(), any_frame(), near_frame(), st.just(b"\0\0\0\x08\2\0\0\0")), max_size=6).map(
-    b"".join
-)
+streams = st.lists(
+    st.one_of(junk, any_frame(), any_frame(), near_frame(), st.just(b"\0\0\0\x08\2\0\0\0")), max_size=6
+).map(b"".join)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -108,7 +108,6 @@ def test_a_message_on_its_way_when_the_connection_is_lost_is_in_doubt(server):
 def test_waiting_for_a_message_survives_a_loss(server):
     connection = BlockingConnection(server.url, reconnect=Backoff(), timeout=SECONDS)
     receiver = connection.create_receiver("q")
-    other = BlockingConnection(server.url, timeout=SECONDS)
     with pytest.raises(Timeout):
         receiver.receive(timeout=0.05)
     server.tell("drop_all")
