@@ -5,8 +5,9 @@ again, and what was not confirmed is sent again: the receiving side may then see
 """
 
 import argparse
+import collections
 
-from proton import Message
+from proton import Delivery, Message
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
@@ -15,36 +16,31 @@ class Send(MessagingHandler):
     def __init__(self, url, total):
         super().__init__()
         self.url = url
-        self.total = total
-        self.sent = 0
-        self.confirmed = 0
+        self.to_send = collections.deque(range(1, total + 1))
+        self.unanswered = {}  # the number of each message by its delivery, until the receiver has settled it
         self.refused = 0
 
     def on_start(self, event):
         event.container.create_sender(self.url)
 
     def on_sendable(self, event):
-        while event.sender.credit and self.sent < self.total:
-            self.sent += 1
-            event.sender.send(Message(id=self.sent, body={"sequence": self.sent}))
+        while event.sender.credit > 0 and self.to_send:
+            number = self.to_send.popleft()
+            self.unanswered[event.sender.send(Message(id=number, body={"sequence": number}))] = number
 
-    def on_accepted(self, event):
-        self.confirmed += 1
-        self.close_after_last(event)
-
-    def on_rejected(self, event):
-        self.refused += 1
-        self.close_after_last(event)
-
-    on_released = on_rejected
-
-    def close_after_last(self, event):
-        if self.confirmed + self.refused == self.total:
-            print("all messages confirmed" if not self.refused else f"{self.refused} messages refused")
+    def on_settled(self, event):
+        if self.unanswered.pop(event.delivery, None) is None:
+            return
+        if event.delivery.remote_state != Delivery.ACCEPTED:
+            self.refused += 1
+        if not self.unanswered and not self.to_send:
+            print(f"{self.refused} messages refused" if self.refused else "all messages confirmed")
             event.connection.close()
 
     def on_disconnected(self, event):
-        self.sent = self.confirmed + self.refused
+        # What was not settled may have arrived or not.
+        self.to_send.extendleft(sorted(self.unanswered.values(), reverse=True))
+        self.unanswered.clear()
 
 
 if __name__ == "__main__":

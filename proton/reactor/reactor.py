@@ -61,6 +61,7 @@ class Reactor:
         #: ends the wait of a global handler that watches it, from any thread
         self.waker = Waker()
         self._timeout: float = 0
+        self._epoch = time.time() - time.monotonic()
         self._now = time.time()
         self._tasks = Tasks()
         self._timers: TimerSelectable | None = None
@@ -117,7 +118,8 @@ class Reactor:
 
     def mark(self) -> float:
         """Bring `now` up to date, and return it."""
-        self._now = time.time()
+        # The time of day as of the start, and no jump when somebody sets the clock: deadlines would all be due at once.
+        self._now = self._epoch + time.monotonic()
         return self._now
 
     @property

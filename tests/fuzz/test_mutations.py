@@ -16,7 +16,7 @@ SIDES = pytest.mark.parametrize("sasl", [False, True], ids=["plain", "sasl"])
 ENGINES = pytest.mark.parametrize("mode", [None, SERVER], ids=["client", "server"])
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def recorded(mode, sasl):
     """What an engine of this mode hears in a valid conversation, as a list of headers and frames."""
     client_wrote, server_wrote = conversation(sasl)
@@ -80,7 +80,7 @@ def test_cut_frame(mode, sasl, part, size, fix):
 @fuzz
 @given(
     edits=st.lists(
-        st.tuples(st.sampled_from("drop double move".split()), st.integers(0, 99), st.integers(0, 99)),
+        st.tuples(st.sampled_from(["drop", "double", "move"]), st.integers(0, 99), st.integers(0, 99)),
         min_size=1,
         max_size=4,
     )

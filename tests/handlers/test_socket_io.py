@@ -176,6 +176,9 @@ def test_the_deadline_of_a_transport_is_that_of_its_selectable():
     world.container.timeout = 100
     world.turn()
     world.turn()
+    # The socket is looked at once more, since a busy program may have left the peer's bytes in it.
+    assert not world.transport.closed
+    world.turn()
     # Nothing came for the whole time: the transport says so and is closed, in this very turn.
     assert b"local-idle-timeout expired" in world.socket.sent[-1]
     assert world.transport.condition == Condition("amqp:resource-limit-exceeded", "local-idle-timeout expired")
@@ -189,7 +192,7 @@ def test_heartbeats_are_sent_in_time():
     world.receive(AMQP_HEADER + frame(b"\x00\x53\x10\xc0" + bytes([len(fields) + 1, 5]) + fields))
     del world.socket.sent[:]
     world.container.timeout = 1
-    for _ in range(6):
+    for _ in range(8):
         world.turn()
     empty = bytes.fromhex("0000000802000000")
     assert world.socket.sent == [empty] * 2

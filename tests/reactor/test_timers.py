@@ -190,10 +190,15 @@ def test_thousands_of_cancelled_tasks_are_let_go():
 def test_the_real_clock_is_that_of_the_wall(monkeypatch):
     from proton.reactor import reactor
 
+    passed = 0.0
     monkeypatch.setattr(reactor.time, "time", lambda: 12345.5)
+    monkeypatch.setattr(reactor.time, "monotonic", lambda: 50.0 + passed)
     container = Container()
     assert container.now == 12345.5
-    assert container.mark() == 12345.5
+    passed = 2.0
+    # Somebody sets the clock an hour on: deadlines must not all be due at once.
+    monkeypatch.setattr(reactor.time, "time", lambda: 15945.5)
+    assert container.mark() == 12347.5
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.01])

@@ -77,12 +77,12 @@ def look_at_delivery(delivery):
     remote = delivery.remote
     for name in ("type", "section_number", "section_offset", "failed", "undeliverable", "annotations", "data"):
         getattr(remote, name)
-    repr(remote.condition), delivery.pending, delivery.readable, delivery.tag_bytes
+    repr((remote.condition, delivery.pending, delivery.readable, delivery.tag_bytes))
 
 
 def open_link(link):
     for terminus in (link.remote_source, link.remote_target):
-        terminus.address, terminus.dynamic, terminus.timeout, terminus.expiry_policy, terminus.distribution_mode
+        repr((terminus.address, terminus.dynamic, terminus.timeout, terminus.expiry_policy, terminus.distribution_mode))
         for tree in (terminus.properties, terminus.capabilities, terminus.outcomes, terminus.filter):
             tree.rewind()
             tree.format()
