@@ -1,94 +1,169 @@
-"""The architecture is the listing of the folder: imports point down the floors, files and functions keep their budgets."""
+"""The shape of the package, read from its sources: floors, budgets of lines, and what every module must begin with.
+
+Imports only point down: utils, reactor, handlers, io, transport, endpoints, message, codec, and at the bottom exceptions
+and url. `handlers` never imports `reactor`. A budget is crossed by splitting, or by a new entry here with its reason.
+"""
+
+from __future__ import annotations
 
 import ast
-from pathlib import Path
+import pathlib
 
 import pytest
 
-ROOT = Path(__file__).parents[2] / "proton"
-FILES = sorted(ROOT.rglob("*.py"))
-
-# From the ground up; a floor may import those before it, and within a floor every file may import its neighbours.
-FLOORS = ("exceptions", "url", "codec", "message", "endpoints", "transport", "io", "handlers", "reactor", "utils")
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "proton"
+FILES = sorted(PACKAGE.rglob("*.py"))
+FLOORS = ["exceptions", "url", "codec", "message", "endpoints", "transport", "io", "handlers", "reactor", "utils"]
+LEVEL = {name: 0 if name in ("exceptions", "url") else level for level, name in enumerate(FLOORS)}
 
 FILE_LINES = 620
-MORE_FILE_LINES = {"codec/data.py": 800}  # some 95 short accessors that belong together
-FUNCTION_LINES = 60
-MORE_FUNCTION_LINES = {
-    "transport/inbound.py:on_transfer": 90,  # the hot path in: a call a step would cost more than the step
-    "transport/outbound.py:write_transfers": 110,  # the hot path out, likewise
-    "transport/transport.py:__init__": 80,  # the state of the machine, each piece with its comment
-    "transport/layers.py:amqp_input": 65,  # the frame loop
+FILE_EXCEPTIONS = {
+    "codec/data.py": 800,  # some 95 short public accessors, one subject
 }
+FUNCTION_LINES = 60
+FUNCTION_EXCEPTIONS = {
+    # The hot loops: a call in them is paid for by every frame or message.
+    "transport/layers.py:amqp_input": 65,
+    "transport/inbound.py:on_transfer": 85,
+    "transport/outbound.py:write_transfers": 80,
+    "codec/decode.py:decode_fields": 70,
+}
+#: modules whose only work is to be imported by; the face of the package stands above all floors
+FACES = {"__init__.py"}
 
 
 def name_of(path):
-    return path.relative_to(ROOT).as_posix()
+    return str(path.relative_to(PACKAGE))
 
 
-def floor_of(module):
-    parts = module.split(".")
-    return FLOORS.index(parts[1]) if len(parts) > 1 and parts[1] in FLOORS else None
+def floor_of(path):
+    """The folder or top-level module that a file belongs to; None for the face of the package."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return None if parts == ("__init__",) else parts[0]
 
 
-def under_type_checking(tree):
-    """The imports that are there for the type checker only."""
-    return {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
+def tree_of(path):
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
-def imported(node):
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    return [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "proton" else [node.module]
-
-
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_imports_point_down(path):
-    if path.parent == ROOT and path.name == "__init__.py":
-        return  # the public face shows what all floors have
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    hidden = under_type_checking(tree)
-    own = floor_of("proton." + name_of(path).removesuffix(".py").replace("/", "."))
-    assert own is not None, f"{name_of(path)} is on no floor"
+def type_only(tree):
+    """The nodes under `if TYPE_CHECKING`: they import nothing at run time."""
+    nodes = set()
     for node in ast.walk(tree):
-        if not isinstance(node, (ast.Import, ast.ImportFrom)) or id(node) in hidden:
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            nodes |= {inner for statement in node.body for inner in ast.walk(statement)}
+    return nodes
+
+
+def imports(tree):
+    """(node, dotted module name) of everything that is imported at run time, relative imports included."""
+    hidden = type_only(tree)
+    for node in ast.walk(tree):
+        if node in hidden:
             continue
-        assert not (isinstance(node, ast.ImportFrom) and node.level), "absolute imports only"
-        for module in imported(node):
-            if module.split(".")[0] == "proton" and module != "proton":
-                floor = floor_of(module)
-                assert floor is not None and floor <= own, f"{name_of(path)} imports {module}, which is above it"
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node, "." * node.level + (node.module or "")
+            if node.module == "proton":
+                yield from ((node, f"proton.{alias.name}") for alias in node.names)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_imports_stand_at_the_top_and_name_what_they_take(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+every_file = pytest.mark.parametrize("path", FILES, ids=name_of)
+
+
+def test_every_folder_is_a_floor():
+    assert {floor_of(path) for path in FILES} - {None} <= set(FLOORS)
+
+
+@every_file
+def test_imports_point_down(path):
+    floor = floor_of(path)
+    for node, module in imports(tree_of(path)):
+        place = f"{name_of(path)}:{node.lineno}"
+        assert not module.startswith("."), f"{place}: expected an absolute import, got {module}"
+        if floor is None or module.split(".")[0] != "proton":
+            continue
+        target = (module.split(".") + [""])[1]
+        assert target in LEVEL, f"{place}: expected the import of a module below, got {module}"
+        same = target == floor
+        assert same or LEVEL[target] < LEVEL[floor], f"{place}: {floor} imports {module}, which is not below it"
+
+
+@every_file
+def test_imports_stand_at_the_top(path):
+    tree = tree_of(path)
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            inner = [x for x in ast.walk(node) if isinstance(x, (ast.Import, ast.ImportFrom))]
-            assert not inner, f"{node.name} imports inside itself"
+            inner = [x.lineno for x in ast.walk(node) if isinstance(x, (ast.Import, ast.ImportFrom))]
+            assert not inner, f"{name_of(path)}:{inner}: import inside the function {node.name}"
         if isinstance(node, ast.ImportFrom):
-            assert all(alias.name != "*" for alias in node.names)
+            assert node.names[0].name != "*", f"{name_of(path)}:{node.lineno}: star import"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_files_and_functions_keep_their_budgets(path):
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= MORE_FILE_LINES.get(name_of(path), FILE_LINES)
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            body = node.body[1:] if ast.get_docstring(node) else node.body
-            lines = (body[-1].end_lineno - node.lineno + 1) if body else 1
-            most = MORE_FUNCTION_LINES.get(f"{name_of(path)}:{node.name}", FUNCTION_LINES)
-            assert lines <= most, f"{node.name} has {lines} lines, expected {most} at most"
+def test_runtime_needs_the_standard_library_alone():
+    foreign = {"selectors2"}  # the standard module under its old name: Python 3.9 only
+    allowed = STANDARD | foreign | {"proton"}
+    for path in FILES:
+        for node, module in imports(tree_of(path)):
+            assert module.split(".")[0] in allowed, f"{name_of(path)}:{node.lineno}: {module}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_every_file_says_what_lives_in_it(path):
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    assert docstring and docstring.strip()
+STANDARD = set(
+    "__future__ abc array ast asyncio base64 bisect builtins calendar codecs collections contextlib copy ctypes dataclasses"
+    " datetime decimal enum errno fcntl functools getpass hashlib heapq hmac inspect io ipaddress itertools json logging"
+    " math numbers operator os pathlib platform queue random re secrets select selectors shlex signal socket ssl stat"
+    " string stringprep struct sys tempfile textwrap threading time traceback types typing unicodedata urllib uuid"
+    " warnings weakref".split()
+)
+
+
+@every_file
+def test_file_keeps_its_budget(path):
+    most = FILE_EXCEPTIONS.get(name_of(path), FILE_LINES)
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= most, f"expected {most} lines at most, got {lines}"
+
+
+def functions(path):
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+@every_file
+def test_functions_keep_their_budget(path):
+    for node in functions(path):
+        most = FUNCTION_EXCEPTIONS.get(f"{name_of(path)}:{node.name}", FUNCTION_LINES)
+        lines = node.end_lineno - node.lineno + 1
+        assert lines <= most, f"{node.name}: expected {most} lines at most, got {lines}"
+
+
+def test_exceptions_are_needed():
+    for key, most in FILE_EXCEPTIONS.items():
+        assert FILE_LINES < len((PACKAGE / key).read_text(encoding="utf-8").splitlines()) <= most, key
+    for key in FUNCTION_EXCEPTIONS:
+        name, function = key.split(":")
+        (node,) = (node for node in functions(PACKAGE / name) if node.name == function)
+        assert node.end_lineno - node.lineno + 1 > FUNCTION_LINES, f"{key} fits into the budget: remove the exception"
+
+
+@every_file
+def test_file_opens_with_what_an_editor_must_know(path):
+    tree = tree_of(path)
+    docstring = ast.get_docstring(tree)
+    assert docstring, "a module says what lives in it"
+    assert len(docstring.splitlines()) <= 20, "the opening is short"
+    assert any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body) or not any(
+        isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in tree.body
+    ), "from __future__ import annotations"
+
+
+@every_file
+def test_no_bare_except_and_no_print(path):
+    for node in ast.walk(tree_of(path)):
+        place = f"{name_of(path)}:{getattr(node, 'lineno', 0)}"
+        assert not (isinstance(node, ast.ExceptHandler) and node.type is None), f"{place}: bare except"
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id
+        assert called != "print", f"{place}: print"
