@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import sys
 
 import pytest
 
@@ -23,14 +24,14 @@ FILE_EXCEPTIONS = {
 }
 FUNCTION_LINES = 60
 FUNCTION_EXCEPTIONS = {
-    # The hot loops: a call in them is paid for by every frame or message.
-    "transport/layers.py:amqp_input": 65,
+    # The hot paths: a call in them is paid for by every frame or message.
     "transport/inbound.py:on_transfer": 85,
-    "transport/outbound.py:write_transfers": 80,
-    "codec/decode.py:decode_fields": 70,
+    "transport/outbound.py:write_transfers": 90,
+    # One line an attribute, each with what it means: parted they would be harder to find.
+    "transport/transport.py:__init__": 70,
 }
-#: modules whose only work is to be imported by; the face of the package stands above all floors
-FACES = {"__init__.py"}
+#: those of the specification's machines that earn an essay; the others open with 12 lines at most
+ESSAYS = {"endpoints/link.py", "endpoints/session.py", "transport/outbound.py", "transport/transport.py"}
 
 
 def name_of(path):
@@ -102,21 +103,13 @@ def test_imports_stand_at_the_top(path):
             assert node.names[0].name != "*", f"{name_of(path)}:{node.lineno}: star import"
 
 
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="no list of the standard modules")
 def test_runtime_needs_the_standard_library_alone():
-    foreign = {"selectors2"}  # the standard module under its old name: Python 3.9 only
-    allowed = STANDARD | foreign | {"proton"}
+    # selectors2: the standard module under its old name, where it still imports.
+    allowed = sys.stdlib_module_names | {"selectors2", "proton"}
     for path in FILES:
         for node, module in imports(tree_of(path)):
             assert module.split(".")[0] in allowed, f"{name_of(path)}:{node.lineno}: {module}"
-
-
-STANDARD = set(
-    "__future__ abc array ast asyncio base64 bisect builtins calendar codecs collections contextlib copy ctypes dataclasses"
-    " datetime decimal enum errno fcntl functools getpass hashlib heapq hmac inspect io ipaddress itertools json logging"
-    " math numbers operator os pathlib platform queue random re secrets select selectors shlex signal socket ssl stat"
-    " string stringprep struct sys tempfile textwrap threading time traceback types typing unicodedata urllib uuid"
-    " warnings weakref".split()
-)
 
 
 @every_file
@@ -154,7 +147,8 @@ def test_file_opens_with_what_an_editor_must_know(path):
     tree = tree_of(path)
     docstring = ast.get_docstring(tree)
     assert docstring, "a module says what lives in it"
-    assert len(docstring.splitlines()) <= 20, "the opening is short"
+    most = 25 if name_of(path) in ESSAYS else 12
+    assert len(docstring.splitlines()) <= most, f"expected {most} lines at most"
     assert any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in tree.body) or not any(
         isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in tree.body
     ), "from __future__ import annotations"

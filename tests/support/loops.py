@@ -16,16 +16,36 @@ from proton.reactor import Container
 
 SECONDS = 20.0
 
-CALLBACKS = (
-    "on_connection_opening on_session_opening on_link_opening on_connection_opened on_session_opened on_link_opened "
-    "on_connection_closing on_connection_closed on_session_closing on_session_closed on_link_closing on_link_closed "
-    "on_disconnected on_sendable on_message on_accepted on_rejected on_released on_settled on_aborted "
-    "on_transport_error on_connection_error on_session_error on_link_error"
-).split()
+CALLBACKS = [
+    "on_connection_opening",
+    "on_session_opening",
+    "on_link_opening",
+    "on_connection_opened",
+    "on_session_opened",
+    "on_link_opened",
+    "on_connection_closing",
+    "on_connection_closed",
+    "on_session_closing",
+    "on_session_closed",
+    "on_link_closing",
+    "on_link_closed",
+    "on_disconnected",
+    "on_sendable",
+    "on_message",
+    "on_accepted",
+    "on_rejected",
+    "on_released",
+    "on_settled",
+    "on_aborted",
+    "on_transport_error",
+    "on_connection_error",
+    "on_session_error",
+    "on_link_error",
+]
 
 
 class Recorder(MessagingHandler):
-    """Notes its callbacks in `calls`, as "C name" on the connecting side, "S name" on the accepting one, else "- name"."""
+    """Notes its callbacks in `calls`, as "C name" on the connecting side, "S name" on the other, else "- name"."""
 
     def __init__(self, **options):
         super().__init__(**options)

@@ -1,0 +1,93 @@
+"""Each module of the package has a test file: a table, so that a new module asks for its tests.
+
+Each entry names the file and a word of the module that the file must use: a name that it defines, or what it says.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "proton"
+TESTS = ROOT / "tests"
+NO_TESTS_NEEDED = {"__init__"}  # faces: names of other modules, held by what imports them
+
+TESTED_BY = {
+    "exceptions": ("house/test_public_names.py", "ProtonException"),
+    "url": ("test_url.py", "Url"),
+    "message": ("message/test_message.py", "Message"),
+    "codec/types": ("codec/test_types.py", "SymbolList"),
+    "codec/decode": ("codec/test_decode.py", "decode_fields"),
+    "codec/encode": ("codec/test_encode.py", "ENCODE"),
+    "codec/limits": ("codec/test_limits.py", "DecodeLimits"),
+    "codec/text": ("codec/test_text.py", "trace_performative"),
+    "codec/nodes": ("codec/test_nodes.py", "Node"),
+    "codec/data": ("codec/test_data.py", "Data"),
+    "codec/composites": ("codec/test_composites.py", "check_fields"),
+    "codec/sections": ("codec/test_sections.py", "decode_header"),
+    "endpoints/events": ("engine/test_events.py", "Collector"),
+    "endpoints/handler": ("engine/test_events.py", "Handler"),
+    "endpoints/condition": ("engine/test_links.py", "Condition"),
+    "endpoints/endpoint": ("engine/test_open_close.py", "Endpoint"),
+    "endpoints/connection": ("engine/test_open_close.py", "offered_capabilities"),
+    "endpoints/session": ("engine/test_credit.py", "incoming_capacity"),
+    "endpoints/link": ("engine/test_credit.py", "drained"),
+    "endpoints/delivery": ("engine/test_transfers.py", "abort"),
+    "endpoints/disposition": ("engine/test_settlement.py", "RejectedDisposition"),
+    "endpoints/terminus": ("engine/test_links.py", "Terminus"),
+    "transport/header": ("engine/test_headers.py", "Unknown protocol detected"),
+    "transport/inbound": ("engine/test_violations.py", "no such channel"),
+    "transport/layers": ("engine/test_violations.py", "malformed frame"),
+    "transport/outbound": ("engine/test_transfers.py", "transfer"),
+    "transport/sasl": ("engine/test_sasl.py", "allowed_mechs"),
+    "transport/trace": ("engine/test_frame_trace.py", "TRACE_FRM"),
+    "transport/transport": ("engine/test_idle_timeout.py", "idle_timeout"),
+    "io/poller": ("io/test_poller.py", "Poller"),
+    "io/selectable": ("io/test_selectable.py", "Selectable"),
+    "io/sockets": ("io/test_sockets.py", "resolve"),
+    "handlers/connecting": ("handlers/test_connecting.py", "ConnectingHandler"),
+    "handlers/delegate": ("handlers/test_delegate.py", "Delegating"),
+    "handlers/endpoint_state": ("handlers/test_endpoint_state.py", "EndpointStateHandler"),
+    "handlers/flow": ("handlers/test_flow.py", "FlowController"),
+    "handlers/handshake": ("handlers/test_handshake.py", "Handshaker"),
+    "handlers/incoming": ("handlers/test_incoming.py", "IncomingMessageHandler"),
+    "handlers/messaging": ("handlers/test_messaging.py", "MessagingHandler"),
+    "handlers/outgoing": ("handlers/test_outgoing.py", "OutgoingMessageHandler"),
+    "handlers/socket_io": ("handlers/test_socket_io.py", "IOHandler"),
+    "handlers/transaction": ("reactor/test_transaction.py", "TransactionHandler"),
+    "reactor/acceptor": ("reactor/test_acceptor.py", "Acceptor"),
+    "reactor/config": ("reactor/test_config.py", "config"),
+    "reactor/connector": ("reactor/test_connector.py", "Connector"),
+    "reactor/container": ("reactor/test_container.py", "Container"),
+    "reactor/injector": ("reactor/test_injector.py", "EventInjector"),
+    "reactor/options": ("reactor/test_options.py", "LinkOption"),
+    "reactor/reactor": ("reactor/test_reactor.py", "Reactor"),
+    "reactor/timers": ("reactor/test_timers.py", "Timers"),
+    "reactor/tls_config": ("reactor/test_config.py", "tls"),
+    "reactor/transaction": ("reactor/test_transaction.py", "Transaction"),
+    "utils/blocking": ("utils/test_blocking.py", "BlockingConnection"),
+    "utils/errors": ("utils/test_errors.py", "SendException"),
+    "utils/links": ("utils/test_blocking.py", "BlockingSender"),
+    "utils/request": ("utils/test_request.py", "SyncRequestResponse"),
+}
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.stem not in NO_TESTS_NEEDED:
+            yield str(path.relative_to(PACKAGE).with_suffix(""))
+
+
+def test_the_table_is_that_of_the_package():
+    assert sorted(TESTED_BY) == sorted(modules())
+
+
+@pytest.mark.parametrize("module", TESTED_BY)
+def test_module_has_a_test_that_speaks_of_it(module):
+    name, word = TESTED_BY[module]
+    source = (PACKAGE / f"{module}.py").read_text(encoding="utf-8")
+    text = (TESTS / name).read_text(encoding="utf-8")
+    assert "def test_" in text
+    assert word in source and word in text, f"expected both proton/{module}.py and tests/{name} to speak of {word!r}"
