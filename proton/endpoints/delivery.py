@@ -217,6 +217,22 @@ class Delivery:
         link._unsettled.pop(self, None)
         self._touch()
 
+    def _conclude(self, state: DispositionType) -> None:
+        """`update` with a state of the specification, and `settle`, in one: what a received message ends with."""
+        if self._settled:
+            return
+        link = self.link
+        if link.current is self:
+            self.update(state)
+            self.settle()
+            return
+        self.local_state = state
+        if self._local is not None:
+            self._local.type = state
+        self._settled = True
+        link._unsettled.pop(self, None)
+        self._touch()
+
     def _touch(self) -> None:
         """Notes that there is something to say about this delivery."""
         connection = self.link.connection

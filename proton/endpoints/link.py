@@ -505,9 +505,21 @@ class Receiver(Link):
         if delivery is None:
             raise LinkException("[-5]: expected a current delivery, got none")
         size = delivery._size
-        data = delivery._take()
+        chunks = delivery._chunks
+        # One frame, nothing of it read: what _take would find out.
+        if len(chunks) == 1 and not delivery._offset:
+            data = chunks[0]
+            delivery._chunks = []
+            delivery._size = 0
+        else:
+            data = delivery._take()
         delivery._advanced = True
-        self.session._read(size, self)
+        session = self.session
+        if session._incoming_window < session._low_water:
+            session._read(size, self)
+        else:
+            session.incoming_bytes -= size
+            self.connection._buffered_bytes -= size
         self.current = self._waiting.popleft() if self._waiting else None
         self.credit -= 1
         self.queued -= 1

@@ -129,8 +129,7 @@ class IncomingMessageHandler(Delegating, Acking):
             try:
                 self.on_message(event)
                 if self.auto_accept:
-                    delivery.update(_ACCEPTED)
-                    delivery.settle()
+                    delivery._conclude(_ACCEPTED)
             except Reject:
                 self.reject(delivery)
             except Release:

@@ -56,6 +56,7 @@ _SERIAL = 0xFFFFFFFF
 _HALF = 0x80000000
 _DELIVERY = Event.DELIVERY
 _LINK_FLOW = Event.LINK_FLOW
+_new_event = _DELIVERY.event_class
 
 
 class EndpointViolation(Exception):
@@ -345,7 +346,15 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         link._arriving = None  # type: ignore[attr-defined]
         delivery.partial = False
     if not delivery._settled:
-        link.connection._collector.emit(_DELIVERY, delivery)
+        collector = link.connection._collector
+        events = collector.events
+        # A new delivery cannot equal the last event: what `emit` would find out (0.2 of 11 microseconds a message).
+        if events and events[-1].context is not delivery:
+            event = _new_event(_DELIVERY, delivery)
+            event.container = collector.container
+            events.append(event)
+        else:
+            collector.emit(_DELIVERY, delivery)
     if session._incoming_window < session._low_water:
         session._renew_window(link)
 

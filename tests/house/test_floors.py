@@ -1,7 +1,8 @@
 """The shape of the package, read from its sources: floors, budgets of lines, and what every module must begin with.
 
-Imports only point down: utils, reactor, handlers, io, transport, endpoints, message, codec, and at the bottom exceptions
-and url. `handlers` never imports `reactor`. A budget is crossed by splitting, or by a new entry here with its reason.
+Imports only point down: utils, reactor, handlers, io, transport, endpoints, message, codec, and at the bottom
+exceptions and url. `handlers` never imports `reactor`. A budget is crossed by splitting, or by a new entry here with
+its reason.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ FILE_EXCEPTIONS = {
 FUNCTION_LINES = 60
 FUNCTION_EXCEPTIONS = {
     # The hot paths: a call in them is paid for by every frame or message.
-    "transport/inbound.py:on_transfer": 85,
+    "transport/inbound.py:on_transfer": 92,
     "transport/outbound.py:write_transfers": 90,
     # One line an attribute, each with what it means: parted they would be harder to find.
     "transport/transport.py:__init__": 70,
