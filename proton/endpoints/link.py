@@ -90,6 +90,7 @@ class Link(Endpoint):
         self._drain_mode = False
         self._sent_properties: Any = None  # as they were when open was called
 
+        self._predecessor: Link | None = None  # had the same name: its detach goes before our attach
         self._handle: int | None = None  # ours, while attached
         self._remote_handle: int | None = None  # the peer's, while attached
         self._handle_bytes = b""  # ours as it stands in transfers

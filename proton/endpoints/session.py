@@ -132,6 +132,7 @@ class Session(Endpoint):
         if name is not None and not isinstance(name, str):
             raise TypeError(f"a link name is a str or None, got {name!r}")
         link = kind(self, name)
+        link._predecessor = self._links.get((link.is_sender, name))
         self._links[link.is_sender, name] = link
         self._members[link] = None
         self.connection._list(link, Event.LINK_INIT)

@@ -217,7 +217,7 @@ class IOHandler(Handler):
         except ValueError as error:
             ConnectAttempt(event.container, transport, str(connection.hostname), 0).fail(f"no address: {error}")
             return
-        if not connection.user:
+        if not connection.user and getattr(connection, "_overrides", None) is None:
             connection.user = url.username
             connection.password = url.password
         attempt = ConnectAttempt(event.container, transport, host, port)

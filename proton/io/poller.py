@@ -44,7 +44,8 @@ class Waker:
         self._closed = False
         self._receiver: socket.socket | None = None
         self._sender: socket.socket | None = None
-        self._lock = threading.Lock()  # a descriptor must not be closed, and given anew, under a writer
+        # A descriptor must not be closed, and given anew, under a writer. A signal handler may come in between.
+        self._lock = threading.RLock()
 
     def __del__(self) -> None:
         self.close()
@@ -87,10 +88,10 @@ class Waker:
         """Close the sockets; later calls of `wake` do nothing."""
         with self._lock:
             self._closed = True
-            for sock in (self._receiver, self._sender):
+            ends, self._receiver, self._sender = (self._receiver, self._sender), None, None
+            for sock in ends:
                 if sock is not None:
                     sock.close()
-            self._receiver = self._sender = None
 
 
 class _Watch:

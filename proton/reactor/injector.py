@@ -74,12 +74,13 @@ class EventInjector:
 
     def __init__(self) -> None:
         #: the events on their way
-        self.queue: queue.Queue[Any] = queue.Queue()
+        self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         #: the descriptors that wake the container: reading end, writing end
         self.pipe = os.pipe()
         for descriptor in self.pipe:
             os.set_blocking(descriptor, False)
-        self._lock = threading.Lock()  # a descriptor must not be closed, and given anew, under a writer
+        # A descriptor must not be closed, and given anew, under a writer. A signal handler may come in between.
+        self._lock = threading.RLock()
         self._open = True
         self._closed = False
         self._final = False

@@ -23,7 +23,7 @@ AMQP_0_9_1 = "AMQP 0-9-1 connection"
 HTTP = "HTTP"
 
 _LAYERS = {AMQP_HEADER: AMQP_1_0, TLS_HEADER: AMQP_TLS, SASL_HEADER: AMQP_SASL}
-_HTTP_WORDS = (b"HTTP/", b"GET ", b"POST", b"HEAD", b"PUT ", b"OPTI", b"CONN", b"PRI ")
+_HTTP_WORDS = (b"HTTP/", b"GET ", b"POST", b"HEAD", b"PUT ", b"OPTI", b"CONN", b"DELE", b"PRI ")
 _QUOTED = 1023  # bytes shown at most: an error text goes over the wire
 
 
@@ -37,13 +37,16 @@ def identify(data: bytes, at_end: bool = False) -> str:
     if size < 3:
         return INSUFFICIENT
     first, major, minor = data[0], data[1], data[2]
-    if first == 22 and major == 3 and minor <= 3:  # a TLS handshake record
+    if first in (21, 22) and major == 3 and minor <= 3:  # a TLS record: a handshake, or the alert that refuses ours
         return TLS if size >= 5 else INSUFFICIENT
-    if first & 0x80 and minor == 1 and size >= 4 and data[3] in (2, 3):  # a client hello in the SSLv2 form
+    if first & 0x80 and minor == 1 and (size < 4 or data[3] in (2, 3)):  # a client hello in the SSLv2 form
         return TLS if size >= 5 else INSUFFICIENT
     if b"AMQP".startswith(data[:4]) or data[:4] == b"AMQP":
         return _identify_amqp(data) if size >= 8 else INSUFFICIENT
-    return HTTP if data.startswith(_HTTP_WORDS) else UNKNOWN
+    if data.startswith(_HTTP_WORDS):
+        return HTTP
+    # Two bytes more tell the mistake that is made most from mere noise.
+    return INSUFFICIENT if not at_end and any(word.startswith(data) for word in _HTTP_WORDS) else UNKNOWN
 
 
 def _identify_amqp(data: bytes) -> str:

@@ -211,6 +211,12 @@ def _attach(transport: Transport, link: Link) -> None:
         return
     if session._remotely_ended:
         return  # nothing but an end may follow
+    predecessor, link._predecessor = link._predecessor, None
+    if predecessor is not None and predecessor._handle is not None:
+        _detach(transport, predecessor)
+        if predecessor._handle is not None and predecessor.state & LOCAL_CLOSED:
+            link._predecessor = predecessor  # it has something to send before; its detach schedules this link
+            return
     if link._was_attached and (link.state & LOCAL_CLOSED or link._detached):
         return  # it was detached on an earlier transport and stays so
     if session._handles.lowest() > session._handle_max:
@@ -564,6 +570,9 @@ def _detach(transport: Transport, link: Link) -> None:
     session._attached.pop(link._handle, None)
     link._handle = None
     link._detach_sent = True
+    successor = session._links.get((link.is_sender, link.name))
+    if successor is not None and successor is not link:
+        link.connection._schedule(successor)
     link._finish_if_done()
 
 

@@ -149,3 +149,21 @@ def test_a_range_of_any_width_costs_no_more_than_what_it_meets(first, last):
     a.transport.push(frame(0, "disposition", role=True, first=first, last=last, settled=True))
     met = [n for n in range(5) if first <= n <= last]
     assert [n for n in range(5) if deliveries[n].settled] == met
+
+
+def test_a_link_made_anew_under_its_name_attaches_after_the_detach_of_the_old_one():
+    a, b, sender, receiver = linked(credit=1)
+    sender.send(Message(body="first"))
+    sender.send(Message(body="waits for credit"))
+    sender.close()
+    again = a.connection.session_head(0).sender(sender.name)
+    again.open()
+    pump(a, b)
+    assert again.state & again.REMOTE_UNINIT and b.transport.condition is None
+    receiver.flow(1)
+    pump(a, b)
+    receiver.close()
+    pump(a, b)
+    assert receiver.queued == 2 and sender.queued == 0
+    assert len(list(b.connection.links())) == 2 and b.connection.session_head(0).remote_condition is None
+    assert a.connection.session_head(0).remote_condition is None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import struct
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.engines import take
-from tests.support.fuzzing import CUTS, SERVER, check_end, conversation, engine, feed, fuzz
+from tests.support.engines import Frame, take
+from tests.support.fuzzing import CUTS, SERVER, check_end, conversation, engine, feed, fuzz, parts_of
 
 SIDES = pytest.mark.parametrize("sasl", [False, True], ids=["plain", "sasl"])
 ENGINES = pytest.mark.parametrize("mode", [None, SERVER], ids=["client", "server"])
@@ -20,23 +21,19 @@ ENGINES = pytest.mark.parametrize("mode", [None, SERVER], ids=["client", "server
 def recorded(mode, sasl):
     """What an engine of this mode hears in a valid conversation, as a list of headers and frames."""
     client_wrote, server_wrote = conversation(sasl)
-    data = client_wrote if mode == SERVER else server_wrote
-    parts = []
-    pos = 0
-    while pos < len(data):
-        size = 8 if data[pos : pos + 4] == b"AMQP" else struct.unpack_from(">I", data, pos)[0]
-        parts.append(data[pos : pos + size])
-        pos += size
-    return parts
+    return parts_of(client_wrote if mode == SERVER else server_wrote)
+
+
+def ends_of(mode, sasl):
+    """Where the frames end: pushed one by one each gets its answer, such as credit, before the next comes."""
+    return list(itertools.accumulate(map(len, recorded(mode, sasl))))
 
 
 def run(mode, sasl, data, cuts=()):
     peer, app = engine(mode, sasl, max_frame_size=512)
     written = take(peer.transport)
-    # A client begins its sessions when SASL is over: before that nothing can have been a reply to them.
-    security = sum(map(len, recorded(mode, sasl)[:3])) if sasl else 0
-    written += feed(peer, app, data, [*cuts, security])
-    return peer, check_end(peer, app, written)
+    written += feed(peer, app, data, [*cuts, *ends_of(mode, sasl)])
+    return app, check_end(peer, app, written)
 
 
 @SIDES
@@ -44,8 +41,11 @@ def run(mode, sasl, data, cuts=()):
 def test_the_conversation_itself_is_good(mode, sasl):
     data = b"".join(recorded(mode, sasl))
     for cuts in ((), range(len(data))):
-        peer, _ = run(mode, sasl, data, cuts)
-        assert peer.transport.condition is None
+        app, written = run(mode, sasl, data, cuts)
+        assert app.peer.transport.condition is None
+        assert not [part for part in written if isinstance(part, Frame) and part["error"]]
+        assert app.bodies[0] == "from the application"
+        assert mode is None or "x" * 1500 in app.bodies
 
 
 @SIDES

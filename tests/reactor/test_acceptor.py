@@ -11,6 +11,7 @@ from proton.exceptions import SSLUnavailable
 from proton.handlers import MessagingHandler
 from proton.io import sockets
 from proton.reactor import Container
+from tests.io.test_sockets import needs_ipv6
 from tests.support.loops import Recorder, in_thread, run
 
 
@@ -48,6 +49,24 @@ def test_every_address_of_the_name_is_listened_on(container, monkeypatch):
     acceptor = container.listen("three:0")
     assert [address[0] for address in acceptor.addresses] == ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
     assert {address[1] for address in acceptor.addresses} == {acceptor.port}
+
+
+@needs_ipv6
+def test_ipv6_there_and_back():
+    class Six(Recorder):
+        def on_start(self, event):
+            self.acceptor = event.container.listen("[::1]:0")
+            event.container.connect(f"[::1]:{self.acceptor.port}")
+
+        def on_connection_opened(self, event):
+            self.peer = str(event.connection.url)
+            event.connection.close()
+            self.acceptor.close()
+
+    six = Six()
+    run(six)
+    assert six.peer.startswith("amqp://[::1]:")
+    assert six.calls[-1].endswith("connection_closed")
 
 
 def test_a_port_in_use_raises_at_once(container):

@@ -2,8 +2,11 @@
 
 import gc
 import os
+import signal
 import threading
 import time
+
+import pytest
 
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
@@ -52,6 +55,26 @@ def test_wakeup_ends_one_wait():
             assert listening.waiting.wait(SECONDS)
             assert listening.turns > turns
         container.stop()
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such signals")
+def test_a_signal_handler_may_stop_the_container():
+    class Signalled(Listening):
+        def on_reactor_quiesced(self, event):
+            if not self.turns:
+                self.turns = 1
+                signal.setitimer(signal.ITIMER_REAL, 0.02)
+
+    signalled = Signalled()
+    container = Container(signalled)
+    before = signal.signal(signal.SIGALRM, lambda *args: container.stop())
+    begin = time.monotonic()
+    try:
+        container.run()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    # A wait that nobody ends takes more than three seconds.
+    assert time.monotonic() - begin < 1.5
 
 
 def test_stop_before_the_start_ends_the_run_after_what_is_queued():

@@ -8,6 +8,7 @@ attribute that is made from the peer's bytes, for a value that only raises when 
 from __future__ import annotations
 
 import os
+import struct
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -198,6 +199,17 @@ def conversation(sasl=False):
     while step(client, server) | step(server, client):
         client_app.run(), server_app.run()
     return bytes(client.wire), bytes(server.wire)
+
+
+def parts_of(data):
+    """What an engine wrote as a list of headers and frames, in bytes."""
+    parts = []
+    pos = 0
+    while pos < len(data):
+        size = 8 if data[pos : pos + 4] == b"AMQP" else struct.unpack_from(">I", data, pos)[0]
+        parts.append(data[pos : pos + size])
+        pos += size
+    return parts
 
 
 CUTS = st.lists(st.integers(0, 400), max_size=8)

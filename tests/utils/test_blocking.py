@@ -123,6 +123,7 @@ def test_waiting_in_vain(connection, timeout, msg, end):
 
 def test_waiting_is_over_when_the_condition_is_met(connection):
     calls = []
+    connection.container.timeout = 0.01
     connection.wait(lambda: calls.append(1) or len(calls) == 3, timeout=None)
     assert len(calls) == 3
     connection.wait(lambda: True, timeout=0)
