@@ -224,11 +224,12 @@ class Connector(Handler):
             connection.password = url.password or self.password
             if self.allowed_mechs:
                 sasl.allowed_mechs(self.allowed_mechs)
+        if url.scheme == Url.AMQPS:
+            # Before the transport is bound: a failure must not leave one that would speak in the clear.
+            self._secure(container, transport, url)
         transport.bind(connection)
         if self.heartbeat:
             transport.idle_timeout = self.heartbeat
-        if url.scheme == Url.AMQPS:
-            self._secure(container, transport, url)
         if self.max_frame_size:
             transport.max_frame_size = self.max_frame_size
 

@@ -35,6 +35,7 @@ class App:
     def __init__(self, peer):
         self.peer = peer
         self.bodies = []
+        self.outcomes = []
 
     def run(self):
         collector = self.peer.collector
@@ -52,6 +53,7 @@ class App:
         look_at_delivery(delivery)
         if link.is_sender:
             if delivery.updated:
+                self.outcomes.append(delivery.remote_state)
                 delivery.settle()
         elif link.current is delivery and not delivery.partial:
             if delivery.aborted:

@@ -1,0 +1,157 @@
+"""TLS settings of a container: made late, and handed to whom they are meant for. TLS itself is played by a test."""
+
+import sys
+import types
+
+import pytest
+
+from proton import Transport
+from proton.exceptions import SSLUnavailable
+from proton.handlers import MessagingHandler
+from proton.reactor import Container
+from proton.reactor import tls_config as configuration
+from tests.support.loops import run
+
+
+class Domain:
+    """Takes notes, in place of a domain."""
+
+    MODE_CLIENT = 1
+    MODE_SERVER = 2
+    made = []
+
+    def __init__(self, mode):
+        self.mode = mode
+        self.calls = []
+        self.made.append(self)
+
+    def set_credentials(self, *args):
+        self.calls.append(("credentials", *args))
+
+    def set_trusted_ca_db(self, *args):
+        self.calls.append(("ca", *args))
+
+
+@pytest.fixture
+def tls(monkeypatch):
+    module = types.ModuleType("proton.transport.tls")
+    module.SSLDomain = Domain
+    monkeypatch.setitem(sys.modules, "proton.transport.tls", module)
+    monkeypatch.setattr(Domain, "made", [])
+    return Domain
+
+
+@pytest.fixture
+def layers(monkeypatch):
+    """The layers that transports were given: (domain, peer host name)."""
+    made = []
+
+    class Layer:
+        peer_hostname = None
+
+        def __init__(self, domain):
+            self.domain = domain
+
+    def ssl(self, domain=None, session_details=None):
+        made.append(Layer(domain))
+        return made[-1]
+
+    monkeypatch.setattr(Transport, "ssl", ssl)
+    return made
+
+
+def test_a_container_without_tls_makes_none(tls):
+    container = Container()
+    assert container.ssl is not None
+    container.connect("amqp://h")
+    assert tls.made == []
+
+
+def test_each_domain_is_made_once(tls):
+    ssl = Container().ssl
+    assert ssl.client is ssl.client and ssl.client.mode == tls.MODE_CLIENT
+    assert ssl.server is ssl.server and ssl.server.mode == tls.MODE_SERVER
+    assert len(tls.made) == 2
+
+
+def test_settings_are_those_of_both_domains(tls):
+    ssl = Container().ssl
+    ssl.set_credentials("cert", "key", "password")
+    ssl.set_trusted_ca_db("ca")
+    expected = [("credentials", "cert", "key", "password"), ("ca", "ca")]
+    assert ssl.client.calls == ssl.server.calls == expected
+
+
+def test_domains_may_be_assigned(tls):
+    ssl = Container().ssl
+    ssl.client, ssl.server = "client", "server"
+    assert (ssl.client, ssl.server, tls.made) == ("client", "server", [])
+
+
+def test_a_python_without_tls(monkeypatch):
+    monkeypatch.setattr(configuration.importlib.util, "find_spec", lambda name: None)
+    assert Container().ssl is None
+
+
+def test_a_tls_library_that_cannot_be_loaded(monkeypatch):
+    monkeypatch.setitem(sys.modules, "proton.transport.tls", None)
+    with pytest.raises(SSLUnavailable, match="amqps: SSL libraries not found"):
+        Container().ssl.client  # noqa: B018
+
+
+class Connecting(MessagingHandler):
+    def __init__(self, url, **options):
+        super().__init__()
+        self.url = url
+        self.options = options
+
+    def on_start(self, event):
+        self.connection = event.container.connect(self.url, reconnect=False, **self.options)
+
+    def on_transport_error(self, event):
+        event.connection.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({}, "127.0.0.1"),
+        ({"virtual_host": "v"}, "v"),
+        ({"virtual_host": "v", "sni": "s"}, "s"),
+    ],
+)
+def test_an_amqps_url_gets_the_clients_domain_and_a_name_to_verify(tls, layers, options, name):
+    connecting = Connecting("amqps://127.0.0.1:1", **options)
+    container = run(connecting)
+    (layer,) = layers
+    assert layer.domain is container.ssl.client
+    assert layer.peer_hostname == name
+
+
+def test_a_domain_of_its_own(tls, layers):
+    run(Connecting("amqps://127.0.0.1:1", ssl_domain="mine"))
+    assert [layer.domain for layer in layers] == ["mine"]
+    assert tls.made == []
+
+
+def test_an_amqp_url_gets_none(tls, layers):
+    run(Connecting("amqp://127.0.0.1:1", ssl_domain="mine"))
+    assert layers == []
+
+
+def test_amqps_without_tls_is_refused(monkeypatch):
+    container = Container(Connecting("amqps://127.0.0.1:1"))
+    container.ssl = None
+    for _ in range(3):
+        # However often the program goes on: nothing is ever sent in the clear.
+        with pytest.raises(SSLUnavailable, match="amqps: SSL libraries not found"):
+            container.process() or container.run()
+    assert container.handler.handlers[0].connection.transport is None
+
+
+def test_listening_with_amqps_uses_the_servers_domain(tls):
+    container = Container()
+    acceptor = container.listen("amqps://127.0.0.1:0")
+    assert acceptor._ssl_domain is container.ssl.server
+    acceptor.close()
+    container.run()
