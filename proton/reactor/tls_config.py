@@ -13,7 +13,7 @@ from proton.exceptions import SSLUnavailable
 
 __all__ = ["NO_TLS", "SSLConfig", "default_config", "make_domain"]
 
-NO_TLS = "amqps: SSL libraries not found"
+NO_TLS = "amqps: SSL libraries not found: this version of the package has no TLS layer"
 
 
 def default_config() -> SSLConfig | None:
