@@ -73,9 +73,9 @@ def test_values_of_every_type_arrive_as_they_were(sending, receiving):
 @pairs
 @pytest.mark.parametrize("outcome", ["released", "rejected", "modified", "mixed", "none"])
 def test_sender_learns_the_outcome_that_the_receiver_chose(sending, receiving, outcome):
-    sent, received = exchange(sending, receiving, ["--count", 400], ["--outcome", outcome])
-    compare(sent, received, 400, "message")
-    compare(sent, received, 400, "outcome")
+    sent, received = exchange(sending, receiving, ["--count", 2000], ["--outcome", outcome])
+    compare(sent, received, 2000, "message")
+    compare(sent, received, 2000, "outcome")
     words = {"accepted", "released", "rejected", "modified"} if outcome == "mixed" else {outcome}
     assert {line.split()[2] for line in lines(sent, "outcome")} == words
 
