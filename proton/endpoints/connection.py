@@ -318,9 +318,8 @@ class Connection(Endpoint):
         self._schedule(self)
         for endpoint in self._endpoints():
             self._schedule(endpoint)
-            if isinstance(endpoint, Sender) and not endpoint._sending and endpoint._outgoing:
-                endpoint._sending = True
-                self._senders.append(endpoint)
+            if isinstance(endpoint, Sender):
+                endpoint._queue()
 
     def _schedule(self, endpoint: Endpoint) -> None:
         if not endpoint._marked and not endpoint.state & LOCAL_UNINIT:

@@ -347,6 +347,12 @@ class Sender(Link):
         if transport is not None:
             connection._collector.emit(_TRANSPORT, transport)
 
+    def _queue(self) -> None:
+        """Puts this link on the connection's list of senders, if it has something to send."""
+        if self._outgoing and not self._sending:
+            self._sending = True
+            self.connection._senders.append(self)
+
     def offered(self, n: int) -> None:
         """Say how many messages could be sent; the peer learns it with the next flow (2.6.7, available).
 

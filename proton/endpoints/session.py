@@ -210,9 +210,7 @@ class Session(Endpoint):
             sender = next(iter(self._blocked))
             del self._blocked[sender]
             if sender._outgoing and not sender._remotely_detached:
-                if not sender._sending:
-                    sender._sending = True
-                    self.connection._senders.append(sender)
+                sender._queue()
                 return
 
     def _unmap_channel(self) -> None:

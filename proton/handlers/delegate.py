@@ -10,7 +10,7 @@ from typing import Any
 
 from proton.endpoints.handler import Handler
 
-__all__ = ["Delegating"]
+__all__ = ["Delegating", "forwarding"]
 
 
 class Delegating(Handler):
@@ -33,3 +33,24 @@ class Delegating(Handler):
                 unhandled = getattr(delegate, "on_unhandled", None)
                 if unhandled:
                     unhandled(method, event)
+
+
+def forwarding(method: str, doc: str) -> Any:
+    """A callback of a `Delegating` class that runs for each message: `_forward` without its call.
+
+    :param method: the name of the callback.
+    :param doc: its docstring.
+    """
+
+    def callback(self: Delegating, event: Any) -> None:
+        delegate = self.delegate
+        if delegate is not None:
+            bound = getattr(delegate, method, None)
+            if bound:
+                bound(event)
+            else:
+                self._forward(method, event)
+
+    callback.__name__ = method
+    callback.__doc__ = doc
+    return callback

@@ -16,7 +16,7 @@ from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import ModifiedDisposition
 from proton.endpoints.endpoint import LOCAL_CLOSED
 from proton.exceptions import MessageException, ProtonException
-from proton.handlers.delegate import Delegating
+from proton.handlers.delegate import Delegating, forwarding
 from proton.message import Message
 
 if TYPE_CHECKING:
@@ -137,19 +137,7 @@ class IncomingMessageHandler(Delegating, Acking):
         elif delivery.updated and delivery.settled:
             self.on_settled(event)
 
-    def on_message(self, event: Any) -> None:
-        """Called with `event.message` set.
-
-        :param event: its `delivery`, `link`, `receiver` and `message` are of interest.
-        """
-        # Written out, not through _forward: this runs for each message.
-        delegate = self.delegate
-        if delegate is not None:
-            bound = getattr(delegate, "on_message", None)
-            if bound:
-                bound(event)
-            else:
-                self._forward("on_message", event)
+    on_message = forwarding("on_message", "Called with `event.message` set, for each message.")
 
     def on_settled(self, event: Any) -> None:
         """Called when the sender has settled a delivery."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import LOCAL_ACTIVE, REMOTE_ACTIVE
-from proton.handlers.delegate import Delegating
+from proton.handlers.delegate import Delegating, forwarding
 
 __all__ = ["OutgoingMessageHandler"]
 
@@ -56,16 +56,7 @@ class OutgoingMessageHandler(Delegating):
         """Called when messages may be sent, `event.sender.credit` of them."""
         self._forward("on_sendable", event)
 
-    def on_accepted(self, event: Any) -> None:
-        """Called when the receiver has accepted a message."""
-        # Written out, not through _forward: this runs for each message.
-        delegate = self.delegate
-        if delegate is not None:
-            bound = getattr(delegate, "on_accepted", None)
-            if bound:
-                bound(event)
-            else:
-                self._forward("on_accepted", event)
+    on_accepted = forwarding("on_accepted", "Called when the receiver has accepted a message.")
 
     def on_rejected(self, event: Any) -> None:
         """Called when the receiver has rejected a message."""
@@ -75,24 +66,8 @@ class OutgoingMessageHandler(Delegating):
         """Called when the receiver has given a message back, released or modified."""
         self._forward("on_released", event)
 
-    def on_delivery_updated(self, event: Any) -> None:
-        """Called for each change that the receiver makes, after the callback for an outcome."""
-        # Written out, not through _forward: this runs for each message.
-        delegate = self.delegate
-        if delegate is not None:
-            bound = getattr(delegate, "on_delivery_updated", None)
-            if bound:
-                bound(event)
-            else:
-                self._forward("on_delivery_updated", event)
+    on_delivery_updated = forwarding(
+        "on_delivery_updated", "Called for each change that the receiver makes, after the callback for an outcome."
+    )
 
-    def on_settled(self, event: Any) -> None:
-        """Called when the receiver has settled a message, whatever its outcome."""
-        # Written out, not through _forward: this runs for each message.
-        delegate = self.delegate
-        if delegate is not None:
-            bound = getattr(delegate, "on_settled", None)
-            if bound:
-                bound(event)
-            else:
-                self._forward("on_settled", event)
+    on_settled = forwarding("on_settled", "Called when the receiver has settled a message, whatever its outcome.")

@@ -241,12 +241,6 @@ def _ahead(number: int, other: int) -> int:
     return distance if distance < _HALF else distance - (1 << 32)
 
 
-def _queue(connection: Connection, sender: Sender) -> None:
-    if sender._outgoing and not sender._sending:
-        sender._sending = True
-        connection._senders.append(sender)
-
-
 def _flow_to_sender(link: Sender, delivery_count: int | None, link_credit: int | None, drain: bool) -> None:
     if link_credit is not None:
         # 2.6.7; before its attach was seen the receiver does not know our delivery-count, which starts at 0
@@ -254,7 +248,7 @@ def _flow_to_sender(link: Sender, delivery_count: int | None, link_credit: int |
         link.credit += credit - link._link_credit
         link._link_credit = credit
     link._drain_mode = drain
-    _queue(link.connection, link)
+    link._queue()
 
 
 def _flow_to_receiver(link: Receiver, delivery_count: int | None, available: int | None) -> None:

@@ -251,9 +251,8 @@ def _attach(transport: Transport, link: Link) -> None:
             None if coordinator else link._sent_properties,
         ),
     )
-    if link.is_sender and link._outgoing and not link._sending:  # type: ignore[attr-defined]
-        link._sending = True  # type: ignore[attr-defined]
-        link.connection._senders.append(link)  # type: ignore[arg-type]
+    if isinstance(link, Sender):
+        link._queue()
 
 
 def _flow_receiver(transport: Transport, link: Receiver) -> None:

@@ -10,10 +10,10 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from struct import Struct
 from typing import TYPE_CHECKING
 
 from proton.codec.text import trace_performative
+from proton.transport.outbound import FRAME_HEADER
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -23,7 +23,6 @@ TRACE_RAW = 1
 TRACE_FRM = 2
 TRACE_DRV = 4
 
-FRAME_HEADER = Struct(">IBBH")  # size, data offset, type, channel (2.3.1)
 _MOST = 1023  # characters of a line; a large message must not fill the log
 _TRUE = ("1", "true", "yes", "on")
 _ON_FOR = {"PN_TRACE_RAW": TRACE_RAW, "PN_TRACE_FRM": TRACE_FRM, "PN_TRACE_DRV": TRACE_DRV}

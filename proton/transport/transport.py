@@ -140,7 +140,6 @@ class Transport:
         self._ticked_in = self._ticked_out = 0  # as they were when a deadline was last moved
         self._dead_at = 0.0  # local idle timeout; 0 when the count has not started
         self._keepalive_at = 0.0
-        self._timed_out = False
         self._give_up_at = 0.0  # when a failed transport stops trying to send its last words
         self._began = False  # a client was asked for output, or a server has seen a header: time counts from then on
         self._amqp_began = False  # the AMQP layer exists
@@ -556,8 +555,7 @@ class Transport:
                 self._dead_at = now + self._idle_timeout_ms / 1000.0
             elif now >= self._dead_at:
                 self._dead_at = now + self._idle_timeout_ms / 1000.0
-                if not self._timed_out and not self._tail_closed:
-                    self._timed_out = True
+                if not self._tail_closed:
                     in_sasl = self._input in (sasl_input, client_sasl_header_input)
                     self._fail(RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired", silent=in_sasl)
                     return self._linger(now)
