@@ -31,6 +31,8 @@ __all__ = ["Message"]
 
 _SND_SETTLED = 1  # sender-settle-mode settled (2.8.2)
 _ONLY_STR = {str}
+_NO_PARTS: list[Any] = []
+_NO_FIELDS: Sequence[Any] = ()
 
 
 # -- sections -----------------------------------------------------------------------------------------------------
@@ -62,6 +64,13 @@ def _section_code(data: bytes, pos: int, limits: DecodeLimits) -> tuple[int, int
     if type(descriptor) is symbol and descriptor in BY_SYMBOL:
         return BY_SYMBOL[descriptor].code, pos
     raise DataException(f"expected a message section, found one described by {descriptor!r:.80}")
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    """The one body that several data or sequence sections make up."""
+    if isinstance(parts[0], bytes):
+        return b"".join(parts)
+    return [value for part in parts for value in part]
 
 
 def _expect(expected: type, value: Any) -> Any:
@@ -219,7 +228,11 @@ class Message:
     #: Application properties: a dict with string keys, or `None` (3.2.5).
     properties: dict[str, Any] | None = None
 
+    #: The message-format of its transfer, 0 for the one of AMQP 1.0 itself; it is no part of the bytes (2.8.11).
+    message_format: int = 0
+
     _inferred = False
+    _parts: Any = None  # the values of several data or sequence sections, which `body` has as one
     _instructions: Any = None
     _annotations: Any = None
     _footer: Any = None
@@ -295,6 +308,35 @@ class Message:
         self._inferred = bool(value)
 
     @property
+    def sections(self) -> list[Any] | None:
+        """The values of the data or sequence sections of the body: bytes, or lists (3.2.6, 3.2.7); None for one value.
+
+        Setting them sets `body`, to all of them joined, and `inferred`. Changing `body` afterwards makes one section.
+
+        :raises TypeError: set to something else than several bytes or several lists.
+        """
+        if not self._inferred or not isinstance(self.body, (bytes, bytearray, memoryview, list, tuple)):
+            return None
+        return list(self._several() or [self.body])
+
+    @sections.setter
+    def sections(self, values: Sequence[Any]) -> None:
+        parts = [bytes(x) if isinstance(x, (bytearray, memoryview)) else x for x in values]
+        kinds = {bytes if isinstance(x, bytes) else list if isinstance(x, (list, tuple)) else None for x in parts}
+        if kinds not in ({bytes}, {list}):
+            raise TypeError(f"sections takes bytes, or lists, one at least, got {values!r:.80}")
+        self._parts = parts
+        self.body = _joined(parts)
+        self._inferred = True
+
+    def _several(self) -> list[Any] | None:
+        """The values of several sections, unless the body was changed since they were set."""
+        parts = self._parts
+        if parts is None or len(parts) < 2 or self.body != _joined(parts):
+            return None
+        return parts  # type: ignore[no-any-return]
+
+    @property
     def ttl(self) -> float:
         """How long the message is of use, in seconds from its sending; 0.0 for no limit."""
         fields = self._header
@@ -313,6 +355,8 @@ class Message:
         self._inferred = False
         self._instructions = self._annotations = self._footer = None
         self._header = self._fields = ()
+        self._parts = None
+        self.message_format = 0
 
     # -- bytes
 
@@ -346,6 +390,11 @@ class Message:
                     prefix = b"\x00\x53\x75"
                 elif encoder is encode_list:
                     prefix = b"\x00\x53\x76"
+                if self._parts is not None:
+                    *before, body = self._several() or [body]
+                    for part in before:
+                        out.append(prefix)
+                        encoder(out, part)
             out.append(prefix)
             encoder(out, body)
             if self._footer is not None:
@@ -365,12 +414,11 @@ class Message:
         """
         if type(data) is not bytes:
             data = bytes(memoryview(data))
-        header: Sequence[Any] = ()
-        fields: Sequence[Any] = ()
+        header = fields = _NO_FIELDS
         instructions = annotations = properties = footer = body = None
         kind = code = start = pos = 0
-        chunks: list[bytes] = []
-        sequence: list[Any] = []
+        chunks: list[Any] = []
+        sequences: list[Any] = []
         size = len(data)
         try:
             while pos < size:
@@ -394,7 +442,7 @@ class Message:
                     chunks.append(_expect(bytes, value) or b"")
                 elif code == 0x76:
                     kind = code
-                    sequence += _expect(list, value) or ()
+                    sequences.append(_expect(list, value) or [])
                 elif code == 0x74:
                     properties = _expect(dict, value)
                 elif code == 0x72:
@@ -408,10 +456,11 @@ class Message:
         except DECODE_ERRORS as error:
             self.clear()
             raise _fault(error, code, start) from error
-        if kind == 0x75:
-            body = b"".join(chunks)
-        elif kind == 0x76:
-            body = sequence
+        several = chunks if kind == 0x75 else sequences if kind == 0x76 else _NO_PARTS
+        if several:
+            body = several[0] if len(several) == 1 else _joined(several)
+        if len(several) > 1 or self._parts is not None:
+            self._parts = several
         self.body, self.properties = body, properties
         self._inferred = kind == 0x75 or kind == 0x76
         self._instructions, self._annotations, self._footer = instructions, annotations, footer
@@ -425,8 +474,11 @@ class Message:
         :param sender: the link; it settles the delivery at once when its `snd_settle_mode` says so.
         :param tag: the delivery tag, `bytes` or `str`; one is made when it is empty.
         """
+        encoded = self.encode()
         delivery = sender.delivery(tag or sender.delivery_tag())
-        sender.stream(self.encode())
+        if self.message_format:
+            delivery.message_format = self.message_format
+        sender.stream(encoded)
         sender.advance()
         if sender.snd_settle_mode == _SND_SETTLED:
             delivery.settle()
@@ -452,6 +504,7 @@ class Message:
         if link.remote_snd_settle_mode == _SND_SETTLED:
             delivery.settle()
         self.decode(encoded)
+        self.message_format = delivery.message_format
         return delivery
 
     def __repr__(self) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from proton.codec.types import PropertyDict, SymbolList
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import LOCAL_UNINIT, Endpoint, matches
 from proton.endpoints.events import Collector, Event, EventType
@@ -66,20 +65,13 @@ class Connection(Endpoint):
         self._user: str | None = None
         self._authorization: str | None = None
         self._password: str | None = None
-        self._offered_capabilities: SymbolList | None = None
-        self._desired_capabilities: SymbolList | None = None
-        self._properties: Any = None
-        self._sent_fields: tuple[Any, Any, Any] = (None, None, None)  # as they were when open was called
         #: where the connection leads to, a `Url` or None
         self.url: Any = None
 
         # From the peer's open; None before it and after unbinding.
-        #: the peer's container-id, the host name it asked for, its capabilities (`SymbolList`), its properties (dict)
+        #: the peer's container-id, and the host name that it asked for
         self.remote_container: str | None = None
         self.remote_hostname: str | None = None
-        self.remote_offered_capabilities: SymbolList | None = None
-        self.remote_desired_capabilities: SymbolList | None = None
-        self.remote_properties: dict[Any, Any] | None = None
 
         self._collector: Collector = _NO_COLLECTOR
         self._first: Endpoint | None = None
@@ -146,41 +138,6 @@ class Connection(Endpoint):
         if password is not None and not isinstance(password, str):
             raise TypeError(f"password takes a str or None, got {type(password)}")  # never the value
         self._password = password
-
-    @property
-    def offered_capabilities(self) -> SymbolList | None:
-        """The capabilities to offer, a `SymbolList` or None; a str or an iterable of str is converted.
-
-        :raises TypeError: an element is no str.
-        """
-        return self._offered_capabilities
-
-    @offered_capabilities.setter
-    def offered_capabilities(self, capabilities: Any) -> None:
-        self._offered_capabilities = SymbolList(capabilities)
-
-    @property
-    def desired_capabilities(self) -> SymbolList | None:
-        """The capabilities to ask for, a `SymbolList` or None; a str or an iterable of str is converted.
-
-        :raises TypeError: an element is no str.
-        """
-        return self._desired_capabilities
-
-    @desired_capabilities.setter
-    def desired_capabilities(self, capabilities: Any) -> None:
-        self._desired_capabilities = SymbolList(capabilities)
-
-    @property
-    def properties(self) -> Any:
-        """The connection properties to send: a dict, or None."""
-        return self._properties
-
-    @properties.setter
-    def properties(self, properties: Any) -> None:
-        if isinstance(properties, dict):
-            properties = PropertyDict(properties, raise_on_error=False)
-        self._properties = properties
 
     @property
     def connected_address(self) -> str | None:
@@ -261,14 +218,6 @@ class Connection(Endpoint):
         for session in list(self._members):
             session.free()
         self._finish_if_done()
-
-    def _prepare_open(self) -> None:
-        properties = self._properties
-        self._sent_fields = (
-            list(self._offered_capabilities) if self._offered_capabilities else None,
-            list(self._desired_capabilities) if self._desired_capabilities else None,
-            dict(properties) if isinstance(properties, dict) else properties,
-        )
 
     def _wired(self) -> bool:
         return self.transport is not None

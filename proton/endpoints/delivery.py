@@ -32,6 +32,13 @@ _TRANSPORT = Event.TRANSPORT
 _EMPTY = DispositionType.EMPTY
 
 
+def check_message_format(message_format: Any) -> None:
+    if not isinstance(message_format, int):
+        raise TypeError(f"message_format takes an int, got {message_format!r}")
+    if not 0 <= message_format <= 0xFFFFFFFF:
+        raise OverflowError(f"message_format takes 0 to 2**32 - 1, got {message_format}")
+
+
 class Delivery:
     """A message being transferred over a link, and its state at both ends (2.6.12).
 
@@ -90,6 +97,22 @@ class Delivery:
     def tag_bytes(self) -> bytes:
         """The delivery tag as it goes over the wire, up to 32 bytes (2.8.7)."""
         return self._tag
+
+    @property
+    def message_format(self) -> int:
+        """The message-format of the transfer: 0 for the format of AMQP 1.0 itself (2.8.11).
+
+        A sender may set it before the first frame is sent.
+
+        :raises TypeError: set to something else than an int.
+        :raises OverflowError: not in 0 to 2**32 - 1.
+        """
+        return self._message_format
+
+    @message_format.setter
+    def message_format(self, message_format: int) -> None:
+        check_message_format(message_format)
+        self._message_format = message_format
 
     @property
     def session(self) -> Session:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from proton.codec.types import PropertyDict, SymbolList
 from proton.endpoints.condition import Condition
 from proton.endpoints.events import Event, EventType
 from proton.endpoints.handler import Handler
@@ -53,6 +54,16 @@ class Endpoint:
 
     #: the connection that this endpoint belongs to; the connection itself for a connection
     connection: Connection
+    #: what the peer offers and wants, `SymbolList` or None, and its properties, a dict or None; as of its open,
+    #: begin or attach (2.7.1, 2.7.2, 2.7.3)
+    remote_offered_capabilities: SymbolList | None = None
+    remote_desired_capabilities: SymbolList | None = None
+    remote_properties: dict[Any, Any] | None = None
+
+    _offered_capabilities: SymbolList | None = None
+    _desired_capabilities: SymbolList | None = None
+    _properties: Any = None
+    _sent_fields: tuple[Any, Any, Any] = (None, None, None)  # these three as they were when open was called
 
     # The event types of each kind of endpoint; set by the subclasses.
     _local_open_event: ClassVar[EventType]
@@ -99,6 +110,45 @@ class Endpoint:
         """The transport that the connection is bound to, or None."""
         return self.connection.transport
 
+    @property
+    def offered_capabilities(self) -> SymbolList | None:
+        """The capabilities to offer, a `SymbolList` or None; a str or an iterable of str is converted.
+
+        Sent when this end is opened (2.7.1, 2.7.2, 2.7.3).
+
+        :raises TypeError: an element is no str.
+        """
+        return self._offered_capabilities
+
+    @offered_capabilities.setter
+    def offered_capabilities(self, capabilities: Any) -> None:
+        self._offered_capabilities = SymbolList(capabilities)
+
+    @property
+    def desired_capabilities(self) -> SymbolList | None:
+        """The capabilities to ask for, a `SymbolList` or None; a str or an iterable of str is converted.
+
+        Sent when this end is opened (2.7.1, 2.7.2, 2.7.3).
+
+        :raises TypeError: an element is no str.
+        """
+        return self._desired_capabilities
+
+    @desired_capabilities.setter
+    def desired_capabilities(self, capabilities: Any) -> None:
+        self._desired_capabilities = SymbolList(capabilities)
+
+    @property
+    def properties(self) -> Any:
+        """The properties to send when this end is opened: a dict with symbol keys, or None (2.7.1, 2.7.2, 2.7.3)."""
+        return self._properties
+
+    @properties.setter
+    def properties(self, properties: Any) -> None:
+        if isinstance(properties, dict):
+            properties = PropertyDict(properties, raise_on_error=False)
+        self._properties = properties
+
     def open(self) -> None:
         """Open this end; the frame is sent when the transport is next asked for output.
 
@@ -130,6 +180,12 @@ class Endpoint:
 
     def _prepare_open(self) -> None:
         """Takes copies of what the opening frame will carry, so that later changes have no effect."""
+        properties = self._properties
+        self._sent_fields = (
+            list(self._offered_capabilities) if self._offered_capabilities else None,
+            list(self._desired_capabilities) if self._desired_capabilities else None,
+            dict(properties) if isinstance(properties, dict) else properties,
+        )
 
     def _remote_opened(self) -> None:
         self.state = self.state & LOCAL_MASK | REMOTE_ACTIVE

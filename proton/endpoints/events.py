@@ -134,6 +134,7 @@ class Event(EventBase):
     SELECTABLE_EXPIRED: ClassVar[EventType]
     SELECTABLE_ERROR: ClassVar[EventType]
     SELECTABLE_FINAL: ClassVar[EventType]
+    LINK_FLOW_PROPERTIES: ClassVar[EventType]
 
     def __init__(self, type: EventType, context: Any) -> None:
         self.type = type
@@ -341,6 +342,7 @@ _EXTENDED = (
     "selectable_expired",
     "selectable_error",
     "selectable_final",
+    "link_flow_properties",
 )
 
 
@@ -351,6 +353,7 @@ def _define_types() -> None:
         setattr(Event, name, core)
     for extended in _EXTENDED:
         setattr(Event, extended.upper(), EventType(extended))
+    Event.LINK_FLOW_PROPERTIES.event_class = _LinkEvent
 
 
 _define_types()

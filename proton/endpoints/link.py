@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.codec.types import PropertyDict
-from proton.endpoints.delivery import Delivery
-from proton.endpoints.endpoint import Endpoint, matches
+from proton.endpoints.delivery import Delivery, check_message_format
+from proton.endpoints.endpoint import LOCAL_ACTIVE, Endpoint, matches
 from proton.endpoints.events import Event
 from proton.endpoints.terminus import Terminus
 from proton.exceptions import LinkException
@@ -54,6 +54,10 @@ class Link(Endpoint):
 
     is_sender = False
     is_receiver = False
+    #: the link state properties of the last flow that had some, a dict or None; `Event.LINK_FLOW_PROPERTIES` tells
+    #: of new ones (2.7.4)
+    remote_flow_properties: dict[Any, Any] | None = None
+    _flow_properties: Any = None
 
     def __init__(self, session: Session, name: str | None) -> None:
         Endpoint.__init__(self)
@@ -75,9 +79,6 @@ class Link(Endpoint):
         self._max_message_size = 0
         #: the largest message in bytes that the peer takes, 0 for no limit
         self.remote_max_message_size = 0
-        self._properties: Any = None
-        #: the link properties that the peer sent, a dict or None
-        self.remote_properties: dict[Any, Any] | None = None
         #: messages that may be sent, or that the peer may send and that were not advanced past
         self.credit = 0
         #: deliveries completed but not sent, or received but not advanced past
@@ -88,7 +89,6 @@ class Link(Endpoint):
         self.current: Delivery | None = None
         self._unsettled: dict[Delivery, None] = {}
         self._drain_mode = False
-        self._sent_properties: Any = None  # as they were when open was called
 
         self._predecessor: Link | None = None  # had the same name: its detach goes before our attach
         self._handle: int | None = None  # ours, while attached
@@ -119,15 +119,21 @@ class Link(Endpoint):
         self._max_message_size = size
 
     @property
-    def properties(self) -> Any:
-        """The link properties to send with the attach: a dict with symbol keys, or None."""
-        return self._properties
+    def flow_properties(self) -> Any:
+        """The link state properties to send with each flow, a dict with symbol keys, or None (2.7.4).
 
-    @properties.setter
-    def properties(self, properties: Any) -> None:
+        Setting them has a flow written when the transport is next asked for output.
+        """
+        return self._flow_properties
+
+    @flow_properties.setter
+    def flow_properties(self, properties: Any) -> None:
         if isinstance(properties, dict):
             properties = PropertyDict(properties, raise_on_error=False)
-        self._properties = properties
+        self._flow_properties = properties
+        if properties is not None and self.state & LOCAL_ACTIVE:
+            self._flow_due = True
+            self._mark()
 
     @property
     def unsettled(self) -> int:
@@ -203,10 +209,6 @@ class Link(Endpoint):
             pass
         self.connection._unlist(self)
         self._finish_if_done()
-
-    def _prepare_open(self) -> None:
-        properties = self._properties
-        self._sent_properties = dict(properties) if isinstance(properties, dict) else properties
 
     def _wired(self) -> bool:
         return self._handle is not None or self._remote_handle is not None
@@ -292,6 +294,9 @@ class Sender(Link):
             return self.stream(obj)
         # What Message.send does through the public methods, in one go: it costs half as many calls.
         data = obj.encode()
+        message_format = obj.message_format
+        if message_format:
+            check_message_format(message_format)
         if tag or self.tag_generator is not None:
             tag = _tag_bytes(tag or self.delivery_tag())
         if self.remote_max_message_size and len(data) > self.remote_max_message_size:
@@ -305,6 +310,8 @@ class Sender(Link):
         delivery._chunks.append(data)
         delivery._size = size = len(data)
         delivery.partial = False
+        if message_format:
+            delivery._message_format = message_format
         connection = self.connection
         connection._sequence = delivery._sequence = connection._sequence + 1
         self.session.outgoing_bytes += size
@@ -484,8 +491,9 @@ class Receiver(Link):
             raise LinkException("[-11]: the sender has aborted the delivery")
         if not delivery._size:
             return b"" if delivery.partial else None
+        frames = len(delivery._chunks)
         data = delivery._take_up_to(limit)
-        self.session._read(len(data), self)
+        self.session._read(len(data), self, frames - len(delivery._chunks))
         return data
 
     def advance(self) -> bool:
@@ -499,8 +507,9 @@ class Receiver(Link):
         delivery._advanced = True
         size = delivery._size
         if size:
+            frames = len(delivery._chunks)
             delivery._take()
-            self.session._read(size, self)
+            self.session._read(size, self, frames)
         self.current = self._waiting.popleft() if self._waiting else None
         self.credit -= 1
         self.queued -= 1
@@ -513,6 +522,7 @@ class Receiver(Link):
             raise LinkException("[-5]: expected a current delivery, got none")
         size = delivery._size
         chunks = delivery._chunks
+        frames = len(chunks)
         # One frame, nothing of it read: what _take would find out.
         if len(chunks) == 1 and not delivery._offset:
             data = chunks[0]
@@ -522,8 +532,8 @@ class Receiver(Link):
             data = delivery._take()
         delivery._advanced = True
         session = self.session
-        if session._incoming_window < session._low_water:
-            session._read(size, self)
+        if session._incoming_window < session._low_water or session._window_limit:
+            session._read(size, self, frames)
         else:
             session.incoming_bytes -= size
             self.connection._buffered_bytes -= size
@@ -541,7 +551,8 @@ class Receiver(Link):
         self._arriving = None
         if arriving is not None and not arriving._settled:
             # The rest cannot come any more: the same to the application as if the sender had given it up.
-            self.session._read(len(arriving._take()), self)
+            frames = len(arriving._chunks)
+            self.session._read(len(arriving._take()), self, frames)
             arriving.partial = False
             arriving.aborted = arriving.settled = arriving.updated = True
             self.connection._collector.emit(Event.DELIVERY, arriving)

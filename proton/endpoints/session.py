@@ -1,8 +1,9 @@
 """`Session`: the flow of transfer frames in both directions, delivery-ids, and the handles of its links (2.5).
 
-Windows count frames, capacities count bytes. `incoming_capacity` 0 leaves the incoming window unmanaged: it is
-announced as large as a number can be. A managed window is `(capacity - unread bytes) // frame size`, and a new
-flow is due when the window has fallen below half the capacity and reading has made room again.
+Windows count frames, capacities count bytes. Without `incoming_capacity` and `incoming_window` the window is
+unmanaged: it is announced as large as a number can be. A managed one is `(capacity - unread bytes) // frame size`,
+or `incoming_window - unread frames`, whichever is less, and a new flow is due when what the peer may still send has
+fallen below the low-water mark and reading has made room again.
 Ids of the wire are 32-bit serial numbers (2.8.10): always masked, compared by their difference.
 """
 
@@ -46,6 +47,12 @@ class Numbers:
         heapq.heappush(self._returned, number)
 
 
+def _check_frames(name: str, frames: int) -> int:
+    if not 0 <= frames <= UNMANAGED_WINDOW:
+        raise OverflowError(f"{name} takes 0 to 2**31 - 1 frames, got {frames}")
+    return int(frames)
+
+
 class Session(Endpoint):
     """A two-way conversation over a connection, in which links live (2.5). Made by `Connection.session`."""
 
@@ -62,6 +69,9 @@ class Session(Endpoint):
         self.incoming_bytes = 0
         self.outgoing_bytes = 0
         self._incoming_capacity = 0
+        self._window_limit = 0  # frames, 0 where the program has not set it
+        self._low_water_limit = 0  # as set, in frames
+        self._unread_frames = 0  # counted where the window is set in frames
         #: transfer frames that we say we could send; announced, never enforced
         self.outgoing_window = UNMANAGED_WINDOW
 
@@ -84,6 +94,7 @@ class Session(Endpoint):
         self._next_outgoing_id = 0
         self._next_incoming_id = 0
         self._incoming_window = 0  # transfer frames that the peer may still send
+        self._window_end = 0  # the transfer-id that no window granted so far reaches
         self._low_water = 1
         self._remote_incoming_window = 0  # transfer frames that we may still send
         self._next_delivery_id = 0
@@ -108,6 +119,38 @@ class Session(Endpoint):
         if capacity < 0:
             raise OverflowError(f"incoming_capacity takes 0 or more bytes, got {capacity}")
         self._incoming_capacity = capacity
+        self._announce_window()
+
+    @property
+    def incoming_window(self) -> int:
+        """Transfer frames that the peer may send ahead of what is read, over all links (2.5.6); 0 leaves it unlimited.
+
+        Beside `incoming_capacity`, which counts bytes; where both are set the smaller window is announced. To be set
+        before frames come: those that have come before are not counted.
+
+        :raises OverflowError: not in 0 to 2**31 - 1.
+        """
+        return self._window_limit
+
+    @incoming_window.setter
+    def incoming_window(self, frames: int) -> None:
+        self._window_limit = _check_frames("incoming_window", frames)
+        self._announce_window()
+
+    @property
+    def incoming_window_low_water(self) -> int:
+        """Transfer frames: when the peer may send fewer than these, a flow opens the window again; 0 for half of it.
+
+        :raises OverflowError: not in 0 to 2**31 - 1.
+        """
+        return self._low_water_limit
+
+    @incoming_window_low_water.setter
+    def incoming_window_low_water(self, frames: int) -> None:
+        self._low_water_limit = _check_frames("incoming_window_low_water", frames)
+        self._announce_window()
+
+    def _announce_window(self) -> None:
         if self.connection.transport is not None and self._channel is not None:
             self._flow_due = True
             self.connection._schedule(self)
@@ -175,15 +218,31 @@ class Session(Endpoint):
     def _window(self) -> int:
         """The incoming window to announce, in frames."""
         frame_size = self.connection.transport.max_frame_size if self.connection.transport is not None else 0
-        if not self._incoming_capacity or not frame_size:
+        limit = window = self._window_limit or UNMANAGED_WINDOW
+        if self._window_limit:
+            window -= self._unread_frames
+        if self._incoming_capacity and frame_size:
+            limit = min(limit, self._incoming_capacity // frame_size)
+            window = min(window, (self._incoming_capacity - self.incoming_bytes) // frame_size)
+        if limit == UNMANAGED_WINDOW:
             self._low_water = 1
-            return UNMANAGED_WINDOW
-        self._low_water = max(1, self._incoming_capacity // frame_size // 2)
-        return max(0, (self._incoming_capacity - self.incoming_bytes) // frame_size)
+        else:
+            self._low_water = min(self._low_water_limit or limit // 2, limit) or 1
+        return max(0, window)
 
-    def _read(self, size: int, link: Link) -> None:
-        """The application has read, or dropped, this many bytes that came over a link."""
+    def _grant_window(self) -> int:
+        """The window to write into a frame now; the peer holds us to every one that it has seen."""
+        window = self._incoming_window = self._window()
+        end = self._next_incoming_id + window & 0xFFFFFFFF
+        if end - self._window_end & 0xFFFFFFFF < 0x80000000:
+            self._window_end = end
+        return window
+
+    def _read(self, size: int, link: Link, frames: int = 0) -> None:
+        """The application has read, or dropped, this many bytes, the last ones of `frames`, that came over a link."""
         self.incoming_bytes -= size
+        if self._window_limit:
+            self._unread_frames = max(0, self._unread_frames - frames)
         self.connection._buffered_bytes -= size
         if self._incoming_window < self._low_water and self._renew_window(link):
             transport = self.connection.transport

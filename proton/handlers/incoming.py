@@ -90,6 +90,8 @@ def recv_msg(delivery: Delivery) -> Message:
     limits = DEFAULT_LIMITS if transport is None else transport.decode_limits
     message = Message()
     message.decode(link._read_current(), limits)  # type: ignore[attr-defined]
+    if delivery._message_format:
+        message.message_format = delivery._message_format
     return message
 
 

@@ -141,7 +141,8 @@ def _schedule_closing(connection: Connection) -> None:
 
 def on_begin(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
     connection = _bound(transport)
-    remote_channel, next_outgoing_id, incoming_window, _, handle_max = _checked(BEGIN, fields)[:5]
+    checked = _checked(BEGIN, fields)
+    remote_channel, next_outgoing_id, incoming_window, _, handle_max, offered, desired, properties = checked
     if channel > transport.channel_max:
         raise ProtocolViolation(
             FRAMING_ERROR, f"remote channel {channel} is above negotiated channel_max {transport.channel_max}."
@@ -159,10 +160,14 @@ def on_begin(transport: Transport, channel: int, fields: list[Any], payload: byt
         session = known
     transport._remote_channels[channel] = session
     session._remote_channel = channel
+    session._window_end = session._window_end + next_outgoing_id & _SERIAL  # it was counted from 0 before
     session._next_incoming_id = next_outgoing_id
     session._remote_incoming_window = incoming_window
     if handle_max is not None:
         session._handle_max = min(handle_max, HANDLE_MAX)
+    session.remote_offered_capabilities = _symbols(offered)
+    session.remote_desired_capabilities = _symbols(desired)
+    session.remote_properties = properties
     session._remote_opened()
     if session.state & LOCAL_CLOSED:
         connection._schedule(session)
@@ -196,6 +201,7 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
     if rcv_settle_mode is not None:
         link.remote_rcv_settle_mode = rcv_settle_mode
     link.remote_max_message_size = max_message_size or 0
+    link.remote_offered_capabilities, link.remote_desired_capabilities = _symbols(checked[11]), _symbols(checked[12])
     link.remote_properties = checked[13]
     if not peer_receives:
         link._delivery_count = initial_delivery_count or 0
@@ -232,6 +238,9 @@ def on_flow(transport: Transport, channel: int, fields: list[Any], payload: byte
     if echo:
         link._flow_due = True
         connection._schedule(link)
+    if checked[10] is not None:
+        link.remote_flow_properties = checked[10]
+        connection._collector.emit(Event.LINK_FLOW_PROPERTIES, link)
     connection._collector.emit(_LINK_FLOW, link)
 
 
@@ -268,7 +277,8 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
     if session is None or session._violated:
         _session(transport, channel)
         return
-    if session._incoming_window <= 0:
+    if session._incoming_window <= 0 and session._next_incoming_id - session._window_end & _SERIAL < _HALF:
+        # A window that was made smaller may still be used by what was on its way; more than was ever given may not.
         raise EndpointViolation(session, WINDOW_VIOLATION, "incoming session window exceeded")
     session._incoming_window -= 1
     session._next_incoming_id = session._next_incoming_id + 1 & _SERIAL
@@ -317,6 +327,7 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         buffered = link.connection._buffered_bytes + size
         if (
             link._max_message_size
+            or transport.max_message_size
             or delivery._advanced
             or delivery._settled
             or buffered > (transport.max_buffered_delivery_bytes or buffered)
@@ -327,12 +338,10 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
             delivery._chunks.append(payload)
             delivery._size += size
             session.incoming_bytes += size
+            if session._window_limit:
+                session._unread_frames += 1
     if aborted:
-        dropped = len(delivery._take())
-        session.incoming_bytes -= dropped
-        link.connection._buffered_bytes -= dropped
-        delivery.aborted = delivery.settled = delivery.updated = True
-        session._incoming.pop(delivery._id, None)
+        _drop_aborted(session, delivery)
         more = False
     if more:
         link._arriving = delivery  # type: ignore[attr-defined]
@@ -351,6 +360,17 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
             collector.emit(_DELIVERY, delivery)
     if session._incoming_window < session._low_water:
         session._renew_window(link)
+
+
+def _drop_aborted(session: Session, delivery: Delivery) -> None:
+    """The sender has given the delivery up: what has come of it counts no longer (2.7.5)."""
+    if session._window_limit:
+        session._unread_frames -= len(delivery._chunks)
+    dropped = len(delivery._take())
+    session.incoming_bytes -= dropped
+    session.connection._buffered_bytes -= dropped
+    delivery.aborted = delivery.settled = delivery.updated = True
+    session._incoming.pop(delivery._id, None)  # type: ignore[arg-type]
 
 
 _NO_FIELDS = [None] * 11
@@ -414,11 +434,12 @@ def _later_frame(session: Session, delivery: Delivery, number: Any, settled: Any
 def _check_payload(transport: Transport, link: Receiver, delivery: Delivery, size: int) -> None:
     """Holds a part of a message against the limits of its link and of the connection."""
     delivery._received += size
-    if link._max_message_size and delivery._received > link._max_message_size:
+    most = link._max_message_size or transport.max_message_size
+    if most and delivery._received > most:
         raise EndpointViolation(
             link,
             MESSAGE_SIZE_EXCEEDED,
-            f"expected messages of {link._max_message_size} bytes at most, got {delivery._received} bytes of one",
+            f"expected messages of {most} bytes at most, got {delivery._received} bytes of one",
         )
     limit = transport.max_buffered_delivery_bytes
     buffered = link.connection._buffered_bytes

@@ -186,7 +186,7 @@ def _begin(transport: Transport, session: Session) -> None:
     channel = session._channel = connection._channels.take()
     connection._local_channels[channel] = session
     session._was_begun = True
-    session._incoming_window = session._window()
+    offered, desired, properties = session._sent_fields
     write_frame(
         transport,
         channel,
@@ -194,9 +194,12 @@ def _begin(transport: Transport, session: Session) -> None:
         (
             session._remote_channel,
             session._next_outgoing_id,
-            session._incoming_window,
+            session._grant_window(),
             session.outgoing_window,
             HANDLE_MAX,
+            offered,
+            desired,
+            properties,
         ),
     )
     for link in session._members:
@@ -230,6 +233,8 @@ def _attach(transport: Transport, link: Link) -> None:
     link._was_attached = True
     session._attached[handle] = link
     coordinator = link.target.type == Terminus.COORDINATOR
+    offered, desired, properties = link._sent_fields
+    most = link._max_message_size or (transport.max_message_size if link.is_receiver else 0)
     write_frame(
         transport,
         session._channel,
@@ -245,10 +250,10 @@ def _attach(transport: Transport, link: Link) -> None:
             None,
             None,
             link._delivery_count if link.is_sender else 0,
-            None if coordinator else link._max_message_size,
-            None,
-            None,
-            None if coordinator else link._sent_properties,
+            None if coordinator else most,
+            offered,
+            desired,
+            None if coordinator else properties,
         ),
     )
     if isinstance(link, Sender):
@@ -267,7 +272,7 @@ def _flow_receiver(transport: Transport, link: Receiver) -> None:
 
 
 def write_flow(transport: Transport, session: Session, link: Link | None) -> None:
-    window = session._incoming_window = session._window()
+    window = session._grant_window()
     session._flow_due = False
     fields: list[Any] = [
         session._next_incoming_id if session._remote_channel is not None else None,
@@ -288,6 +293,8 @@ def write_flow(transport: Transport, session: Session, link: Link | None) -> Non
         # A receiver cannot know the count before it has seen the sender's attach, and must leave it out (2.7.4).
         known = link.is_sender or link._remote_handle is not None
         fields += [link._handle, link._delivery_count if known else None, credit, available, link._drain_mode]
+        if link._flow_properties is not None:
+            fields += [None, link._flow_properties]
     write_frame(transport, session._channel or 0, FLOW, fields)
 
 
@@ -366,7 +373,13 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
         wrote = True
         tag = delivery._tag
         # 60: the frame header and every field at its longest, but for the tag
-        if delivery.partial or delivery._id is not None or delivery.local_state or size + len(tag) + 60 > frame_size:
+        if (
+            delivery.partial
+            or delivery._id is not None
+            or delivery.local_state
+            or delivery._message_format
+            or size + len(tag) + 60 > frame_size
+        ):
             if not _write_in_parts(transport, link, delivery):
                 break
             continue

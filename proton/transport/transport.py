@@ -97,6 +97,8 @@ class Transport:
         self.encrypted = False
         #: bytes of messages received and not yet read, over the whole connection, before it is closed; 0: no limit
         self.max_buffered_delivery_bytes = _MAX_BUFFERED
+        #: bytes of one message at most on receivers that set no `max_message_size` of their own; 0: no limit (2.7.3)
+        self.max_message_size = 0
         #: bounds on the depth and the number of elements of received values
         self.decode_limits: DecodeLimits = DEFAULT_LIMITS
         #: the highest channel that the peer's open allows

@@ -14,6 +14,8 @@ ENCODED = bytes.fromhex("005377a10178")
 
 
 class FakeDelivery:
+    message_format = 0
+
     def __init__(self, tag: Any = None, data: bytes = b"", partial: bool = False) -> None:
         self.tag, self.data, self.partial = tag, data, partial
         self.settled = False
