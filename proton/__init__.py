@@ -50,7 +50,9 @@ from proton.endpoints.disposition import (
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.events import Collector, Event, EventType
 from proton.endpoints.handler import Handler
-from proton.endpoints.link import Link, Receiver, Sender
+from proton.endpoints.link import Link
+from proton.endpoints.receiver import Receiver
+from proton.endpoints.sender import Sender
 from proton.endpoints.session import Session
 from proton.endpoints.terminus import Terminus
 from proton.exceptions import (

@@ -25,7 +25,8 @@ from proton.exceptions import DataException, MessageException
 
 if TYPE_CHECKING:
     from proton.endpoints.delivery import Delivery
-    from proton.endpoints.link import Receiver, Sender
+    from proton.endpoints.receiver import Receiver
+    from proton.endpoints.sender import Sender
 
 __all__ = ["Message"]
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import LOCAL_UNINIT, Endpoint, matches
 from proton.endpoints.events import Collector, Event, EventType
-from proton.endpoints.link import Link, Sender
+from proton.endpoints.link import Link
+from proton.endpoints.sender import Sender
 from proton.endpoints.session import Numbers, Session
 
 if TYPE_CHECKING:

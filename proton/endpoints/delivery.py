@@ -75,6 +75,8 @@ class Delivery:
     _received = 0  # bytes of the message that have come, read or not
     _offset = 0  # bytes of the first chunk that are sent or read already
     _message_format = 0
+    _kept: list[bytes] | None = None  # all its bytes, on a recoverable sender
+    _resuming = False  # it was suspended with an earlier link, and goes on with this one
     _local: LocalDisposition | None = None
     _remote_value: Any = None  # the value of the state that the peer sent
     _work_next: Delivery | None = None  # as of the last look at Connection.work_head

@@ -127,6 +127,7 @@ class RemoteDisposition(Disposition):
     def __init__(self, state: DispositionType | int, value: Any) -> None:
         set_field = self.__dict__.__setitem__
         set_field("type", state)
+        set_field("_value", value)
         if state not in _STATE_COMPOSITES:
             set_field("data", None if value == [] else value)
         elif state == DispositionType.RECEIVED:
@@ -145,6 +146,8 @@ class RemoteDisposition(Disposition):
             set_field("id", value[0])
             set_field("data", value)
             set_field("outcome_type", decode_state(value[1])[0])
+
+    _value: Any
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{name} attribute is read-only")

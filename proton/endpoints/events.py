@@ -17,7 +17,9 @@ from proton.endpoints.handler import dispatch
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
     from proton.endpoints.delivery import Delivery
-    from proton.endpoints.link import Link, Receiver, Sender
+    from proton.endpoints.link import Link
+    from proton.endpoints.receiver import Receiver
+    from proton.endpoints.sender import Sender
     from proton.endpoints.session import Session
     from proton.transport.transport import Transport
 

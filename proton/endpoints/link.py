@@ -1,4 +1,4 @@
-"""`Link`, `Sender` and `Receiver`: credit, drain, and the delivery that is current (2.6).
+"""`Link`: what senders and receivers have in common: termini, credit, and the delivery that is current (2.6).
 
 Two counts of credit, never mixed up:
 * `credit` is the application's view. A sender's falls when a delivery is completed (below zero while
@@ -15,22 +15,22 @@ A receiver keeps what is not yet advanced past in `current` and, behind it, `_wa
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 from proton.codec.types import PropertyDict
-from proton.endpoints.delivery import Delivery, check_message_format
+from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import LOCAL_ACTIVE, Endpoint, matches
 from proton.endpoints.events import Event
+from proton.endpoints.recovery import take_over
 from proton.endpoints.terminus import Terminus
 from proton.exceptions import LinkException
-from proton.message import Message
 
 if TYPE_CHECKING:
+    from proton.endpoints.disposition import RemoteDisposition
     from proton.endpoints.session import Session
 
-__all__ = ["Link", "Sender", "Receiver"]
+__all__ = ["Link"]
 
 _TRANSPORT = Event.TRANSPORT
 _MAX_TAG = 32  # 2.8.7
@@ -58,6 +58,17 @@ class Link(Endpoint):
     #: of new ones (2.7.4)
     remote_flow_properties: dict[Any, Any] | None = None
     _flow_properties: Any = None
+    #: whether the unsettled deliveries are to be recovered when the link is attached again after its connection was
+    #: lost; a sender then keeps the bytes of what is not settled (2.6.13)
+    recoverable = False
+    #: what the peer's attach says of its unsettled deliveries: by tag a `RemoteDisposition`, whose type is 0 where it
+    #: has no state; None where it says nothing (2.7.3)
+    remote_unsettled: dict[bytes, RemoteDisposition] | None = None
+    #: whether what was told, by this end and by the peer, is incomplete because the attach had no room for more
+    incomplete_unsettled = False
+    remote_incomplete_unsettled = False
+    _recovering = False  # the attach is to tell of unsettled deliveries
+    _resuming_only = False  # a map was incomplete: nothing but resumed deliveries may be transferred
 
     def __init__(self, session: Session, name: str | None) -> None:
         Endpoint.__init__(self)
@@ -178,7 +189,7 @@ class Link(Endpoint):
         :raises TypeError: not str or bytes.
         :raises LinkException: the tag is too long (2.8.7).
         """
-        delivery = Delivery(self, _tag_bytes(tag))
+        delivery = Delivery(self, tag_bytes(tag))
         self._unsettled[delivery] = None
         return delivery
 
@@ -191,12 +202,40 @@ class Link(Endpoint):
         raise NotImplementedError
 
     def detach(self) -> None:
-        """Detach the link without closing it: the peer keeps its terminus (2.6.3). Only the first call acts."""
+        """Detach the link without closing it: the peer keeps its terminus (2.6.3). Only the first call acts.
+
+        A new link of the same name can `recover` it.
+        """
         if self._detached:
             return
         self._detached = True
         self.connection._collector.emit(Event.LINK_LOCAL_DETACH, self)
         self._mark()
+
+    def recover(self, previous: Link | None = None) -> None:
+        """Go on with the deliveries that an earlier link has not settled (2.6.13). To be called before `open`.
+
+        Both ends tell in their attach what they have not settled. `Event.DELIVERY` then comes for each delivery with
+        news: the outcome that the peer has come to, or `settled` without one for what the peer does not know, which
+        may be sent again. What both ends know is resumed, with its bytes if the peer needs them and `recoverable`
+        was set on the sender.
+
+        :param previous: a link with the same name and direction that was detached, or whose connection is lost; it
+            has no deliveries afterwards. None for this link itself, when its connection gets another transport.
+        :raises LinkException: this link is attached already, or `previous` is still attached or another link.
+        """
+        if self._handle is not None or self._detach_sent:
+            raise LinkException(f"recover() must come before the attach, got link {self.name!r}, which had its own")
+        if previous is not None and previous is not self:
+            if previous.name != self.name or previous.is_sender is not self.is_sender:
+                raise LinkException(f"expected a link {self.name!r} of the same direction, got {previous.name!r}")
+            suspended = previous._handle is None or previous._detached or previous._remotely_detached
+            if not suspended or previous.connection.transport is not None and not previous._was_attached:
+                raise LinkException(f"expected a link that was detached, got {previous.name!r}, which was not")
+            take_over(self, previous)
+        self._detached = False
+        self._recovering = True
+        self.connection._schedule(self)
 
     def free(self) -> None:
         """Say that the link is no longer used; settles all its deliveries."""
@@ -223,348 +262,14 @@ class Link(Endpoint):
         self._delivery_count = self._link_credit = self._credit_limit = 0
         self._flow_due = False
         self.remote_condition = None
+        self.remote_unsettled = None
+        self.incomplete_unsettled = self.remote_incomplete_unsettled = self._resuming_only = False
+        self._recovering = self.recoverable and self._was_attached
         for delivery in self._unsettled:
             delivery._id = None
 
 
-class Sender(Link):
-    """A link over which messages are sent (2.6.12)."""
-
-    is_sender = True
-    #: makes the tags of messages sent without one: a callable without arguments, or None for "1", "2", …
-    tag_generator: Callable[[], Any] | None = None
-
-    def __init__(self, session: Session, name: str | None) -> None:
-        Link.__init__(self, session, name)
-        self._outgoing: deque[Delivery] = deque()
-        self._filling: deque[Delivery] = deque()
-        self._sending = False  # on the connection's list of senders that may have something to send
-        self._drained_due = False  # credit was given back and the peer does not know yet
-        self._tag_count = 0
-
-    def delivery(self, tag: str | bytes | bytearray | memoryview) -> Delivery:
-        delivery = Link.delivery(self, tag)
-        connection = self.connection
-        connection._sequence = delivery._sequence = connection._sequence + 1
-        self._outgoing.append(delivery)
-        self._filling.append(delivery)
-        if self.current is None:
-            self.current = delivery
-        return delivery
-
-    def delivery_tag(self) -> str:
-        """A tag that this link has not used yet: "1", "2", … or what `tag_generator` makes."""
-        if self.tag_generator is not None:
-            tag: str = self.tag_generator()
-            return tag
-        self._tag_count += 1
-        return str(self._tag_count)
-
-    def stream(self, data: bytes | bytearray | memoryview) -> int:
-        """Add bytes to the current delivery; they may be sent before it is complete.
-
-        :return: the number of bytes taken, which is all of them.
-        :raises LinkException: there is no current delivery.
-        :raises TypeError: not bytes.
-        """
-        delivery = self.current
-        if delivery is None:
-            raise LinkException("[-1]: stream() needs a current delivery, got none: call delivery(tag) first")
-        if data.__class__ is not bytes:
-            data = _bytes(data)
-        size = len(data)
-        if size:
-            delivery._chunks.append(data)
-            delivery._size += size
-            self.session.outgoing_bytes += size
-            self._ready()
-        return size
-
-    def send(self, obj: Any, tag: Any = None) -> Any:
-        """Send a message, or bytes.
-
-        :param obj: a `Message` or anything with a method ``send(sender, tag=)``; else bytes for `stream`.
-        :param tag: the delivery tag; made by `delivery_tag` when empty.
-        :return: the `Delivery` of a message; the number of bytes that `stream` took.
-        :raises LinkException: the message is larger than the peer's max-message-size (2.7.3), or the tag too long.
-        """
-        if obj.__class__ is not Message:
-            if hasattr(obj, "send"):
-                return obj.send(self, tag=tag)
-            return self.stream(obj)
-        # What Message.send does through the public methods, in one go: it costs half as many calls.
-        data = obj.encode()
-        message_format = obj.message_format
-        if message_format:
-            check_message_format(message_format)
-        if tag or self.tag_generator is not None:
-            tag = _tag_bytes(tag or self.delivery_tag())
-        if self.remote_max_message_size and len(data) > self.remote_max_message_size:
-            raise LinkException(
-                f"the peer takes messages of {self.remote_max_message_size} bytes, got one of {len(data)}"
-            )
-        if not tag:
-            self._tag_count += 1
-            tag = b"%d" % self._tag_count
-        delivery = Delivery(self, tag)
-        delivery._chunks.append(data)
-        delivery._size = size = len(data)
-        delivery.partial = False
-        if message_format:
-            delivery._message_format = message_format
-        connection = self.connection
-        connection._sequence = delivery._sequence = connection._sequence + 1
-        self.session.outgoing_bytes += size
-        if self.snd_settle_mode == 1:  # SND_SETTLED
-            delivery._settled = True
-        else:
-            self._unsettled[delivery] = None
-        self._outgoing.append(delivery)
-        self.queued += 1
-        self.credit -= 1
-        self._ready()
-        return delivery
-
-    def advance(self) -> bool:
-        """Complete the current delivery; the next unfinished one becomes current.
-
-        :return: False when there was no current delivery.
-        """
-        delivery = self.current
-        if delivery is None:
-            return False
-        self._complete(delivery)
-        return True
-
-    def _complete(self, delivery: Delivery) -> None:
-        delivery.partial = False
-        self._filling.remove(delivery)  # nearly always the head
-        self.current = self._filling[0] if self._filling else None
-        self.queued += 1
-        self.credit -= 1
-        self._ready()
-
-    def _ready(self) -> None:
-        """Puts this link on the connection's list of senders, and says that the transport has work."""
-        connection = self.connection
-        if not self._sending:
-            self._sending = True
-            connection._senders.append(self)
-        transport = connection.transport
-        if transport is not None:
-            connection._collector.emit(_TRANSPORT, transport)
-
-    def _queue(self) -> None:
-        """Puts this link on the connection's list of senders, if it has something to send."""
-        if self._outgoing and not self._sending:
-            self._sending = True
-            self.connection._senders.append(self)
-
-    def offered(self, n: int) -> None:
-        """Say how many messages could be sent; the peer learns it with the next flow (2.6.7, available).
-
-        :param n: messages.
-        """
-        self.available = n
-
-    def drained(self) -> int:
-        """Give back the credit that is left, when the receiver drains; the peer is told after what is queued.
-
-        :return: messages of credit given back.
-        """
-        if not self._drain_mode or self.credit <= 0:
-            return 0
-        current = self.current
-        # A delivery that has begun keeps its credit: the receiver has counted it already.
-        begun = current is not None and current._id is not None
-        given_back = self.credit - begun
-        if not given_back:
-            return 0
-        self.credit -= given_back
-        # What is queued keeps its credit; the rest counts as used (2.6.7).
-        self._link_credit -= given_back
-        self._delivery_count = self._delivery_count + given_back & 0xFFFFFFFF
-        self._drained_due = True
-        self._mark()
-        return given_back
-
-    def _unbind(self) -> None:
-        # What was partly sent cannot be continued on another transport; it stays unsettled, outcome unknown.
-        while self._outgoing and self._outgoing[0]._id is not None:
-            self._drop(self._outgoing[0])
-        Link._unbind(self)
-        self.credit = -self.queued
-        self._drain_mode = self._drained_due = False
-
-    def _drop(self, delivery: Delivery) -> None:
-        """Takes a delivery off the queue, finished or not."""
-        self._outgoing.remove(delivery)
-        self.session.outgoing_bytes -= delivery._size
-        delivery._chunks = []
-        delivery._size = 0
-        delivery._advanced = True
-        if delivery.partial:
-            delivery.partial = False
-            self._filling.remove(delivery)
-            self.current = self._filling[0] if self._filling else None
-        else:
-            self.queued -= 1
-            self.credit += 1
-
-
-class Receiver(Link):
-    """A link over which messages are received (2.6.12)."""
-
-    is_receiver = True
-
-    def __init__(self, session: Session, name: str | None) -> None:
-        Link.__init__(self, session, name)
-        self._waiting: deque[Delivery] = deque()
-        self._arriving: Delivery | None = None  # whose last frame has not come
-        self._drain_by_call = False  # drain() switched draining on; flow() switches it off again
-        self._drained = 0
-
-    def flow(self, n: int) -> None:
-        """Grant credit; the flow is written when the transport is next asked for output.
-
-        :param n: messages to add; may be negative.
-        :raises OverflowError: not a signed 32-bit number.
-        """
-        if not -_INT32 - 1 <= n <= _INT32:
-            raise OverflowError(f"flow() takes a signed 32-bit number of messages, got {n}")
-        self.credit += n
-        if self._drain_by_call:
-            self._drain_mode = self._drain_by_call = False
-        connection = self.connection
-        if not self._marked:
-            self._marked = True
-            connection._work.append(self)
-        transport = connection.transport
-        if transport is not None:
-            connection._collector.emit(_TRANSPORT, transport)
-
-    def drain(self, n: int) -> None:
-        """Grant credit that the sender must use at once or give back.
-
-        :param n: messages to add.
-        """
-        if self._drain_by_call or not self._drain_mode:
-            self._drain_by_call = False
-            self.flow(n)
-            self._drain_mode = self._drain_by_call = True
-        else:
-            self.flow(n)
-
-    @property
-    def drain_mode(self) -> bool:
-        """True when the sender is to use up or give back all its credit (2.6.7)."""
-        return self._drain_mode
-
-    @drain_mode.setter
-    def drain_mode(self, drain: bool) -> None:
-        self._drain_mode = bool(drain)
-        self._drain_by_call = False
-        if drain:
-            self._mark()
-
-    def draining(self) -> bool:
-        """True while a drain is under way: the sender has neither used nor given back all its credit."""
-        return self._drain_mode and self.credit > self.queued
-
-    def drained(self) -> int:
-        """Messages of credit that the sender gave back since the last call."""
-        given_back = self._drained
-        self._drained = 0
-        return given_back
-
-    def recv(self, limit: int) -> bytes | None:
-        """Read from the current delivery.
-
-        :param limit: bytes at most.
-        :return: the bytes; ``b""`` when more will come; None at the end of the delivery.
-        :raises LinkException: there is no current delivery, or the sender has given it up.
-        """
-        delivery = self.current
-        if delivery is None:
-            raise LinkException("[-5]: recv() needs a current delivery, got none")
-        if delivery.aborted:
-            raise LinkException("[-11]: the sender has aborted the delivery")
-        if not delivery._size:
-            return b"" if delivery.partial else None
-        frames = len(delivery._chunks)
-        data = delivery._take_up_to(limit)
-        self.session._read(len(data), self, frames - len(delivery._chunks))
-        return data
-
-    def advance(self) -> bool:
-        """Go on to the next delivery; what was not read of the current one is dropped.
-
-        :return: False when there was no current delivery.
-        """
-        delivery = self.current
-        if delivery is None:
-            return False
-        delivery._advanced = True
-        size = delivery._size
-        if size:
-            frames = len(delivery._chunks)
-            delivery._take()
-            self.session._read(size, self, frames)
-        self.current = self._waiting.popleft() if self._waiting else None
-        self.credit -= 1
-        self.queued -= 1
-        return True
-
-    def _read_current(self) -> bytes:
-        """The whole current delivery, advanced past: what `recv` and `advance` do for a message at once."""
-        delivery = self.current
-        if delivery is None:
-            raise LinkException("[-5]: expected a current delivery, got none")
-        size = delivery._size
-        chunks = delivery._chunks
-        frames = len(chunks)
-        # One frame, nothing of it read: what _take would find out.
-        if len(chunks) == 1 and not delivery._offset:
-            data = chunks[0]
-            delivery._chunks = []
-            delivery._size = 0
-        else:
-            data = delivery._take()
-        delivery._advanced = True
-        session = self.session
-        if session._incoming_window < session._low_water or session._window_limit:
-            session._read(size, self, frames)
-        else:
-            session.incoming_bytes -= size
-            self.connection._buffered_bytes -= size
-        self.current = self._waiting.popleft() if self._waiting else None
-        self.credit -= 1
-        self.queued -= 1
-        return data
-
-    def _unbind(self) -> None:
-        Link._unbind(self)
-        self._cut_arriving()
-
-    def _cut_arriving(self) -> None:
-        arriving = self._arriving
-        self._arriving = None
-        if arriving is not None and not arriving._settled:
-            # The rest cannot come any more: the same to the application as if the sender had given it up.
-            frames = len(arriving._chunks)
-            self.session._read(len(arriving._take()), self, frames)
-            arriving.partial = False
-            arriving.aborted = arriving.settled = arriving.updated = True
-            self.connection._collector.emit(Event.DELIVERY, arriving)
-
-
-def _bytes(data: Any) -> bytes:
-    if isinstance(data, str):
-        raise TypeError(f"expected bytes, got str {data!r:.50}")
-    return bytes(memoryview(data))
-
-
-def _tag_bytes(tag: Any) -> bytes:
+def tag_bytes(tag: Any) -> bytes:
     encoded = tag.encode("utf-8") if isinstance(tag, str) else tag
     if not isinstance(encoded, bytes):
         if not isinstance(encoded, (bytearray, memoryview)):

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from proton.endpoints.endpoint import LOCAL_CLOSED, Endpoint, matches
 from proton.endpoints.events import Event
-from proton.endpoints.link import Link, Receiver, Sender
+from proton.endpoints.link import Link
+from proton.endpoints.receiver import Receiver
+from proton.endpoints.sender import Sender
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
@@ -268,7 +270,7 @@ class Session(Endpoint):
         while self._blocked:
             sender = next(iter(self._blocked))
             del self._blocked[sender]
-            if sender._outgoing and not sender._remotely_detached:
+            if (sender._outgoing or sender._resumed) and not sender._remotely_detached:
                 sender._queue()
                 return
 

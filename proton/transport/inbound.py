@@ -43,7 +43,10 @@ from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import decode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED
 from proton.endpoints.events import Event
-from proton.endpoints.link import Link, Receiver, Sender
+from proton.endpoints.link import Link
+from proton.endpoints.receiver import Receiver
+from proton.endpoints.recovery import load_unsettled, reconcile, resumed_delivery
+from proton.endpoints.sender import Sender
 from proton.endpoints.session import HANDLE_MAX, Session
 from proton.endpoints.terminus import load_terminus
 from proton.exceptions import DataException, ProtocolViolation
@@ -135,7 +138,7 @@ def _schedule_closing(connection: Connection) -> None:
         if session.state & LOCAL_CLOSED:
             connection._schedule(session)
         for link in session._members:
-            if link.state & LOCAL_CLOSED or link._detached:
+            if link.state & LOCAL_CLOSED or link._detached or link._recovering:
                 connection._schedule(link)
 
 
@@ -189,6 +192,7 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
         raise EndpointViolation(session, INVALID_FIELD, f"link name already attached: {name}")
     try:
         remote_source, remote_target = load_terminus(source), load_terminus(target)
+        remote_unsettled = load_unsettled(checked[7])
     except DataException as error:
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
     if link is None or link._remotely_detached:
@@ -196,6 +200,7 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
     link._remote_handle = handle
     session._remote_handles[handle] = link
     link.remote_source, link.remote_target = remote_source, remote_target
+    link.remote_unsettled, link.remote_incomplete_unsettled = remote_unsettled, bool(checked[8])
     if snd_settle_mode is not None:
         link.remote_snd_settle_mode = snd_settle_mode
     if rcv_settle_mode is not None:
@@ -211,6 +216,8 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
             link._flow_due = True
             session.connection._schedule(link)
     link._remote_opened()
+    if link._recovering and link._handle is not None:
+        reconcile(link)
 
 
 def on_flow(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
@@ -284,9 +291,9 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
     session._next_incoming_id = session._next_incoming_id + 1 & _SERIAL
     if len(fields) == 4:  # what a small unsettled message needs
         handle, number, tag, message_format = fields
-        settled = more = state = aborted = None
+        settled = more = state = resume = aborted = None
     else:
-        handle, number, tag, message_format, settled, more, _, state, _, aborted, _ = (fields + _NO_FIELDS)[:11]
+        handle, number, tag, message_format, settled, more, _, state, resume, aborted, _ = (fields + _NO_FIELDS)[:11]
     if not (
         handle.__class__ is int
         and (number.__class__ is int or number is None)
@@ -297,7 +304,7 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         and (len(fields) < 7 or _late_fields_fit(fields))
     ):
         fields = _checked(TRANSFER, fields)
-        handle, number, tag, message_format, settled, more, _, state, _, aborted, _ = fields
+        handle, number, tag, message_format, settled, more, _, state, resume, aborted, _ = fields
     link = session._remote_handles.get(handle)
     if link is None:
         raise EndpointViolation(session, UNATTACHED_HANDLE, f"no such handle: {handle}, in transfer")
@@ -312,11 +319,14 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         raise EndpointViolation(link, NOT_ALLOWED, f"transfer on link {link.name!r}, whose receiver the peer is")
     delivery = link._arriving  # type: ignore[attr-defined]
     if delivery is None:
-        delivery = _first_frame(session, link, number, tag, settled)  # type: ignore[arg-type]
+        delivery = _first_frame(session, link, number, tag, settled, resume)  # type: ignore[arg-type]
         if message_format:
             delivery._message_format = message_format
     else:
         _later_frame(session, delivery, number, settled)
+        resume = delivery._resuming
+    if resume:
+        payload = b""  # it has come before, or is to be ignored
     if state is not None:
         try:
             delivery.remote_state, delivery._remote_value = decode_state(state)
@@ -382,7 +392,7 @@ def _late_fields_fit(fields: list[Any]) -> bool:
     return (mode is None or mode.__class__ is int) and all(x is None or x.__class__ is bool for x in fields[8:11])
 
 
-def _first_frame(session: Session, link: Receiver, number: Any, tag: Any, settled: Any) -> Delivery:
+def _first_frame(session: Session, link: Receiver, number: Any, tag: Any, settled: Any, resume: Any) -> Delivery:
     expected = session._expected_delivery_id
     if number != expected:
         if number is None:
@@ -402,6 +412,14 @@ def _first_frame(session: Session, link: Receiver, number: Any, tag: Any, settle
         # Credit that was taken back may still be used by what was on its way; more than was ever given may not.
         raise EndpointViolation(
             link, TRANSFER_LIMIT_EXCEEDED, f"transfer on link {link.name!r} beyond the credit that it was given"
+        )
+    if resume:
+        return resumed_delivery(link, number, tag, bool(settled))
+    if link._resuming_only and link.incomplete_unsettled:
+        raise EndpointViolation(
+            link,
+            NOT_ALLOWED,
+            f"expected resumed deliveries only on link {link.name!r}, whose unsettled map was incomplete",
         )
     delivery = Delivery(link, tag or b"")
     delivery._id = number

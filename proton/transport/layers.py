@@ -18,8 +18,9 @@ from proton.codec.limits import DecodeLimits
 from proton.endpoints.condition import DECODE_ERROR, FRAMING_ERROR, NOT_IMPLEMENTED, shortened
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport import header, sasl
+from proton.transport.frames import FRAME_HEADER
 from proton.transport.inbound import INBOUND, EndpointViolation
-from proton.transport.outbound import FRAME_HEADER, flush, write_close, write_open
+from proton.transport.outbound import flush, write_close, write_open
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport

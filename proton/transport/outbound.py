@@ -5,15 +5,12 @@ receivers, transfers, dispositions, flows of sessions, flows of drained senders,
 cannot be written yet is scheduled again by the step that makes it possible: a begin schedules the links of
 its session, the peer's open the waiting ends and the close, the last queued transfer the waiting detach.
 
-Transfers are written by hand, from pieces that are prepared per link; every other performative goes through
-its table in `codec/composites`. One flush writes `MAX_OUTPUT` bytes of transfers and then waits until they were
-taken, so a large message is never in memory twice.
+Transfers have a file of their own (`transfers.py`) and are written by hand; every other performative goes through
+its table in `codec/composites`.
 """
 
 from __future__ import annotations
 
-import heapq
-from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.composites import (
@@ -25,51 +22,25 @@ from proton.codec.composites import (
     END,
     FLOW,
     OPEN,
-    TRANSFER,
-    Composite,
     encode_composite,
 )
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition, encode_condition
-from proton.endpoints.delivery import Delivery
-from proton.endpoints.disposition import FIELDLESS_STATES, DispositionType, encode_state
+from proton.endpoints.disposition import FIELDLESS_STATES, encode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
-from proton.endpoints.events import Event
-from proton.endpoints.link import Link, Receiver, Sender
+from proton.endpoints.link import Link
+from proton.endpoints.receiver import Receiver
+from proton.endpoints.recovery import reconcile, unsettled_map
+from proton.endpoints.sender import Sender
 from proton.endpoints.session import HANDLE_MAX, Session
 from proton.endpoints.terminus import Terminus, encode_terminus
+from proton.transport.frames import encode_number, write_frame
+from proton.transport.transfers import send
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
     from proton.transport.transport import Transport
 
-FRAME_HEADER = Struct(">IBBH")  # 2.3.1: size, data offset, type, channel
-# The same, and behind it the descriptor of transfer with a short list: size and count
-_TRANSFER_HEADER = Struct(">IBBHIBB").pack
-_TRANSFER_LIST = 0x005314C0
-_SERIAL = 0xFFFFFFFF  # delivery-ids and transfer-ids are 32-bit serial numbers (2.8.10)
-
-#: bytes of transfers that one flush writes at the most: enough to fill a socket's buffer, small beside a message
-MAX_OUTPUT = 1 << 18
-
-_SMALL_UINTS = [b"\x43"] + [b"\x52%c" % n for n in range(1, 256)]
-_TAG_HEADS = [b"\xa0%c" % n for n in range(256)]
-_EMPTY = DispositionType.EMPTY
-_LINK_FLOW = Event.LINK_FLOW
-_NO_CHUNKS: list[bytes] = []  # shared by deliveries that are sent: nobody appends to them any more
-
-
-def encode_number(number: int) -> bytes:
-    """A uint in its smallest form."""
-    return _SMALL_UINTS[number] if number < 256 else b"\x70" + number.to_bytes(4, "big")
-
-
-def write_frame(transport: Transport, channel: int, composite: Composite, fields: Any) -> None:
-    body = encode_composite(composite, fields)
-    transport._out.append(FRAME_HEADER.pack(len(body) + 8, 2, 0, channel) + body)
-    transport._out_size += len(body) + 8
-    transport.frames_output += 1
-    if transport._tracing:
-        transport._trace_frame(channel, "->", body)
+_SERIAL = 0xFFFFFFFF
 
 
 def flush(transport: Transport) -> None:
@@ -100,7 +71,7 @@ def flush(transport: Transport) -> None:
     else:
         work = []
     if connection._senders:
-        _send(transport, connection)
+        send(transport, connection)
         if connection._work:  # links that wanted to detach when all is sent
             work += _take_work(connection)
     if connection._touched:
@@ -222,6 +193,8 @@ def _attach(transport: Transport, link: Link) -> None:
             return
     if link._was_attached and (link.state & LOCAL_CLOSED or link._detached):
         return  # it was detached on an earlier transport and stays so
+    if link._recovering and not transport._open_received:
+        return  # how much of the unsettled map fits is not known before
     if session._handles.lowest() > session._handle_max:
         transport._fail(
             RESOURCE_LIMIT_EXCEEDED,
@@ -235,29 +208,33 @@ def _attach(transport: Transport, link: Link) -> None:
     coordinator = link.target.type == Terminus.COORDINATOR
     offered, desired, properties = link._sent_fields
     most = link._max_message_size or (transport.max_message_size if link.is_receiver else 0)
-    write_frame(
-        transport,
-        session._channel,
-        ATTACH,
-        (
-            link.name if link.name is not None else "",
-            handle,
-            link.is_receiver,
-            link.snd_settle_mode,
-            link.rcv_settle_mode,
-            encode_terminus(link.source),
-            encode_terminus(link.target),
-            None,
-            None,
-            link._delivery_count if link.is_sender else 0,
-            None if coordinator else most,
-            offered,
-            desired,
-            None if coordinator else properties,
-        ),
-    )
+    fields: list[Any] = [
+        link.name if link.name is not None else "",
+        handle,
+        link.is_receiver,
+        link.snd_settle_mode,
+        link.rcv_settle_mode,
+        encode_terminus(link.source),
+        encode_terminus(link.target),
+        None,
+        None,
+        link._delivery_count if link.is_sender else 0,
+        None if coordinator else most,
+        offered,
+        desired,
+        None if coordinator else properties,
+    ]
+    if link._recovering:
+        room = (
+            transport._output_frame_size - len(encode_composite(ATTACH, fields)) - 32
+        )  # the map's own head, and the frame's
+        fields[7], link.incomplete_unsettled = unsettled_map(link, room)
+        fields[8] = True if link.incomplete_unsettled else None
+    write_frame(transport, session._channel, ATTACH, fields)
     if isinstance(link, Sender):
         link._queue()
+    if link._recovering and link._remote_handle is not None:
+        reconcile(link)
 
 
 def _flow_receiver(transport: Transport, link: Receiver) -> None:
@@ -312,201 +289,6 @@ def _flow_sender(transport: Transport, link: Sender) -> None:
         write_flow(transport, link.session, link)
     elif link._flow_due:
         write_flow(transport, link.session, link)
-
-
-def _send(transport: Transport, connection: Connection) -> None:
-    """Writes what the senders have, in the order in which the deliveries were made."""
-    while connection._senders and transport._out_size < MAX_OUTPUT:
-        senders, connection._senders = connection._senders, []
-        for link in senders:
-            link._sending = False
-        if len(senders) == 1:
-            write_transfers(transport, senders[0], None)
-            continue
-        heads = [(link._outgoing[0]._sequence, n) for n, link in enumerate(senders) if link._outgoing]
-        heapq.heapify(heads)
-        while heads:
-            _, n = heapq.heappop(heads)
-            link = senders[n]
-            # One link runs on until another has something older to send.
-            if write_transfers(transport, link, heads[0][0] if heads else None) and link._outgoing:
-                heapq.heappush(heads, (link._outgoing[0]._sequence, n))
-
-
-def write_transfers(transport: Transport, link: Sender, before: int | None) -> bool:
-    """Writes the deliveries of a link that credit and window allow, up to one made at or after `before`.
-
-    :return: True when it stopped only for `before`.
-    """
-    session = link.session
-    outgoing = link._outgoing
-    channel = session._channel
-    if link._handle is None or channel is None or link._remotely_detached or transport._close_sent:
-        return False  # scheduled again when it is attached
-    out = transport._out
-    frame_size = transport._output_frame_size
-    tracing = transport._tracing
-    handle = link._handle_bytes
-    wrote = False
-    turn_ends = False
-    while outgoing:
-        delivery = outgoing[0]
-        if delivery.aborted and (delivery._id is None or session._remote_incoming_window > 0):
-            wrote = True
-            _write_aborted(transport, link, delivery)
-            continue
-        size = delivery._size
-        if delivery.partial and not size:
-            break
-        if link._link_credit <= 0 and delivery._id is None:
-            break
-        if session._remote_incoming_window <= 0:
-            session._blocked[link] = None
-            break
-        if before is not None and delivery._sequence >= before:
-            turn_ends = True
-            break
-        if transport._out_size >= MAX_OUTPUT:
-            link._sending = True
-            link.connection._senders.append(link)
-            break
-        wrote = True
-        tag = delivery._tag
-        # 60: the frame header and every field at its longest, but for the tag
-        if (
-            delivery.partial
-            or delivery._id is not None
-            or delivery.local_state
-            or delivery._message_format
-            or size + len(tag) + 60 > frame_size
-        ):
-            if not _write_in_parts(transport, link, delivery):
-                break
-            continue
-        number = session._next_delivery_id
-        head = _TAG_HEADS[len(tag)]
-        if number < 256:
-            fields = handle + _SMALL_UINTS[number] + head + tag
-        else:
-            fields = handle + b"\x70" + number.to_bytes(4, "big") + head + tag
-        fields += b"\x43\x41" if delivery._settled else b"\x43"
-        length = len(fields)
-        header = _TRANSFER_HEADER(
-            length + size + 14, 2, 0, channel, _TRANSFER_LIST, length + 1, 5 if delivery._settled else 4
-        )
-        chunks = delivery._chunks
-        out.append(header + fields)
-        out += chunks
-        if tracing:
-            transport._trace_frame(channel, "->", (header + fields)[8:] + b"".join(chunks))
-        transport._out_size += length + size + 14
-        transport.frames_output += 1
-        session._next_delivery_id = number + 1 & _SERIAL
-        session._next_outgoing_id = session._next_outgoing_id + 1 & _SERIAL
-        session._remote_incoming_window -= 1
-        session.outgoing_bytes -= size
-        delivery._id = number
-        delivery._sent = True
-        delivery._chunks = _NO_CHUNKS
-        delivery._size = 0
-        if delivery._settled:
-            delivery._touched = False  # the transfer has said so
-        else:
-            session._outgoing[number] = delivery
-        link._link_credit -= 1
-        link._delivery_count = link._delivery_count + 1 & _SERIAL
-        link.queued -= 1
-        outgoing.popleft()
-    if session._blocked and session._remote_incoming_window > 0:
-        session._unblock()
-    if wrote:
-        link.connection._collector.emit(_LINK_FLOW, link)
-        if link._drained_due or (
-            not link.queued and (link.state & LOCAL_CLOSED or link._detached or session.state & LOCAL_CLOSED)
-        ):
-            link.connection._schedule(link)
-            link.connection._schedule(session)
-    return turn_ends
-
-
-def _write_in_parts(transport: Transport, link: Sender, delivery: Delivery) -> bool:
-    """Writes frames of a delivery that needs several, or is not complete, or carries a state.
-
-    :return: True when the delivery is completely written, or all that there is of it so far.
-    """
-    session = link.session
-    channel = session._channel or 0
-    if delivery._id is None:
-        delivery._id = session._next_delivery_id
-        session._next_delivery_id = session._next_delivery_id + 1 & _SERIAL
-        if not delivery._settled:
-            session._outgoing[delivery._id] = delivery
-    while True:
-        fields = [link._handle, delivery._id, delivery._tag, delivery._message_format]
-        fields += [True if delivery._settled else None, True, None, _state_of(delivery)]
-        with_more = encode_composite(TRANSFER, fields)
-        room = transport._output_frame_size - 8 - len(with_more)
-        last = not delivery.partial and delivery._size <= room + 2  # without `more`, and the null before it
-        if last:
-            fields[5] = None
-            performative = encode_composite(TRANSFER, fields)
-            last = delivery._size <= transport._output_frame_size - 8 - len(performative)
-        if not last:
-            performative = with_more
-        payload = delivery._take() if last else delivery._take_up_to(max(1, room))
-        length = len(performative) + len(payload) + 8
-        transport._out.append(FRAME_HEADER.pack(length, 2, 0, channel) + performative)
-        transport._out.append(payload)
-        transport._out_size += length
-        transport.frames_output += 1
-        if transport._tracing:
-            transport._trace_frame(channel, "->", performative + payload)
-        session._next_outgoing_id = session._next_outgoing_id + 1 & _SERIAL
-        session._remote_incoming_window -= 1
-        session.outgoing_bytes -= len(payload)
-        if last:
-            _delivery_sent(link, delivery)
-            return True
-        if delivery.partial and not delivery._size:
-            return False  # the rest is still to come; nothing may overtake it
-        if session._remote_incoming_window <= 0:
-            session._blocked[link] = None
-            return False
-        if transport._out_size >= MAX_OUTPUT:
-            link._sending = True
-            link.connection._senders.append(link)
-            return False
-
-
-def _state_of(delivery: Delivery) -> Any:
-    return encode_state(delivery.local_state, delivery._local)
-
-
-def _delivery_sent(link: Sender, delivery: Delivery) -> None:
-    """The last frame of the delivery at the head of the queue is written."""
-    delivery._sent = True
-    delivery._touched = False  # state and settlement went with the transfer
-    if delivery._settled:
-        link.session._outgoing.pop(delivery._id, None)  # type: ignore[arg-type]
-    link._link_credit -= 1
-    link._delivery_count = link._delivery_count + 1 & _SERIAL
-    link.queued -= 1
-    link._outgoing.popleft()
-
-
-def _write_aborted(transport: Transport, link: Sender, delivery: Delivery) -> None:
-    """Ends an aborted delivery: without a trace when nothing of it was sent (2.7.5)."""
-    session = link.session
-    if delivery._id is None:
-        link._drop(delivery)
-        return
-    fields = [link._handle, delivery._id, delivery._tag, delivery._message_format]
-    fields += [True, None, None, None, None, True]
-    write_frame(transport, session._channel or 0, TRANSFER, fields)
-    session._next_outgoing_id = session._next_outgoing_id + 1 & _SERIAL
-    session._remote_incoming_window -= 1
-    session._outgoing.pop(delivery._id, None)
-    _delivery_sent(link, delivery)
 
 
 def write_dispositions(transport: Transport, connection: Connection) -> None:

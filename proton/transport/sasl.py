@@ -21,7 +21,7 @@ from proton.codec.composites import (
 )
 from proton.endpoints.condition import DECODE_ERROR, FRAMING_ERROR, UNAUTHORIZED_ACCESS
 from proton.exceptions import DataException, ProtocolViolation
-from proton.transport.outbound import FRAME_HEADER
+from proton.transport.frames import FRAME_HEADER
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport

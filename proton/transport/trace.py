@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from proton.codec.text import trace_performative
-from proton.transport.outbound import FRAME_HEADER
+from proton.transport.frames import FRAME_HEADER
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport

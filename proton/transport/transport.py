@@ -22,6 +22,7 @@ from proton.endpoints.events import Event
 from proton.endpoints.session import Session
 from proton.exceptions import SessionException, SSLUnavailable, TransportException
 from proton.transport import header, sasl, trace
+from proton.transport.frames import FRAME_HEADER
 from proton.transport.inbound import EndpointViolation, on_open
 from proton.transport.layers import (
     HEADER_EXPECTED,
@@ -39,7 +40,6 @@ from proton.transport.layers import (
     sasl_input,
     server_header_input,
 )
-from proton.transport.outbound import FRAME_HEADER
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection

@@ -1,0 +1,223 @@
+"""`Sender`: messages on their way out, in order of creation (2.6.12).
+
+`_outgoing` has what is not yet completely sent; those of it that are still being filled are in `_filling` too, whose
+head is `current`. `_resumed` has deliveries of an earlier link, which go first. Nothing here writes frames: `_ready`
+puts the link on the connection's list of senders, and the transport takes what credit and window allow.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Callable
+
+from proton.endpoints.delivery import Delivery, check_message_format
+from proton.endpoints.events import Event
+from proton.endpoints.link import Link, tag_bytes
+from proton.endpoints.recovery import forget_resumed
+from proton.exceptions import LinkException
+from proton.message import Message
+
+if TYPE_CHECKING:
+    from proton.endpoints.session import Session
+
+__all__ = ["Sender"]
+
+_TRANSPORT = Event.TRANSPORT
+
+
+class Sender(Link):
+    """A link over which messages are sent (2.6.12)."""
+
+    is_sender = True
+    #: makes the tags of messages sent without one: a callable without arguments, or None for "1", "2", …
+    tag_generator: Callable[[], Any] | None = None
+    _resumed: Any = ()  # to be resumed before anything else is sent; a deque where there is something
+
+    def __init__(self, session: Session, name: str | None) -> None:
+        Link.__init__(self, session, name)
+        self._outgoing: deque[Delivery] = deque()
+        self._filling: deque[Delivery] = deque()
+        self._sending = False  # on the connection's list of senders that may have something to send
+        self._drained_due = False  # credit was given back and the peer does not know yet
+        self._tag_count = 0
+
+    def delivery(self, tag: str | bytes | bytearray | memoryview) -> Delivery:
+        delivery = Link.delivery(self, tag)
+        connection = self.connection
+        connection._sequence = delivery._sequence = connection._sequence + 1
+        self._outgoing.append(delivery)
+        self._filling.append(delivery)
+        if self.current is None:
+            self.current = delivery
+        return delivery
+
+    def delivery_tag(self) -> str:
+        """A tag that this link has not used yet: "1", "2", … or what `tag_generator` makes."""
+        if self.tag_generator is not None:
+            tag: str = self.tag_generator()
+            return tag
+        self._tag_count += 1
+        return str(self._tag_count)
+
+    def stream(self, data: bytes | bytearray | memoryview) -> int:
+        """Add bytes to the current delivery; they may be sent before it is complete.
+
+        :return: the number of bytes taken, which is all of them.
+        :raises LinkException: there is no current delivery.
+        :raises TypeError: not bytes.
+        """
+        delivery = self.current
+        if delivery is None:
+            raise LinkException("[-1]: stream() needs a current delivery, got none: call delivery(tag) first")
+        if data.__class__ is not bytes:
+            data = _bytes(data)
+        size = len(data)
+        if size:
+            delivery._chunks.append(data)
+            delivery._size += size
+            if self.recoverable:
+                delivery._kept = [*(delivery._kept or ()), data]
+            self.session.outgoing_bytes += size
+            self._ready()
+        return size
+
+    def send(self, obj: Any, tag: Any = None) -> Any:
+        """Send a message, or bytes.
+
+        :param obj: a `Message` or anything with a method ``send(sender, tag=)``; else bytes for `stream`.
+        :param tag: the delivery tag; made by `delivery_tag` when empty.
+        :return: the `Delivery` of a message; the number of bytes that `stream` took.
+        :raises LinkException: the message is larger than the peer's max-message-size (2.7.3), or the tag too long.
+        """
+        if obj.__class__ is not Message:
+            if hasattr(obj, "send"):
+                return obj.send(self, tag=tag)
+            return self.stream(obj)
+        # What Message.send does through the public methods, in one go: it costs half as many calls.
+        data = obj.encode()
+        message_format = obj.message_format
+        if message_format:
+            check_message_format(message_format)
+        if tag or self.tag_generator is not None:
+            tag = tag_bytes(tag or self.delivery_tag())
+        if self.remote_max_message_size and len(data) > self.remote_max_message_size:
+            raise LinkException(
+                f"the peer takes messages of {self.remote_max_message_size} bytes, got one of {len(data)}"
+            )
+        if not tag:
+            self._tag_count += 1
+            tag = b"%d" % self._tag_count
+        delivery = Delivery(self, tag)
+        delivery._chunks.append(data)
+        delivery._size = size = len(data)
+        delivery.partial = False
+        if message_format:
+            delivery._message_format = message_format
+        connection = self.connection
+        connection._sequence = delivery._sequence = connection._sequence + 1
+        self.session.outgoing_bytes += size
+        if self.snd_settle_mode == 1:  # SND_SETTLED
+            delivery._settled = True
+        else:
+            self._unsettled[delivery] = None
+            if self.recoverable:
+                delivery._kept = [data]
+        self._outgoing.append(delivery)
+        self.queued += 1
+        self.credit -= 1
+        self._ready()
+        return delivery
+
+    def advance(self) -> bool:
+        """Complete the current delivery; the next unfinished one becomes current.
+
+        :return: False when there was no current delivery.
+        """
+        delivery = self.current
+        if delivery is None:
+            return False
+        self._complete(delivery)
+        return True
+
+    def _complete(self, delivery: Delivery) -> None:
+        delivery.partial = False
+        self._filling.remove(delivery)  # nearly always the head
+        self.current = self._filling[0] if self._filling else None
+        self.queued += 1
+        self.credit -= 1
+        self._ready()
+
+    def _ready(self) -> None:
+        """Puts this link on the connection's list of senders, and says that the transport has work."""
+        connection = self.connection
+        if not self._sending:
+            self._sending = True
+            connection._senders.append(self)
+        transport = connection.transport
+        if transport is not None:
+            connection._collector.emit(_TRANSPORT, transport)
+
+    def _queue(self) -> None:
+        """Puts this link on the connection's list of senders, if it has something to send."""
+        if (self._outgoing or self._resumed) and not self._sending:
+            self._sending = True
+            self.connection._senders.append(self)
+
+    def offered(self, n: int) -> None:
+        """Say how many messages could be sent; the peer learns it with the next flow (2.6.7, available).
+
+        :param n: messages.
+        """
+        self.available = n
+
+    def drained(self) -> int:
+        """Give back the credit that is left, when the receiver drains; the peer is told after what is queued.
+
+        :return: messages of credit given back.
+        """
+        if not self._drain_mode or self.credit <= 0:
+            return 0
+        current = self.current
+        # A delivery that has begun keeps its credit: the receiver has counted it already.
+        begun = current is not None and current._id is not None
+        given_back = self.credit - begun
+        if not given_back:
+            return 0
+        self.credit -= given_back
+        # What is queued keeps its credit; the rest counts as used (2.6.7).
+        self._link_credit -= given_back
+        self._delivery_count = self._delivery_count + given_back & 0xFFFFFFFF
+        self._drained_due = True
+        self._mark()
+        return given_back
+
+    def _unbind(self) -> None:
+        # What was partly sent cannot be continued on another transport; it stays unsettled, outcome unknown.
+        while self._outgoing and self._outgoing[0]._id is not None:
+            self._drop(self._outgoing[0])
+        if self._resumed:
+            forget_resumed(self)
+        Link._unbind(self)
+        self.credit = -self.queued
+        self._drain_mode = self._drained_due = False
+
+    def _drop(self, delivery: Delivery) -> None:
+        """Takes a delivery off the queue, finished or not."""
+        self._outgoing.remove(delivery)
+        self.session.outgoing_bytes -= delivery._size
+        delivery._chunks = []
+        delivery._size = 0
+        delivery._advanced = True
+        if delivery.partial:
+            delivery.partial = False
+            self._filling.remove(delivery)
+            self.current = self._filling[0] if self._filling else None
+        else:
+            self.queued -= 1
+            self.credit += 1
+
+
+def _bytes(data: Any) -> bytes:
+    if isinstance(data, str):
+        raise TypeError(f"expected bytes, got str {data!r:.50}")
+    return bytes(memoryview(data))

@@ -1,0 +1,29 @@
+"""Frames on their way out: the header, and the body of a performative that goes through its table (2.3)."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, Any
+
+from proton.codec.composites import Composite, encode_composite
+
+if TYPE_CHECKING:
+    from proton.transport.transport import Transport
+
+FRAME_HEADER = Struct(">IBBH")  # 2.3.1: size, data offset, type, channel
+
+SMALL_UINTS = [b"\x43"] + [b"\x52%c" % n for n in range(1, 256)]
+
+
+def encode_number(number: int) -> bytes:
+    """A uint in its smallest form."""
+    return SMALL_UINTS[number] if number < 256 else b"\x70" + number.to_bytes(4, "big")
+
+
+def write_frame(transport: Transport, channel: int, composite: Composite, fields: Any) -> None:
+    body = encode_composite(composite, fields)
+    transport._out.append(FRAME_HEADER.pack(len(body) + 8, 2, 0, channel) + body)
+    transport._out_size += len(body) + 8
+    transport.frames_output += 1
+    if transport._tracing:
+        transport._trace_frame(channel, "->", body)
