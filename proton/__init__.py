@@ -54,6 +54,7 @@ from proton.endpoints.link import Link
 from proton.endpoints.receiver import Receiver
 from proton.endpoints.sender import Sender
 from proton.endpoints.session import Session
+from proton.endpoints.streaming import BodyReader
 from proton.endpoints.terminus import Terminus
 from proton.exceptions import (
     ConnectionException,
@@ -81,6 +82,7 @@ __all__ = [
     "VERSION_MINOR",
     "AnnotationDict",
     "Array",
+    "BodyReader",
     "Collector",
     "Condition",
     "Connection",

@@ -32,6 +32,8 @@ __all__ = ["Message"]
 
 _SND_SETTLED = 1  # sender-settle-mode settled (2.8.2)
 _ONLY_STR = {str}
+_NULL_BODY = b"\x00\x53\x77\x40"  # an amqp-value section with null: what a message without a body ends with
+_LONGEST_DESCRIPTOR = 64  # bytes of the longest descriptor of a section, in its symbolic form
 _NO_PARTS: list[Any] = []
 _NO_FIELDS: Sequence[Any] = ()
 
@@ -72,6 +74,40 @@ def _joined(parts: Sequence[Any]) -> Any:
     if isinstance(parts[0], bytes):
         return b"".join(parts)
     return [value for part in parts for value in part]
+
+
+#: what a data section begins with, before the four bytes of its size
+DATA_SECTION = b"\x00\x53\x75\xb0"
+_FIXED_WIDTHS = {4: 0, 5: 1, 6: 2, 7: 4, 8: 8, 9: 16}  # by the first half of the constructor (1.2)
+
+
+def section_at(data: bytes) -> tuple[int, int, int] | None:
+    """The code of the section that begins here, where the content of its value begins, and where it ends.
+
+    :return: None when too little of it is there to say.
+    :raises MessageException: this is no section.
+    """
+    try:
+        if data[0] == 0 and data[1] == 0x53:
+            code, pos = data[2], 3
+        else:
+            code, pos = _section_code(data, 0, DEFAULT_LIMITS)
+        constructor = data[pos]
+        if constructor >> 4 in _FIXED_WIDTHS:
+            return code, pos + 1, pos + 1 + _FIXED_WIDTHS[constructor >> 4]
+        if constructor < 0xA0:
+            raise DataException(f"expected the value of a section, found constructor 0x{constructor:02x}")
+        width = 4 if constructor & 0x10 else 1
+        start = pos + 1 + width
+        if len(data) < start:
+            return None
+        return code, start, start + int.from_bytes(data[pos + 1 : start], "big")
+    except (IndexError, struct.error):
+        return None
+    except DECODE_ERRORS as error:
+        if len(data) < _LONGEST_DESCRIPTOR and isinstance(error, DataException) and "not enough" in str(error):
+            return None
+        raise _fault(error, 0, 0) from error
 
 
 def _expect(expected: type, value: Any) -> Any:
@@ -405,6 +441,19 @@ class Message:
         except RecursionError:
             raise MessageException("the message is nested too deep, or contains itself") from None
         return b"".join(out)
+
+    def encode_around_body(self) -> tuple[bytes, bytes]:
+        """The bytes of the sections before a body that comes from elsewhere, and of the one after it.
+
+        Raises as `encode`, and `MessageException` if there is a body.
+        """
+        if self.body is not None:
+            raise MessageException(f"expected a message without a body of its own, got the body {self.body!r:.50}")
+        footer: list[bytes] = []
+        if self._footer is not None:
+            _encode_annotations(footer, "footer", b"\x00\x53\x78", self._footer)
+        after = b"".join(footer)
+        return self.encode()[: -len(after) - len(_NULL_BODY)], after
 
     def decode(self, data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
         """Replaces the content by what `data` says; several data sections become one body, as do several sequences.

@@ -9,6 +9,7 @@ handlers read is a plain attribute. Rules for editors:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.disposition import (
@@ -76,6 +77,7 @@ class Delivery:
     _offset = 0  # bytes of the first chunk that are sent or read already
     _message_format = 0
     _kept: list[bytes] | None = None  # all its bytes, on a recoverable sender
+    _source: Iterator[bytes] | None = None  # where the rest of its bytes comes from, when the transport has room
     _resuming = False  # it was suspended with an earlier link, and goes on with this one
     _local: LocalDisposition | None = None
     _remote_value: Any = None  # the value of the state that the peer sent
@@ -285,6 +287,9 @@ class Delivery:
             self.link.session.outgoing_bytes -= self._size
             self._chunks = []
             self._size = 0
+            if self._source is not None:
+                self._source = None
+                self.partial = False
         self.settle()
 
     def _take(self) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link
+from proton.endpoints.streaming import BodyReader
 from proton.exceptions import LinkException
 
 if TYPE_CHECKING:
@@ -107,6 +108,15 @@ class Receiver(Link):
         data = delivery._take_up_to(limit)
         self.session._read(len(data), self, frames - len(delivery._chunks))
         return data
+
+    def reader(self) -> BodyReader:
+        """A file object over the body of the current delivery, which may still be coming (3.2.6).
+
+        What is not read keeps the window of the session closed, where that is limited (`Session.incoming_capacity`).
+
+        :raises LinkException: there is no current delivery.
+        """
+        return BodyReader(self)
 
     def advance(self) -> bool:
         """Go on to the next delivery; what was not read of the current one is dropped.

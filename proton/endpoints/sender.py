@@ -14,6 +14,7 @@ from proton.endpoints.delivery import Delivery, check_message_format
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link, tag_bytes
 from proton.endpoints.recovery import forget_resumed
+from proton.endpoints.streaming import check_size, encoded_stream
 from proton.exceptions import LinkException
 from proton.message import Message
 
@@ -128,6 +129,49 @@ class Sender(Link):
         self._ready()
         return delivery
 
+    def send_stream(
+        self, source: Any, message: Message | None = None, tag: Any = None, size: int | None = None
+    ) -> Delivery:
+        """Send a message whose body is read from a source when the peer and the network take more of it (3.2.6).
+
+        No more than a frame of it is held in memory, and messages sent later wait for it. What the source raises
+        aborts the delivery and comes out of `Transport.pending`, which is to say out of ``Container.run()``.
+
+        :param source: a binary file, or an iterable of bytes.
+        :param message: a message without body, whose other sections are sent around it.
+        :param tag: the delivery tag; made by `delivery_tag` when empty.
+        :param size: bytes of the body, for one data section. Without it each piece becomes one, which the C binding
+            does not join when it receives them.
+        :return: the `Delivery`; its `partial` is True until the source has come to its end.
+        :raises MessageException: the message has a body.
+        :raises LinkException: the body is larger than the peer's max-message-size (2.7.3), or the tag too long.
+        :raises OverflowError: size is not in 0 to 2**32 - 1.
+        :raises TypeError: source is neither a file nor iterable.
+        """
+        check_size(size)
+        if not hasattr(source, "read"):
+            source = iter(source)
+        if message is not None:
+            message.encode_around_body()  # what is wrong with it is to be raised here
+        most = self.remote_max_message_size
+        if most and (size or 0) > most:
+            raise LinkException(f"the peer takes messages of {most} bytes, got a body of {size}")
+        delivery = Delivery(self, tag_bytes(tag or self.delivery_tag()))
+        if message is not None and message.message_format:
+            delivery.message_format = message.message_format
+        delivery._source = encoded_stream(source, message, size)
+        connection = self.connection
+        connection._sequence = delivery._sequence = connection._sequence + 1
+        if self.snd_settle_mode == self.SND_SETTLED:
+            delivery._settled = True
+        else:
+            self._unsettled[delivery] = None
+        self._outgoing.append(delivery)
+        self.queued += 1
+        self.credit -= 1
+        self._ready()
+        return delivery
+
     def advance(self) -> bool:
         """Complete the current delivery; the next unfinished one becomes current.
 
@@ -140,6 +184,8 @@ class Sender(Link):
         return True
 
     def _complete(self, delivery: Delivery) -> None:
+        if delivery._source is not None:
+            return  # it is queued, and complete when its source has come to the end
         delivery.partial = False
         self._filling.remove(delivery)  # nearly always the head
         self.current = self._filling[0] if self._filling else None
@@ -208,11 +254,13 @@ class Sender(Link):
         delivery._chunks = []
         delivery._size = 0
         delivery._advanced = True
-        if delivery.partial:
+        if delivery.partial and delivery._source is None:
             delivery.partial = False
             self._filling.remove(delivery)
             self.current = self._filling[0] if self._filling else None
         else:
+            delivery._source = None
+            delivery.partial = False
             self.queued -= 1
             self.credit += 1
 

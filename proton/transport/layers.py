@@ -284,6 +284,9 @@ def header_output(transport: Transport) -> None:
 
 def amqp_output(transport: Transport) -> None:
     flush(transport)
+    error, transport._source_error = transport._source_error, None
+    if error is not None:
+        raise error
 
 
 def failed_output(transport: Transport) -> None:

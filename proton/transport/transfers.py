@@ -17,6 +17,7 @@ from proton.endpoints.disposition import encode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED
 from proton.endpoints.events import Event
 from proton.endpoints.recovery import prepare
+from proton.exceptions import LinkException
 from proton.transport.frames import FRAME_HEADER, SMALL_UINTS, write_frame
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
             _write_aborted(transport, link, delivery)
             continue
         size = delivery._size
-        if delivery.partial and not size:
+        if delivery.partial and not size and delivery._source is None:
             break
         if link._link_credit <= 0 and delivery._id is None:
             break
@@ -170,6 +171,8 @@ def _write_in_parts(transport: Transport, link: Sender, delivery: Delivery) -> b
         if not delivery._settled:
             session._outgoing[delivery._id] = delivery
     while True:
+        if delivery._source is not None and not refill(transport, link, delivery):
+            return True
         fields = [link._handle, delivery._id, delivery._tag, delivery._message_format]
         fields += [True if delivery._settled else None, True, None, _state_of(delivery)]
         if delivery._resuming:
@@ -206,6 +209,29 @@ def _write_in_parts(transport: Transport, link: Sender, delivery: Delivery) -> b
             link._sending = True
             link.connection._senders.append(link)
             return False
+
+
+def refill(transport: Transport, link: Sender, delivery: Delivery) -> bool:
+    """Asks the source of a body for as much as the next frame can take; False when that failed."""
+    most = link.remote_max_message_size
+    try:
+        while delivery._size <= transport._output_frame_size:
+            piece = next(delivery._source, None)  # type: ignore[arg-type]
+            if piece is None:
+                delivery._source = None
+                delivery.partial = False
+                return True
+            delivery._received += len(piece)
+            if most and delivery._received > most:
+                raise LinkException(f"the peer takes messages of {most} bytes, got {delivery._received} so far")
+            delivery._chunks.append(piece)
+            delivery._size += len(piece)
+            link.session.outgoing_bytes += len(piece)
+    except Exception as error:  # the program's: raised when all else is written, and both ends agree on an end
+        transport._source_error = error
+        delivery.abort()
+        return False
+    return True
 
 
 def _state_of(delivery: Delivery) -> Any:

@@ -130,6 +130,7 @@ class Transport:
         self._close_sent = False
         self._close_received = False
         self._failed = False
+        self._source_error: Exception | None = None  # what the source of a body has raised
         self._remote_channels: dict[int, Session] = {}
 
         self._max_frame_size = 32768

@@ -167,3 +167,27 @@ def test_a_link_made_anew_under_its_name_attaches_after_the_detach_of_the_old_on
     assert receiver.queued == 2 and sender.queued == 0
     assert len(list(b.connection.links())) == 2 and b.connection.session_head(0).remote_condition is None
     assert a.connection.session_head(0).remote_condition is None
+
+
+@pytest.mark.parametrize("own, expected", [(0, 1000), (500, 500), (2000, 2000)])
+def test_the_transports_limit_holds_for_receivers_without_one_of_their_own(own, expected):
+    a, b = connected(server={"max_message_size": 1000})
+    session = a.connection.session()
+    session.open()
+    sender = session.sender("L")
+    sender.open()
+    pump(a, b)
+    b.connection.session_head(0).open()
+    receiver = b.connection.link_head(0)
+    receiver.max_message_size = own
+    receiver.open()
+    receiver.flow(10)
+    pump(a, b)
+    assert sender.remote_max_message_size == expected
+    sender.remote_max_message_size = 0  # as if this end did not care
+    sender.delivery("t")
+    sender.stream(b"x" * (expected + 1))
+    sender.advance()
+    pump(a, b)
+    assert sender.remote_condition.name == "amqp:link:message-size-exceeded"
+    assert f"messages of {expected} bytes at most" in sender.remote_condition.description

@@ -36,6 +36,7 @@ TESTED_BY = {
     "endpoints/link": ("engine/test_links.py", "Link"),
     "endpoints/sender": ("engine/test_credit.py", "drained"),
     "endpoints/receiver": ("engine/test_credit.py", "draining"),
+    "endpoints/streaming": ("engine/test_streaming.py", "reader"),
     "endpoints/recovery": ("engine/test_recovery.py", "recover"),
     "endpoints/delivery": ("engine/test_transfers.py", "abort"),
     "endpoints/disposition": ("engine/test_typed_dispositions.py", "RejectedDisposition"),

@@ -1,0 +1,211 @@
+"""Bodies that are too large to hold: written from a source as the peer takes them, read as they come (3.2.6).
+
+`encoded_stream` makes the bytes of a message piece by piece; the transport asks for the next piece when window and
+output have room for it, so no more than a frame of it is in memory. `BodyReader` is the other end: what is not read
+keeps the session's window closed. Neither knows of frames.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from proton.exceptions import LinkException, MessageException
+from proton.message import DATA_SECTION, Message, section_at
+
+if TYPE_CHECKING:
+    from proton.endpoints.delivery import Delivery
+    from proton.endpoints.receiver import Receiver
+
+__all__ = ["BodyReader"]
+
+_PIECE = 65536  # bytes to ask a file for at a time
+_LONGEST_SECTION = 0xFFFFFFFF  # 1.6.19: vbin32
+_MOST_BEFORE_BODY = 1 << 20  # bytes of sections that are no data: they are held until they are complete
+
+
+def _pieces(source: Any) -> Iterator[bytes]:
+    read = getattr(source, "read", None)
+    if read is not None:
+        while True:
+            piece = read(_PIECE)
+            if not piece:
+                return
+            yield _checked(piece)
+    else:
+        for piece in source:
+            if len(_checked(piece)):
+                yield _checked(piece)
+
+
+def _checked(piece: Any) -> bytes:
+    if isinstance(piece, bytes):
+        return piece
+    if isinstance(piece, (bytearray, memoryview)):
+        return bytes(piece)
+    raise TypeError(f"expected bytes from the source of a body, got {piece!r:.50}")
+
+
+def encoded_stream(source: Iterable[bytes] | Any, message: Message | None, size: int | None) -> Iterator[bytes]:
+    """The bytes of a message, one piece after the other.
+
+    :param size: bytes that the source has, for one data section; None makes a section of each piece.
+    :raises ValueError: the source has more or less than that.
+    """
+    before, after = (message if message is not None else Message()).encode_around_body()
+    if before:
+        yield before
+    if size is None:
+        for piece in _pieces(source):
+            yield DATA_SECTION + len(piece).to_bytes(4, "big")
+            yield piece
+    else:
+        yield DATA_SECTION + size.to_bytes(4, "big")
+        left = size
+        for piece in _pieces(source):
+            left -= len(piece)
+            if left < 0:
+                raise ValueError(f"expected a body of {size} bytes, got {size - left} so far")
+            yield piece
+        if left:
+            raise ValueError(f"expected a body of {size} bytes, got {size - left}")
+    if after:
+        yield after
+
+
+def check_size(size: int | None) -> None:
+    if size is not None and not 0 <= size <= _LONGEST_SECTION:
+        raise OverflowError(f"size takes 0 to 2**32 - 1 bytes, got {size}; None makes several sections")
+
+
+class BodyReader(io.RawIOBase):
+    """Reads the body of a message while it comes: a binary file object that does not block (3.2.6).
+
+    Got from `Receiver.reader`. Reading gives None when nothing has come since, and ``b""`` at the end of the body;
+    iterating gives the pieces that are there. At the end the link is advanced; the delivery is still to be settled.
+
+    :ivar delivery: the `Delivery` that is read.
+    :ivar message: a `Message` with all that comes before the body, once the body has begun; its `footer` at the end.
+    """
+
+    def __init__(self, link: Receiver) -> None:
+        super().__init__()
+        delivery = link.current
+        if delivery is None:
+            raise LinkException("[-5]: reader() needs a current delivery, got none")
+        self.delivery: Delivery = delivery
+        self.message = Message()
+        self._buffer = b""
+        self._left = 0  # bytes of the data section that is being read
+        self._others: list[bytes] = []  # the other sections, whole
+        self._over = False  # no more bytes will come
+        self._finished = False
+
+    @property
+    def finished(self) -> bool:
+        """True when the whole body was read."""
+        return self._finished
+
+    def readable(self) -> bool:
+        """True always."""
+        return True
+
+    def read(self, size: int = -1) -> bytes | None:
+        """The next bytes of the body.
+
+        :param size: bytes at most; less than 0 for all that have come.
+        :return: None when nothing has come since, ``b""`` at the end.
+        :raises LinkException: the sender has given the message up, or the link went on to another one.
+        :raises MessageException: the message has no data sections, or is malformed.
+        """
+        wanted = size if size is not None and size >= 0 else sys.maxsize
+        pieces = []
+        while wanted and not self._finished:
+            if not self._left:
+                if not self._enter_section():
+                    break
+                continue
+            if not self._buffer and not self._fetch(min(wanted, self._left)):
+                if self._over:
+                    raise MessageException(f"the message ends {self._left} bytes before its data section does")
+                break
+            piece = self._buffer[: min(wanted, self._left)]
+            self._buffer = self._buffer[len(piece) :]
+            self._left -= len(piece)
+            wanted -= len(piece)
+            pieces.append(piece)
+        return b"".join(pieces) if pieces or self._finished or not wanted else None
+
+    def readall(self) -> bytes | None:  # type: ignore[override]
+        """All that has come, as `read` without a size."""
+        return self.read()
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read into a writable buffer; the number of bytes, 0 at the end, None when nothing has come since."""
+        view = memoryview(buffer).cast("B")
+        data = self.read(len(view))
+        if data is None:
+            return None
+        view[: len(data)] = data
+        return len(data)
+
+    def __iter__(self) -> BodyReader:
+        return self
+
+    def __next__(self) -> bytes:
+        data = self.read(_PIECE)
+        if not data:
+            raise StopIteration
+        return data
+
+    def _fetch(self, limit: int) -> bool:
+        """Takes more bytes from the link; False when there are none now."""
+        link = self.delivery.link
+        if self.delivery.aborted:
+            raise LinkException("[-11]: the sender has aborted the delivery")
+        if self._over:
+            return False
+        if link.current is not self.delivery:
+            raise LinkException("the link has been advanced past the delivery that is being read")
+        data = link.recv(limit)  # type: ignore[attr-defined]
+        self._over = data is None
+        self._buffer += data or b""
+        return bool(data)
+
+    def _enter_section(self) -> bool:
+        """Comes to the content of the next data section, past all others; False when that has not come yet."""
+        while True:
+            found = section_at(self._buffer)
+            if found is not None and found[0] == 0x75:
+                _, start, end = found
+                self._show_others()
+                self._buffer, self._left = self._buffer[start:], end - start
+                return True
+            if found is not None and found[0] in (0x76, 0x77):
+                raise MessageException("expected data sections, the body is of another kind")
+            if found is not None and len(self._buffer) >= found[2]:
+                self._others.append(self._buffer[: found[2]])
+                self._buffer = self._buffer[found[2] :]
+                continue
+            held = len(self._buffer) + sum(map(len, self._others))
+            if held > _MOST_BEFORE_BODY:
+                raise MessageException(f"expected {_MOST_BEFORE_BODY} bytes at most around the body, got {held}")
+            if not self._fetch(_PIECE):
+                if self._over:
+                    self._finish()
+                return False
+
+    def _show_others(self) -> None:
+        if self._others:
+            self.message.decode(b"".join(self._others))
+
+    def _finish(self) -> None:
+        if self._buffer:
+            raise MessageException(f"the message ends within a section, after {len(self._buffer)} bytes of it")
+        self._show_others()
+        self._finished = True
+        link = self.delivery.link
+        if link.current is self.delivery:
+            link.advance()
