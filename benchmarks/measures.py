@@ -124,6 +124,19 @@ def bodies(engine: Engine, messages: int) -> list[Row]:
     ]
 
 
+def streams(engine: Engine, messages: int) -> list[Row]:
+    """Bodies of 1 MiB, read as they come through a session window of 1 MiB."""
+    messages = max(20, messages // 100)
+    common = ("--messages", messages, "--size", 1 << 20, "--capacity", 1 << 20)
+    sender, receiver = pair(engine, "streams.py", ("receive", *common), ("send", *common))
+    megabytes = messages * (1 << 20) / 1e6
+    return [
+        Row("1 MiB window", "MB/s", megabytes / sender["seconds"], higher=True),
+        Row("1 MiB window", "sender CPU us/message", sender["cpu"] / messages * 1e6),
+        Row("1 MiB window", "receiver CPU us/message", receiver["cpu"] / messages * 1e6),
+    ]
+
+
 def requests(engine: Engine, messages: int) -> list[Row]:
     """Request and response, one at a time."""
     messages = max(200, messages // 5)
@@ -164,6 +177,18 @@ def memory(engine: Engine, messages: int) -> list[Row]:
     ]
 
 
+def unsettled(engine: Engine, messages: int) -> list[Row]:
+    """Memory for 100,000 deliveries that neither end has settled."""
+    count = 100_000
+    sender, receiver = pair(engine, "unsettled.py", ("receive", "--messages", count), ("send", "--messages", count))
+    if sender["unsettled"] != count or receiver["unsettled"] != count:
+        raise WorkerFailed(f"expected {count} unsettled deliveries, got {sender} and {receiver}")
+    return [
+        Row("100,000 unsettled", "sender MiB", sender["bytes"] / 1048576),
+        Row("100,000 unsettled", "receiver MiB", receiver["bytes"] / 1048576),
+    ]
+
+
 def growth_messages(engine: Engine, messages: int) -> list[Row]:
     """Does a message cost more after many others?"""
     # 1,000,000 with the default number of messages; each step is measured over what follows it.
@@ -199,5 +224,5 @@ def growth_idle(engine: Engine, messages: int) -> list[Row]:
     return rows
 
 
-COMPARED = (throughput, bodies, requests, codec, connections, memory)
+COMPARED = (throughput, bodies, streams, requests, codec, connections, memory, unsettled)
 GROWTH = (growth_messages, growth_links, growth_idle)

@@ -9,6 +9,7 @@ when the whole message was read.
 
 from __future__ import annotations
 
+import copy
 import struct
 from collections.abc import Sequence
 from operator import attrgetter, index
@@ -76,6 +77,8 @@ def _joined(parts: Sequence[Any]) -> Any:
     return [value for part in parts for value in part]
 
 
+#: bytes from which on a body is taken out of its message, or put into it, without one copy more of the whole
+LARGE_MESSAGE = 65536
 #: what a data section begins with, before the four bytes of its size
 DATA_SECTION = b"\x00\x53\x75\xb0"
 _FIXED_WIDTHS = {4: 0, 5: 1, 6: 2, 7: 4, 8: 8, 9: 16}  # by the first half of the constructor (1.2)
@@ -442,6 +445,17 @@ class Message:
             raise MessageException("the message is nested too deep, or contains itself") from None
         return b"".join(out)
 
+    def encode_in_pieces(self) -> list[bytes]:
+        """As `encode`, in pieces, so that a large body of bytes is not copied."""
+        body = self.body
+        if type(body) is not bytes or self._several() is not None:
+            return [self.encode()]
+        around = copy.copy(self)
+        around.body = around._parts = None
+        before, after = around.encode_around_body()
+        prefix = b"\x00\x53\x75" if self._inferred else b"\x00\x53\x77"
+        return [before + prefix + b"\xb0" + len(body).to_bytes(4, "big"), body, after]
+
     def encode_around_body(self) -> tuple[bytes, bytes]:
         """The bytes of the sections before a body that comes from elsewhere, and of the one after it.
 
@@ -453,7 +467,7 @@ class Message:
         if self._footer is not None:
             _encode_annotations(footer, "footer", b"\x00\x53\x78", self._footer)
         after = b"".join(footer)
-        return self.encode()[: -len(after) - len(_NULL_BODY)], after
+        return self.encode()[: -len(after + _NULL_BODY)], after
 
     def decode(self, data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> None:
         """Replaces the content by what `data` says; several data sections become one body, as do several sequences.
@@ -515,6 +529,24 @@ class Message:
         self._inferred = kind == 0x75 or kind == 0x76
         self._instructions, self._annotations, self._footer = instructions, annotations, footer
         self._header, self._fields = header, fields
+
+    def decode_pieces(self, pieces: list[bytes], limits: DecodeLimits = DEFAULT_LIMITS) -> None:
+        """As `decode` of the pieces joined; a body of bytes at the end is joined alone, so that it is copied once."""
+        first = pieces[0]
+        size = sum(map(len, pieces))
+        pos = 0
+        found = section_at(first)
+        while found is not None and found[0] not in (0x75, 0x77) and found[2] < len(first):
+            pos += found[2]
+            found = section_at(first[pos : pos + _LONGEST_DESCRIPTOR])
+            if found is None or found[2] > _LONGEST_DESCRIPTOR:
+                found = section_at(first[pos:])
+        if found is None or pos + found[2] != size or first[pos + found[1] - 5 : pos + found[1] - 4] != b"\xb0":
+            self.decode(b"".join(pieces), limits)
+            return
+        start = pos + found[1]
+        self.decode(first[: start - 5] + b"\xa0\x00", limits)
+        self.body = b"".join([first[start:], *pieces[1:]])
 
     # -- links
 

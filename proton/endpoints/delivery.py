@@ -295,7 +295,9 @@ class Delivery:
     def _take(self) -> bytes:
         """All the bytes that are buffered, unread; what is read is no longer counted in the session."""
         chunks = self._chunks
-        data = chunks[0] if len(chunks) == 1 and not self._offset else b"".join(chunks)[self._offset :]
+        if self._offset:
+            chunks[0] = chunks[0][self._offset :]  # alone: the others need not be copied twice
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self._chunks = []
         self._offset = 0
         self._size = 0

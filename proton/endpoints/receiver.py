@@ -7,7 +7,7 @@ What is not yet advanced past is in `current` and, behind it, `_waiting`; the de
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.events import Event
@@ -137,8 +137,11 @@ class Receiver(Link):
         self.queued -= 1
         return True
 
-    def _read_current(self) -> bytes:
-        """The whole current delivery, advanced past: what `recv` and `advance` do for a message at once."""
+    def _read_current(self, join: bool = True) -> Any:
+        """The whole current delivery, advanced past: what `recv` and `advance` do for a message at once.
+
+        :param join: False for a list of bytes.
+        """
         delivery = self.current
         if delivery is None:
             raise LinkException("[-5]: expected a current delivery, got none")
@@ -146,12 +149,15 @@ class Receiver(Link):
         chunks = delivery._chunks
         frames = len(chunks)
         # One frame, nothing of it read: what _take would find out.
-        if len(chunks) == 1 and not delivery._offset:
-            data = chunks[0]
+        if len(chunks) == 1 and not delivery._offset and join:
+            data: Any = chunks[0]
             delivery._chunks = []
             delivery._size = 0
         else:
-            data = delivery._take()
+            data = delivery._take() if join or delivery._offset else chunks
+            delivery._chunks = []
+            delivery._size = 0
+            data = data if join or data is chunks else [data]
         delivery._advanced = True
         session = self.session
         if session._incoming_window < session._low_water or session._window_limit:

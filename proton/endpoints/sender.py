@@ -16,7 +16,7 @@ from proton.endpoints.link import Link, tag_bytes
 from proton.endpoints.recovery import forget_resumed
 from proton.endpoints.streaming import check_size, encoded_stream
 from proton.exceptions import LinkException
-from proton.message import Message
+from proton.message import LARGE_MESSAGE, Message
 
 if TYPE_CHECKING:
     from proton.endpoints.session import Session
@@ -95,22 +95,27 @@ class Sender(Link):
                 return obj.send(self, tag=tag)
             return self.stream(obj)
         # What Message.send does through the public methods, in one go: it costs half as many calls.
-        data = obj.encode()
+        body = obj.body
+        if body.__class__ is bytes and len(body) >= LARGE_MESSAGE:
+            chunks = obj.encode_in_pieces()
+            size = sum(map(len, chunks))
+        else:
+            data = obj.encode()
+            chunks = [data]
+            size = len(data)
         message_format = obj.message_format
         if message_format:
             check_message_format(message_format)
         if tag or self.tag_generator is not None:
             tag = tag_bytes(tag or self.delivery_tag())
-        if self.remote_max_message_size and len(data) > self.remote_max_message_size:
-            raise LinkException(
-                f"the peer takes messages of {self.remote_max_message_size} bytes, got one of {len(data)}"
-            )
+        if self.remote_max_message_size and size > self.remote_max_message_size:
+            raise LinkException(f"the peer takes messages of {self.remote_max_message_size} bytes, got one of {size}")
         if not tag:
             self._tag_count += 1
             tag = b"%d" % self._tag_count
         delivery = Delivery(self, tag)
-        delivery._chunks.append(data)
-        delivery._size = size = len(data)
+        delivery._chunks = chunks
+        delivery._size = size
         delivery.partial = False
         if message_format:
             delivery._message_format = message_format
@@ -122,7 +127,7 @@ class Sender(Link):
         else:
             self._unsettled[delivery] = None
             if self.recoverable:
-                delivery._kept = [data]
+                delivery._kept = list(chunks)
         self._outgoing.append(delivery)
         self.queued += 1
         self.credit -= 1

@@ -17,7 +17,7 @@ from proton.endpoints.disposition import ModifiedDisposition
 from proton.endpoints.endpoint import LOCAL_CLOSED
 from proton.exceptions import MessageException, ProtonException
 from proton.handlers.delegate import Delegating, forwarding
-from proton.message import Message
+from proton.message import LARGE_MESSAGE, Message
 
 if TYPE_CHECKING:
     from proton.endpoints.disposition import Disposition
@@ -89,7 +89,10 @@ def recv_msg(delivery: Delivery) -> Message:
     transport = link.connection.transport
     limits = DEFAULT_LIMITS if transport is None else transport.decode_limits
     message = Message()
-    message.decode(link._read_current(), limits)  # type: ignore[attr-defined]
+    if delivery._size < LARGE_MESSAGE:
+        message.decode(link._read_current(), limits)  # type: ignore[attr-defined]
+    else:
+        message.decode_pieces(link._read_current(False), limits)  # type: ignore[attr-defined]
     if delivery._message_format:
         message.message_format = delivery._message_format
     return message

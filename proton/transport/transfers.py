@@ -170,22 +170,21 @@ def _write_in_parts(transport: Transport, link: Sender, delivery: Delivery) -> b
         session._next_delivery_id = session._next_delivery_id + 1 & _SERIAL
         if not delivery._settled:
             session._outgoing[delivery._id] = delivery
+    fields = [link._handle, delivery._id, delivery._tag, delivery._message_format]
+    fields += [True if delivery._settled else None, True, None, _state_of(delivery)]
+    if delivery._resuming:
+        fields.append(True)
+    with_more = performative = encode_composite(TRANSFER, fields)
+    room = transport._output_frame_size - 8 - len(with_more)
     while True:
         if delivery._source is not None and not refill(transport, link, delivery):
             return True
-        fields = [link._handle, delivery._id, delivery._tag, delivery._message_format]
-        fields += [True if delivery._settled else None, True, None, _state_of(delivery)]
-        if delivery._resuming:
-            fields.append(True)
-        with_more = encode_composite(TRANSFER, fields)
-        room = transport._output_frame_size - 8 - len(with_more)
         last = not delivery.partial and delivery._size <= room + 2  # without `more`, and the null before it
         if last:
             fields[5] = None
             performative = encode_composite(TRANSFER, fields)
             last = delivery._size <= transport._output_frame_size - 8 - len(performative)
-        if not last:
-            performative = with_more
+            performative = performative if last else with_more
         payload = delivery._take() if last else delivery._take_up_to(max(1, room))
         length = len(performative) + len(payload) + 8
         transport._out.append(FRAME_HEADER.pack(length, 2, 0, channel) + performative)

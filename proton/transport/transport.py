@@ -50,6 +50,9 @@ _UINT32 = 0xFFFFFFFF
 # Bytes to offer to one read, some 200 small messages: the peer's next credit leaves while it still has some. With
 # 65536 a sender with a credit of 500 stood still in between: 59,000 against 86,000 messages a second.
 _READ = 32768
+# With frames of this size coming, more is offered: fewer of them are cut in two and have to be put together.
+_LARGE_FRAME = 16384
+_BULK_READ = 131072
 _LONGEST_READ = 1 << 20  # a reader makes a buffer of what is offered, and a frame may claim 4 GiB
 _MIN_FRAME_SIZE = 512  # 2.8.1
 _CHANNEL_MAX = 32767
@@ -293,7 +296,7 @@ class Transport:
             self._input = amqp_input
             data, self._partial, self._partial_size = b"".join(self._partial), [], 0
             if data:
-                self._process(data)
+                self._process(data, 0)
 
     def bind_nothrow(self, connection: Connection) -> None:
         """As `bind`, but do nothing where one of the two is bound already."""
@@ -326,7 +329,9 @@ class Transport:
             return -1
         if self._held_open is not None:
             return max(0, _READ - self._partial_size)
-        return max(_READ, min(self._needed - self._partial_size, _LONGEST_READ))
+        if self._needed >= _LARGE_FRAME:
+            return max(_BULK_READ, min(self._needed - self._partial_size, _LONGEST_READ))
+        return _READ
 
     def push(self, data: bytes) -> None:
         """Take bytes that came from the peer; any division of the stream is good.
@@ -347,19 +352,30 @@ class Transport:
         self._bytes_in += size
         if self._held_open is not None and self._partial_size + size > _READ:
             raise OverflowError(f"unable to process all bytes: {_READ - self._partial_size}, {size}")
+        start = 0
         if self._partial:
-            self._partial.append(data)
-            self._partial_size += size
-            if self._partial_size < self._needed:
+            start = self._needed - self._partial_size
+            if start > size:
+                self._partial.append(data)
+                self._partial_size += size
                 return
-            data = b"".join(self._partial)
+            # What was begun is made whole by itself: the rest need not be copied for it.
+            start = max(0, start)
+            self._partial.append(data[:start] if start else data)
+            begun = b"".join(self._partial)
             self._partial = []
             self._partial_size = 0
-        self._process(data)
+            self._process(begun, 0)
+            if not start or start == size or self._tail_closed:
+                return
+            if self._partial:  # it was less than a frame after all: the first bytes of one, for instance
+                data = self._partial[0] + data[start:]
+                self._partial = []
+                self._partial_size = start = 0
+        self._process(data, start)
 
-    def _process(self, data: bytes) -> None:
-        """Gives bytes to the installed layers until they make no more progress; keeps the rest."""
-        position = 0
+    def _process(self, data: bytes, position: int) -> None:
+        """Gives bytes to the installed layers, from a position on, until they make no more progress; keeps the rest."""
         size = len(data)
         self._needed = 0
         while position < size and not self._tail_closed:

@@ -3,7 +3,7 @@
 import pytest
 
 from proton import Message
-from tests.support.engines import connected, frame, linked, pump
+from tests.support.engines import connected, frame, linked, pump, take
 
 SMALL = {"max_frame_size": 512}
 
@@ -133,8 +133,9 @@ def test_more_than_was_ever_granted_ends_the_session():
     session.open()
     receiver.open()
     receiver.flow(100)
-    pump(a, b)
+    take(b.transport)
     for number in range(4):
+        assert session.condition is None
         b.transport.push(frame(0, "transfer", b"x", handle=0, delivery_id=number, delivery_tag=b"t", message_format=0))
     assert receiver.session.condition.name == "amqp:session:window-violation"
 
