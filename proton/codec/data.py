@@ -354,12 +354,12 @@ class Data:
         """
         self._put(t.TYPE_ULONG, _integer(t.TYPE_ULONG, ul))
 
-    def put_long(self, i: int) -> None:
+    def put_long(self, i64: int) -> None:
         """Put a signed long.
 
-        :param i: an integer, -2**63 to 2**63 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param i64: an integer, -2**63 to 2**63 - 1; `OverflowError` outside, `TypeError` for what is no integer
         """
-        self._put(t.TYPE_LONG, _integer(t.TYPE_LONG, i))
+        self._put(t.TYPE_LONG, _integer(t.TYPE_LONG, i64))
 
     def put_timestamp(self, t: int) -> None:
         """Put a timestamp, in milliseconds since 1970-01-01 UTC.

@@ -19,7 +19,7 @@ from proton.endpoints.disposition import (
     LocalDisposition,
     RemoteDisposition,
 )
-from proton.endpoints.events import Event
+from proton.endpoints.events import Event, given_back
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
@@ -51,6 +51,7 @@ class Delivery:
     REJECTED = DispositionType.REJECTED
     RELEASED = DispositionType.RELEASED
     MODIFIED = DispositionType.MODIFIED
+    wrap = staticmethod(given_back)
 
     #: what this end said last and what the peer said last: a `DispositionType`, or an int for an unknown state
     local_state: DispositionType | int = _EMPTY

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from proton.codec.types import PropertyDict, SymbolList
 from proton.endpoints.condition import Condition
-from proton.endpoints.events import Event, EventType
+from proton.endpoints.events import Event, EventType, given_back
 from proton.endpoints.handler import Handler
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Endpoint:
     REMOTE_UNINIT = REMOTE_UNINIT
     REMOTE_ACTIVE = REMOTE_ACTIVE
     REMOTE_CLOSED = REMOTE_CLOSED
+    wrap = staticmethod(given_back)
 
     #: the connection that this endpoint belongs to; the connection itself for a connection
     connection: Connection

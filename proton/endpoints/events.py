@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["EventType", "EventBase", "Event", "Collector"]
 
 
+def given_back(impl: Any) -> Any:
+    """What `wrap` gives of an object: itself, as there is no other one behind it to be wrapped."""
+    return impl
+
+
 class EventType:
     """Joins the number of an event to its name and to the handler method it calls.
 
@@ -91,6 +96,7 @@ class Event(EventBase):
     named so (``event.task``), else the context's attribute, else None.
     """
 
+    wrap = staticmethod(given_back)
     clazz = "pn_pyref"
     #: the container that this event belongs to, None outside of one
     container: Any = None

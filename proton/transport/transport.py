@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits
 from proton.endpoints.condition import FRAMING_ERROR, RESOURCE_LIMIT_EXCEEDED, Condition, shortened
-from proton.endpoints.events import Event
+from proton.endpoints.events import Event, given_back
 from proton.endpoints.session import Session
 from proton.exceptions import SessionException, SSLUnavailable, TransportException
 from proton.transport import header, sasl, trace
@@ -78,6 +78,7 @@ class Transport:
 
     CLIENT = 1
     SERVER = 2
+    wrap = staticmethod(given_back)
     TRACE_OFF = trace.TRACE_OFF
     TRACE_RAW = trace.TRACE_RAW
     TRACE_FRM = trace.TRACE_FRM
@@ -333,9 +334,10 @@ class Transport:
             return max(_BULK_READ, min(self._needed - self._partial_size, _LONGEST_READ))
         return _READ
 
-    def push(self, data: bytes) -> None:
+    def push(self, binary: bytes) -> None:
         """Take bytes that came from the peer; any division of the stream is good.
 
+        :param binary: the bytes, any bytes-like object.
         :raises TransportException: the input is closed.
         :raises OverflowError: more than `capacity`, while no connection is bound that could take it.
         :raises TypeError: not bytes.
@@ -344,8 +346,7 @@ class Transport:
             condition = self.condition
             reason = f"{condition.name}: {condition.description}" if condition is not None else "the input is closed"
             raise TransportException(f"[-1]: {reason}")
-        if data.__class__ is not bytes:
-            data = bytes(memoryview(data))
+        data = binary if binary.__class__ is bytes else bytes(memoryview(binary))
         size = len(data)
         if not size:
             return
