@@ -252,6 +252,11 @@ class Sender(Link):
         self.credit = -self.queued
         self._drain_mode = self._drained_due = False
 
+    def _dispose(self) -> None:
+        while self._outgoing:  # nobody takes it any more
+            self._drop(self._outgoing[0])
+        Link._dispose(self)
+
     def _drop(self, delivery: Delivery) -> None:
         """Takes a delivery off the queue, finished or not."""
         self._outgoing.remove(delivery)

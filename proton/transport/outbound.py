@@ -183,6 +183,8 @@ def _attach(transport: Transport, link: Link) -> None:
     session = link.session
     if link._handle is not None or session._channel is None or link._detach_sent or link.state & LOCAL_UNINIT:
         return
+    if link._final:
+        return  # it was freed before anything of it was said
     if session._remotely_ended:
         return  # nothing but an end may follow
     predecessor, link._predecessor = link._predecessor, None

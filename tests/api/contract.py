@@ -1,8 +1,8 @@
 """The members of module `proton`, as its documented API has them: what programs rely on.
 
 One line a member: `name(parameters)` for a method, `static` or `classmethod` before it where it is one, `name rw` for
-an attribute that can be set, `NAME = value` for a constant, a bare name for an attribute that is read. Members of a base
-are not repeated. Keep true: a line is taken away only when the API that we follow drops it. Ours may have more members,
+an attribute that can be set, `NAME = value` for a constant, a bare name for an attribute that is read. What a base has
+is not repeated. Keep true: a line is taken away only when the API that we follow drops it. Ours may have more members,
 and more parameters behind those that are here, with defaults.
 """
 

@@ -351,3 +351,34 @@ def test_tolerated_attaches():
     assert isinstance(first, Receiver) and isinstance(second, Sender) and first.session == session
     assert first.remote_source.type == first.remote_target.type == Terminus.UNSPECIFIED
     assert second.remote_source.address == "q" and script.transport.condition is None
+
+
+def test_a_link_that_was_freed_before_its_attach_is_not_attached():
+    a, b = connected()
+    session = a.connection.session()
+    session.open()
+    pump(a, b)
+    a.sent()
+    link = session.sender("never")
+    link.open()
+    link.free()
+    pump(a, b)
+    assert a.sent() == [] and b.connection.link_head(0) is None
+
+
+def test_a_sender_that_is_freed_holds_no_bytes_back():
+    a, b = connected()
+    session = a.connection.session()
+    session.open()
+    link = session.sender("L")
+    link.open()
+    link.delivery("t")
+    link.stream(b"never sent")
+    pump(a, b)
+    link.close()
+    link.free()
+    b.connection.session_head(0).open()
+    pump(a, b)
+    b.connection.link_head(0).close()
+    pump(a, b)
+    assert session.outgoing_bytes == 0
