@@ -8,6 +8,7 @@ puts the link on the connection's list of senders, and the transport takes what 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.endpoints.delivery import Delivery, check_message_format
@@ -30,8 +31,8 @@ class Sender(Link):
     """A link over which messages are sent (2.6.12)."""
 
     is_sender = True
-    #: makes the tags of messages sent without one: a callable without arguments, or None for "1", "2", …
-    tag_generator: Callable[[], Any] | None = None
+    #: makes the tags of messages sent without one: an iterator, a callable without arguments, or None for "1", "2", …
+    tag_generator: Iterator[Any] | Callable[[], Any] | None = None
     _resumed: Any = ()  # to be resumed before anything else is sent; a deque where there is something
 
     def __init__(self, session: Session, name: str | None) -> None:
@@ -54,11 +55,15 @@ class Sender(Link):
 
     def delivery_tag(self) -> str:
         """A tag that this link has not used yet: "1", "2", … or what `tag_generator` makes."""
-        if self.tag_generator is not None:
-            tag: str = self.tag_generator()
-            return tag
-        self._tag_count += 1
-        return str(self._tag_count)
+        generator = self.tag_generator
+        if generator is None:
+            self._tag_count += 1
+            return str(self._tag_count)
+        tag: Any = next(generator) if isinstance(generator, Iterator) else generator()
+        if isinstance(tag, Iterator):  # it was a generator function: what it gives are the tags
+            self.tag_generator = tag
+            tag = next(tag)
+        return tag  # type: ignore[no-any-return]
 
     def stream(self, data: bytes | bytearray | memoryview) -> int:
         """Add bytes to the current delivery; they may be sent before it is complete.

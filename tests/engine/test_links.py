@@ -382,3 +382,14 @@ def test_a_sender_that_is_freed_holds_no_bytes_back():
     b.connection.link_head(0).close()
     pump(a, b)
     assert session.outgoing_bytes == 0
+
+
+def letters():
+    yield from ("a", "b", "c")
+
+
+def test_tags_come_from_an_iterator_a_callable_or_a_generator_function():
+    _, _, sender, _ = linked()
+    for generator in (iter("abc"), iter("abc").__next__, letters):
+        sender.tag_generator = generator
+        assert [sender.delivery_tag() for _ in range(3)] == ["a", "b", "c"]

@@ -20,8 +20,7 @@ for tag in (None, "", "mine"):
     print(delivery.tag)
 message = Message(body=2)
 print(message.send(sender).tag, message.send(sender, "by hand").tag)
-generated = iter(["g1", "g2", "g3"])
-sender.tag_generator = lambda: next(generated)
+sender.tag_generator = iter(["g1", "g2", "g3"])
 print(sender.send(Message()).tag, sender.delivery_tag(), sender.send(Message(), "own").tag, sender.delivery_tag())
 pump(a, b)
 while receiver.current:
