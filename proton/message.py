@@ -531,7 +531,11 @@ class Message:
         self._header, self._fields = header, fields
 
     def decode_pieces(self, pieces: list[bytes], limits: DecodeLimits = DEFAULT_LIMITS) -> None:
-        """As `decode` of the pieces joined; a body of bytes at the end is joined alone, so that it is copied once."""
+        """As `decode` of the pieces joined; a body of bytes at the end is joined alone, so that it is copied once.
+
+        :param pieces: the bytes of one whole message, in order.
+        :param limits: what decoding may cost.
+        """
         first = pieces[0]
         size = sum(map(len, pieces))
         pos = 0

@@ -231,6 +231,7 @@ class Data:
     def decode(self, encoded: bytes | bytearray | memoryview) -> int:
         """Decode the first value in some bytes, and put it behind the current node.
 
+        :param encoded: bytes that begin with a value; any bytes-like object.
         :return: how many bytes the value takes; what follows is not looked at
         :raise DataException: for bytes that are no value or beyond the limits, nothing is changed then
         :raise TypeError: when `encoded` is not bytes-like
@@ -428,11 +429,17 @@ class Data:
         self._put(t.TYPE_BINARY, b.encode() if isinstance(b, str) else memoryview(b).tobytes())
 
     def put_memoryview(self, mv: memoryview) -> None:
-        """Put a binary, as :meth:`put_binary`."""
+        """Put a binary, as :meth:`put_binary`.
+
+        :param mv: the bytes, any bytes-like object.
+        """
         self.put_binary(mv)
 
     def put_buffer(self, buff: Any) -> None:
-        """Put a binary, as :meth:`put_binary`."""
+        """Put a binary, as :meth:`put_binary`.
+
+        :param buff: the bytes, any bytes-like object.
+        """
         self.put_binary(buff)
 
     def put_string(self, s: str) -> None:
@@ -477,6 +484,8 @@ class Data:
         """Put any Python value, with the AMQP type that belongs to its class or to the nearest base class.
 
         :raise DataException: when no AMQP type does
+
+        :param obj: a value of a class that has an AMQP type.
         """
         _PUT[type_number(obj)](self, obj)
 
@@ -484,6 +493,8 @@ class Data:
         """Put a map with everything in a dict.
 
         :raise DataException: for a key or value that has no AMQP type; what was put before stays
+
+        :param d: the map, its keys and values such as `put_object` takes.
         """
         items = d.items()
         self.put_map()
@@ -493,13 +504,18 @@ class Data:
         """Put a list with everything in an iterable.
 
         :raise DataException: for an element that has no AMQP type; what was put before stays
+
+        :param s: the elements, such as `put_object` takes.
         """
         elements = list(s)
         self.put_list()
         self._fill(elements)
 
     def put_py_described(self, d: t.Described) -> None:
-        """Put a `Described`."""
+        """Put a `Described`.
+
+        :param d: a `Described`.
+        """
         members = [d.descriptor, d.value]
         self.put_described()
         self._fill(members)
@@ -508,6 +524,8 @@ class Data:
         """Put an `Array`; plain Python values become elements of its type.
 
         :raise DataException: for an element that cannot have that type; what was put before stays
+
+        :param a: an `Array`.
         """
         described = a.descriptor is not t.UNDESCRIBED
         elements = a.elements

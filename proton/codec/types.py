@@ -398,7 +398,10 @@ class AnnotationDict(RestrictedKeyDict):
 
     @classmethod
     def from_wire(cls, decoded: dict[Any, Any]) -> AnnotationDict:
-        """A lenient `AnnotationDict` of a freshly decoded map: one C-level copy when no key is a plain `str`."""
+        """A lenient `AnnotationDict` of a freshly decoded map: one C-level copy when no key is a plain `str`.
+
+        :param decoded: a dict whose keys were decoded, and are of the right types already.
+        """
         result = cls(raise_on_error=False)
         if str in set(map(type, decoded)):
             result.update(decoded)
@@ -438,15 +441,25 @@ class SymbolList(list[Any]):
         return Array(UNDESCRIBED, TYPE_SYMBOL, *self)
 
     def append(self, v: Any) -> None:
-        """Adds one element, checked."""
+        """Adds one element, checked.
+
+        :param v: a str, converted to `symbol`.
+        """
         super().append(self._element(v))
 
     def extend(self, t: Iterable[Any]) -> None:
-        """Adds every element of an iterable, each checked before the first is added."""
+        """Adds every element of an iterable, each checked before the first is added.
+
+        :param t: an iterable of str, each converted to `symbol`.
+        """
         super().extend([self._element(v) for v in t])
 
     def insert(self, i: SupportsIndex, v: Any) -> None:
-        """Inserts one element before index `i`, checked."""
+        """Inserts one element before index `i`, checked.
+
+        :param i: the position.
+        :param v: a str, converted to `symbol`.
+        """
         super().insert(i, self._element(v))
 
     def __add__(self, t: Iterable[Any]) -> SymbolList:

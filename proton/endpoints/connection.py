@@ -150,6 +150,7 @@ class Connection(Endpoint):
 
         It gets the init events of every endpoint there is.
 
+        :param collector: the `Collector` that is to have the events.
         :raises TypeError: not a `Collector`.
         """
         if not isinstance(collector, Collector):
@@ -181,11 +182,17 @@ class Connection(Endpoint):
         return next(self.links(mask), None)
 
     def sessions(self, mask: int = 0) -> Iterator[Session]:
-        """The sessions whose state matches, in order of creation."""
+        """The sessions whose state matches, in order of creation.
+
+        :param mask: as for `session_head`.
+        """
         return (x for x in self._endpoints() if isinstance(x, Session) and matches(x.state, mask))
 
     def links(self, mask: int = 0) -> Iterator[Link]:
-        """The links whose state matches, in order of creation."""
+        """The links whose state matches, in order of creation.
+
+        :param mask: as for `session_head`.
+        """
         return (x for x in self._endpoints() if isinstance(x, Link) and matches(x.state, mask))
 
     @property

@@ -173,12 +173,25 @@ class Delivery:
     @property
     def unsettled_next(self) -> Delivery | None:
         """The next delivery of the link that this end has not settled, or None."""
-        found = False
-        for delivery in self.link._unsettled:
-            if found:
-                return delivery
-            found = delivery is self
-        return None
+        link = self.link
+        place = link._unsettled_walk
+        # A walk from head to tail goes on where it was, as long as nothing was added or settled meanwhile.
+        if place is None or place[0] is not self or place[1] is not link._unsettled or place[2] != len(place[1]):
+            if self not in link._unsettled:
+                return None
+            walk = iter(link._unsettled)
+            for delivery in walk:
+                if delivery is self:
+                    break
+        else:
+            walk = place[3]
+        try:
+            following = next(walk, None)
+        except RuntimeError:  # it has changed under the walk, which begins again
+            link._unsettled_walk = None
+            return self.unsettled_next
+        link._unsettled_walk = None if following is None else (following, link._unsettled, len(link._unsettled), walk)
+        return following
 
     @property
     def work_next(self) -> Delivery | None:

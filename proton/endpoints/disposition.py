@@ -55,7 +55,10 @@ class DispositionType(enum.IntEnum):
 
     @classmethod
     def or_int(cls, number: int) -> DispositionType | int:
-        """The member with this number, or the number where there is none."""
+        """The member with this number, or the number where there is none.
+
+        :param number: the number of a descriptor.
+        """
         return STATES.get(number, number)
 
 
@@ -98,7 +101,10 @@ class Disposition:
         return f"{type(self).__name__}({shown})"
 
     def apply_to(self, local: LocalDisposition) -> None:
-        """Make a local disposition say what this one says, without sending it."""
+        """Make a local disposition say what this one says, without sending it.
+
+        :param local: the `Delivery.local` to change.
+        """
         for name in _STATE_FIELDS:
             setattr(local, name, getattr(self, name))
 

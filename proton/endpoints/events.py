@@ -396,7 +396,11 @@ class Collector:
         self.events.append(event)
 
     def emit(self, etype: EventType, context: Any) -> None:
-        """Append an event of the engine, unless it equals the last one queued."""
+        """Append an event of the engine, unless it equals the last one queued.
+
+        :param etype: the type of the event.
+        :param context: the object that it happened to.
+        """
         events = self.events
         if events:
             last = events[-1]

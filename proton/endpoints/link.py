@@ -67,6 +67,7 @@ class Link(Endpoint):
     #: whether what was told, by this end and by the peer, is incomplete because the attach had no room for more
     incomplete_unsettled = False
     remote_incomplete_unsettled = False
+    _unsettled_walk: Any = None  # where the last `Delivery.unsettled_next` was: it, the dict, its size, an iterator
     _recovering = False  # the attach is to tell of unsettled deliveries
     _resuming_only = False  # a map was incomplete: nothing but resumed deliveries may be transferred
 

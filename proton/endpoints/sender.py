@@ -44,6 +44,12 @@ class Sender(Link):
         self._tag_count = 0
 
     def delivery(self, tag: str | bytes | bytearray | memoryview) -> Delivery:
+        """Make a delivery, to be filled by `stream` and completed by `advance`; the current one if there is none.
+
+        :param tag: identifies the delivery among the unsettled ones of the link; up to 32 bytes (2.8.7).
+        :raises TypeError: not str or bytes.
+        :raises LinkException: the tag is too long.
+        """
         delivery = Link.delivery(self, tag)
         connection = self.connection
         connection._sequence = delivery._sequence = connection._sequence + 1
@@ -68,6 +74,7 @@ class Sender(Link):
     def stream(self, data: bytes | bytearray | memoryview) -> int:
         """Add bytes to the current delivery; they may be sent before it is complete.
 
+        :param data: bytes, any bytes-like object.
         :return: the number of bytes taken, which is all of them.
         :raises LinkException: there is no current delivery.
         :raises TypeError: not bytes.

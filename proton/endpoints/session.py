@@ -66,6 +66,7 @@ class Session(Endpoint):
 
     def __init__(self, connection: Connection) -> None:
         Endpoint.__init__(self)
+        #: the connection that this session belongs to
         self.connection = connection
         #: bytes received and not yet read, bytes streamed and not yet sent, over all links
         self.incoming_bytes = 0

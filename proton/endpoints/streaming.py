@@ -143,7 +143,10 @@ class BodyReader(io.RawIOBase):
         return self.read()
 
     def readinto(self, buffer: Any) -> int | None:
-        """Read into a writable buffer; the number of bytes, 0 at the end, None when nothing has come since."""
+        """Read into a writable buffer; the number of bytes, 0 at the end, None when nothing has come since.
+
+        :param buffer: any writable bytes-like object.
+        """
         view = memoryview(buffer).cast("B")
         data = self.read(len(view))
         if data is None:

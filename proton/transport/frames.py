@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from proton.codec.composites import Composite, encode_composite
+from proton.codec.composites import CLOSE, OPEN, Composite, encode_composite
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -15,6 +15,10 @@ FRAME_HEADER = Struct(">IBBH")  # 2.3.1: size, data offset, type, channel
 SMALL_UINTS = [b"\x43"] + [b"\x52%c" % n for n in range(1, 256)]
 
 
+class FrameTooLarge(Exception):
+    """What is to be said does not fit into a frame that the peer takes; the transport cannot go on without it."""
+
+
 def encode_number(number: int) -> bytes:
     """A uint in its smallest form."""
     return SMALL_UINTS[number] if number < 256 else b"\x70" + number.to_bytes(4, "big")
@@ -22,6 +26,9 @@ def encode_number(number: int) -> bytes:
 
 def write_frame(transport: Transport, channel: int, composite: Composite, fields: Any) -> None:
     body = encode_composite(composite, fields)
+    most = transport._remote_max_frame_size
+    if len(body) + 8 > most > 0 and composite not in (OPEN, CLOSE):  # without those two no error could be told
+        raise FrameTooLarge(f"{composite.name}: the peer takes frames of {most} bytes, got one of {len(body) + 8}")
     transport._out.append(FRAME_HEADER.pack(len(body) + 8, 2, 0, channel) + body)
     transport._out_size += len(body) + 8
     transport.frames_output += 1

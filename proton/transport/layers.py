@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Callable
 from proton.codec.composites import BY_CODE, SASL_INIT, SASL_RESPONSE
 from proton.codec.decode import decode_fields, decode_value
 from proton.codec.limits import DecodeLimits
-from proton.endpoints.condition import DECODE_ERROR, FRAMING_ERROR, NOT_IMPLEMENTED, shortened
+from proton.endpoints.condition import DECODE_ERROR, FRAME_SIZE_TOO_SMALL, FRAMING_ERROR, NOT_IMPLEMENTED, shortened
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport import header, sasl
-from proton.transport.frames import FRAME_HEADER
+from proton.transport.frames import FRAME_HEADER, FrameTooLarge
 from proton.transport.inbound import INBOUND, EndpointViolation
 from proton.transport.outbound import flush, write_close, write_open
 
@@ -283,7 +283,10 @@ def header_output(transport: Transport) -> None:
 
 
 def amqp_output(transport: Transport) -> None:
-    flush(transport)
+    try:
+        flush(transport)
+    except FrameTooLarge as fault:
+        transport._fail(FRAME_SIZE_TOO_SMALL, str(fault))
     error, transport._source_error = transport._source_error, None
     if error is not None:
         raise error

@@ -112,6 +112,7 @@ class SASL:
     def config_name(self, name: str | None) -> None:
         """Name the configuration file of the SASL library; without that library nothing happens.
 
+        :param name: the name, without the suffix `.conf`.
         :raises TypeError: not str or None.
         """
         _check_text(name)
@@ -119,6 +120,7 @@ class SASL:
     def config_path(self, path: str | None) -> None:
         """Name the folder of the SASL library's configuration; without that library nothing happens.
 
+        :param path: the folder.
         :raises TypeError: not str or None.
         """
         _check_text(path)

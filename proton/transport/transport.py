@@ -17,12 +17,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits
-from proton.endpoints.condition import FRAMING_ERROR, RESOURCE_LIMIT_EXCEEDED, Condition, shortened
+from proton.endpoints.condition import FRAMING_ERROR, Condition, shortened
 from proton.endpoints.events import Event, given_back
 from proton.endpoints.session import Session
 from proton.exceptions import SessionException, SSLUnavailable, TransportException
-from proton.transport import header, sasl, trace
-from proton.transport.frames import FRAME_HEADER
+from proton.transport import header, idle, sasl, trace
 from proton.transport.inbound import EndpointViolation, on_open
 from proton.transport.layers import (
     HEADER_EXPECTED,
@@ -56,13 +55,10 @@ _BULK_READ = 131072
 _LONGEST_READ = 1 << 20  # a reader makes a buffer of what is offered, and a frame may claim 4 GiB
 _MIN_FRAME_SIZE = 512  # 2.8.1
 _CHANNEL_MAX = 32767
-_HEARTBEAT = FRAME_HEADER.pack(8, 2, 0, 0)
 #: frames to write to a peer that names no limit of its own, when we have none either
 _OUTPUT_FRAME_SIZE = 65536
 #: a peer's limit beyond this is not made use of: a frame is in memory as a whole
 _MAX_OUTPUT_FRAME = 1 << 20
-#: seconds that a failed transport has for sending its close: a dead peer must not keep the socket
-_LINGER = 5.0
 #: bytes of messages received and not yet read on one connection: bounds what a peer can make us hold
 _MAX_BUFFERED = 1 << 28
 
@@ -234,11 +230,17 @@ class Transport:
         return self._sasl.user if self._sasl is not None else "anonymous"
 
     def require_auth(self, bool: bool) -> None:
-        """Have a server refuse clients that skip authentication."""
+        """Have a server refuse clients that skip authentication.
+
+        :param bool: True to refuse them.
+        """
         self._require_auth = bool
 
     def require_encryption(self, bool: bool) -> None:
-        """Have a server refuse clients that do not encrypt."""
+        """Have a server refuse clients that do not encrypt.
+
+        :param bool: True to refuse them.
+        """
         self._require_encryption = bool
 
     def sasl(self) -> sasl.SASL:
@@ -251,6 +253,8 @@ class Transport:
     def ssl(self, domain: Any = None, session_details: Any = None) -> Any:
         """The TLS layer of this transport.
 
+        :param domain: the `SSLDomain` with the settings.
+        :param session_details: the `SSLSessionDetails` of a session to resume.
         :raises SSLUnavailable: this version has no TLS layer.
         """
         raise SSLUnavailable("this version of the package has no TLS layer")
@@ -264,7 +268,10 @@ class Transport:
         self._tracing = bool(n)
 
     def log(self, message: str) -> None:
-        """Write a line where the traces go."""
+        """Write a line where the traces go.
+
+        :param message: the text of the line.
+        """
         trace.write_line(self, "*ALL*", "TRACE", message)
 
     def _warn(self, message: str) -> None:
@@ -281,6 +288,7 @@ class Transport:
     def bind(self, connection: Connection) -> None:
         """Join a connection to this transport.
 
+        :param connection: the `Connection` to join.
         :raises TransportException: one of the two is bound already.
         """
         if self.connection is not None or connection.transport is not None:
@@ -300,7 +308,10 @@ class Transport:
                 self._process(data, 0)
 
     def bind_nothrow(self, connection: Connection) -> None:
-        """As `bind`, but do nothing where one of the two is bound already."""
+        """As `bind`, but do nothing where one of the two is bound already.
+
+        :param connection: the `Connection` to join.
+        """
         if self.connection is None and connection.transport is None:
             self.bind(connection)
 
@@ -564,52 +575,7 @@ class Transport:
         :param now: seconds on any clock that does not go back.
         :return: when to call again, in seconds on that clock; 0.0 for no need to.
         """
-        if self._failed and not self._head_closed:
-            return self._linger(now)
-        if not self._began:
-            return 0.0
-        deadlines = []
-        if self._idle_timeout_ms:
-            if not self._dead_at or self._bytes_in != self._ticked_in:
-                self._ticked_in = self._bytes_in
-                self._dead_at = now + self._idle_timeout_ms / 1000.0
-            elif now >= self._dead_at:
-                self._dead_at = now + self._idle_timeout_ms / 1000.0
-                if not self._tail_closed:
-                    in_sasl = self._input in (sasl_input, client_sasl_header_input)
-                    self._fail(RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired", silent=in_sasl)
-                    return self._linger(now)
-            deadlines.append(self._dead_at)
-        if self._remote_idle_timeout_ms and not (self._close_sent or self._failed):
-            if not self._keepalive_at or self._bytes_out > self._ticked_out:
-                self._ticked_out = self._bytes_out
-                self._keepalive_at = now + self._remote_idle_timeout_ms / 2000.0
-            elif now >= self._keepalive_at:
-                self._keepalive_at = now + self._remote_idle_timeout_ms / 2000.0
-                if self.pending() == 0:
-                    self._write_heartbeat()
-            deadlines.append(self._keepalive_at)
-        return min(deadlines) if deadlines else 0.0
-
-    def _linger(self, now: float) -> float:
-        """A failed transport has some time to send its close; a peer that takes nothing does not get longer."""
-        if not self._give_up_at:
-            self._give_up_at = now + min(_LINGER, self._idle_timeout_ms / 1000.0 or _LINGER)
-        elif now >= self._give_up_at:
-            self.close_head()
-            return 0.0
-        return self._give_up_at
-
-    def _write_heartbeat(self) -> None:
-        """An empty frame; it needs an open before it like every other one."""
-        if not self._open_sent:
-            return
-        self._out.append(_HEARTBEAT)
-        self._out_size += len(_HEARTBEAT)
-        self._ticked_out += len(_HEARTBEAT)  # a heartbeat must not put off the next one
-        self.frames_output += 1
-        if self._tracing:
-            self._trace_frame(0, "->", b"")
+        return idle.tick(self, now)
 
 
 def _check_uint(name: str, value: int, most: int) -> None:

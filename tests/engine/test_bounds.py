@@ -191,3 +191,17 @@ def test_the_transports_limit_holds_for_receivers_without_one_of_their_own(own, 
     pump(a, b)
     assert sender.remote_condition.name == "amqp:link:message-size-exceeded"
     assert f"messages of {expected} bytes at most" in sender.remote_condition.description
+
+
+def test_a_frame_that_the_peer_does_not_take_fails_the_transport_with_a_reason():
+    a, b = connected(server={"max_frame_size": 512})
+    session = a.connection.session()
+    session.open()
+    link = session.sender("x" * 600)
+    link.open()
+    session.sender("behind it").open()
+    pump(a, b)
+    assert a.transport.condition.name == "amqp:frame-size-too-small"
+    assert a.transport.condition.description.startswith("attach: the peer takes frames of 512 bytes, got one of ")
+    assert b.connection.remote_condition.name == "amqp:frame-size-too-small"
+    assert b.connection.link_head(0) is None

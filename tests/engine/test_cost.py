@@ -6,6 +6,7 @@ sessions shows as a difference between a small and a large run.
 
 import gc
 import sys
+import time
 import weakref
 
 import pytest
@@ -305,3 +306,32 @@ def test_idle_output_costs_a_fixed_few_calls():
     peer.connection.open()
     take(peer.transport)
     assert calls(peer.transport.pending) <= 8
+
+
+def test_walking_over_what_is_unsettled_costs_the_same_for_each():
+    a, b, sender, receiver = linked(credit=0)
+    made = [sender.delivery(b"%d" % n) for n in range(3000)]
+    seen = []
+    delivery = sender.unsettled_head
+    begin = time.process_time()
+    while delivery is not None:
+        seen.append(delivery)
+        delivery = delivery.unsettled_next
+    assert seen == made
+    assert time.process_time() - begin < 1.0, "a walk for each would take several seconds"
+
+
+def test_walking_survives_what_is_settled_on_the_way():
+    a, b, sender, receiver = linked(credit=0)
+    made = [sender.delivery(b"%d" % n) for n in range(10)]
+    delivery, seen = sender.unsettled_head, []
+    while delivery is not None:
+        following = delivery.unsettled_next
+        seen.append(delivery)
+        if len(seen) % 2:
+            delivery.settle()
+        delivery = following
+    assert seen == made and sender.unsettled == 5
+    assert made[0].unsettled_next is None and made[1].unsettled_next is made[3]
+    sender.delivery(b"new")
+    assert made[9].unsettled_next.tag == "new"

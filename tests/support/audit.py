@@ -96,7 +96,7 @@ class Audit:
             assert frame.size <= most, f"{frame} of {frame.size} bytes, the peer takes {most}"
             if frame.name is not None:
                 getattr(self, f"_say_{frame.name}")(frame)
-        assert self._out.headers in ([], [b"AMQP\x00\x01\x00\x00"])
+        assert self._out.headers in ([], [b"AMQP\x00\x01\x00\x00"]), self._out.headers
 
     def catch_up(self):
         """Everything that was heard counts from now on."""
