@@ -46,7 +46,8 @@ def resolve(host: str | None, port: int, passive: bool = False) -> list[Address]
         # Some resolvers would take its lower bits.
         raise OverflowError(f"a port is 0 to 65535, got {port}")
     flags = socket.AI_PASSIVE if passive else 0
-    found = socket.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM, 0, flags)
+    # A `Url.Port` is no plain integer.
+    found = socket.getaddrinfo(host, int(port), socket.AF_UNSPEC, socket.SOCK_STREAM, 0, flags)
     return list(dict.fromkeys(Address(family, sockaddr) for family, _kind, _proto, _name, sockaddr in found))
 
 

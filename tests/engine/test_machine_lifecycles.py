@@ -19,7 +19,8 @@ from tests.support.audit import Joined
 EXAMPLES = int(os.environ.get("PROTON_FUZZ_EXAMPLES", "60"))
 ENDS = st.sampled_from([0, 1])
 PICKS = st.integers(0, 11)
-STATES = st.sampled_from([Delivery.ACCEPTED, Delivery.REJECTED, Delivery.RELEASED, Delivery.MODIFIED, Delivery.RECEIVED])
+OUTCOMES = [Delivery.ACCEPTED, Delivery.REJECTED, Delivery.RELEASED, Delivery.MODIFIED]
+STATES = st.sampled_from([*OUTCOMES, Delivery.RECEIVED])
 REMOTE_OPEN = (Event.CONNECTION_REMOTE_OPEN, Event.SESSION_REMOTE_OPEN, Event.LINK_REMOTE_OPEN)
 REMOTE_CLOSE = (Event.CONNECTION_REMOTE_CLOSE, Event.SESSION_REMOTE_CLOSE, Event.LINK_REMOTE_CLOSE)
 BORN = (Event.CONNECTION_INIT, Event.SESSION_INIT, Event.LINK_INIT)

@@ -50,6 +50,19 @@ def test_helloworld():
         assert program.errors == []
 
 
+@pytest.mark.parametrize("size", [0, 1000, 5_000_000])
+def test_stream_send_then_stream_recv(size, tmp_path):
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    source.write_bytes(b"0123456789" * (size // 10))
+    address = f"127.0.0.1:{free_port()}"
+    with example("stream_recv.py", "-a", address, copy) as receiver:
+        receiver.await_line("listening")
+        with example("stream_send.py", "-a", f"{address}/files", source) as sender:
+            assert sender.finish() == ["sent"] and sender.errors == []
+        assert receiver.finish()[-1] == "source: done" and receiver.errors == []
+    assert copy.read_bytes() == source.read_bytes()
+
+
 @pytest.mark.parametrize("count", [1, 10, 250])
 def test_simple_send_then_simple_recv(count):
     with broker() as address:

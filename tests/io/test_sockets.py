@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from proton import Url
 from proton.io import sockets
 
 LOOPBACK = sockets.Address(socket.AF_INET, ("127.0.0.1", 0))
@@ -164,3 +165,8 @@ def test_a_refused_connect_is_reported(listener):
 def test_a_port_out_of_range_leaves_no_socket_open():
     with pytest.raises(OverflowError):
         sockets.connect(sockets.Address(socket.AF_INET, ("127.0.0.1", 1 << 17)))
+
+
+def test_a_port_of_a_url_is_a_port():
+    port = Url("amqp://127.0.0.1:5672").port
+    assert [address[-1] for address in sockets.resolve("127.0.0.1", port)] == [("127.0.0.1", 5672)]

@@ -1,8 +1,8 @@
 """What one engine writes, held against what the specification lets it write after what it has heard (2.4 to 2.7).
 
-`Audit` is given every byte that goes into an engine and every byte that comes out of it, in any pieces. It knows nothing
-of endpoints: it counts channels, handles, ids, credit and windows for itself. A frame is judged by what the engine
-had heard when it made the frame, not when the frame was taken: `Transport.frames_output` tells the two apart.
+`Audit` is given every byte that goes into an engine and every byte that comes out of it, in any pieces. It knows
+nothing of endpoints: it counts channels, handles, ids, credit and windows for itself. A frame is judged by what the
+engine had heard when it made the frame, not when the frame was taken: `Transport.frames_output` tells the two apart.
 Keep true: only public attributes are read, and a rule is checked as strictly as its wording allows.
 """
 

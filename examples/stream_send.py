@@ -1,0 +1,38 @@
+"""Sends a file as the body of one message; it is read as the receiver takes it (stream_recv.py)."""
+
+import argparse
+import pathlib
+
+from proton import Message
+from proton.handlers import MessagingHandler
+from proton.reactor import Container
+
+
+class Send(MessagingHandler):
+    def __init__(self, url, path):
+        super().__init__()
+        self.url = url
+        self.path = pathlib.Path(path)
+        self.file = None
+
+    def on_start(self, event):
+        event.container.create_sender(self.url)
+
+    def on_sendable(self, event):
+        if self.file is None:
+            self.file = self.path.open("rb")
+            size = self.path.stat().st_size
+            event.sender.send_stream(self.file, Message(subject=self.path.name), size=size)
+
+    def on_accepted(self, event):
+        print("sent")
+        self.file.close()
+        event.connection.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-a", "--address", default="127.0.0.1:5672/files", help="default: %(default)s")
+    parser.add_argument("path", help="the file to send")
+    options = parser.parse_args()
+    Container(Send(options.address, options.path)).run()
