@@ -48,6 +48,7 @@ def take_over(link: Link, previous: Link) -> None:
         known = previous.session._outgoing
     else:
         previous._cut_arriving()  # type: ignore[attr-defined]
+        deliveries.update(previous._waiting)  # type: ignore[attr-defined]
         _move_unread(link, previous)  # type: ignore[arg-type]
         known = previous.session._incoming
     for delivery in deliveries:
