@@ -244,7 +244,7 @@ class Audit:
 
     def _say_flow(self, frame):
         wire = self._wire(frame)
-        assert not wire.heard_end and not self.heard_close
+        assert not wire.heard_end and not self.heard_close, f"{frame} on a session that is over"
         assert frame["next_incoming_id"] == (wire.next_in if wire.heard else None), f"{frame}, but {wire.next_in} came"
         assert frame["next_outgoing_id"] == wire.next_out
         if frame["handle"] is None:
@@ -285,7 +285,7 @@ class Audit:
 
     def _say_disposition(self, frame):
         wire = self._wire(frame)
-        assert not wire.heard_end and not self.heard_close
+        assert not wire.heard_end and not self.heard_close, f"{frame} on a session that is over"
         known = wire.received if frame["role"] else wire.sent
         last = frame["first"] if frame["last"] is None else frame["last"]
         assert frame["first"] <= last and (frame["settled"] or frame["state"] is not None), f"{frame} says nothing"
@@ -347,6 +347,6 @@ class Joined:
             end.transport.close_tail()
             end.transport.close_head()
         for end in self.ends:
-            assert end.transport.closed and end.transport.condition is not None
+            assert end.transport.closed
             end.transport.unbind()
         self._join()
