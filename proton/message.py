@@ -445,18 +445,18 @@ class Message:
             raise MessageException("the message is nested too deep, or contains itself") from None
         return b"".join(out)
 
-    def encode_in_pieces(self) -> list[bytes]:
+    def _encode_in_pieces(self) -> list[bytes]:
         """As `encode`, in pieces, so that a large body of bytes is not copied."""
         body = self.body
         if type(body) is not bytes or self._several() is not None:
             return [self.encode()]
         around = copy.copy(self)
         around.body = around._parts = None
-        before, after = around.encode_around_body()
+        before, after = around._encode_around_body()
         prefix = b"\x00\x53\x75" if self._inferred else b"\x00\x53\x77"
         return [before + prefix + b"\xb0" + len(body).to_bytes(4, "big"), body, after]
 
-    def encode_around_body(self) -> tuple[bytes, bytes]:
+    def _encode_around_body(self) -> tuple[bytes, bytes]:
         """The bytes of the sections before a body that comes from elsewhere, and of the one after it.
 
         Raises as `encode`, and `MessageException` if there is a body.
@@ -530,7 +530,7 @@ class Message:
         self._instructions, self._annotations, self._footer = instructions, annotations, footer
         self._header, self._fields = header, fields
 
-    def decode_pieces(self, pieces: list[bytes], limits: DecodeLimits = DEFAULT_LIMITS) -> None:
+    def _decode_pieces(self, pieces: list[bytes], limits: DecodeLimits = DEFAULT_LIMITS) -> None:
         """As `decode` of the pieces joined; a body of bytes at the end is joined alone, so that it is copied once.
 
         :param pieces: the bytes of one whole message, in order.

@@ -109,7 +109,7 @@ class Sender(Link):
         # What Message.send does through the public methods, in one go: it costs half as many calls.
         body = obj.body
         if body.__class__ is bytes and len(body) >= LARGE_MESSAGE:
-            chunks = obj.encode_in_pieces()
+            chunks = obj._encode_in_pieces()
             size = sum(map(len, chunks))
         else:
             data = obj.encode()
@@ -169,7 +169,7 @@ class Sender(Link):
         if not hasattr(source, "read"):
             source = iter(source)
         if message is not None:
-            message.encode_around_body()  # what is wrong with it is to be raised here
+            message._encode_around_body()  # what is wrong with it is to be raised here
         most = self.remote_max_message_size
         if most and (size or 0) > most:
             raise LinkException(f"the peer takes messages of {most} bytes, got a body of {size}")

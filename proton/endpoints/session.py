@@ -204,11 +204,11 @@ class Session(Endpoint):
 
     def free(self) -> None:
         """Say that the session and its links are no longer used."""
+        for link in list(self._members):
+            link.free()  # those too that the peer has attached since it was freed
         if self._freed:
             return
         self._freed = True
-        for link in list(self._members):
-            link.free()
         self.connection._unlist(self)
         self._finish_if_done()
 

@@ -54,7 +54,7 @@ def encoded_stream(source: Iterable[bytes] | Any, message: Message | None, size:
     :param size: bytes that the source has, for one data section; None makes a section of each piece.
     :raises ValueError: the source has more or less than that.
     """
-    before, after = (message if message is not None else Message()).encode_around_body()
+    before, after = (message if message is not None else Message())._encode_around_body()
     if before:
         yield before
     if size is None:

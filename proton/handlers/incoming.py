@@ -92,7 +92,7 @@ def recv_msg(delivery: Delivery) -> Message:
     if delivery._size < LARGE_MESSAGE:
         message.decode(link._read_current(), limits)  # type: ignore[attr-defined]
     else:
-        message.decode_pieces(link._read_current(False), limits)  # type: ignore[attr-defined]
+        message._decode_pieces(link._read_current(False), limits)  # type: ignore[attr-defined]
     if delivery._message_format:
         message.message_format = delivery._message_format
     return message

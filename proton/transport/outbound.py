@@ -48,6 +48,8 @@ def flush(transport: Transport) -> None:
     connection = transport.connection
     if connection is None or not (connection._work or connection._senders or connection._touched):
         return
+    if transport._close_sent:
+        return  # nothing may follow it (2.4.3)
     if not transport._open_sent:
         if connection.state & LOCAL_UNINIT:
             return
@@ -89,12 +91,13 @@ def _take_work(connection: Connection) -> list[Any]:
 
 def _finish(transport: Transport, connection: Connection, work: list[Any]) -> None:
     """The steps after transfers and dispositions; all but the flows close something."""
-    for endpoint in work:
-        if endpoint.__class__ is Session and endpoint._flow_due and endpoint._channel is not None:
-            write_flow(transport, endpoint, None)
-    for endpoint in work:
-        if endpoint.__class__ is Sender:
-            _flow_sender(transport, endpoint)
+    if not transport._close_received:
+        for endpoint in work:
+            if endpoint.__class__ is Session and endpoint._flow_due and endpoint._channel is not None:
+                write_flow(transport, endpoint, None)
+        for endpoint in work:
+            if endpoint.__class__ is Sender:
+                _flow_sender(transport, endpoint)
     for endpoint in work:
         if isinstance(endpoint, Link):
             _detach(transport, endpoint)

@@ -365,3 +365,44 @@ def test_error_is_written_after_a_header_and_an_open():
     parts = split(take(server.transport))
     assert parts[0] == AMQP_HEADER
     assert [frame.name for frame in parts[1:]] == ["open", "close"]
+
+
+def test_nothing_follows_our_close():
+    a, b, sender, receiver = linked()
+    receiver.flow(5)
+    b.connection.close()
+    pump(a, b)
+    b.sent()
+    receiver.flow(5)
+    receiver.session.incoming_capacity = 1 << 20
+    receiver.close()
+    pump(a, b)
+    assert b.sent() == []
+
+
+def test_a_peer_that_has_closed_gets_no_flow():
+    a, b, sender, receiver = linked()
+    b.connection.close()
+    pump(a, b)
+    a.sent()
+    sender.session.incoming_capacity = 1 << 20
+    sender.flow_properties = {"x": 1}
+    a.connection.close()
+    pump(a, b)
+    assert [frame.name for frame in a.sent()] == ["close"]
+
+
+def test_freeing_a_session_again_frees_the_links_that_came_since():
+    a, b = connected()
+    session = a.connection.session()
+    session.open()
+    pump(a, b)
+    theirs = b.connection.session_head(0)
+    theirs.open()
+    theirs.free()
+    session.sender("late").open()
+    pump(a, b)
+    late = b.connection.link_head(0)
+    assert late is not None
+    theirs.free()
+    assert b.connection.link_head(0) is None

@@ -3,6 +3,7 @@
 import pytest
 
 from proton import Message
+from proton.handlers.incoming import recv_msg
 from tests.support.engines import linked, pump
 
 
@@ -104,3 +105,30 @@ def test_a_wrong_message_format_raises_and_sends_nothing(wrong, error):
     assert (sender.queued, sender.unsettled, sender.session.outgoing_bytes) == (0, 0, 0)
     with pytest.raises(error, match="message_format takes"):
         sender.delivery("t").message_format = wrong
+
+
+LARGE = {
+    "data": dict(body=b"d" * 200_000, inferred=True),
+    "binary value": dict(body=b"v" * 200_000),
+    "text": dict(body="t" * 200_000),
+    "with all around it": dict(
+        body=b"a" * 70_000, inferred=True, id=1, properties={"k": "p" * 300}, annotations={"a": 1}, footer={"f": 1}
+    ),
+    "large properties": dict(body=b"b" * 70_000, inferred=True, properties={"k": "p" * 100_000}),
+    "several sections": dict(sections=[b"1" * 70_000, b"2" * 70_000]),
+    "a list": dict(body=["x" * 1000] * 100, inferred=True),
+}
+
+
+@pytest.mark.parametrize("frame_size", [512, 32768, 1 << 20])
+@pytest.mark.parametrize("case", LARGE)
+def test_large_messages_arrive_as_they_were(case, frame_size):
+    settings = {"max_frame_size": frame_size}
+    a, b, sender, receiver = linked(client=settings, server=settings)
+    message = Message(**LARGE[case])
+    sender.send(message)
+    pump(a, b)
+    received = recv_msg(receiver.current)
+    for name in ("body", "inferred", "id", "properties", "annotations", "footer", "sections"):
+        assert getattr(received, name) == getattr(message, name), name
+    assert receiver.session.incoming_bytes == 0 and receiver.queued == 0

@@ -233,7 +233,8 @@ class Audit:
         route.said = True
         if route.is_sender:
             assert frame["initial_delivery_count"] is not None, "2.7.3: a sender tells it"
-            route.count = route.limit = route.most = frame["initial_delivery_count"]
+            route.count = frame["initial_delivery_count"]
+            route.limit, route.most = max(route.limit, route.count), max(route.most, route.count)
         wire.ours[frame["handle"]] = route
 
     def _say_detach(self, frame):
