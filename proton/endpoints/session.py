@@ -93,6 +93,8 @@ class Session(Endpoint):
         self._handles = Numbers()
         self._remote_handles: dict[int, Link] = {}
         self._attached: dict[int, Link] = {}  # by our handle
+        # Attached by us and not yet by the peer, by direction and name: its attaches answer them in this order.
+        self._unanswered: dict[tuple[bool, str | None], list[Link]] = {}
         self._handle_max = HANDLE_MAX  # the peer's
         self._next_outgoing_id = 0
         self._next_incoming_id = 0
@@ -298,10 +300,13 @@ class Session(Endpoint):
             link._remote_handle = None
             link._remotely_detached = True
             link._finish_if_done()
+        for link in self._attached.values():
+            link._remotely_detached = True  # those too that the peer has not answered
         # What was sent can get no disposition any more; senders waiting for a window have nothing to wait for.
         self._incoming.clear()
         self._outgoing.clear()
         self._blocked.clear()
+        self._unanswered.clear()
         self._finish_if_done()
 
     def _has_queued(self) -> bool:

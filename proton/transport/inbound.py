@@ -187,7 +187,9 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
         raise ProtocolViolation(FRAMING_ERROR, f"remote handle {handle} is above handle_max {HANDLE_MAX}")
     if handle in session._remote_handles:
         raise EndpointViolation(session, HANDLE_IN_USE, f"attach of {name!r} on handle {handle}, which is in use")
-    link = session._links.get((peer_receives, name))
+    # A link that was detached before the peer has answered its attach is answered all the same, and first.
+    waiting = session._unanswered.get((peer_receives, name))
+    link = waiting[0] if waiting else session._links.get((peer_receives, name))
     if link is not None and link._remote_handle is not None:
         raise EndpointViolation(session, INVALID_FIELD, f"link name already attached: {name}")
     try:
@@ -195,10 +197,17 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
         remote_unsettled = load_unsettled(checked[7])
     except DataException as error:
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
+    if waiting:
+        waiting.pop(0)
+        if not waiting:
+            del session._unanswered[peer_receives, name]
     if link is None or link._remotely_detached:
         link = session.sender(name) if peer_receives else session.receiver(name)
     link._remote_handle = handle
     session._remote_handles[handle] = link
+    if link._final:
+        link._violated = True  # nobody uses it any more: what comes for it is dropped
+        return
     link.remote_source, link.remote_target = remote_source, remote_target
     link.remote_unsettled, link.remote_incomplete_unsettled = remote_unsettled, bool(checked[8])
     if snd_settle_mode is not None:
@@ -238,6 +247,8 @@ def on_flow(transport: Transport, channel: int, fields: list[Any], payload: byte
             connection._schedule(session)
         return
     link = _link(session, handle, "flow")
+    if link._final:
+        return
     if link.is_sender:
         _flow_to_sender(link, delivery_count, link_credit, bool(drain))  # type: ignore[arg-type]
     else:
@@ -522,6 +533,8 @@ def on_detach(transport: Transport, channel: int, fields: list[Any], payload: by
     del session._remote_handles[handle]
     link._remote_handle = None
     link._remotely_detached = True
+    if link._final:
+        return
     connection = session.connection
     if link.is_receiver:
         link._cut_arriving()  # type: ignore[attr-defined]

@@ -93,7 +93,9 @@ def _finish(transport: Transport, connection: Connection, work: list[Any]) -> No
     """The steps after transfers and dispositions; all but the flows close something."""
     if not transport._close_received:
         for endpoint in work:
-            if endpoint.__class__ is Session and endpoint._flow_due and endpoint._channel is not None:
+            if endpoint.__class__ is not Session or endpoint._channel is None or endpoint._remotely_ended:
+                continue
+            if endpoint._flow_due:
                 write_flow(transport, endpoint, None)
         for endpoint in work:
             if endpoint.__class__ is Sender:
@@ -142,8 +144,8 @@ def _begin(transport: Transport, session: Session) -> None:
     connection = session.connection
     if session.state & LOCAL_CLOSED and session._was_begun:
         return  # it was ended on an earlier transport and stays so
-    if session._remotely_ended:
-        return  # it came and went before we answered: a begin now would be that of another session
+    if session._remotely_ended or session._final:
+        return  # it came and went before we answered, or was freed: a begin now would be that of another session
     limit = transport.channel_max
     if connection._channels.lowest() > limit:
         transport._fail(
@@ -210,6 +212,8 @@ def _attach(transport: Transport, link: Link) -> None:
     link._handle_bytes = encode_number(handle)
     link._was_attached = True
     session._attached[handle] = link
+    if link._remote_handle is None:
+        session._unanswered.setdefault((link.is_sender, link.name), []).append(link)
     coordinator = link.target.type == Terminus.COORDINATOR
     offered, desired, properties = link._sent_fields
     most = link._max_message_size or (transport.max_message_size if link.is_receiver else 0)

@@ -406,3 +406,27 @@ def test_freeing_a_session_again_frees_the_links_that_came_since():
     assert late is not None
     theirs.free()
     assert b.connection.link_head(0) is None
+
+
+def test_a_session_that_was_freed_before_its_begin_is_not_begun():
+    a, b = connected()
+    session = a.connection.session()
+    session.open()
+    session.free()
+    pump(a, b)
+    assert a.sent() == [] and b.connection.session_head(0) is None
+
+
+def test_a_session_that_the_peer_has_ended_gets_nothing_but_an_end():
+    a, b, sender, receiver = linked()
+    late = receiver.session.receiver("late")
+    late.open()
+    sender.session.close()
+    take(b.transport)  # the attach of a link that nobody answers
+    pump(a, b)
+    b.sent()
+    late.flow(5)
+    receiver.session.incoming_capacity = 1 << 20
+    receiver.session.close()
+    pump(a, b)
+    assert [frame.name for frame in b.sent()] == ["end"]

@@ -54,15 +54,26 @@ class Wire:
         self.window = 0  # transfers that we may still send
         self.next_delivery = 0
         self.ours, self.theirs = {}, {}  # links by the handle that each side gave
-        self.links = {}  # by our role and name, the newest
+        self.routes = {}  # by our role and name, the oldest first
         self.sent, self.received = {}, {}  # deliveries that this engine has not settled: by id, complete or not
+
+    def route(self, attach, is_sender, name):
+        """The link that an attach is about: attaches answer each other in order."""
+        routes = self.routes.setdefault((is_sender, name), [])
+        route = next((route for route in routes if not getattr(route, attach)), None)
+        if route is None:
+            route = Route(is_sender, name)
+            routes.append(route)
+        setattr(route, attach, True)
+        return route
 
 
 class Route:
     """One link as the engine sees it; `count` is the delivery-count (2.6.7)."""
 
     def __init__(self, is_sender, name):
-        self.is_sender, self.name = is_sender, name
+        self.is_sender = is_sender
+        self.key = is_sender, name
         self.said = self.heard = self.said_detach = self.heard_detach = False
         self.count = 0
         self.limit = self.most = 0  # the delivery-count that credit lets a sender come to, now and at any time before
@@ -132,10 +143,7 @@ class Audit:
 
     def _hear_attach(self, frame):
         wire = self.heard_sessions[frame.channel]
-        route = wire.links.get((frame["role"], frame["name"]))
-        if route is None or route.heard:
-            route = wire.links[frame["role"], frame["name"]] = Route(frame["role"], frame["name"])
-        route.heard = True
+        route = wire.route("heard", frame["role"], frame["name"])
         if not route.is_sender:
             route.count = frame["initial_delivery_count"]
         wire.theirs[frame["handle"]] = route
@@ -225,12 +233,8 @@ class Audit:
         assert not wire.heard_end and not self.heard_close, f"{frame} on a session that is over"
         assert frame["handle"] not in wire.ours, f"{frame} on a handle in use"
         assert frame["handle"] <= (wire.heard["handle_max"] if wire.heard else 0xFFFFFFFF)
-        key = (not frame["role"], frame["name"])
-        assert all((route.is_sender, route.name) != key for route in wire.ours.values()), f"{frame} is attached"
-        route = wire.links.get(key)
-        if route is None or route.said:
-            route = wire.links[key] = Route(*key)
-        route.said = True
+        route = wire.route("said", not frame["role"], frame["name"])
+        assert route.key not in [other.key for other in wire.ours.values()], f"{frame} is attached"
         if route.is_sender:
             assert frame["initial_delivery_count"] is not None, "2.7.3: a sender tells it"
             route.count = frame["initial_delivery_count"]
