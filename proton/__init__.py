@@ -63,6 +63,7 @@ from proton.exceptions import (
     LinkException,
     MessageException,
     ProtonException,
+    SASLException,
     SessionException,
     SSLException,
     SSLUnavailable,
@@ -70,7 +71,11 @@ from proton.exceptions import (
     TransportException,
 )
 from proton.message import Message
+from proton.transport.credentials import Credentials
+from proton.transport.domain import SSLDomain
 from proton.transport.sasl import SASL
+from proton.transport.scram import ScramVerifier
+from proton.transport.tls import SSL, SSLSessionDetails
 from proton.transport.transport import Transport
 from proton.url import Url
 
@@ -87,6 +92,7 @@ __all__ = [
     "Condition",
     "Connection",
     "ConnectionException",
+    "Credentials",
     "CustomDisposition",
     "Data",
     "DataException",
@@ -112,8 +118,13 @@ __all__ = [
     "ReceivedDisposition",
     "RejectedDisposition",
     "SASL",
+    "SASLException",
+    "SSL",
+    "SSLDomain",
     "SSLException",
+    "SSLSessionDetails",
     "SSLUnavailable",
+    "ScramVerifier",
     "Sender",
     "Session",
     "SessionException",

@@ -6,15 +6,18 @@ A system that has run out of descriptors must not make the loop spin: the accept
 from __future__ import annotations
 
 import logging
-from typing import Any
+import weakref
+from typing import Any, NamedTuple
 
+from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition
 from proton.endpoints.handler import Handler
 from proton.handlers.connecting import attach
 from proton.io import sockets
+from proton.transport.credentials import Credentials
 from proton.transport.transport import Transport
 from proton.url import Url
 
-__all__ = ["Acceptor"]
+__all__ = ["Acceptor", "ServerTerms"]
 
 log = logging.getLogger("proton")
 
@@ -23,6 +26,33 @@ REST = 1.0
 
 #: Connections taken in one turn, so that callers in great number do not starve those who are in.
 ACCEPTED_PER_TURN = 64
+
+
+#: Callers at most whose TLS and SASL are not finished. In a flood of callers that stall, the oldest have to go: some
+#: 40 kB of memory each are bounded by it, and whoever does speak is still served.
+UNFINISHED = 1000
+
+
+class ServerTerms(NamedTuple):
+    """On what terms clients are let in; see `Container.listen`."""
+
+    credentials: Credentials | None = None
+    allowed_mechs: Any = None
+    allow_insecure_mechs: bool = False
+    require_auth: bool = False
+    require_encryption: bool = False
+
+    def apply(self, transport: Transport) -> None:
+        """Sets up the transport of an accepted connection."""
+        if self.require_auth:
+            transport.require_auth(True)
+        if self.require_encryption:
+            transport.require_encryption(True)
+        if self.credentials is not None or self.allowed_mechs is not None or self.allow_insecure_mechs:
+            sasl = transport.sasl()
+            sasl.credentials = self.credentials
+            sasl.allow_insecure_mechs = self.allow_insecure_mechs
+            sasl.allowed_mechs(self.allowed_mechs)
 
 
 class Acceptor(Handler):
@@ -38,6 +68,9 @@ class Acceptor(Handler):
     def __init__(self, reactor: Any, host: str, port: int, handler: Any = None) -> None:
         self._handler = handler
         self._ssl_domain: Any = None
+        #: on what terms clients are let in
+        self.terms = ServerTerms(Credentials.of(reactor.credentials))
+        self._unfinished: list[weakref.ref[Transport]] = []
         self._selectables: list[Any] = []
         for listener in sockets.listen(host, port):
             selectable = reactor.selectable(handler=self, delegate=listener)
@@ -106,5 +139,26 @@ class Acceptor(Handler):
         transport = Transport(Transport.SERVER)
         if self._ssl_domain:
             transport.ssl(self._ssl_domain)
+        self.terms.apply(transport)
+        transport.handshake_timeout = reactor.handshake_timeout
+        self._unfinished.append(weakref.ref(transport))
+        if len(self._unfinished) > 2 * UNFINISHED:
+            self._drop_unfinished()
         transport.bind(connection)
         attach(reactor, transport, sock)
+
+    def _drop_unfinished(self) -> None:
+        """Forgets who has finished the handshake, and ends the oldest of the others if they are too many."""
+        waiting = [ref for ref in self._unfinished if _is_unfinished(ref())]
+        for ref in waiting[:-UNFINISHED]:
+            transport = ref()
+            if transport is not None:
+                reason = f"{UNFINISHED} younger callers have not finished the handshake either"
+                transport.condition = Condition(RESOURCE_LIMIT_EXCEEDED, reason)
+                transport.close_tail()
+                transport.close_head()
+        self._unfinished = waiting[-UNFINISHED:]
+
+
+def _is_unfinished(transport: Transport | None) -> bool:
+    return transport is not None and not transport.closed and not transport.handshaken

@@ -123,6 +123,9 @@ class Connector(Handler):
     sasl_enabled = True
     user: str | None = None
     password: str | None = None
+    token: Any = None
+    authorization: str | None = None
+    session_details: Any = None
     virtual_host: str | None = None
     ssl_sni: str | None = None
     max_frame_size: int | None = None
@@ -217,11 +220,15 @@ class Connector(Handler):
         self._set_address(connection, url)
         log.info("Connecting to %r...", url)
         transport = Transport()
+        transport.handshake_timeout = container.handshake_timeout
         if self.sasl_enabled:
             sasl = transport.sasl()
             sasl.allow_insecure_mechs = self.allow_insecure_mechs
             connection.user = url.username or self.user
             connection.password = url.password or self.password
+            sasl.token = self.token
+            if self.authorization:
+                connection.authorization = self.authorization
             if self.allowed_mechs:
                 sasl.allowed_mechs(self.allowed_mechs)
         if url.scheme == Url.AMQPS:
@@ -239,7 +246,7 @@ class Connector(Handler):
             domain = container.ssl.client
         if domain is None:
             raise SSLUnavailable(NO_TLS)
-        ssl = transport.ssl(domain)
+        ssl = transport.ssl(domain, self.session_details)
         ssl.peer_hostname = self.ssl_sni or self.virtual_host or url.host
 
 

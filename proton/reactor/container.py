@@ -13,12 +13,14 @@ from proton.endpoints.connection import Connection
 from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
 from proton.reactor import transaction
-from proton.reactor.acceptor import Acceptor
+from proton.reactor.acceptor import Acceptor, ServerTerms
 from proton.reactor.config import configured_options, read_config
 from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConnection, Urls
 from proton.reactor.options import apply_options
 from proton.reactor.reactor import Reactor
 from proton.reactor.tls_config import NO_TLS, SSLConfig, default_config, make_domain
+from proton.transport.credentials import Credentials
+from proton.transport.domain import SSLDomain
 from proton.url import Url
 
 __all__ = ["Container"]
@@ -55,6 +57,7 @@ class Container(Reactor):
         self.sasl_enabled = True
         self.user: str | None = None
         self.password: str | None = None
+        self.token: Any = None
 
     # -- connections ---------------------------------------------------------------------------------------------
 
@@ -83,6 +86,8 @@ class Container(Reactor):
         :param ssl_domain: the `SSLDomain` for ``amqps``; the container's when left out.
         :param kwargs: `user`, `password`, `allowed_mechs` (a list, or a str with spaces between),
             `allow_insecure_mechs`, `sasl_enabled`: how to authenticate; by default as the container has it.
+            `token`: for OAUTHBEARER and XOAUTH2, a str, or a callable that returns one for each connect.
+            `authorization`: the identity to act as. `session_details`: an `SSLSessionDetails`, to resume TLS.
             `virtual_host`: the host name to ask for; `sni`: the name that TLS verifies; by default that of the URL.
             `offered_capabilities`, `desired_capabilities`, `properties`: sent with the open (2.7.1).
             `max_frame_size`: in bytes. `container_id`: for this connection. Other names are ignored.
@@ -91,7 +96,7 @@ class Container(Reactor):
         """
         options: dict[str, Any] = dict(kwargs, ssl_domain=ssl_domain)
         if not (url or urls or address):
-            options.update(configured_options(read_config(), lambda: make_domain("MODE_CLIENT")))
+            options.update(configured_options(read_config(), lambda: make_domain(SSLDomain.MODE_CLIENT)))
             url = options.pop("url")
         if not (url or urls):
             raise ValueError("One of url or urls required")
@@ -119,7 +124,9 @@ class Container(Reactor):
         connector.virtual_host = options.get("virtual_host")
         connector.ssl_sni = options.get("sni")
         connector.max_frame_size = options.get("max_frame_size")
-        for name in ("user", "password", "allowed_mechs", "allow_insecure_mechs", "sasl_enabled"):
+        connector.authorization = options.get("authorization")
+        connector.session_details = options.get("session_details")
+        for name in ("user", "password", "token", "allowed_mechs", "allow_insecure_mechs", "sasl_enabled"):
             setattr(connector, name, self._option(options, name))
         return connector
 
@@ -128,18 +135,26 @@ class Container(Reactor):
             raise SSLUnavailable(NO_TLS)
         return self.ssl
 
-    def listen(self, url: Any, ssl_domain: Any = None) -> Acceptor:
+    def listen(self, url: Any, ssl_domain: Any = None, credentials: Any = None, **kwargs: Any) -> Acceptor:
         """Listen for connections, on every address of the host.
 
         :param url: a str or `Url`, such as ``"localhost:5672"``; port 0 for one that is free (`Acceptor.port`).
         :param ssl_domain: an `SSLDomain` of servers; the container's for ``amqps`` when left out.
+        :param credentials: the users to let in, see `proton.Credentials`; those of the container when left out.
+        :param kwargs: `allowed_mechs` (a list, or a str with spaces between): the SASL mechanisms to offer.
+            `allow_insecure_mechs`: True for PLAIN without TLS. `require_auth`, `require_encryption`: True to refuse
+            clients without SASL, or without TLS.
+        :raises TypeError: an option with another name, or credentials that are none.
         :raises OSError: the name does not resolve, or the port is in use.
         :raises SSLUnavailable: ``amqps``, and this Python was built without TLS.
         """
         url = Url(url)
         if ssl_domain is None and url.scheme == Url.AMQPS:
             ssl_domain = self._need_tls().server
+        users = credentials if credentials is not None else self.credentials
+        terms = ServerTerms(Credentials.of(users), **kwargs)
         acceptor = self.acceptor(url.host, int(url.port))
+        acceptor.terms = terms
         if ssl_domain is not None:
             acceptor.set_ssl_domain(ssl_domain)
         return acceptor

@@ -53,6 +53,11 @@ class Reactor:
         one waits with.
     """
 
+    #: the users that acceptors let in by default: what `proton.Credentials` takes, None for everybody
+    credentials: Any = None
+    #: seconds that TLS and SASL may take on a connection before it is given up, 0 for no limit
+    handshake_timeout = 30.0
+
     def __init__(self, *handlers: Any, **kwargs: Any) -> None:
         #: connections, acceptors and injectors that are not finished
         self.selectable_count = 0

@@ -1,38 +1,35 @@
 """`SSLConfig`: the TLS settings of a container, made when they are first asked for.
 
-A container that uses no TLS never loads it: that costs more than everything else a container does at its start.
+A container that uses no TLS makes no domain, and a domain that nobody uses makes no context of the library.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from typing import Any
 
 from proton.exceptions import SSLUnavailable
+from proton.transport.domain import SSLDomain
+from proton.transport.tls import SSL
 
 __all__ = ["NO_TLS", "SSLConfig", "default_config", "make_domain"]
 
-NO_TLS = "amqps: SSL libraries not found: this version of the package has no TLS layer"
+NO_TLS = "amqps: SSL libraries not found: this Python was built without the module ssl"
 
 
 def default_config() -> SSLConfig | None:
     """The settings of a new container; None when this Python was built without TLS."""
-    # Looked for, not loaded.
-    return SSLConfig() if importlib.util.find_spec("_ssl") is not None else None
+    return SSLConfig() if SSL.present() else None
 
 
-def make_domain(mode: str) -> Any:
+def make_domain(mode: int) -> SSLDomain:
     """A new `SSLDomain`.
 
-    :param mode: ``"MODE_CLIENT"`` or ``"MODE_SERVER"``.
+    :param mode: `SSLDomain.MODE_CLIENT` or `SSLDomain.MODE_SERVER`.
     :raises SSLUnavailable: this Python was built without TLS.
     """
-    try:
-        tls = importlib.import_module("proton.transport.tls")
-    except ImportError as error:
-        raise SSLUnavailable(NO_TLS) from error
-    return tls.SSLDomain(getattr(tls.SSLDomain, mode))
+    if not SSL.present():
+        raise SSLUnavailable(NO_TLS)
+    return SSLDomain(mode)
 
 
 class SSLConfig:
@@ -49,7 +46,7 @@ class SSLConfig:
     def client(self) -> Any:
         """The `SSLDomain` of outgoing connections."""
         if self._client is None:
-            self._client = make_domain("MODE_CLIENT")
+            self._client = make_domain(SSLDomain.MODE_CLIENT)
         return self._client
 
     @client.setter
@@ -60,7 +57,7 @@ class SSLConfig:
     def server(self) -> Any:
         """The `SSLDomain` of acceptors."""
         if self._server is None:
-            self._server = make_domain("MODE_SERVER")
+            self._server = make_domain(SSLDomain.MODE_SERVER)
         return self._server
 
     @server.setter

@@ -23,9 +23,17 @@ def tick(transport: Transport, now: float) -> float:
     """What is due now is done; the return value is when something will be due next, 0.0 for never."""
     if transport._failed and not transport._head_closed:
         return _linger(transport, now)
-    if not transport._began:
-        return 0.0
     deadlines = []
+    if transport.handshake_timeout and not transport._amqp_began:
+        if not transport._handshake_by:
+            transport._handshake_by = now + transport.handshake_timeout
+        elif now >= transport._handshake_by:
+            reason = f"expected the end of the handshake within {transport.handshake_timeout:g} s, it is not there"
+            transport._fail(RESOURCE_LIMIT_EXCEEDED, reason, silent=True)
+            return _linger(transport, now)
+        deadlines.append(transport._handshake_by)
+    if not transport._began:
+        return min(deadlines) if deadlines else 0.0
     if transport._idle_timeout_ms:
         if not transport._dead_at or transport._bytes_in != transport._ticked_in:
             transport._ticked_in = transport._bytes_in

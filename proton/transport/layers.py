@@ -17,7 +17,7 @@ from proton.codec.decode import decode_fields, decode_value
 from proton.codec.limits import DecodeLimits
 from proton.endpoints.condition import DECODE_ERROR, FRAME_SIZE_TOO_SMALL, FRAMING_ERROR, NOT_IMPLEMENTED, shortened
 from proton.exceptions import DataException, ProtocolViolation
-from proton.transport import header, sasl
+from proton.transport import filters, header, sasl
 from proton.transport.frames import FRAME_HEADER, FrameTooLarge
 from proton.transport.inbound import INBOUND, EndpointViolation
 from proton.transport.outbound import flush, write_close, write_open
@@ -92,6 +92,14 @@ def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
             transport._trace_header("<-", "AMQP")
         _begin_serving(transport)
         return pos + 8
+    if found in (header.TLS, header.AMQP_TLS) and transport._ssl is not None:
+        if found == header.AMQP_TLS:  # 5.2.1: the same header comes back before TLS begins
+            transport._seen_layers.add(header.TLS)
+            transport._write_header(header.TLS_HEADER, "TLS")
+            pos += 8
+        filters.install(transport, transport._ssl)
+        filters.received(transport, buf[pos:])
+        return len(buf)
     transport._amqp_began = True
     transport._fail(FRAMING_ERROR, header.server_error(buf[pos : pos + 256], found, at_end=False))
     return len(buf)
@@ -99,7 +107,9 @@ def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
 
 def _begin_serving(transport: Transport) -> None:
     """The client's AMQP header has come: now the policies must be met."""
-    if transport._require_auth and not transport.authenticated:
+    layer = transport._sasl
+    needs_auth = transport._require_auth or (layer is not None and layer.credentials is not None)
+    if needs_auth and not transport.authenticated:
         transport._fail(POLICY_ERROR, "Client skipped authentication - forbidden", silent=True)
     elif transport._require_encryption and not transport.encrypted:
         transport._fail(POLICY_ERROR, "Client connection unencrypted - forbidden", silent=True)
@@ -148,10 +158,14 @@ def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
         return len(buf)
     if transport._tracing:
         _trace_received_sasl(transport, code, fields, buf[pos + 4 * offset : end])
+    known = transport._filters
     try:
         sasl.on_frame(transport, code, fields)
     except ProtocolViolation as violation:
         transport._fail(violation.condition, violation.description, silent=True)
+        return len(buf)
+    if transport._filters is not known:  # the mechanism has a security layer: what follows has gone through it
+        filters.received(transport, buf[end:], len(known))
         return len(buf)
     return end
 

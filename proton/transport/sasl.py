@@ -1,8 +1,9 @@
 """`SASL`: the authentication layer, both roles, as a table (role, frame) -> step (5.3).
 
 A step takes the SASL object and the decoded fields; what it has to answer goes onto `_replies`, which the transport
-writes when it is asked for output. Passwords are read here, used once, and shown nowhere: not in errors, not
-in traces (the initial response and every response are masked), not in a repr.
+writes when it is asked for output. What a mechanism says is its exchange's business (`transport/mechanisms.py`),
+whether it may be used is decided here. Passwords are kept until an exchange has begun, and shown nowhere: not in
+errors, not in traces (the initial response and every response are masked), not in a repr.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ from proton.codec.composites import (
 )
 from proton.endpoints.condition import DECODE_ERROR, FRAMING_ERROR, UNAUTHORIZED_ACCESS
 from proton.exceptions import DataException, ProtocolViolation
+from proton.transport import cyrus, filters
+from proton.transport.credentials import Credentials
+from proton.transport.exchange import Refused, Unavailable
 from proton.transport.frames import FRAME_HEADER
+from proton.transport.header import SASL_HEADER
+from proton.transport.mechanisms import CLIENT_MECHANISMS, server_exchange, server_mechanisms
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -54,7 +60,6 @@ class SASL:
             return
         transport._sasl = self
         transport._install_sasl()
-        self._is_server = transport._is_server
         #: OK, AUTH, SYS, PERM or TEMP once the exchange is over, None before (5.3.3.6)
         self.outcome: int | None = None
         #: the mechanism that was chosen, None before
@@ -65,7 +70,12 @@ class SASL:
         self._authorization: str | None = None
         self._user: str | None = None
         self._password: str | None = None
+        self._token: str | Callable[[], str] | None = None
+        self._credentials: Credentials | None = None
         self._allowed: list[str] | None = None
+        self._offered: list[str] = []  # by a server
+        self._exchange: Any = None  # of the mechanism that was chosen
+        self._uses_cyrus = False  # on a server: what is offered is the library's
         self._replies: list[tuple[Composite, tuple[Any, ...]]] = []
         self._header_due = False  # our protocol header is to be written before the next frame
 
@@ -74,8 +84,8 @@ class SASL:
 
     @staticmethod
     def extended() -> bool:
-        """True when mechanisms beyond ANONYMOUS, EXTERNAL and a client's PLAIN are there."""
-        return False
+        """True when the system's Cyrus SASL library is there, which brings more mechanisms and security layers."""
+        return cyrus.available()
 
     @property
     def user(self) -> str | None:
@@ -116,6 +126,7 @@ class SASL:
         :raises TypeError: not str or None.
         """
         _check_text(name)
+        cyrus.set_config_name(name)
 
     def config_path(self, path: str | None) -> None:
         """Name the folder of the SASL library's configuration; without that library nothing happens.
@@ -124,6 +135,33 @@ class SASL:
         :raises TypeError: not str or None.
         """
         _check_text(path)
+        cyrus.set_config_path(path)
+
+    @property
+    def token(self) -> None:
+        """A client's token for OAUTHBEARER and XOAUTH2: a str, or a callable that returns one. Reads as None.
+
+        A callable is called when its token is about to be sent, once for each connection that is made.
+        """
+        return None
+
+    @token.setter
+    def token(self, token: str | Callable[[], str] | None) -> None:
+        if not (token is None or isinstance(token, str) or callable(token)):
+            raise TypeError(f"expected a token as a str, a callable or None, got {type(token).__name__}")
+        self._token = token
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """Whom a server lets in, None for everybody. Given as what `Credentials` takes; clients have to log in then.
+
+        :raises TypeError: nothing that `Credentials` takes.
+        """
+        return self._credentials
+
+    @credentials.setter
+    def credentials(self, users: Any) -> None:
+        self._credentials = Credentials.of(users)
 
     def _is_allowed(self, mech: str) -> bool:
         return self._allowed is None or mech in self._allowed
@@ -134,46 +172,27 @@ def _check_text(text: str | None) -> None:
         raise TypeError(f"Unrecognized string type: {text!r} ({type(text)})")
 
 
-# -- the client's mechanisms, the preferred first: each gives its initial response, or None where it cannot serve --
-
-
-def _external(sasl: SASL, transport: Transport) -> bytes | None:
-    return (sasl._authorization or "").encode("utf-8")
-
-
-def _plain(sasl: SASL, transport: Transport) -> bytes | None:
-    if not (transport.encrypted or sasl.allow_insecure_mechs) or not sasl._user or sasl._password is None:
-        return None
-    parts = (sasl._authorization or "", sasl._user, sasl._password)
-    sasl._password = None
-    return "\0".join(parts).encode("utf-8")
-
-
-def _anonymous(sasl: SASL, transport: Transport) -> bytes | None:
-    return (sasl._user or "anonymous").encode("utf-8")
-
-
-CLIENT_MECHANISMS: dict[str, Callable[[SASL, Any], bytes | None]] = {
-    "EXTERNAL": _external,
-    "PLAIN": _plain,
-    "ANONYMOUS": _anonymous,
-}
-
-
-# -- steps ---------------------------------------------------------------------------------------------------------
+# -- steps of a client -----------------------------------------------------------------------------------------------
 
 
 def _client_chooses(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
     if sasl.mech is not None:
         raise ProtocolViolation(FRAMING_ERROR, f"mechanism {sasl.mech} expects an outcome, got sasl-mechanisms again")
     offered = [str(mech) for mech in fields[0]]
-    for mech, respond in CLIENT_MECHANISMS.items():
-        if mech in offered and sasl._is_allowed(mech):
-            response = respond(sasl, transport)
-            if response is not None:
-                sasl.mech = mech
-                sasl._replies.append((SASL_INIT, (mech, response)))
-                return
+    allowed = [mech for mech in offered if sasl._is_allowed(mech)]
+    for mech, begin in CLIENT_MECHANISMS.items():
+        # What only the system's library has comes before what anybody could read.
+        exchange = cyrus.begin_client(sasl, transport, allowed) if mech == "PLAIN" else None
+        if exchange is None and mech in allowed:
+            sasl.mech = mech
+            exchange = begin(sasl, transport)
+        if exchange is not None:
+            sasl.mech = exchange.name
+            sasl._exchange = exchange
+            sasl._password = sasl._token = None
+            sasl._replies.append((SASL_INIT, (exchange.name, exchange.initial)))
+            return
+    sasl.mech = None
     sasl.outcome = SASL.PERM
     transport._fail(
         UNAUTHORIZED_ACCESS,
@@ -183,37 +202,81 @@ def _client_chooses(sasl: SASL, transport: Transport, fields: list[Any]) -> None
 
 
 def _client_is_challenged(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
-    raise ProtocolViolation(FRAMING_ERROR, f"mechanism {sasl.mech} expects an outcome, got a challenge")
+    if sasl._exchange is None:
+        raise ProtocolViolation(FRAMING_ERROR, "expected sasl-mechanisms first, got a challenge")
+    sasl._replies.append((SASL_RESPONSE, (sasl._exchange.respond(fields[0]),)))
 
 
 def _client_hears_outcome(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
-    if sasl.mech is None:
+    exchange = sasl._exchange
+    if exchange is None:
         raise ProtocolViolation(FRAMING_ERROR, "expected sasl-mechanisms first, got an outcome")
-    sasl.outcome = fields[0]
-    if sasl.outcome != SASL.OK:
-        transport._fail(UNAUTHORIZED_ACCESS, f"Authentication failed [mech={sasl.mech}]", silent=True)
+    if fields[0] == SASL.OK:
+        exchange.finish(fields[1])
+        _succeed(sasl, transport)
         return
-    transport.authenticated = True
-    transport._sasl_succeeded()
+    sasl.outcome = fields[0]
+    description = f"Authentication failed [mech={sasl.mech}]"
+    reason = exchange.reason() if hasattr(exchange, "reason") else ""
+    transport._fail(UNAUTHORIZED_ACCESS, f"{reason} ({description})" if reason else description, silent=True)
+
+
+# -- steps of a server -----------------------------------------------------------------------------------------------
 
 
 def _server_hears_init(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
-    mech, response = str(fields[0]), fields[1] or b""
-    sasl.mech = mech
-    if sasl._is_allowed(mech) and mech == "ANONYMOUS":
-        sasl._user = sasl._authorization = "anonymous"
-        sasl.outcome = SASL.OK
-        sasl._replies.append((SASL_OUTCOME, (SASL.OK,)))
-        transport.authenticated = True
-        transport._sasl_succeeded()
+    if sasl._exchange is not None:
+        raise ProtocolViolation(FRAMING_ERROR, f"mechanism {sasl.mech} expects a response, got sasl-init again")
+    sasl.mech = str(fields[0])
+    if sasl.mech not in sasl._offered:
+        raise Refused("")
+    library = sasl._uses_cyrus
+    sasl._exchange = (cyrus.begin_server if library else server_exchange)(sasl, transport, sasl.mech)
+    _server_goes_on(sasl, transport, fields[1])
+
+
+def _server_hears_response(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
+    if sasl._exchange is None:
+        raise ProtocolViolation(FRAMING_ERROR, "expected sasl-init first, got a response")
+    _server_goes_on(sasl, transport, fields[0])
+
+
+def _server_goes_on(sasl: SASL, transport: Transport, response: bytes | None) -> None:
+    exchange = sasl._exchange
+    challenge = exchange.receive(response)
+    if challenge is not None:
+        sasl._replies.append((SASL_CHALLENGE, (challenge,)))
         return
-    del response  # may hold a password
-    sasl.outcome = SASL.AUTH
-    sasl._replies.append((SASL_OUTCOME, (SASL.AUTH,)))
-    description = f"Failed to authenticate client [mech={mech}]"
-    if not sasl._is_allowed(mech):
-        description = f"Client mechanism not in mechanism inclusion list. ({description})"
-    transport._fail(UNAUTHORIZED_ACCESS, description, silent=True)
+    user, authorization = exchange.user, exchange.authorization or exchange.user
+    if sasl._credentials is not None and not sasl._credentials.authorizes(user, authorization):
+        raise Refused(f"user {user} may not act as {authorization}")
+    sasl._user, sasl._authorization = user, authorization
+    sasl._replies.append((SASL_OUTCOME, (SASL.OK,)))
+    _succeed(sasl, transport)
+
+
+def _succeed(sasl: SASL, transport: Transport) -> None:
+    sasl.outcome = SASL.OK
+    transport.authenticated = True
+    layer = getattr(sasl._exchange, "layer", None)
+    if layer is not None:
+        # The outcome still goes out as it is (5.3.2).
+        write_replies(transport, sasl, SASL_HEADER)
+        filters.install(transport, layer)
+    transport._sasl_succeeded()
+
+
+def _refuse(sasl: SASL, transport: Transport, reason: str, code: int) -> None:
+    """The exchange cannot end well: a server says so in the outcome, a client ends the connection (5.3.3.6)."""
+    sasl.outcome = code
+    if not transport._is_server:
+        description = f"Authentication failed [mech={sasl.mech or 'none'}]"
+    else:
+        sasl._replies.append((SASL_OUTCOME, (code,)))
+        description = f"Failed to authenticate client [mech={sasl.mech}]"
+        if not sasl._is_allowed(sasl.mech or ""):
+            reason = "Client mechanism not in mechanism inclusion list."
+    transport._fail(UNAUTHORIZED_ACCESS, f"{reason} ({description})" if reason else description, silent=True)
 
 
 _STEPS: dict[tuple[bool, int], tuple[Composite, Callable[[SASL, Any, list[Any]], None]]] = {
@@ -221,6 +284,7 @@ _STEPS: dict[tuple[bool, int], tuple[Composite, Callable[[SASL, Any, list[Any]],
     (False, SASL_CHALLENGE.code): (SASL_CHALLENGE, _client_is_challenged),
     (False, SASL_OUTCOME.code): (SASL_OUTCOME, _client_hears_outcome),
     (True, SASL_INIT.code): (SASL_INIT, _server_hears_init),
+    (True, SASL_RESPONSE.code): (SASL_RESPONSE, _server_hears_response),
 }
 
 
@@ -228,8 +292,13 @@ def server_begins(transport: Transport) -> None:
     """The client has sent the SASL header: answer with ours and with what we offer."""
     sasl = transport.sasl()
     sasl._header_due = True
-    offered = [mech for mech in ("ANONYMOUS",) if sasl._is_allowed(mech)]
-    sasl._replies.append((SASL_MECHANISMS, (offered,)))
+    # What the program checks itself comes before what the system's library was set up for.
+    sasl._uses_cyrus = sasl._credentials is None and cyrus.is_configured()
+    if sasl._uses_cyrus:
+        sasl._offered = cyrus.server_mechanisms(sasl, transport)
+    else:
+        sasl._offered = server_mechanisms(sasl, transport)
+    sasl._replies.append((SASL_MECHANISMS, (sasl._offered,)))
 
 
 def on_frame(transport: Transport, code: int, fields: list[Any]) -> None:
@@ -239,7 +308,7 @@ def on_frame(transport: Transport, code: int, fields: list[Any]) -> None:
     """
     sasl = transport.sasl()
     step = _STEPS.get((transport._is_server, code))
-    if step is None or (sasl.outcome is not None and sasl.mech is not None):
+    if step is None:
         role = "server" if transport._is_server else "client"
         raise ProtocolViolation(FRAMING_ERROR, f"a SASL {role} did not expect frame 0x{code:x} now")
     composite, act = step
@@ -247,7 +316,10 @@ def on_frame(transport: Transport, code: int, fields: list[Any]) -> None:
         checked = check_fields(composite, fields)
     except DataException as error:
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
-    act(sasl, transport, checked)
+    try:
+        act(sasl, transport, checked)
+    except Refused as refused:
+        _refuse(sasl, transport, refused.reason, SASL.SYS if isinstance(refused, Unavailable) else SASL.AUTH)
 
 
 def write_replies(transport: Transport, sasl: SASL, header: bytes) -> None:

@@ -20,8 +20,8 @@ from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits
 from proton.endpoints.condition import FRAMING_ERROR, Condition, shortened
 from proton.endpoints.events import Event, given_back
 from proton.endpoints.session import Session
-from proton.exceptions import SessionException, SSLUnavailable, TransportException
-from proton.transport import header, idle, sasl, trace
+from proton.exceptions import SessionException, TransportException
+from proton.transport import filters, header, idle, sasl, tls, trace
 from proton.transport.inbound import EndpointViolation, on_open
 from proton.transport.layers import (
     HEADER_EXPECTED,
@@ -99,6 +99,8 @@ class Transport:
         self.max_buffered_delivery_bytes = _MAX_BUFFERED
         #: bytes of one message at most on receivers that set no `max_message_size` of their own; 0: no limit (2.7.3)
         self.max_message_size = 0
+        #: seconds that TLS, SASL and the peer's first header may take, counted from the first `tick`; 0: no limit
+        self.handshake_timeout = 0.0
         #: bounds on the depth and the number of elements of received values
         self.decode_limits: DecodeLimits = DEFAULT_LIMITS
         #: the highest channel that the peer's open allows
@@ -109,6 +111,9 @@ class Transport:
         self._output: Output = no_output if self._is_server else client_output
         self._seen_layers: set[str] = set()  # what a client has begun with so far
         self._sasl: sasl.SASL | None = None
+        self._ssl: tls.SSL | None = None
+        self._filters: tuple[Any, ...] = ()  # between the socket and the layers, see transport/filters.py
+        self._wrapped = 0  # pieces of `_out` that have gone through them
         self._require_auth = False
         self._require_encryption = False
 
@@ -143,6 +148,7 @@ class Transport:
         self._ticked_in = self._ticked_out = 0  # as they were when a deadline was last moved
         self._dead_at = 0.0  # local idle timeout; 0 when the count has not started
         self._keepalive_at = 0.0
+        self._handshake_by = 0.0
         self._give_up_at = 0.0  # when a failed transport stops trying to send its last words
         self._began = False  # a client was asked for output, or a server has seen a header: time counts from then on
         self._amqp_began = False  # the AMQP layer exists
@@ -223,11 +229,22 @@ class Transport:
         return self._remote_idle_timeout_ms / 1000.0
 
     @property
+    def handshaken(self) -> bool:
+        """True once TLS and SASL are over as far as they are used: the AMQP header was written or has come."""
+        return self._amqp_began
+
+    @property
     def user(self) -> str | None:
         """A client's user name; on a server the user that has authenticated, None before its AMQP header came."""
         if self._is_server and not self._amqp_began:
             return None
-        return self._sasl.user if self._sasl is not None else "anonymous"
+        if self._sasl is not None:
+            return self._sasl.user
+        return self._peer_subject() if self.encrypted and self._is_server else "anonymous"
+
+    def _peer_subject(self) -> str | None:
+        """The subject of the peer's certificate."""
+        return self._ssl.remote_subject if self._ssl is not None else None
 
     def require_auth(self, bool: bool) -> None:
         """Have a server refuse clients that skip authentication.
@@ -250,14 +267,14 @@ class Transport:
         """
         return self._sasl if self._sasl is not None else sasl.SASL(self)
 
-    def ssl(self, domain: Any = None, session_details: Any = None) -> Any:
-        """The TLS layer of this transport.
+    def ssl(self, domain: Any = None, session_details: Any = None) -> tls.SSL:
+        """The TLS layer of this transport, made on the first call. To be called before the first bytes move.
 
-        :param domain: the `SSLDomain` with the settings.
+        :param domain: the `SSLDomain` with the settings; not looked at when there is a layer.
         :param session_details: the `SSLSessionDetails` of a session to resume.
-        :raises SSLUnavailable: this version has no TLS layer.
+        :raises SSLException: no domain, one of the other side, or the transport has begun without TLS.
         """
-        raise SSLUnavailable("this version of the package has no TLS layer")
+        return self._ssl if self._ssl is not None else tls.SSL(self, domain, session_details)
 
     def trace(self, n: int) -> None:
         """Choose what is traced.
@@ -362,8 +379,16 @@ class Transport:
         if not size:
             return
         self._bytes_in += size
+        if self._filters:
+            filters.received(self, data)
+            return
         if self._held_open is not None and self._partial_size + size > _READ:
             raise OverflowError(f"unable to process all bytes: {_READ - self._partial_size}, {size}")
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        """Bytes for the layers, behind those that were not enough before."""
+        size = len(data)
         start = 0
         if self._partial:
             start = self._needed - self._partial_size
@@ -412,6 +437,7 @@ class Transport:
             self._fail(reason.name, reason.description or "", reason.info, silent=not self._is_server)
             return
         self._end_input()
+        filters.end_input(self)
         if self._close_received or self._failed:
             return
         if self._input is server_header_input:
@@ -453,7 +479,7 @@ class Transport:
             return
         self._failed = True
         self._emit(Event.TRANSPORT_ERROR)
-        if silent or self._close_sent:
+        if silent or self._close_sent or not filters.may_write(self):
             self._output = final_output
         else:
             self._output = failed_output
@@ -474,17 +500,25 @@ class Transport:
         """Bytes that wait to be sent; -1 when there will be no more output."""
         if self._head_closed:
             return -1
+        if not self._filters:
+            self._produce()
+        else:
+            if filters.may_write(self):
+                self._produce()
+            filters.wrap_output(self)
+        if not self._out_size and self._output_is_over() and not filters.finish(self):
+            self._close_head()
+            return -1
+        return self._out_size
+
+    def _produce(self) -> None:
+        """Writes what there is to write."""
         if self._sasl is not None and (self._sasl._replies or self._sasl._header_due):
             sasl.write_replies(self, self._sasl, header.SASL_HEADER)
         output = self._output
         output(self)
         if self._output is not output:  # what it wrote led to another layer: an open to an error, for example
             self._output(self)
-        size = self._out_size
-        if not size and self._output_is_over():
-            self._close_head()
-            return -1
-        return size
 
     def peek(self, size: int) -> bytes | None:
         """The first bytes that wait to be sent; None when there will be no more output.
@@ -505,12 +539,15 @@ class Transport:
         self._head = b"".join([rest, *self._out]) if rest else b"".join(self._out)
         self._head_offset = 0
         self._out = []
+        self._wrapped = 0
 
     def pop(self, size: int) -> None:
         """Drop bytes that were sent.
 
         :param size: bytes, as many as `peek` has shown at most.
         """
+        if self._filters:
+            filters.wrap_output(self)
         size = min(size, self._out_size)
         if self._head_closed or size <= 0:
             return
@@ -522,7 +559,7 @@ class Transport:
         if self._head_offset >= len(self._head):
             self._head = b""
             self._head_offset = 0
-            if not self._out_size and self._output_is_over():
+            if not self._out_size and self._output_is_over() and not filters.finish(self):
                 self._close_head()
 
     def _output_is_over(self) -> bool:
@@ -532,7 +569,7 @@ class Transport:
         """Say that no more output will be taken; what waits is dropped."""
         if not self._head_closed:
             self._out = []
-            self._out_size = 0
+            self._out_size = self._wrapped = 0
             self._head = b""
             self._head_offset = 0
             self._close_head()

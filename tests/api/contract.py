@@ -525,6 +525,9 @@ ADDITIONS = {
 
 #: what can be made by programs, and how
 CONSTRUCTORS = {
+    "SSL": "(transport, domain, session_details=None)",
+    "SSLDomain": "(mode)",
+    "SSLSessionDetails": "(session_id)",
     "AnnotationDict": "(e=None, raise_on_error=True, **kwargs)",
     "Array": "(descriptor, type, *elements)",
     "Collector": "()",
@@ -605,5 +608,8 @@ MODULE = {
 #: what is ours alone, and why
 OURS = {
     "BodyReader": "reads a large body as it comes",
+    "Credentials": "whom a server lets in",
+    "SASLException": "of 0.41, beside SSLException",
+    "ScramVerifier": "what a server keeps in place of a password",
     "DecodeLimits": "bounds on what received values may cost, set on the transport",
 }

@@ -156,7 +156,7 @@ REFUSALS = [
     # offered, allowed, insecure: nothing that the client could use
     ([], None, False),
     (["PLAIN"], None, False),
-    (["GSSAPI", "SCRAM-SHA-256"], None, True),
+    (["GSSAPI", "SCRAM-SHA-224"], None, True),
     (["ANONYMOUS"], "PLAIN", True),
     (["ANONYMOUS"], "", True),
 ]

@@ -1,15 +1,14 @@
 """TLS settings of a container: made late, and handed to whom they are meant for. TLS itself is played by a test."""
 
-import sys
-import types
-
 import pytest
 
-from proton import Transport
+from proton import SSL, SSLDomain, Transport
 from proton.exceptions import SSLUnavailable
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 from proton.reactor import tls_config as configuration
+from proton.reactor.tls_config import SSLConfig
+from proton.transport import domain, tls
 from tests.support.loops import run
 
 
@@ -33,10 +32,8 @@ class Domain:
 
 
 @pytest.fixture
-def tls(monkeypatch):
-    module = types.ModuleType("proton.transport.tls")
-    module.SSLDomain = Domain
-    monkeypatch.setitem(sys.modules, "proton.transport.tls", module)
+def domains(monkeypatch):
+    monkeypatch.setattr(configuration, "SSLDomain", Domain)
     monkeypatch.setattr(Domain, "made", [])
     return Domain
 
@@ -60,21 +57,21 @@ def layers(monkeypatch):
     return made
 
 
-def test_a_container_without_tls_makes_none(tls):
+def test_a_container_without_tls_makes_none(domains):
     container = Container()
     assert container.ssl is not None
     container.connect("amqp://h")
-    assert tls.made == []
+    assert domains.made == []
 
 
-def test_each_domain_is_made_once(tls):
+def test_each_domain_is_made_once(domains):
     ssl = Container().ssl
-    assert ssl.client is ssl.client and ssl.client.mode == tls.MODE_CLIENT
-    assert ssl.server is ssl.server and ssl.server.mode == tls.MODE_SERVER
-    assert len(tls.made) == 2
+    assert ssl.client is ssl.client and ssl.client.mode == domains.MODE_CLIENT
+    assert ssl.server is ssl.server and ssl.server.mode == domains.MODE_SERVER
+    assert len(domains.made) == 2
 
 
-def test_settings_are_those_of_both_domains(tls):
+def test_settings_are_those_of_both_domains(domains):
     ssl = Container().ssl
     ssl.set_credentials("cert", "key", "password")
     ssl.set_trusted_ca_db("ca")
@@ -82,21 +79,19 @@ def test_settings_are_those_of_both_domains(tls):
     assert ssl.client.calls == ssl.server.calls == expected
 
 
-def test_domains_may_be_assigned(tls):
+def test_domains_may_be_assigned(domains):
     ssl = Container().ssl
     ssl.client, ssl.server = "client", "server"
-    assert (ssl.client, ssl.server, tls.made) == ("client", "server", [])
+    assert (ssl.client, ssl.server, domains.made) == ("client", "server", [])
 
 
 def test_a_python_without_tls(monkeypatch):
-    monkeypatch.setattr(configuration.importlib.util, "find_spec", lambda name: None)
-    assert Container().ssl is None
-
-
-def test_a_tls_library_that_cannot_be_loaded(monkeypatch):
-    monkeypatch.setitem(sys.modules, "proton.transport.tls", None)
-    with pytest.raises(SSLUnavailable, match="amqps: SSL libraries not found"):
-        Container().ssl.client  # noqa: B018
+    monkeypatch.setattr(domain, "ssl", None)
+    monkeypatch.setattr(tls, "ssl", None)
+    assert not SSL.present() and Container().ssl is None
+    for make in (lambda: SSLDomain(SSLDomain.MODE_CLIENT), lambda: SSLConfig().client, lambda: SSLConfig().server):
+        with pytest.raises(SSLUnavailable, match="SSL libraries not found"):
+            make()
 
 
 class Connecting(MessagingHandler):
@@ -120,7 +115,7 @@ class Connecting(MessagingHandler):
         ({"virtual_host": "v", "sni": "s"}, "s"),
     ],
 )
-def test_an_amqps_url_gets_the_clients_domain_and_a_name_to_verify(tls, layers, options, name):
+def test_an_amqps_url_gets_the_clients_domain_and_a_name_to_verify(domains, layers, options, name):
     connecting = Connecting("amqps://127.0.0.1:1", **options)
     container = run(connecting)
     (layer,) = layers
@@ -128,13 +123,13 @@ def test_an_amqps_url_gets_the_clients_domain_and_a_name_to_verify(tls, layers, 
     assert layer.peer_hostname == name
 
 
-def test_a_domain_of_its_own(tls, layers):
+def test_a_domain_of_its_own(domains, layers):
     run(Connecting("amqps://127.0.0.1:1", ssl_domain="mine"))
     assert [layer.domain for layer in layers] == ["mine"]
-    assert tls.made == []
+    assert domains.made == []
 
 
-def test_an_amqp_url_gets_none(tls, layers):
+def test_an_amqp_url_gets_none(domains, layers):
     run(Connecting("amqp://127.0.0.1:1", ssl_domain="mine"))
     assert layers == []
 
@@ -149,7 +144,7 @@ def test_amqps_without_tls_is_refused(monkeypatch):
     assert container.handler.handlers[0].connection.transport is None
 
 
-def test_listening_with_amqps_uses_the_servers_domain(tls):
+def test_listening_with_amqps_uses_the_servers_domain(domains):
     container = Container()
     acceptor = container.listen("amqps://127.0.0.1:0")
     assert acceptor._ssl_domain is container.ssl.server

@@ -1,0 +1,173 @@
+"""`Credentials`: how a server checks who logs in, whatever form the program has given its users in.
+
+One object stands between the mechanisms and the program's hook. A comparison takes the same time whether it fails at
+the first byte or at the last, and a user that nobody knows costs what a wrong password costs: the same hashes are made
+of invented keys. A salt for a user is always the same, or asking twice would tell who is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from proton.transport.exchange import Refused, Unavailable
+from proton.transport.saslprep import saslprep
+from proton.transport.scram import DEFAULT_ITERATIONS, SCRAM_HASHES, ScramVerifier
+
+__all__ = ["Credentials", "PlainServer"]
+
+#: makes the salts of users that are unknown, or known by their password
+_SECRET = os.urandom(32)
+
+
+class Credentials:
+    """The users that a server lets in.
+
+    :param users: one of
+
+        * a mapping of user names to what is known of them: the password as a str; a `ScramVerifier` or its text;
+          several verifiers in a list, for different mechanisms;
+        * an object with ``lookup(user)``, which returns the same, or None for a user that does not exist;
+        * an object with ``check(user, password)``, or any callable with these parameters, which returns True for a
+          user to let in; only PLAIN can be offered then;
+        * an object with both.
+
+        An object may also have ``authorize(user, authorization)``, which says whether a user may act as somebody
+        else (without it nobody may), and ``iterations``, the number that most of its verifiers have.
+    :raises TypeError: none of these.
+    """
+
+    def __init__(self, users: Any) -> None:
+        if isinstance(users, Mapping):
+            self._lookup: Any = users.get
+            self._check: Any = None
+        else:
+            self._lookup = getattr(users, "lookup", None)
+            self._check = getattr(users, "check", None)
+            if self._lookup is None and self._check is None:
+                if not callable(users):
+                    found = type(users).__name__  # not itself: its text might show passwords
+                    raise TypeError(f"expected a mapping, a callable, or an object with lookup or check, got {found}")
+                self._check = users
+        self._authorize: Any = getattr(users, "authorize", None)
+        self._iterations = int(getattr(users, "iterations", DEFAULT_ITERATIONS))
+
+    def __repr__(self) -> str:
+        return f"<Credentials for {' '.join(self.mechanisms())}>"
+
+    @classmethod
+    def of(cls, users: Any) -> Credentials | None:
+        """The object for what a program has given; None for None.
+
+        :param users: as for the constructor, or such an object.
+        :raises TypeError: none of these.
+        """
+        return users if users is None or isinstance(users, cls) else cls(users)
+
+    def mechanisms(self) -> list[str]:
+        """The names of the mechanisms that can be offered, the strongest first."""
+        return [*SCRAM_HASHES, "PLAIN"] if self._lookup is not None else ["PLAIN"]
+
+    def _known_of(self, user: str) -> Any:
+        """What the program knows of a user: a str, a list of verifiers, or None."""
+        known = _ask(self._lookup, user)
+        if known is None or (isinstance(known, str) and not (known.startswith("SCRAM-") and "$" in known)):
+            return known
+        entries = [known] if isinstance(known, (str, ScramVerifier)) else known
+        return [entry if isinstance(entry, ScramVerifier) else _ask(ScramVerifier.parse, entry) for entry in entries]
+
+    def _invented(self, user: str, mechanism: str, password: str | None) -> ScramVerifier:
+        salt = hmac.digest(_SECRET, f"{mechanism} {user}".encode("utf-8", "surrogatepass"), "sha256")[:16]
+        return ScramVerifier.make(mechanism, password if password is not None else "", self._iterations, salt)
+
+    def verifier(self, user: str, mechanism: str) -> tuple[ScramVerifier, bool]:
+        """What to run SCRAM with: the verifier of a user and True, or an invented one and False.
+
+        :param user: the name that the client has given.
+        :param mechanism: the mechanism that it has chosen.
+        """
+        known = self._known_of(user)
+        if isinstance(known, str):
+            return self._invented(user, mechanism, known), True
+        # The work is the same for all that follows, and done before anything is decided.
+        invented = self._invented(user, mechanism, None)
+        for verifier in known or ():
+            if verifier.mechanism == mechanism:
+                return verifier, True
+        return invented, False
+
+    def check(self, user: str, password: str) -> bool:
+        """Whether a password is a user's.
+
+        :param user: the name that the client has given.
+        :param password: the password that it has given.
+        """
+        if self._check is not None:
+            return _ask(self._check, user, password) is True
+        known = self._known_of(user)
+        if isinstance(known, list) and known:
+            return bool(known[0].accepts(password))
+        self._invented(user, "SCRAM-SHA-256", None)  # as much work as with a verifier
+        return _equal(known or "", password) and bool(known)
+
+    def authorizes(self, user: str, authorization: str | None) -> bool:
+        """Whether a user may act as an identity; everybody may act as himself.
+
+        :param user: who has authenticated.
+        :param authorization: the identity that he asks for, None for his own.
+        """
+        if not authorization or authorization == user:
+            return True
+        return self._authorize is not None and _ask(self._authorize, user, authorization) is True
+
+
+def _ask(hook: Any, *arguments: Any) -> Any:
+    """What the program says. An exception of its own ends this login, not the loop; its text may show anything."""
+    try:
+        return hook(*arguments)
+    except Exception as error:
+        raise Unavailable(f"looking up the user has raised {type(error).__name__}") from error
+
+
+def _equal(known: str, password: str) -> bool:
+    """Compares what SASLprep makes of two passwords, in the same time whatever they have in common."""
+    try:
+        pair = [saslprep(text).encode("utf-8") for text in (known, password)]
+    except ValueError:
+        return False
+    return hmac.compare_digest(*(hashlib.sha256(_SECRET + text).digest() for text in pair))
+
+
+class PlainServer:
+    """PLAIN on a server (RFC 4616): the identity to act as, the user and the password, all in one response."""
+
+    name = "PLAIN"
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+        #: the user and the identity to act as, once the exchange is done
+        self.user: str | None = None
+        self.authorization: str | None = None
+
+    def receive(self, response: bytes | None) -> bytes | None:
+        """An empty challenge when there is no response yet; None when the user is let in.
+
+        :raises Refused: the client is not let in.
+        """
+        if response is None:
+            return b""
+        parts = response.split(b"\0")
+        if len(parts) != 3 or not parts[1]:
+            raise Refused(f"malformed PLAIN response: expected 3 parts with a user name, got {len(parts)}")
+        try:
+            authorization, user, password = (part.decode("utf-8") for part in parts)
+            user = saslprep(user)
+        except ValueError:  # UnicodeDecodeError among them, whose text would show the password
+            raise Refused("malformed PLAIN response: expected UTF-8 without special characters") from None
+        if not self._credentials.check(user, password):
+            raise Refused("wrong user name or password")
+        self.user, self.authorization = user, authorization or None
+        return None

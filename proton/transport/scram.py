@@ -1,0 +1,306 @@
+"""SCRAM (RFC 5802, 7677) on both sides, and the verifiers that a server keeps in place of passwords (RFC 5803).
+
+A client that has said OK to an outcome has checked the server's signature before: a server that does not know the
+password cannot give one. A server compares in constant time, and goes through the whole exchange with a user that it
+does not know. Channel binding is not offered, as the standard library's TLS has none for TLS 1.3.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from typing import Any, NamedTuple
+
+from proton.transport.exchange import Refused
+from proton.transport.saslprep import saslprep
+
+__all__ = ["SCRAM_HASHES", "ScramClient", "ScramServer", "ScramVerifier"]
+
+#: the mechanisms, the strongest first, and their hash
+SCRAM_HASHES = {"SCRAM-SHA-512": "sha512", "SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
+
+#: RFC 7677 4: at least; what a password given in clear is hashed with
+DEFAULT_ITERATIONS = 4096
+#: a server may not make a client work for longer than about a second
+MOST_ITERATIONS = 2_000_000
+_SALT_SIZE = 16
+_WRONG = "wrong user name or password"
+
+
+class ScramVerifier(NamedTuple):
+    """What a server stores of a password for one mechanism; nobody can log in with it (RFC 5803).
+
+    :param mechanism: such as ``"SCRAM-SHA-256"``.
+    :param salt: random bytes.
+    :param iterations: how often the password was hashed.
+    :param stored_key: bytes, to check the client with.
+    :param server_key: bytes, to prove to the client that this is the server.
+    """
+
+    mechanism: str
+    salt: bytes
+    iterations: int
+    stored_key: bytes
+    server_key: bytes
+
+    @classmethod
+    def make(
+        cls, mechanism: str, password: str, iterations: int = DEFAULT_ITERATIONS, salt: bytes | None = None
+    ) -> ScramVerifier:
+        """Make the verifier of a password.
+
+        :param mechanism: ``"SCRAM-SHA-1"``, ``"SCRAM-SHA-256"`` or ``"SCRAM-SHA-512"``.
+        :param password: the password.
+        :param iterations: how often to hash; more is slower for an attacker, and for every login.
+        :param salt: random bytes; made when left out.
+        :raises ValueError: another mechanism, or a password with characters that SASLprep does not allow.
+        """
+        if mechanism not in SCRAM_HASHES:
+            raise ValueError(f"expected a mechanism of {', '.join(SCRAM_HASHES)}, got {mechanism!r}")
+        if not 1 <= iterations <= MOST_ITERATIONS:
+            raise ValueError(f"expected 1 to {MOST_ITERATIONS} iterations, got {iterations}")
+        salt = salt if salt is not None else os.urandom(_SALT_SIZE)
+        name = SCRAM_HASHES[mechanism]
+        salted = hashlib.pbkdf2_hmac(name, saslprep(password).encode("utf-8"), salt, iterations)
+        stored_key = hashlib.new(name, hmac.digest(salted, b"Client Key", name)).digest()
+        return cls(mechanism, salt, iterations, stored_key, hmac.digest(salted, b"Server Key", name))
+
+    @classmethod
+    def parse(cls, text: str) -> ScramVerifier:
+        """Read the form of RFC 5803: ``SCRAM-SHA-256$4096:salt$stored-key:server-key``, the last three in base64.
+
+        :param text: such a text.
+        :raises ValueError: it is none of that form.
+        """
+        try:
+            mechanism, parameters, keys = text.split("$")
+            iterations, salt = parameters.split(":")
+            stored_key, server_key = keys.split(":")
+            decoded = [base64.b64decode(part, validate=True) for part in (salt, stored_key, server_key)]
+            count = int(iterations)
+        except ValueError:
+            raise ValueError("expected MECHANISM$iterations:salt$stored-key:server-key, got another text") from None
+        size = hashlib.new(SCRAM_HASHES[mechanism]).digest_size if mechanism in SCRAM_HASHES else -1
+        if len(decoded[1]) != size or len(decoded[2]) != size or not 1 <= count <= MOST_ITERATIONS:
+            raise ValueError(f"expected a verifier of {', '.join(SCRAM_HASHES)} with keys of its size, got another")
+        return cls(mechanism, decoded[0], count, decoded[1], decoded[2])
+
+    def __str__(self) -> str:
+        salt, stored_key, server_key = (
+            base64.b64encode(part).decode("ascii") for part in (self.salt, self.stored_key, self.server_key)
+        )
+        return f"{self.mechanism}${self.iterations}:{salt}${stored_key}:{server_key}"
+
+    def __repr__(self) -> str:
+        return f"<ScramVerifier {self.mechanism} iterations={self.iterations}>"
+
+    def accepts(self, password: str) -> bool:
+        """Whether a password is the one that this was made of; it takes as long for a wrong one.
+
+        :param password: the password.
+        """
+        try:
+            made = ScramVerifier.make(self.mechanism, password, self.iterations, self.salt)
+        except ValueError:
+            return False
+        return hmac.compare_digest(made.stored_key, self.stored_key)
+
+
+def _attributes(message: bytes, first: str) -> dict[str, str]:
+    """The attributes of a SCRAM message, which has to begin with a certain one; values are not shown in errors."""
+    try:
+        parts = message.decode("utf-8").split(",")
+    except UnicodeDecodeError:
+        raise Refused("malformed SCRAM message: expected UTF-8") from None
+    found: dict[str, str] = {}
+    for part in parts:
+        if len(part) < 2 or part[1] != "=" or part[0] in found:
+            raise Refused("malformed SCRAM message: expected attributes as in a=value, each once")
+        found[part[0]] = part[2:]
+    if parts[0][0] == "m" or "m" in found:
+        raise Refused("malformed SCRAM message: a mandatory extension is not known")  # RFC 5802 5.1
+    if not parts[0].startswith(first + "="):
+        raise Refused(f"malformed SCRAM message: expected attribute {first} first, got {parts[0][0]!r}")
+    return found
+
+
+def _decoded(found: dict[str, str], name: str) -> bytes:
+    try:
+        return base64.b64decode(found[name].encode("ascii"), validate=True)
+    except KeyError:
+        raise Refused(f"malformed SCRAM message: expected attribute {name}, got none") from None
+    except (ValueError, binascii.Error):
+        raise Refused(f"malformed SCRAM message: expected base64 in attribute {name}") from None
+
+
+def _escaped(name: str) -> str:
+    return name.replace("=", "=3D").replace(",", "=2C")
+
+
+def _unescaped(name: str) -> str:
+    if "=" in name.replace("=2C", "").replace("=3D", ""):
+        raise Refused("malformed SCRAM message: expected = only as =2C or =3D in a user name")  # RFC 5802 5.1
+    return name.replace("=2C", ",").replace("=3D", "=")
+
+
+def _exclusive_or(a: bytes, b: bytes) -> bytes:
+    return bytes(x ^ y for x, y in zip(a, b))
+
+
+class ScramClient:
+    """The client's side.
+
+    :param mechanism: one of `SCRAM_HASHES`.
+    :param nonce: random text, made when left out.
+    :raises Refused: user or password have characters that SASLprep does not allow.
+    """
+
+    def __init__(
+        self, mechanism: str, user: str, password: str, authorization: str | None = None, nonce: str | None = None
+    ) -> None:
+        self.name = mechanism
+        self._hash = SCRAM_HASHES[mechanism]
+        try:
+            prepared, self._password = saslprep(user), saslprep(password).encode("utf-8")
+        except ValueError as error:
+            raise Refused(f"user name or password cannot be prepared: {error}") from None
+        self._nonce = nonce or base64.b64encode(os.urandom(18)).decode("ascii")
+        self._header = f"n,{'a=' + _escaped(authorization) if authorization else ''},".encode()
+        self._first = f"n={_escaped(prepared)},r={self._nonce}".encode()
+        #: the initial response
+        self.initial: bytes | None = self._header + self._first
+        self._signature: bytes | None = None  # what the server has to show, once it is known
+        self._verified = False
+
+    def respond(self, challenge: bytes) -> bytes:
+        """The answer to a challenge.
+
+        :raises Refused: the server does not follow the mechanism, or does not know the password.
+        """
+        if self._signature is None:
+            return self._prove(challenge)
+        self._verify(challenge)
+        return b""
+
+    def finish(self, additional: bytes | None) -> None:
+        """The outcome was OK: by now the server has shown that it knows the password.
+
+        :param additional: the additional data of the outcome; some servers have their signature in it.
+        :raises Refused: it has not.
+        """
+        if additional and not self._verified:
+            self._verify(additional)
+        if not self._verified:
+            raise Refused("the server has not proved that it knows the password")
+
+    def _prove(self, challenge: bytes) -> bytes:
+        found = _attributes(challenge, "r")
+        nonce, salt = found["r"], _decoded(found, "s")
+        if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce):
+            raise Refused("expected a server nonce that goes on from the client's, got another")
+        if not found.get("i", "").isdecimal() or not 1 <= int(found["i"][:9]) <= MOST_ITERATIONS:
+            raise Refused(f"expected 1 to {MOST_ITERATIONS} iterations, got {found.get('i', 'none')[:20]}")
+        name = self._hash
+        salted = hashlib.pbkdf2_hmac(name, self._password, salt, int(found["i"]))
+        self._password = b""
+        client_key = hmac.digest(salted, b"Client Key", name)
+        final = b"c=" + base64.b64encode(self._header) + b",r=" + nonce.encode()
+        message = b",".join((self._first, challenge, final))
+        proof = _exclusive_or(client_key, hmac.digest(hashlib.new(name, client_key).digest(), message, name))
+        self._signature = hmac.digest(hmac.digest(salted, b"Server Key", name), message, name)
+        return final + b",p=" + base64.b64encode(proof)
+
+    def _verify(self, message: bytes) -> None:
+        if self._verified:
+            raise Refused("expected the outcome, got another challenge")
+        if message.startswith(b"e="):
+            raise Refused(f"the server says: {message[2:80].decode('ascii', 'replace')}")
+        signature = _decoded(_attributes(message, "v"), "v")
+        if self._signature is None or not hmac.compare_digest(signature, self._signature):
+            raise Refused("the server's proof is wrong: it does not know the password")
+        self._verified = True
+
+
+class ScramServer:
+    """The server's side.
+
+    :param mechanism: one of `SCRAM_HASHES`.
+    :param store: has `verifier(user, mechanism)`, which returns a `ScramVerifier` and whether it is a real one.
+    :param nonce: random text, made when left out.
+    """
+
+    def __init__(self, mechanism: str, store: Any, nonce: str | None = None) -> None:
+        self.name = mechanism
+        self._store = store
+        self._nonce = nonce or base64.b64encode(os.urandom(18)).decode("ascii")
+        #: the user and the identity to act as, once the exchange is done
+        self.user: str | None = None
+        self.authorization: str | None = None
+        self._user = ""
+        self._known = False
+        self._step = self._first
+        self._header = self._bare = self._challenge = b""
+        self._verifier: ScramVerifier | None = None
+
+    def receive(self, response: bytes | None) -> bytes | None:
+        """The challenge that follows a response; None when the exchange is done.
+
+        :raises Refused: the client is not let in.
+        """
+        return self._step(response)
+
+    def _first(self, response: bytes | None) -> bytes | None:
+        if response is None:  # RFC 4422 5: a client without initial response gets an empty challenge
+            return b""
+        binding, separator, rest = response.partition(b",")
+        authorization, second, bare = rest.partition(b",")
+        if not separator or not second:
+            raise Refused("malformed SCRAM message: expected a gs2 header")
+        if binding not in (b"n", b"y"):
+            raise Refused("channel binding is not offered")
+        if authorization and not authorization.startswith(b"a="):
+            raise Refused("malformed SCRAM message: expected a=identity in the gs2 header")
+        found = _attributes(bare, "n")
+        if not found.get("r"):
+            raise Refused("malformed SCRAM message: expected attribute r, got none")
+        self._header, self._bare = binding + b"," + authorization + b",", bare
+        try:
+            self._user = saslprep(_unescaped(found["n"]))
+            self.authorization = _unescaped(authorization[2:].decode("utf-8")) or None
+        except ValueError as error:
+            raise Refused(f"user name cannot be prepared: {error}") from None
+        self._verifier, self._known = self._store.verifier(self._user, self.name)
+        self._nonce = found["r"] + self._nonce
+        salt = base64.b64encode(self._verifier.salt).decode("ascii")
+        self._challenge = f"r={self._nonce},s={salt},i={self._verifier.iterations}".encode()
+        self._step = self._final
+        return self._challenge
+
+    def _final(self, response: bytes | None) -> bytes | None:
+        found = _attributes(response or b"", "c")
+        without_proof, _, _ = (response or b"").rpartition(b",p=")
+        if _decoded(found, "c") != self._header or found.get("r") != self._nonce:
+            raise Refused("expected the gs2 header and the nonce of this exchange, got others")
+        proof = _decoded(found, "p")
+        verifier = self._verifier
+        assert verifier is not None
+        name = SCRAM_HASHES[self.name]
+        message = b",".join((self._bare, self._challenge, without_proof))
+        signature = hmac.digest(verifier.stored_key, message, name)
+        key = _exclusive_or(proof, signature)
+        right = len(proof) == len(signature) and hmac.compare_digest(
+            hashlib.new(name, key).digest(), verifier.stored_key
+        )
+        if not right or not self._known:
+            raise Refused(_WRONG)
+        self._step = self._acknowledged
+        return b"v=" + base64.b64encode(hmac.digest(verifier.server_key, message, name))
+
+    def _acknowledged(self, response: bytes | None) -> bytes | None:
+        if response:
+            raise Refused(f"expected an empty response to the server's proof, got {len(response)} bytes")
+        self.user = self._user
+        return None
