@@ -1,4 +1,4 @@
-"""Certificates for tests, made on the spot: authorities, and what they issue, good and bad, as PEM files in a folder."""
+"""Certificates for tests, made on the spot: authorities and what they issue, good and bad, as PEM files in a folder."""
 
 from __future__ import annotations
 
