@@ -213,18 +213,18 @@ def matches(certificate: Certificate, host: str) -> bool:
 
     :param host: a name, or an address without brackets.
     """
+    patterns = certificate.dns_names + certificate.values("CN")
     try:
         address = str(ipaddress.ip_address(host.split("%")[0]))
     except ValueError:
         pass
-    else:
-        if address in certificate.addresses:
-            return True
+    else:  # no pattern stands for addresses
+        return address in certificate.addresses or host in patterns
     try:
         host = host.encode("idna").decode("ascii") if not host.isascii() else host
     except UnicodeError:
         return False
-    return any(_matches_pattern(pattern, host) for pattern in certificate.dns_names + certificate.values("CN"))
+    return any(_matches_pattern(pattern, host) for pattern in patterns)
 
 
 def _matches_pattern(pattern: str, host: str) -> bool:

@@ -73,11 +73,14 @@ class Credentials:
 
     def _known_of(self, user: str) -> Any:
         """What the program knows of a user: a str, a list of verifiers, or None."""
-        known = _ask(self._lookup, user)
+        return _ask(self._look_up, user)
+
+    def _look_up(self, user: str) -> Any:
+        known = self._lookup(user)
         if known is None or (isinstance(known, str) and not (known.startswith("SCRAM-") and "$" in known)):
             return known
         entries = [known] if isinstance(known, (str, ScramVerifier)) else known
-        return [entry if isinstance(entry, ScramVerifier) else _ask(ScramVerifier.parse, entry) for entry in entries]
+        return [entry if isinstance(entry, ScramVerifier) else ScramVerifier.parse(entry) for entry in entries]
 
     def _invented(self, user: str, mechanism: str, password: str | None) -> ScramVerifier:
         salt = hmac.digest(_SECRET, f"{mechanism} {user}".encode("utf-8", "surrogatepass"), "sha256")[:16]

@@ -117,6 +117,7 @@ class SSL:
         self._recognized = False  # the peer has begun to speak TLS
         self._awaits_header = False  # a client's: the server has to answer the AMQP header for TLS
         self._established = False
+        self._heard = False  # the peer has said something
         self._peer_finished = False  # the peer's close_notify has come
         self._finished = False  # ours is written, or nothing will be
         self._alert = b""  # to be written in place of what the library has to say
@@ -404,6 +405,7 @@ class SSL:
         except (ssl.SSLError, OSError) as error:
             self._fail(transport, plain_reason(error))
             return b""
+        self._heard = self._heard or bool(pieces)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _fail(self, transport: Transport, reason: str) -> None:
@@ -431,6 +433,8 @@ class SSL:
                 self._fail(transport, f"expected a TLS connection, got ['{quote(self._first)}'] (connection aborted)")
             else:
                 self._fail(transport, "unexpected eof while reading")
+        elif not self._heard and not self._finished and transport._is_server:
+            self._fail(transport, "the peer has left after the handshake, it may not accept the certificate")
         self._remember(transport)
 
     def _remembered(self) -> Any:

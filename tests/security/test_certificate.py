@@ -1,0 +1,130 @@
+"""Certificates are read as OpenSSL shows them; names match by the documented rules; no bytes raise but `ValueError`."""
+
+import shutil
+import ssl
+import subprocess
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from proton.transport.certificate import Attribute, Certificate, matches, read_certificate
+
+SUBJECT = [
+    ("C", "US"),
+    ("ST", "ST"),
+    ("L", "City"),
+    ("O", "Caf\u00e9, Inc."),
+    ("OU", 'a "q" <x>; #h+b\\'),
+    ("CN", " lead "),
+    ("emailAddress", "a@b.c"),
+]
+TEXT = 'emailAddress=a@b.c,CN=\\ lead\\ ,OU=a \\"q\\" \\<x\\>\\; #h\\+b\\\\,O=Caf\\C3\\A9\\, Inc.,L=City,ST=ST,C=US'
+
+
+def der_of(path):
+    with open(path, encoding="ascii") as file:
+        return ssl.PEM_cert_to_DER_cert(file.read())
+
+
+@pytest.fixture(scope="module")
+def issued(authority):
+    return authority.issue("a.example", "*.b.example", "127.0.0.1", "::1", subject=SUBJECT)
+
+
+def test_subject_and_names(issued):
+    certificate = read_certificate(der_of(issued.cert))
+    assert certificate.subject_text() == TEXT
+    assert certificate.values("O") == ["Caf\u00e9, Inc."] and certificate.values("CN") == [" lead "]
+    assert certificate.values("DC") == []
+    assert certificate.dns_names == ["a.example", "*.b.example"] and certificate.addresses == ["127.0.0.1", "::1"]
+    assert certificate.names_text() == "DNS:a.example, DNS:*.b.example, IP:127.0.0.1, IP:::1, CN= lead "
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl command to compare with")
+def test_the_text_is_that_of_openssl(issued):
+    command = ["openssl", "x509", "-in", issued.cert, "-noout", "-subject", "-nameopt", "RFC2253"]
+    shown = subprocess.run(command, capture_output=True, check=True, encoding="ascii").stdout
+    assert shown.strip() == "subject=" + TEXT
+
+
+def test_a_certificate_without_anything(authority):
+    certificate = read_certificate(der_of(authority.cert))
+    assert certificate.subject_text() == "CN=Authority"
+    assert (certificate.dns_names, certificate.addresses) == ([], [])
+    assert not matches(certificate, "localhost") and matches(certificate, "authority")
+
+
+def named(*dns, addresses=(), common=()):
+    return Certificate([[Attribute("2.5.4.3", name, b"")] for name in common], list(dns), list(addresses))
+
+
+NAMES = [
+    (named("a.example"), "a.example", True),
+    (named("a.example"), "A.Example", True),
+    (named("a.example"), "b.a.example", False),
+    (named("a.example"), "a.example.", False),
+    (named("x", common=["a.example"]), "a.example", True),  # even where there are alternative names
+    (named("*.example"), "a.example", True),
+    (named("*.example"), "a.b.example", False),
+    (named("*.example"), ".example", True),
+    (named("*.Prefix.*.domain.com"), "x.prefix.y.domain.com", True),
+    (named("*.Prefix.*.domain.com"), ".Prefix.z.domain.com", True),
+    (named("*.Prefix.*.domain.com"), "x.y.prefix.z.domain.com", False),
+    (named("*.Prefix.*.domain.com"), "x.prefix.domain.com", False),
+    (named("f*r.example"), "foobar.example", True),
+    (named("f*r.example"), "fr.example", True),
+    (named("f*r.example"), "f.example", False),
+    (named("a*a.example"), "a.example", False),
+    (named("**.example"), "a.example", False),  # the second is a character like others
+    (named("*.example"), "a" * 64 + ".example", False),
+    (named("a.example\0.evil"), "a.example", False),
+    (named("*"), "localhost", True),
+    (named("xn--bcher-kva.example"), "b\u00fccher.example", True),
+    (named("a.example"), "\u00fc" * 80, False),
+    (named(addresses=["127.0.0.1"]), "127.0.0.1", True),
+    (named(addresses=["127.0.0.1"]), "127.0.0.2", False),
+    (named(addresses=["::1"]), "0:0:0:0:0:0:0:1", True),
+    (named(addresses=["fe80::1"]), "fe80::1%eth0", True),
+    (named("127.0.0.1"), "127.0.0.1", True),
+    (named("*.0.0.1"), "127.0.0.1", False),
+    (named(common=["*"]), "::1", False),
+    (named(), "a.example", False),
+]
+
+
+@pytest.mark.parametrize("certificate, host, expected", NAMES)
+def test_names(certificate, host, expected):
+    assert matches(certificate, host) is expected
+
+
+BROKEN = [b"", b"\x30", b"\x30\x80", b"\x30\x05\x30\x03", b"\x31\x00", b"\x30\x02\x30\x00", b"\x30\x84\xff\xff\xff\xff"]
+
+
+@pytest.mark.parametrize("der", BROKEN, ids=lambda der: der.hex())
+def test_what_is_no_certificate(der):
+    with pytest.raises(ValueError):
+        read_certificate(der)
+
+
+@given(data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_spoiled_certificate_raises_nothing_else(data, issued):
+    der = bytearray(der_of(issued.cert))
+    for _ in range(data.draw(st.integers(1, 4))):
+        der[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))
+    der = bytes(der[: data.draw(st.integers(0, len(der)))]) if data.draw(st.booleans()) else bytes(der)
+    try:
+        certificate = read_certificate(der)
+    except ValueError:
+        return
+    assert isinstance(certificate.subject_text() + certificate.names_text(), str)
+    assert matches(certificate, "a.example") in (True, False)
+
+
+@given(st.binary(max_size=60))
+@example(b"\x30\x03\x30\x01\x02")
+@settings(max_examples=200, deadline=None)
+def test_any_bytes(der):
+    with pytest.raises(ValueError):
+        read_certificate(der)

@@ -1,0 +1,183 @@
+"""`Credentials`: each form in which a program can name its users; strangers cost what a wrong password costs."""
+
+import hashlib
+
+import pytest
+
+from proton import Credentials, ScramVerifier
+from proton.transport.credentials import PlainServer
+from proton.transport.exchange import Refused, Unavailable
+
+SHA256 = ScramVerifier.make("SCRAM-SHA-256", "pencil", iterations=8)
+SHA1 = ScramVerifier.make("SCRAM-SHA-1", "pencil", iterations=8)
+
+
+class Lookup:
+    def lookup(self, user):
+        return {"fred": "pencil", "secure": SHA256, "none": None}.get(user)
+
+
+class Check:
+    def check(self, user, password):
+        return (user, password) == ("fred", "pencil")
+
+
+class Both(Check, Lookup):
+    pass
+
+
+def check(user, password):
+    return (user, password) == ("fred", "pencil")
+
+
+FORMS = [
+    ({"fred": "pencil"}, True),
+    ({"fred": SHA256}, True),
+    ({"fred": str(SHA256)}, True),
+    ({"fred": [SHA1, str(SHA256)]}, True),
+    (Lookup(), True),
+    (Check(), False),
+    (Both(), True),
+    (check, False),
+]
+
+
+@pytest.mark.parametrize("users, scram", FORMS, ids=str)
+def test_every_form(users, scram):
+    credentials = Credentials(users)
+    expected = ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"] if scram else ["PLAIN"]
+    assert credentials.mechanisms() == expected
+    assert credentials.check("fred", "pencil") is True
+    for user, password in (("fred", "Pencil"), ("fred", ""), ("nobody", "pencil"), ("nobody", ""), ("", "pencil")):
+        assert credentials.check(user, password) is False
+    assert "pencil" not in repr(credentials)
+
+
+def test_an_empty_password_lets_nobody_in():
+    credentials = Credentials({"fred": "", "anne": []})
+    assert not credentials.check("fred", "") and not credentials.check("anne", "")
+
+
+def test_only_true_is_yes():
+    assert Credentials(lambda user, password: "no").check("fred", "x") is False
+
+
+@pytest.mark.parametrize("users", [5, "fred", object()], ids=str)
+def test_what_is_no_hook(users):
+    with pytest.raises(TypeError, match="expected a mapping, a callable"):
+        Credentials(users)
+
+
+def test_of():
+    credentials = Credentials({})
+    assert Credentials.of(credentials) is credentials and Credentials.of(None) is None
+    assert isinstance(Credentials.of({}), Credentials)
+
+
+@pytest.mark.parametrize("known", ["pencil", SHA256, SHA1, [SHA1, SHA256]], ids=str)
+def test_a_stranger_costs_what_a_wrong_password_costs(monkeypatch, known):
+    made = []
+    real = hashlib.pbkdf2_hmac
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", lambda *arguments: made.append(1) or real(*arguments))
+    credentials = Credentials({"fred": known})
+    costs = []
+    for ask in (
+        lambda: credentials.check("fred", "wrong"),
+        lambda: credentials.check("fred", "pencil"),
+        lambda: credentials.check("nobody", "wrong"),
+        lambda: credentials.verifier("fred", "SCRAM-SHA-256"),
+        lambda: credentials.verifier("nobody", "SCRAM-SHA-256"),
+    ):
+        made.clear()
+        ask()
+        costs.append(len(made))
+    assert costs == [1, 1, 1, 1, 1]
+
+
+def test_verifiers_for_the_mechanism_that_is_asked_for():
+    credentials = Credentials({"fred": [SHA1, SHA256], "anne": "pencil"})
+    assert credentials.verifier("fred", "SCRAM-SHA-256") == (SHA256, True)
+    assert credentials.verifier("fred", "SCRAM-SHA-1") == (SHA1, True)
+    assert credentials.verifier("fred", "SCRAM-SHA-512")[1] is False
+    verifier, known = credentials.verifier("anne", "SCRAM-SHA-512")
+    assert known and verifier.accepts("pencil")
+    assert credentials.verifier("nobody", "SCRAM-SHA-1")[0].iterations == verifier.iterations
+
+
+def test_the_usual_number_of_iterations_can_be_said():
+    class Users(Lookup):
+        iterations = 8
+
+    credentials = Credentials(Users())
+    assert credentials.verifier("nobody", "SCRAM-SHA-256")[0].iterations == SHA256.iterations
+
+
+def test_who_may_act_as_whom():
+    class Users(Lookup):
+        def authorize(self, user, authorization):
+            return (user, authorization) == ("fred", "admin")
+
+    assert Credentials(Users()).authorizes("fred", "admin") and Credentials(Users()).authorizes("fred", None)
+    assert not Credentials(Users()).authorizes("anne", "admin")
+    assert Credentials({}).authorizes("fred", "fred") and not Credentials({}).authorizes("fred", "admin")
+
+
+class Broken:
+    def lookup(self, user):
+        raise KeyError("the secret pencil")
+
+    check = authorize = lookup
+
+    def __init__(self, entry=None):
+        if entry is not None:
+            self.lookup = lambda user: entry
+            self.check = None
+
+
+def test_a_hook_that_raises_ends_the_login_and_shows_nothing():
+    for ask in (
+        lambda: Credentials(Broken()).verifier("fred", "SCRAM-SHA-1"),
+        lambda: Credentials(lambda user, password: 1 / 0).check("fred", "x"),
+        lambda: Credentials({"fred": "SCRAM-SHA-256$rubbish"}).check("fred", "x"),
+        lambda: Credentials({"fred": 5}).check("fred", "x"),
+        lambda: Credentials(Broken()).authorizes("fred", "x"),
+    ):
+        with pytest.raises(Unavailable, match="has raised") as caught:
+            ask()
+        assert "pencil" not in str(caught.value) and "rubbish" not in str(caught.value)
+
+
+PLAIN = [
+    (b"\0fred\0pencil", "fred", None),
+    (b"admin\0fred\0pencil", "fred", "admin"),
+    (b"\0p\xc2\xaale\0x", "pale", None),  # prepared
+]
+
+
+@pytest.mark.parametrize("response, user, authorization", PLAIN)
+def test_plain(response, user, authorization):
+    server = PlainServer(Credentials({"fred": "pencil", "pale": "x"}))
+    assert server.receive(None) == b""
+    assert server.receive(response) is None
+    assert (server.user, server.authorization) == (user, authorization)
+
+
+REFUSED = [
+    (b"", "expected 3 parts"),
+    (b"fred\0pencil", "expected 3 parts"),
+    (b"\0\0pencil", "expected 3 parts"),
+    (b"\0fred\0pencil\0", "expected 3 parts"),
+    (b"\0fred\0Pencil", "wrong user name or password"),
+    (b"\0nobody\0pencil", "wrong user name or password"),
+    (b"\0fred\0", "wrong user name or password"),
+    (b"\0fred\0pencil\xff", "expected UTF-8"),
+    (b"\0\x07\0pencil", "special characters"),
+]
+
+
+@pytest.mark.parametrize("response, reason", REFUSED)
+def test_plain_refused(response, reason):
+    server = PlainServer(Credentials({"fred": "pencil"}))
+    with pytest.raises(Refused, match=reason) as caught:
+        server.receive(response)
+    assert server.user is None and "encil" not in str(caught.value)
