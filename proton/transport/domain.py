@@ -63,7 +63,7 @@ class SSLDomain:
         self._trusted: list[str] = []
         self._advertised: str | None = None  # a server's list of authorities, trusted when no other is
         self._ciphers: str | None = None
-        self._versions: tuple[ssl.TLSVersion, ssl.TLSVersion, int] | None = None
+        self._versions: tuple[str, str] | None = None  # the oldest and the newest, by the library's names
         self._alpn: list[str] = []
         self._allows_unsecured = False
         self._starts_with_header = False
@@ -145,18 +145,18 @@ class SSLDomain:
 
         :param protocols: of ``TLSv1 TLSv1.1 TLSv1.2 TLSv1.3``, with spaces, commas or semicolons between.
         :return: 0.
-        :raises SSLException: another name, or none.
+        :raises SSLException: another name, none, or one left out between two others.
         """
         names = protocols.replace(",", " ").replace(";", " ").split()
         unknown = [name for name in names if name not in _PROTOCOLS]
         if unknown or not names:
             raise SSLException(f"SSL failure. (expected protocols of {' '.join(_PROTOCOLS)}, got {protocols!r})")
-        chosen = sorted(getattr(ssl.TLSVersion, _PROTOCOLS[name]) for name in names)
-        left_out = 0
-        for name, option in (("TLSv1.1", ssl.OP_NO_TLSv1_1), ("TLSv1.2", ssl.OP_NO_TLSv1_2)):
-            if name not in names:
-                left_out |= option  # in the middle: bounds alone would let it in
-        self._versions = (chosen[0], chosen[-1], left_out)
+        numbers = sorted({list(_PROTOCOLS).index(name) for name in names})
+        if numbers[-1] - numbers[0] != len(numbers) - 1:  # the library has bounds alone
+            raise SSLException(
+                f"SSL failure. (expected protocols without one left out between them, got {protocols!r})"
+            )
+        self._versions = (list(_PROTOCOLS.values())[numbers[0]], list(_PROTOCOLS.values())[numbers[-1]])
         return self._changed()
 
     def set_alpn(self, protocols: list[str]) -> int:
@@ -230,8 +230,7 @@ def _make_context(domain: SSLDomain) -> ssl.SSLContext:
     if domain._versions is None:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
     else:
-        context.minimum_version, context.maximum_version, left_out = domain._versions
-        context.options |= left_out
+        context.minimum_version, context.maximum_version = (getattr(ssl.TLSVersion, name) for name in domain._versions)
     if verifies:
         context.verify_flags |= _PARTIAL_CHAIN
         trusted = domain._trusted or ([domain._advertised] if domain._advertised else [])

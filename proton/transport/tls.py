@@ -334,7 +334,7 @@ class SSL:
         session = None if is_server else self._remembered()
         try:
             self._object = self._context.wrap_bio(self._incoming, self._outgoing, is_server, name, session)
-        except ValueError:  # a name that SNI cannot carry (RFC 6066 3): whether it is right, the certificate will tell
+        except (ValueError, TypeError):  # a name that SNI cannot carry (RFC 6066 3): the certificate will tell
             self._object = self._context.wrap_bio(self._incoming, self._outgoing, is_server, None, session)
         if not is_server:
             self._shake_hands(transport)

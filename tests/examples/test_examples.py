@@ -143,7 +143,7 @@ def test_recurring_timer():
 
 
 def test_every_example_is_run():
-    source = (ROOT / "tests" / "examples" / "test_examples.py").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "examples").glob("*.py"))
     names = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
     assert names, "no examples"
     assert [name for name in names if f'"{name}"' not in source] == []

@@ -102,7 +102,7 @@ def test_settings_of_one_side_only():
 
 
 @pytest.mark.parametrize(
-    "protocols", ["TLSv1.3", "TLSv1.2 TLSv1.3", "TLSv1.2,TLSv1.3", "TLSv1;TLSv1.1", "TLSv1 TLSv1.3"]
+    "protocols", ["TLSv1.3", "TLSv1.2 TLSv1.3", "TLSv1.2,TLSv1.3", "TLSv1;TLSv1.1", "TLSv1.3 TLSv1.3"]
 )
 def test_protocols(protocols):
     assert SSLDomain(CLIENT).set_protocols(protocols) == 0
@@ -112,6 +112,11 @@ def test_protocols(protocols):
 def test_protocols_that_there_are_not(protocols):
     with pytest.raises(SSLException, match="expected protocols of TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"):
         SSLDomain(CLIENT).set_protocols(protocols)
+
+
+def test_protocols_with_one_left_out():
+    with pytest.raises(SSLException, match="left out"):
+        SSLDomain(CLIENT).set_protocols("TLSv1.1 TLSv1.3")
 
 
 def test_ciphers_and_application_protocols():

@@ -1,0 +1,388 @@
+"""The TLS layer over two engines joined by `pump`: handshakes that succeed and fail, and what is known of them."""
+
+import hashlib
+import ssl
+
+import pytest
+
+from proton import SSL, Connection, SSLDomain, SSLException, SSLSessionDetails, Transport
+from tests.support.engines import AMQP_HEADER, Peer, accept, pump, put, read, take
+from tests.support.secured import client_domain, ends, is_open, joined, reasons, server_domain
+
+TLS_HEADER = b"AMQP\x02\x01\x00\x00"
+CHUNKS = pytest.mark.parametrize("chunk", [None, 1, 100], ids=["whole", "bytes", "hundreds"])
+VERSIONS = pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+FAILED = "TRANSPORT_ERROR TRANSPORT_TAIL_CLOSED TRANSPORT_HEAD_CLOSED TRANSPORT_CLOSED"
+SUBJECT = [("C", "US"), ("ST", "ST"), ("L", "City"), ("O", "Server"), ("OU", "Dev"), ("CN", "a.example")]
+
+
+@pytest.fixture(scope="module")
+def issued(authority):
+    return authority.issue("localhost", "127.0.0.1", subject=SUBJECT)
+
+
+@pytest.fixture(scope="module")
+def own(authority):
+    return authority.issue(subject=[("O", "Org"), ("CN", "fred")], usage="client")
+
+
+@CHUNKS
+@VERSIONS
+def test_a_conversation(authority, issued, version, chunk):
+    pair = joined(client_domain(authority, set_protocols=version), server_domain(issued), chunk=chunk)
+    a, b = pair.client, pair.server
+    assert is_open(pair) and reasons(pair) == ["", ""]
+    for peer in (a, b):
+        assert peer.transport.encrypted and not peer.transport.authenticated
+        assert peer.ssl.protocol_name() == version and peer.ssl.cipher_name() == a.ssl.cipher_name() is not None
+        assert peer.ssl.resume_status() == SSL.RESUME_NEW
+    assert AMQP_HEADER not in a.wire + b.wire
+    a.connection.close()
+    b.connection.close()
+    pump(a, b, chunk)
+    assert a.transport.closed and b.transport.closed and reasons(pair) == ["", ""]
+
+
+@VERSIONS
+def test_the_end_is_told_first_to_who_hears_of_it(authority, issued, version):
+    pair = joined(client_domain(authority, set_protocols=version), server_domain(issued))
+    a, b = pair.client, pair.server
+    a.events(), b.events()
+    a.connection.close()
+    pump(a, b)
+    assert b.events() == "CONNECTION_REMOTE_CLOSE TRANSPORT_TAIL_CLOSED"
+    b.connection.close()
+    pump(a, b)
+    assert b.events().endswith("TRANSPORT_HEAD_CLOSED TRANSPORT_CLOSED") and a.events().endswith("TRANSPORT_CLOSED")
+
+
+@CHUNKS
+def test_large_messages_both_ways(authority, issued, chunk):
+    pair = joined(client_domain(authority), server_domain(issued))
+    a, b = pair.client, pair.server
+    session = a.connection.session()
+    session.open()
+    sender, receiver = session.sender("out"), session.receiver("in")
+    sender.open(), receiver.open(), receiver.flow(1)
+    pump(a, b)
+    accept(b, 1)
+    pump(a, b)
+    there, back = list(b.connection.links(Connection.LOCAL_ACTIVE))
+    size = 3_000_000 if chunk is None else 5_000
+    data = bytes(range(256)) * (size // 256)
+    put(sender, data)
+    put(back if back.is_sender else there, data)
+    pump(a, b, chunk)
+    assert read(there if there.is_receiver else back)[0] == data and read(receiver)[0] == data
+
+
+def test_many_pieces_of_output_leave_in_order(authority, issued):
+    """A socket that takes little at a time, while more is written."""
+    pair = joined(client_domain(authority), server_domain(issued))
+    a, b = pair.client, pair.server
+    session = a.connection.session()
+    session.open()
+    sender = session.sender("out")
+    sender.open()
+    pump(a, b)
+    receiver = accept(b, 300)
+    pump(a, b)
+    for number in range(300):
+        put(sender, b"%d" % number * 50)
+        data = a.transport.peek(min(a.transport.pending(), 7 * number % 120))
+        b.transport.push(data)
+        a.transport.pop(len(data))
+    pump(a, b)
+    assert [read(receiver)[0] for _ in range(300)] == [b"%d" % number * 50 for number in range(300)]
+
+
+# -- what is known of the other end ----------------------------------------------------------------------------------
+
+
+def test_the_certificate_of_the_server(authority, issued):
+    layer = joined(client_domain(authority), server_domain(issued)).client.ssl
+    assert layer.remote_subject == layer.get_cert_subject() == "CN=a.example,OU=Dev,O=Server,L=City,ST=ST,C=US"
+    parts = [layer.get_cert_subject_subfield(number) for number in range(6)]
+    assert parts == ["US", "ST", "City", "Server", "Dev", "a.example"]
+    assert [layer.get_cert_country(), layer.get_cert_state_or_province(), layer.get_cert_locality_or_city()] == parts[
+        :3
+    ]
+    assert [layer.get_cert_organization(), layer.get_cert_organization_unit()] == parts[3:5]
+    assert layer.get_cert_common_name() == "a.example"
+    assert layer.get_cert_subject_subfield(6) is None and layer._get_cert_subject_unknown_subfield() is None
+    with pytest.raises(OverflowError):
+        layer.get_cert_subject_subfield(-1)
+
+
+def test_fingerprints(authority, issued):
+    layer = joined(client_domain(authority), server_domain(issued)).client.ssl
+    with open(issued.cert, encoding="ascii") as file:
+        der = ssl.PEM_cert_to_DER_cert(file.read())
+    for number, name, room in ((0, "sha1", 41), (1, "sha256", 65), (2, "sha512", 129), (3, "md5", 33)):
+        digest = hashlib.new(name, der).hexdigest()
+        assert layer.get_cert_fingerprint(room, number) == layer.get_cert_fingerprint(room + 9, number) == digest
+        assert getattr(layer, f"get_cert_fingerprint_{name}")() == digest
+        assert layer.get_cert_fingerprint(room - 1, number) is None
+    assert layer._get_cert_fingerprint_unknown_hash_alg() is None
+
+
+def test_nothing_is_known_without_a_certificate_or_before_the_handshake(authority, issued):
+    before = Transport().ssl(client_domain(authority))
+    server = joined(client_domain(authority), server_domain(issued)).server.ssl
+    for layer in (before, server):
+        assert layer.remote_subject is None and layer.get_cert_common_name() is None
+        assert layer.get_cert_fingerprint_sha256() is None
+    assert (before.cipher_name(), before.protocol_name(), before.alpn_protocol) == (None, None, None)
+    assert before.resume_status() == SSL.RESUME_NEW
+
+
+def test_a_certificate_that_nobody_verifies_can_be_looked_at(issued):
+    pair = joined(client_domain(), server_domain(issued))
+    assert is_open(pair) and pair.client.ssl.get_cert_common_name() == "a.example"
+
+
+def test_a_look_at_a_connection_without_tls():
+    pair = joined()
+    for peer in (pair.client, pair.server):
+        layer = peer.transport.ssl()
+        assert (layer.cipher_name(), layer.protocol_name(), layer.remote_subject) == (None, None, None)
+        assert layer.resume_status() == SSL.RESUME_UNKNOWN and not peer.transport.encrypted
+    pair.client.connection.close()
+    pair.server.connection.close()
+    pump(pair.client, pair.server)
+    assert reasons(pair) == ["", ""]
+
+
+def test_peer_hostname(authority):
+    layer = Transport().ssl(client_domain(authority))
+    assert layer.peer_hostname == ""
+    layer.peer_hostname = "a.example"
+    assert layer.peer_hostname == "a.example"
+    layer.peer_hostname = None
+    assert layer.peer_hostname == ""
+    with pytest.raises(SSLException, match="1023 bytes"):
+        layer.peer_hostname = "x" * 1024
+    with pytest.raises(TypeError, match="host name"):
+        layer.peer_hostname = 5
+
+
+def test_the_name_that_was_set_counts_before_that_of_the_connection(authority, issued):
+    pair = ends(client_domain(authority), server_domain(issued), host="elsewhere")
+    pair.client.ssl.peer_hostname = "localhost"
+    pump(pair.client, pair.server)
+    assert is_open(pair)
+
+
+@pytest.mark.parametrize("host", ["x" * 300, ".", "a..b", "\u00fc" * 70, "a\0b"], ids=ascii)
+def test_names_that_cannot_be_sent(authority, issued, host):
+    pair = joined(client_domain(), server_domain(issued), host=host)
+    assert is_open(pair)  # nobody verifies it
+    pair = joined(client_domain(authority), server_domain(issued), host=host)
+    assert "expected a certificate for" in reasons(pair)[0]
+
+
+def test_the_protocol_that_was_agreed_on(authority, issued):
+    pair = joined(client_domain(authority, set_alpn=["x", "amqp"]), server_domain(issued, set_alpn=["amqp"]))
+    assert pair.client.ssl.alpn_protocol == pair.server.ssl.alpn_protocol == "amqp"
+
+
+# -- refusals --------------------------------------------------------------------------------------------------------
+
+
+@CHUNKS
+def test_a_wrong_name_of_the_server(authority, issued, chunk):
+    pair = joined(client_domain(authority), server_domain(issued), host="other.example", chunk=chunk)
+    assert reasons(pair) == [
+        "SSL Failure: certificate verify failed: expected a certificate for 'other.example', got one for "
+        "DNS:localhost, IP:127.0.0.1, CN=a.example",
+        "SSL Failure: sslv3 alert handshake failure",
+    ]
+    assert not is_open(pair) and not pair.client.transport.encrypted and pair.client.ssl.remote_subject is None
+    assert pair.client.events().endswith(FAILED) and pair.server.events().endswith(FAILED)
+
+
+def test_a_wrong_name_with_tls_1_2_is_told_too(authority, issued):
+    pair = joined(client_domain(authority, set_protocols="TLSv1.2"), server_domain(issued), host="other.example")
+    client, server = reasons(pair)
+    assert client.startswith("SSL Failure: certificate verify failed: expected a certificate for 'other.example'")
+    # Where the standard library shows the certificate only at the end, the server has heard that end.
+    early = hasattr(ssl.SSLObject, "get_unverified_chain")
+    assert server == "SSL Failure: " + (
+        "sslv3 alert handshake failure"
+        if early
+        else "the peer has left after the handshake, it may not accept the certificate"
+    )
+    assert not is_open(pair)
+
+
+def test_no_name_to_verify(authority, issued):
+    pair = joined(client_domain(authority), server_domain(issued), host=None)
+    assert "a host name is needed" in reasons(pair)[0] and not is_open(pair)
+    domain = client_domain(authority)
+    domain.set_peer_authentication(SSLDomain.VERIFY_PEER)
+    assert is_open(joined(domain, server_domain(issued), host=None))
+
+
+def test_settings_of_before_a_change_are_kept(authority, issued):
+    domain = client_domain(authority)
+    pair = ends(domain, server_domain(issued), host="other.example")
+    domain.set_peer_authentication(SSLDomain.ANONYMOUS_PEER)
+    later = joined(domain, server_domain(issued), host="other.example")
+    pump(pair.client, pair.server)
+    assert is_open(later) and not is_open(pair)
+
+
+def test_no_certificate_and_a_client_that_wants_one(authority):
+    client, server = reasons(joined(client_domain(authority), server_domain()))
+    assert client.startswith("SSL Failure: ") and server == "SSL Failure: no shared cipher"
+
+
+def test_nobody_has_a_certificate():
+    pair = joined(client_domain(), server_domain())
+    if "no shared cipher" in reasons(pair)[1]:
+        pytest.skip("this Python's library has no anonymous ciphers")
+    assert is_open(pair) and pair.client.ssl.cipher_name().startswith("ADH-")
+
+
+def test_clear_text_from_the_server_is_named(authority):
+    pair = ends(client_domain(authority))
+    pump(pair.client, pair.server)
+    client, server = reasons(pair)
+    assert server.startswith("SSL/TLS connection detected where TLS is not configured: ")
+    assert client.startswith("SSL Failure: expected a TLS connection, got AMQP 1.0 layer ['AMQP")
+
+
+@pytest.mark.parametrize("answer, found", [(b"HTTP/1.1 400 Bad Request", "HTTP"), (b"hello world", "Unknown protocol")])
+def test_other_answers_are_named(authority, answer, found):
+    peer = ends(client_domain(authority)).client
+    take(peer.transport)
+    peer.transport.push(answer)
+    assert peer.transport.condition.description.startswith(f"SSL Failure: expected a TLS connection, got {found} ['")
+
+
+def test_clear_text_from_the_client_is_refused_unless_allowed(issued):
+    pair = joined(None, server_domain(issued))
+    assert reasons(pair) == [
+        "Expected AMQP protocol header: no protocol header found (connection aborted)",
+        "Client connection unencrypted - forbidden",
+    ]
+    pair = joined(None, server_domain(issued, allow_unsecured_client=True))
+    assert is_open(pair) and not pair.server.transport.encrypted
+    assert (pair.server.ssl.protocol_name(), pair.server.ssl.cipher_name()) == (None, None)
+
+
+def test_the_end_of_the_socket_in_the_handshake(authority, issued):
+    pair = ends(client_domain(authority), server_domain(issued))
+    pair.server.transport.push(take(pair.client.transport))
+    for peer in (pair.client, pair.server):
+        peer.transport.close_tail()
+        assert peer.transport.condition.description == "SSL Failure: unexpected eof while reading"
+
+
+def test_a_few_bytes_and_the_end(authority):
+    peer = ends(client_domain(authority)).client
+    take(peer.transport)
+    peer.transport.push(b"AM")
+    peer.transport.close_tail()
+    assert (
+        peer.transport.condition.description
+        == "SSL Failure: expected a TLS connection, got ['AM'] (connection aborted)"
+    )
+
+
+def test_tls_within_tls_is_refused(authority, issued):
+    pair = joined(client_domain(authority), server_domain(issued))
+    other = Peer("other", Transport.SERVER)
+    other.transport.ssl(server_domain(issued))
+    other.bind()
+    hello = take(ends(client_domain(authority)).client.transport)
+    inner = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context(cafile=authority.cert)
+    outer = context.wrap_bio(*inner, server_hostname="localhost")
+    for _ in range(2):
+        with pytest.raises(ssl.SSLWantReadError):
+            outer.do_handshake()
+        other.transport.push(inner[1].read())
+        inner[0].write(take(other.transport))
+        if other.transport.encrypted:
+            break
+        outer.do_handshake()
+        other.transport.push(inner[1].read())
+        break
+    outer.write(hello)
+    other.transport.push(inner[1].read())
+    assert "SSL protocol header not allowed (maybe detected twice)" in other.transport.condition.description
+    assert is_open(pair)
+
+
+# -- client certificates ---------------------------------------------------------------------------------------------
+
+
+@VERSIONS
+def test_a_certificate_of_the_client(authority, issued, own, version):
+    client = client_domain(authority, own, set_protocols=version)
+    pair = joined(client, server_domain(issued, authority))
+    assert is_open(pair)
+    assert pair.server.ssl.remote_subject == pair.server.transport.user == "CN=fred,O=Org"
+    assert not pair.server.transport.authenticated  # TLS alone is no login
+    pair = joined(client, server_domain(issued, authority), sasl={})
+    server = pair.server.transport
+    assert (pair.client.transport.sasl().mech, server.sasl().mech, server.user) == ("EXTERNAL",) * 2 + (
+        "CN=fred,O=Org",
+    )
+    assert server.authenticated and server.sasl().authorization == "CN=fred,O=Org"
+
+
+@VERSIONS
+def test_a_client_without_a_certificate(authority, issued, version):
+    pair = joined(client_domain(authority, set_protocols=version), server_domain(issued, authority))
+    client, server = reasons(pair)
+    assert server == "SSL Failure: peer did not return a certificate" and client.startswith("SSL Failure: ")
+    assert not pair.server.connection.state & Connection.REMOTE_ACTIVE
+
+
+# -- the AMQP header for TLS -----------------------------------------------------------------------------------------
+
+
+@CHUNKS
+def test_tls_after_its_amqp_header(authority, issued, chunk):
+    pair = joined(client_domain(authority, start_with_header=True), server_domain(issued), chunk=chunk)
+    assert is_open(pair) and pair.client.wire.startswith(TLS_HEADER) and pair.server.wire.startswith(TLS_HEADER)
+
+
+def test_the_header_is_answered_with_the_header(authority):
+    peer = ends(client_domain(authority, start_with_header=True)).client
+    assert take(peer.transport) == TLS_HEADER and take(peer.transport) == b""
+    peer.transport.push(AMQP_HEADER)
+    assert "expected a TLS connection, got AMQP 1.0 layer" in peer.transport.condition.description
+
+
+# -- resumption ------------------------------------------------------------------------------------------------------
+
+
+def resumed(client, server, name):
+    pair = joined(client, server, details=SSLSessionDetails(name) if name else None)
+    states = pair.client.ssl.resume_status(), pair.server.ssl.resume_status()
+    pair.client.connection.close()
+    pair.server.connection.close()
+    pump(pair.client, pair.server)
+    return states
+
+
+@VERSIONS
+def test_a_session_is_resumed_under_its_name(authority, issued, version):
+    client, server = client_domain(authority, set_protocols=version), server_domain(issued)
+    assert resumed(client, server, f"a {version}") == (SSL.RESUME_NEW, SSL.RESUME_NEW)
+    assert resumed(client, server, f"a {version}") == (SSL.RESUME_REUSED, SSL.RESUME_REUSED)
+    assert resumed(client, server, f"b {version}") == resumed(client, server, None) == (SSL.RESUME_NEW, SSL.RESUME_NEW)
+    other = client_domain(authority, set_protocols=version)
+    assert resumed(other, server, f"a {version}") == (SSL.RESUME_NEW, SSL.RESUME_NEW)  # of other settings
+
+
+def test_four_sessions_are_remembered(authority, issued):
+    client, server = client_domain(authority), server_domain(issued)
+    for name in "vwxyz":
+        assert resumed(client, server, name)[0] == SSL.RESUME_NEW
+    assert [resumed(client, server, name)[0] for name in "wxyz"] == [SSL.RESUME_REUSED] * 4
+    assert resumed(client, server, "v")[0] == SSL.RESUME_NEW
+    assert SSLSessionDetails("v").get_session_id() == "v"
