@@ -12,6 +12,7 @@ import os
 import pathlib
 import socket
 import subprocess
+import tempfile
 from dataclasses import dataclass
 
 WORKERS = pathlib.Path(__file__).resolve().parent / "workers"
@@ -167,6 +168,36 @@ def connections(engine: Engine, messages: int) -> list[Row]:
     ]
 
 
+def secured(engine: Engine, messages: int) -> list[Row]:
+    """The same over TLS 1.3, the server's certificate verified: messages, bodies of 1 MiB, handshakes."""
+    rows = []
+    with certificate() as folder:
+        tls = ("--tls", folder)
+        sender, receiver = exchange(engine, messages, *tls, prefetch=500)
+        rows += per_message("TLS, prefetch 500", sender, receiver, messages)
+        large = max(20, messages // 100)
+        sender, receiver = exchange(engine, large, "--size", 1 << 20, *tls, prefetch=10)
+        rows.append(Row("TLS, 1 MiB bodies", "MB/s", large * (1 << 20) / 1e6 / sender["seconds"], higher=True))
+        count = max(100, messages // 50)
+        common = ("--connections", count, *tls)
+        client, server = pair(engine, "connections.py", ("accept", *common), ("cycle", *common))
+    return rows + [
+        Row("TLS, open and close", "handshakes/s", count / client["seconds"], higher=True),
+        Row("TLS, open and close", "client CPU us/connection", client["cpu"] / count * 1e6),
+        Row("TLS, open and close", "server CPU us/connection", server["cpu"] / count * 1e6),
+    ]
+
+
+@contextlib.contextmanager
+def certificate():
+    """A folder with a certificate for 127.0.0.1 that signs itself, made by the command openssl."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = ["-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"]
+        kind = ["-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-days", "2"]
+        subprocess.run(["openssl", "req", "-x509", *kind, *files], check=True, stderr=subprocess.DEVNULL)
+        yield folder
+
+
 def memory(engine: Engine, messages: int) -> list[Row]:
     """Memory for each of 500 idle connections."""
     common = ("--connections", 500)
@@ -224,5 +255,5 @@ def growth_idle(engine: Engine, messages: int) -> list[Row]:
     return rows
 
 
-COMPARED = (throughput, bodies, streams, requests, codec, connections, memory, unsettled)
+COMPARED = (throughput, bodies, streams, requests, codec, connections, secured, memory, unsettled)
 GROWTH = (growth_messages, growth_links, growth_idle)

@@ -9,6 +9,7 @@ import os
 import time
 
 from proton.handlers import MessagingHandler
+from proton.reactor import Container
 
 
 class Clock:
@@ -30,7 +31,8 @@ class Worker(MessagingHandler):
     def __init__(self, options, **settings):
         super().__init__(**settings)
         self.options = options
-        self.url = f"127.0.0.1:{options.port}/benchmark"
+        scheme = "amqps" if options.tls else "amqp"
+        self.url = f"{scheme}://127.0.0.1:{options.port}/benchmark"
         self.clock = Clock()
         self.acceptor = None
 
@@ -40,6 +42,20 @@ class Worker(MessagingHandler):
 
     def on_transport_error(self, event):
         raise RuntimeError(f"transport error: {event.transport.condition}")
+
+
+def add_tls(parser):
+    parser.add_argument("--tls", metavar="FOLDER", help="with TLS; cert.pem and key.pem are there")
+
+
+def container(worker):
+    """A container for a worker, with its TLS settings."""
+    made = Container(worker)
+    folder = worker.options.tls
+    if folder:
+        made.ssl.server.set_credentials(f"{folder}/cert.pem", f"{folder}/key.pem", None)
+        made.ssl.client.set_trusted_ca_db(f"{folder}/cert.pem")
+    return made
 
 
 def print_result(**numbers):

@@ -5,9 +5,8 @@ With `idle` both sides say by how much their memory grew from the first connecti
 
 import argparse
 
-from common import Worker, allow_many_files, print_result, resident_bytes
+from common import Worker, add_tls, allow_many_files, container, print_result, resident_bytes
 from proton import Handler
-from proton.reactor import Container
 
 # Time for both sides to finish what the last connection set off.
 REST = 0.5
@@ -104,6 +103,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--connections", type=int, default=100)
     parser.add_argument("--hold", action="store_true", help="for accept: the peer is `idle`, not `cycle`")
+    add_tls(parser)
     options = parser.parse_args()
     allow_many_files()
-    Container({"accept": Accept, "cycle": Cycle, "idle": Idle}[options.role](options)).run()
+    container({"accept": Accept, "cycle": Cycle, "idle": Idle}[options.role](options)).run()

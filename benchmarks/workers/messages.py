@@ -7,9 +7,8 @@ more connections beside it.
 
 import argparse
 
-from common import Clock, Worker, allow_many_files, print_result
+from common import Clock, Worker, add_tls, allow_many_files, container, print_result
 from proton import Message
-from proton.reactor import Container
 
 
 class Counter:
@@ -128,6 +127,7 @@ if __name__ == "__main__":
     parser.add_argument("--idle", type=int, default=0, help="connections that do nothing")
     parser.add_argument("--marks", type=marks, default=[])
     parser.add_argument("--window", type=int, default=1000)
+    add_tls(parser)
     options = parser.parse_args()
     allow_many_files()
-    Container({"send": Send, "receive": Receive}[options.role](options)).run()
+    container({"send": Send, "receive": Receive}[options.role](options)).run()

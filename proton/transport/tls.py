@@ -402,6 +402,8 @@ class SSL:
                     break
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLZeroReturnError:  # in place of an empty read where our own end was told before
+            self._peer_finished = True
         except (ssl.SSLError, OSError) as error:
             self._fail(transport, plain_reason(error))
             return b""

@@ -56,6 +56,19 @@ def test_the_end_is_told_first_to_who_hears_of_it(authority, issued, version):
     assert b.events().endswith("TRANSPORT_HEAD_CLOSED TRANSPORT_CLOSED") and a.events().endswith("TRANSPORT_CLOSED")
 
 
+def test_last_words_and_the_end_in_one_read(authority, issued):
+    """Both ends close at once: what the peer said before its end still counts."""
+    pair = joined(client_domain(authority), server_domain(issued))
+    for peer in (pair.client, pair.server):
+        peer.connection.close()
+    words = [take(peer.transport) for peer in (pair.client, pair.server)]
+    for peer, heard in zip((pair.server, pair.client), words):
+        assert peer.transport.pending() < 0
+        peer.transport.push(heard)
+        assert peer.connection.state & Connection.REMOTE_CLOSED and peer.transport.closed
+    assert reasons(pair) == ["", ""]
+
+
 @CHUNKS
 def test_large_messages_both_ways(authority, issued, chunk):
     pair = joined(client_domain(authority), server_domain(issued))
