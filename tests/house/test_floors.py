@@ -29,7 +29,7 @@ FUNCTION_EXCEPTIONS = {
     "transport/inbound.py:on_transfer": 92,
     "transport/transfers.py:write_transfers": 96,
     # One line an attribute, each with what it means: parted they would be harder to find.
-    "transport/transport.py:__init__": 70,
+    "transport/transport.py:__init__": 78,
 }
 #: those of the specification's machines that earn an essay; the others open with 12 lines at most
 ESSAYS = {"endpoints/link.py", "endpoints/session.py", "transport/outbound.py", "transport/transport.py"}
