@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED
+from proton.transport import filters
 from proton.transport.frames import FRAME_HEADER
 from proton.transport.layers import client_sasl_header_input, sasl_input
 
@@ -71,9 +72,12 @@ def _write_heartbeat(transport: Transport) -> None:
     """An empty frame; it needs an open before it like every other one."""
     if not transport._open_sent:
         return
+    before = transport._out_size
     transport._out.append(_HEARTBEAT)
     transport._out_size += len(_HEARTBEAT)
-    transport._ticked_out += len(_HEARTBEAT)  # a heartbeat must not put off the next one
+    if transport._filters:
+        filters.wrap_output(transport)
+    transport._ticked_out += transport._out_size - before  # a heartbeat must not put off the next one
     transport.frames_output += 1
     if transport._tracing:
         transport._trace_frame(0, "->", b"")

@@ -127,7 +127,8 @@ class SSL:
         if domain is None:
             return
         if transport._is_server:
-            transport._require_encryption = not domain._allows_unsecured
+            if not domain._allows_unsecured:
+                transport._require_encryption = True
         else:
             filters.install(transport, self)
 

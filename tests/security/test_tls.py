@@ -364,6 +364,32 @@ def test_the_header_is_answered_with_the_header(authority):
     assert "expected a TLS connection, got AMQP 1.0 layer" in peer.transport.condition.description
 
 
+# -- beside other settings -------------------------------------------------------------------------------------------
+
+
+@VERSIONS
+def test_heartbeats_go_out_in_time(authority, issued, version):
+    """One for each half of the peer's time-out, though each is longer than it would be in clear."""
+    pair = ends(client_domain(authority, set_protocols=version), server_domain(issued))
+    pair.server.transport.idle_timeout = 4.0  # 2 are announced
+    pump(pair.client, pair.server)
+    transport = pair.client.transport
+    frames, now, due = transport.frames_output, 100.0, []
+    for _ in range(8):
+        now = transport.tick(now)
+        take(transport)
+        due.append((now, transport.frames_output - frames))
+    assert due == [(101.0, 0), *((101.0 + number, number) for number in range(1, 8))]
+
+
+def test_what_was_asked_for_before_is_kept(issued):
+    server = Transport(Transport.SERVER)
+    server.require_encryption(True)
+    server.ssl(server_domain(issued, allow_unsecured_client=True))
+    server.push(AMQP_HEADER)
+    assert server.condition.description == "Client connection unencrypted - forbidden"
+
+
 # -- resumption ------------------------------------------------------------------------------------------------------
 
 
