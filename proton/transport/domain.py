@@ -23,6 +23,7 @@ __all__ = ["SSLDomain", "plain_reason", "ssl"]
 NO_TLS = "SSL libraries not found: this Python was built without the module ssl"
 #: a leaf or intermediate certificate in the trust store may be an anchor; `ssl` names the flag from Python 3.10 on
 _PARTIAL_CHAIN = 0x80000
+_NO_RENEGOTIATION = 1 << 30  # the library's number, which PyPy does not name
 _AUTHENTICATED = "ALL:!aNULL:!eNULL:@STRENGTH"
 _ANONYMOUS = "ALL:aNULL:!eNULL:@STRENGTH:@SECLEVEL=0"
 #: the group of anonymous key exchanges, ffdhe2048 of RFC 7919
@@ -226,7 +227,7 @@ def _make_context(domain: SSLDomain) -> ssl.SSLContext:
     context.check_hostname = False  # done here, by rules that know more patterns
     verifies = domain._verify != SSLDomain.ANONYMOUS_PEER
     context.verify_mode = ssl.CERT_REQUIRED if verifies else ssl.CERT_NONE
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.options |= ssl.OP_NO_COMPRESSION | getattr(ssl, "OP_NO_RENEGOTIATION", _NO_RENEGOTIATION)
     if domain._versions is None:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
     else:
