@@ -101,13 +101,13 @@ def begin(side: str, path: str, name: str) -> None:
     """
     if side in _began:
         return
-    if path and not _began:
-        _library.sasl_set_path(_PATH_OF_CONFIGURATION, os.fsencode(path))
     callbacks = _callback_list({CB_LOG: 0})
     _kept.append(callbacks)
     if side == "client":
         code = _library.sasl_client_init(callbacks)
     else:
+        if path:
+            _library.sasl_set_path(_PATH_OF_CONFIGURATION, os.fsencode(path))
         code = _library.sasl_server_init(callbacks, os.fsencode(name))
     if code != OK:
         raise Unavailable(refusal(code).reason)

@@ -48,6 +48,21 @@ show(b)
 
 
 @needs_users
+def test_configuration_is_still_read_when_a_client_came_first(tmp_path):
+    program = """
+a, _ = ends()
+take(a.transport)
+a.transport.push(SASL_HEADER + frame(0, "sasl-mechanisms", kind=1, sasl_server_mechanisms=["NTLM"]))
+print(a.transport.sasl().mech)
+a, b = ends()
+b.transport.sasl().config_path(sys.argv[1])
+pump(a, b)
+show(b)
+"""
+    assert run(PREAMBLE + program, set_up(tmp_path, mechanisms="CRAM-MD5")) == ["NTLM", "CRAM-MD5"]
+
+
+@needs_users
 def test_path_of_the_program_comes_before_that_of_the_environment(tmp_path):
     for name, mechanism in (("set", "CRAM-MD5"), ("environment", "ANONYMOUS")):
         (tmp_path / name).mkdir()
