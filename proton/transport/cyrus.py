@@ -1,27 +1,279 @@
-"""stub"""
+"""Exchanges of the system's Cyrus SASL library, where there is one, and their security layers (5.3.5).
+
+A client leaves to the library what `CLIENT_MECHANISMS` lacks. A server leaves everything to it, but only where the
+library was set up for servers: one that merely happens to be on the machine must not change who is let in. What its
+configuration says decides then, with what the transport asks for.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import re
+import struct
+from typing import TYPE_CHECKING, Any, Callable
+
+from proton.transport import libsasl
+from proton.transport.exchange import Refused
+from proton.transport.mechanisms import CLIENT_MECHANISMS, KERBEROS
+
+if TYPE_CHECKING:
+    from proton.transport.sasl import SASL
+    from proton.transport.transport import Transport
+
+__all__ = ["NO_MECHANISM", "available", "begin_client", "begin_server", "is_configured", "only_here"]
+
+#: where the library looks for its configuration when no folder is named
+FOLDERS = ["/etc/sasl2", "/etc/sasl", "/usr/lib/sasl2", "/usr/local/lib/sasl2"]
+#: what the library says when it can use nothing that is offered
+NO_MECHANISM = "SASL(-4): no mechanism available: No worthy mechs found"
+SASL_ERROR = "proton:io:sasl_error"
+
+_SERVICE = b"amqp"
+_NO_PLAINTEXT, _NO_ANONYMOUS = 1, 16
+#: the strongest layer, and the bytes that the peer may put into a piece of it, both as in the C binding
+_STRONGEST, _BUFFER = 2048, 32768
+_PIECE = 1 << 20  # bytes that are decoded in one call: what the library makes of them is copied
+_NAME = re.compile(r"[A-Z0-9_-]{1,20}\Z")  # RFC 4422 3.1
+
+_settings: dict[str, str] = {}  # what programs have set, `name` and `path`
 
 
-def available() -> bool:
-    return False
+# -- what is set up --------------------------------------------------------------------------------------------------
+
+
+def set_config_name(name: str | None) -> None:
+    """Name the configuration of servers; the first name of the process stays.
+
+    :param name: the name of a file, without the suffix `.conf`; None changes nothing.
+    """
+    if name:
+        _settings.setdefault("name", name)
+
+
+def set_config_path(path: str | None) -> None:
+    """Name the folders of the configuration; the first call of the process decides.
+
+    :param path: folders with colons between; None changes nothing.
+    """
+    if path:
+        _settings.setdefault("path", path)
+
+
+def _name() -> str:
+    return _settings.get("name", "proton-server")
+
+
+def _path() -> str:
+    return _settings.get("path") or os.environ.get("PN_SASL_CONFIG_PATH", "")
 
 
 def is_configured() -> bool:
-    return False
+    """Whether servers use the library: it is there, and was set up for them."""
+    folders = [*os.environ.get("SASL_CONF_PATH", "").split(":"), *FOLDERS]
+    found = any(folder and os.path.isfile(f"{folder}/{_name()}.conf") for folder in folders)
+    return bool(found or "name" in _settings or _path()) and available()
 
 
-def set_config_name(name: str | None) -> None: ...
-def set_config_path(path: str | None) -> None: ...
-def begin_client(sasl: Any, transport: Any, allowed: list[str]) -> Any:
-    return None
+def available() -> bool:
+    """Whether the library is there."""
+    return libsasl.find() is not None
 
 
-def server_mechanisms(sasl: Any, transport: Any) -> list[str]:
-    return []
+def only_here(name: str) -> bool:
+    """Whether a mechanism is one for the library: the package does not have it, and no channel is bound to it."""
+    return name not in CLIENT_MECHANISMS and not name.endswith("-PLUS") and _NAME.match(name) is not None
 
 
-def begin_server(sasl: Any, transport: Any, mech: str) -> Any:
-    return None
+# -- exchanges -------------------------------------------------------------------------------------------------------
+
+
+class _Layer:
+    """A security layer, as a filter."""
+
+    _peer_finished = False
+
+    def __init__(self, handle: libsasl.Handle) -> None:
+        self.handle = handle
+        self._most = max(1, handle.number(libsasl.MAXOUTBUF))  # bytes for a piece, so that the peer can take it
+        self._broken = False
+
+    def _ready(self) -> bool:
+        return True
+
+    def _wrap(self, transport: Transport, data: bytes) -> bytes:
+        return self._put_through(transport, libsasl.find().sasl_encode, data, self._most)
+
+    def _unwrap(self, transport: Transport, data: bytes) -> bytes:
+        return self._put_through(transport, libsasl.find().sasl_decode, data, _PIECE)
+
+    def _put_through(self, transport: Transport, function: Callable[..., int], data: bytes, most: int) -> bytes:
+        made = []
+        for start in range(0, 0 if self._broken else len(data), most):
+            piece = data[start : start + most]
+            code, output = self.handle.call(function, piece, len(piece))
+            if code != libsasl.OK:
+                self._broken = True
+                transport._fail(SASL_ERROR, self.handle.refusal(code).reason, silent=True)
+                break
+            made.append(output or b"")
+        return b"".join(made)
+
+    def _finish(self, transport: Transport) -> bytes:
+        return b""
+
+    def _ended(self, transport: Transport) -> None:
+        """What was cut off, the layers of the transport know as well."""
+
+
+class _Exchange:
+    """What both sides have in common."""
+
+    name = ""
+
+    def __init__(self, handle: libsasl.Handle, sasl: SASL, transport: Transport) -> None:
+        self.handle = handle
+        #: the filter for what follows the outcome
+        self.layer: _Layer | None = None
+        self._done = False  # the library has nothing more to say
+        flags = 0 if transport.encrypted or sasl.allow_insecure_mechs else _NO_PLAINTEXT
+        flags |= _NO_ANONYMOUS if transport._require_auth else 0
+        strongest = _STRONGEST
+        tls: Any = transport._ssl
+        if transport.encrypted:  # nothing is encrypted twice
+            strongest = 0
+            handle.set(libsasl.SSF_EXTERNAL, struct.pack("@I", tls._object.cipher()[2]))
+        handle.set(libsasl.SEC_PROPS, struct.pack("@IIIIPP", 0, strongest, _BUFFER, flags, 0, 0))
+
+    def _took(self, code: int) -> None:
+        """What a step has led to."""
+        if code not in (libsasl.OK, libsasl.CONTINUE):
+            refusal = self.handle.refusal(code)
+            self.handle.close()
+            raise refusal
+        self._done = code == libsasl.OK
+
+    def _end(self) -> None:
+        """The exchange has ended well."""
+        libsasl.wipe(self.handle.secret)
+        if self.handle.number(libsasl.SSF) > 0:
+            self.layer = _Layer(self.handle)
+        else:
+            self.handle.close()
+
+
+class _Server(_Exchange):
+    #: the user and the identity to act as, once the exchange is done
+    user: str | None = None
+    authorization: str | None = None
+    _began = False
+
+    def mechanisms(self) -> list[str]:
+        """What the library can offer, in its order."""
+        with libsasl.lock:
+            return self.handle.mechanisms()
+
+    def receive(self, response: bytes | None) -> bytes | None:
+        """The challenge that follows a response; None when the client is let in.
+
+        :raises Refused: it is not.
+        """
+        library, first = libsasl.find(), not self._began
+        self._began = True
+        chosen = [self.name.encode("ascii")] if first else []
+        with libsasl.lock:
+            step = library.sasl_server_start if first else library.sasl_server_step
+            code, challenge = self.handle.call(step, *chosen, response, len(response or b""))
+            self._took(code)
+        if not self._done:
+            return challenge or b""
+        self.user, self.authorization = self.handle.text(libsasl.AUTHUSER), self.handle.text(libsasl.USERNAME)
+        self._end()
+        return None
+
+
+def begin_server(sasl: SASL, transport: Transport) -> _Server:
+    """A server's side, before the client has chosen: `mechanisms` is what to offer, `name` takes what was chosen.
+
+    :raises Refused: the library cannot serve.
+    """
+    subject = transport._peer_subject()
+    with libsasl.lock:
+        libsasl.begin("server", _path(), _name())
+        new = libsasl.find().sasl_server_new
+        handle = libsasl.Handle(new, [_SERVICE, None, None, None, None], {libsasl.CB_PROXY_POLICY: None})
+        exchange = _Server(handle, sasl, transport)
+        if subject:
+            handle.set(libsasl.AUTH_EXTERNAL, subject.encode("utf-8") + b"\0")
+    return exchange
+
+
+class _Client(_Exchange):
+    #: the initial response, None for none
+    initial: bytes | None = None
+
+    def start(self, names: list[str]) -> None:
+        """Has the library choose one of the mechanisms, and begin.
+
+        :raises Refused: it cannot.
+        """
+        with libsasl.lock:
+            code, self.initial, self.name = self.handle.start(names)
+            self._took(code)
+
+    def respond(self, challenge: bytes) -> bytes:
+        """The answer to a challenge.
+
+        :raises Refused: there is none.
+        """
+        if self._done:
+            self.handle.close()
+            raise Refused(f"mechanism {self.name} expects an outcome, got a challenge")
+        with libsasl.lock:
+            code, response = self.handle.step(challenge)
+            self._took(code)
+        return response or b""
+
+    def finish(self, additional: bytes | None) -> None:
+        """The outcome was OK.
+
+        :param additional: the additional data of the outcome; some servers have their last words in it.
+        :raises Refused: the server has left out something that the mechanism asks for.
+        """
+        if additional is not None and not self._done:
+            self.respond(additional)
+        if not self._done:
+            self.handle.close()
+            raise Refused(f"mechanism {self.name} expects a challenge, got an outcome")
+        self._end()
+
+
+def begin_client(sasl: SASL, transport: Transport, allowed: list[str]) -> _Client | None:
+    """A client's side, with the mechanism of those offered and allowed that the library thinks best.
+
+    :return: None when it has nothing to add to the mechanisms that need no library.
+    :raises Refused: it has chosen a mechanism, but cannot begin with it.
+    """
+    # LOGIN tells the password as PLAIN does, in more words.
+    unwanted = () if sasl._allowed is not None else KERBEROS
+    unwanted = (*unwanted, "LOGIN") if "PLAIN" in allowed else unwanted
+    names = [name for name in allowed if only_here(name) and name not in unwanted]
+    if not names or not available():
+        return None
+    texts: dict[int, str | None] = {libsasl.CB_USER: sasl._authorization}
+    if sasl._user:
+        texts[libsasl.CB_AUTHNAME] = sasl._user
+    if any("\0" in (text or "") for text in texts.values()):
+        raise Refused("user name and authorization cannot have a NUL")
+    connection = transport.connection
+    host = (connection.hostname or "").encode("utf-8") if connection is not None else b""
+    with libsasl.lock:
+        libsasl.begin("client", _path(), _name())
+        new = libsasl.find().sasl_client_new
+        password = sasl._password if sasl._user else None
+        handle = libsasl.Handle(new, [_SERVICE, host or None, None, None], texts, password)
+        exchange = _Client(handle, sasl, transport)
+    try:
+        exchange.start(names)
+    except libsasl.NothingUsable:
+        return None
+    return exchange

@@ -75,7 +75,7 @@ class SASL:
         self._allowed: list[str] | None = None
         self._offered: list[str] = []  # by a server
         self._exchange: Any = None  # of the mechanism that was chosen
-        self._uses_cyrus = False  # on a server: what is offered is the library's
+        self._library: Any = None  # on a server: the exchange of the system's library, where that offers
         self._replies: list[tuple[Composite, tuple[Any, ...]]] = []
         self._header_due = False  # our protocol header is to be written before the next frame
 
@@ -194,11 +194,10 @@ def _client_chooses(sasl: SASL, transport: Transport, fields: list[Any]) -> None
             return
     sasl.mech = None
     sasl.outcome = SASL.PERM
-    transport._fail(
-        UNAUTHORIZED_ACCESS,
-        f"Authentication failed [mech=none] (the peer offers: {' '.join(offered) or 'nothing'})",
-        silent=True,
-    )
+    description = f"Authentication failed [mech=none] (the peer offers: {' '.join(offered) or 'nothing'})"
+    if cyrus.available() and any(cyrus.only_here(mech) for mech in allowed):
+        description = f"{cyrus.NO_MECHANISM} ({description})"
+    transport._fail(UNAUTHORIZED_ACCESS, description, silent=True)
 
 
 def _client_is_challenged(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
@@ -230,8 +229,11 @@ def _server_hears_init(sasl: SASL, transport: Transport, fields: list[Any]) -> N
     sasl.mech = str(fields[0])
     if sasl.mech not in sasl._offered:
         raise Refused("")
-    library = sasl._uses_cyrus
-    sasl._exchange = (cyrus.begin_server if library else server_exchange)(sasl, transport, sasl.mech)
+    sasl._exchange, sasl._library = sasl._library, None
+    if sasl._exchange is not None:
+        sasl._exchange.name = sasl.mech
+    else:
+        sasl._exchange = server_exchange(sasl, transport, sasl.mech)
     _server_goes_on(sasl, transport, fields[1])
 
 
@@ -268,7 +270,8 @@ def _succeed(sasl: SASL, transport: Transport) -> None:
 
 def _refuse(sasl: SASL, transport: Transport, reason: str, code: int) -> None:
     """The exchange cannot end well: a server says so in the outcome, a client ends the connection (5.3.3.6)."""
-    sasl.outcome = code
+    # A client that could not even choose says so, whatever the reason.
+    sasl.outcome = code if transport._is_server or sasl.mech is not None else SASL.PERM
     if not transport._is_server:
         description = f"Authentication failed [mech={sasl.mech or 'none'}]"
     else:
@@ -293,9 +296,12 @@ def server_begins(transport: Transport) -> None:
     sasl = transport.sasl()
     sasl._header_due = True
     # What the program checks itself comes before what the system's library was set up for.
-    sasl._uses_cyrus = sasl._credentials is None and cyrus.is_configured()
-    if sasl._uses_cyrus:
-        sasl._offered = cyrus.server_mechanisms(sasl, transport)
+    if sasl._credentials is None and cyrus.is_configured():
+        try:
+            sasl._library = cyrus.begin_server(sasl, transport)
+            sasl._offered = [name for name in sasl._library.mechanisms() if sasl._is_allowed(name)]
+        except Refused as refused:
+            transport._fail(UNAUTHORIZED_ACCESS, refused.reason, silent=True)
     else:
         sasl._offered = server_mechanisms(sasl, transport)
     sasl._replies.append((SASL_MECHANISMS, (sasl._offered,)))

@@ -156,7 +156,7 @@ REFUSALS = [
     # offered, allowed, insecure: nothing that the client could use
     ([], None, False),
     (["PLAIN"], None, False),
-    (["GSSAPI", "SCRAM-SHA-224"], None, True),
+    (["GSSAPI", "X-NOBODYS"], None, True),
     (["ANONYMOUS"], "PLAIN", True),
     (["ANONYMOUS"], "", True),
 ]
@@ -170,7 +170,8 @@ def test_a_client_without_a_usable_mechanism_gives_up(row):
     a.transport.push(offer(*offered))
     assert take(a.transport) == b""
     condition = a.transport.condition
-    assert condition.name == DENIED and condition.description.startswith("Authentication failed [mech=none]")
+    # Where the system has a SASL library, it is asked for the unknown ones, and its words come first.
+    assert condition.name == DENIED and "Authentication failed [mech=none]" in condition.description
     assert "secret" not in condition.description
     assert a.transport.sasl().outcome == SASL.PERM and a.events() == FAILED
 
