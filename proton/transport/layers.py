@@ -122,13 +122,19 @@ def _begin_serving(transport: Transport) -> None:
     layer = transport._sasl
     needs_auth = transport._require_auth or (layer is not None and layer.credentials is not None)
     if needs_auth and not transport.authenticated:
-        transport._fail(POLICY_ERROR, "Client skipped authentication - forbidden", silent=True)
+        _turn_away(transport, header.SASL_HEADER, "SASL", "Client skipped authentication - forbidden")
     elif transport._require_encryption and not transport.encrypted:
-        transport._fail(POLICY_ERROR, "Client connection unencrypted - forbidden", silent=True)
+        _turn_away(transport, header.TLS_HEADER, "TLS", "Client connection unencrypted - forbidden")
     else:
         transport._amqp_began = True
         transport._input = amqp_input
         transport._output = header_output
+
+
+def _turn_away(transport: Transport, acceptable: bytes, name: str, reason: str) -> None:
+    """What the client should have begun with, from which it learns why, and the end (2.2)."""
+    transport._write_header(acceptable, name)
+    transport._fail(POLICY_ERROR, reason, silent=True)
 
 
 def held_input(transport: Transport, buf: bytes, pos: int) -> int:

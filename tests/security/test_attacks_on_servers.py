@@ -47,7 +47,7 @@ def guarded(**options):
 def test_amqp_without_sasl(options, chunk):
     """Each of these is enough to keep a client out that does not authenticate."""
     peer = server(**options)
-    assert speak(peer, AMQP_HEADER + OPEN, chunk) == b""
+    assert speak(peer, AMQP_HEADER + OPEN, chunk) == SASL_HEADER  # what would be acceptable (2.2)
     kept_out(peer, "Client skipped authentication - forbidden", name=POLICY)
     assert peer.transport.user is None
 
@@ -58,7 +58,7 @@ def test_amqp_without_sasl_at_both_ends():
     a.events()
     pump(a, b)
     kept_out(b, "Client skipped authentication", name=POLICY)
-    kept_out(a, "Expected AMQP protocol header", name=FRAMING)
+    kept_out(a, "Expected AMQP protocol header", "(the peer requires SASL)", name=FRAMING)
 
 
 MECHS = [
