@@ -15,12 +15,14 @@ from typing import Any
 
 from proton.transport.exchange import Refused, Unavailable
 from proton.transport.saslprep import saslprep
-from proton.transport.scram import DEFAULT_ITERATIONS, SCRAM_HASHES, ScramVerifier
+from proton.transport.scram import DEFAULT_ITERATIONS, MOST_ITERATIONS, SCRAM_HASHES, ScramVerifier
 
 __all__ = ["Credentials", "PlainServer"]
 
 #: makes the salts of users that are unknown, or known by their password
 _SECRET = os.urandom(32)
+#: what a password that comes with PLAIN is hashed for, where there is a choice
+_PLAIN_HASH = "SCRAM-SHA-256"
 
 
 class Credentials:
@@ -38,6 +40,7 @@ class Credentials:
         An object may also have ``authorize(user, authorization)``, which says whether a user may act as somebody
         else (without it nobody may), and ``iterations``, the number that most of its verifiers have.
     :raises TypeError: none of these.
+    :raises ValueError: a number of iterations that no client would take.
     """
 
     def __init__(self, users: Any) -> None:
@@ -54,6 +57,8 @@ class Credentials:
                 self._check = users
         self._authorize: Any = getattr(users, "authorize", None)
         self._iterations = int(getattr(users, "iterations", DEFAULT_ITERATIONS))
+        if not 1 <= self._iterations <= MOST_ITERATIONS:
+            raise ValueError(f"expected 1 to {MOST_ITERATIONS} iterations, got {self._iterations}")
 
     def __repr__(self) -> str:
         return f"<Credentials for {' '.join(self.mechanisms())}>"
@@ -94,7 +99,8 @@ class Credentials:
         """
         known = self._known_of(user)
         if isinstance(known, str):
-            return self._invented(user, mechanism, known), True
+            # An empty password is none: with PLAIN nobody could log in with it either (RFC 4616 2).
+            return _ask(self._invented, user, mechanism, known), bool(known)
         # The work is the same for all that follows, and done before anything is decided.
         invented = self._invented(user, mechanism, None)
         for verifier in known or ():
@@ -112,8 +118,9 @@ class Credentials:
             return _ask(self._check, user, password) is True
         known = self._known_of(user)
         if isinstance(known, list) and known:
-            return bool(known[0].accepts(password))
-        self._invented(user, "SCRAM-SHA-256", None)  # as much work as with a verifier
+            # The one that takes as long as for a user whom nobody knows, if it is there.
+            return bool(min(known, key=lambda verifier: verifier.mechanism != _PLAIN_HASH).accepts(password))
+        self._invented(user, _PLAIN_HASH, None)  # as much work as with a verifier
         return _equal(known or "", password) and bool(known)
 
     def authorizes(self, user: str, authorization: str | None) -> bool:
@@ -163,13 +170,15 @@ class PlainServer:
         if response is None:
             return b""
         parts = response.split(b"\0")
-        if len(parts) != 3 or not parts[1]:
-            raise Refused(f"malformed PLAIN response: expected 3 parts with a user name, got {len(parts)}")
+        if len(parts) != 3:
+            raise Refused(f"malformed PLAIN response: expected 3 parts, got {len(parts)}")
         try:
             authorization, user, password = (part.decode("utf-8") for part in parts)
             user = saslprep(user)
         except ValueError:  # UnicodeDecodeError among them, whose text would show the password
             raise Refused("malformed PLAIN response: expected UTF-8 without special characters") from None
+        if not user or not password:  # RFC 4616 2; some directories let in whoever gives no password
+            raise Refused("malformed PLAIN response: expected 3 parts, user name and password not empty")
         if not self._credentials.check(user, password):
             raise Refused("wrong user name or password")
         self.user, self.authorization = user, authorization or None

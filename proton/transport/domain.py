@@ -249,7 +249,11 @@ def _make_context(domain: SSLDomain) -> ssl.SSLContext:
 
 def _set_ciphers(context: ssl.SSLContext, domain: SSLDomain, verifies: bool) -> None:
     if domain._ciphers is not None:
-        context.set_ciphers(domain._ciphers)
+        # Where peers are verified they need something to show, whatever the library would let the list say.
+        try:
+            context.set_ciphers(domain._ciphers + ":!aNULL" if verifies else domain._ciphers)
+        except ssl.SSLError:
+            raise SSLException(f"SSL failure. (ciphers {domain._ciphers!r} leave no peer to verify)") from None
     elif verifies or domain._credentials is not None:
         context.set_ciphers(_AUTHENTICATED)
     else:

@@ -68,6 +68,8 @@ def client_error(expected: str, data: bytes, found: str, at_end: bool) -> str:
     text = f"Expected {expected} protocol header got: {found} ['{quote(data[:_QUOTED])}']"
     if expected == "AMQP" and found == AMQP_SASL:
         text += " (the peer requires SASL)"
+    elif expected == "AMQP" and found == AMQP_TLS:
+        text += " (the peer requires TLS)"
     return text + " (connection aborted)" if at_end and found == INSUFFICIENT else text
 
 

@@ -12,9 +12,17 @@ from __future__ import annotations
 from struct import error as struct_error
 from typing import TYPE_CHECKING, Any, Callable
 
-from proton.codec.composites import BY_CODE, SASL_INIT, SASL_RESPONSE
+from proton.codec.composites import (
+    BY_CODE,
+    SASL_CHALLENGE,
+    SASL_INIT,
+    SASL_MECHANISMS,
+    SASL_OUTCOME,
+    SASL_RESPONSE,
+)
 from proton.codec.decode import decode_fields, decode_value
 from proton.codec.limits import DecodeLimits
+from proton.codec.text import quote
 from proton.endpoints.condition import DECODE_ERROR, FRAME_SIZE_TOO_SMALL, FRAMING_ERROR, NOT_IMPLEMENTED, shortened
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport import filters, header, sasl
@@ -76,8 +84,12 @@ def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
     if found == header.INSUFFICIENT:
         transport._needed = len(data) + 1
         return pos
-    if found in transport._seen_layers:
+    if found in transport._seen_layers or (found == header.AMQP_TLS and header.TLS in transport._seen_layers):
         transport._fail(FRAMING_ERROR, header.repeated_error(found, data))
+        return len(buf)
+    if found in (header.TLS, header.AMQP_TLS) and header.AMQP_SASL in transport._seen_layers:
+        # Somebody in between could log in, and then have another client, who verifies us, speak for him.
+        transport._fail(FRAMING_ERROR, f"expected TLS before SASL, got it afterwards: '{quote(data)}'")
         return len(buf)
     transport._seen_layers.add(found)
     transport._began = True
@@ -110,13 +122,19 @@ def _begin_serving(transport: Transport) -> None:
     layer = transport._sasl
     needs_auth = transport._require_auth or (layer is not None and layer.credentials is not None)
     if needs_auth and not transport.authenticated:
-        transport._fail(POLICY_ERROR, "Client skipped authentication - forbidden", silent=True)
+        _turn_away(transport, header.SASL_HEADER, "SASL", "Client skipped authentication - forbidden")
     elif transport._require_encryption and not transport.encrypted:
-        transport._fail(POLICY_ERROR, "Client connection unencrypted - forbidden", silent=True)
+        _turn_away(transport, header.TLS_HEADER, "TLS", "Client connection unencrypted - forbidden")
     else:
         transport._amqp_began = True
         transport._input = amqp_input
         transport._output = header_output
+
+
+def _turn_away(transport: Transport, acceptable: bytes, name: str, reason: str) -> None:
+    """What the client should have begun with, from which it learns why, and the end (2.2)."""
+    transport._write_header(acceptable, name)
+    transport._fail(POLICY_ERROR, reason, silent=True)
 
 
 def held_input(transport: Transport, buf: bytes, pos: int) -> int:
@@ -153,7 +171,8 @@ def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
         if reached > end:
             raise DataException(f"a value passes the end of its frame by {reached - end} bytes")
     except _DECODE_ERRORS as error:
-        text = _decode_error_text(error, buf[pos:end], 4 * offset, transport.decode_limits)
+        # No bytes of it are shown: a password may be among them.
+        text = _decode_error_text(error, buf[pos:end], 4 * offset, transport.decode_limits, quotes=False)
         transport._fail(DECODE_ERROR, text, silent=True)
         return len(buf)
     if transport._tracing:
@@ -171,10 +190,11 @@ def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
 
 
 def _trace_received_sasl(transport: Transport, code: int, fields: list[Any], body: bytes) -> None:
-    composite = BY_CODE.get(code)
-    if composite is not None and code in (SASL_INIT.code, SASL_RESPONSE.code):
+    if code in (SASL_INIT.code, SASL_RESPONSE.code):
         name = fields[0] if fields and isinstance(fields[0], str) else ""
-        body = sasl.mask(composite, (name,), body)
+        body = sasl.mask(BY_CODE[code], (name,), body)
+    elif transport._is_server or code not in (SASL_MECHANISMS.code, SASL_CHALLENGE.code, SASL_OUTCOME.code):
+        body = sasl.mask_unknown(code)
     transport._trace_frame(0, "<-", body, "SASL")
 
 
@@ -253,7 +273,7 @@ def _descriptor(buf: bytes, pos: int, end: int, limits: DecodeLimits) -> tuple[i
     return int(descriptor), pos
 
 
-def _decode_error_text(error: Exception, frame: bytes, start: int, limits: DecodeLimits) -> str:
+def _decode_error_text(error: Exception, frame: bytes, start: int, limits: DecodeLimits, quotes: bool = True) -> str:
     """Decodes the frame once more, alone: so offsets count from its start, and nothing that follows it is read."""
     size = len(frame)
     try:
@@ -263,7 +283,8 @@ def _decode_error_text(error: Exception, frame: bytes, start: int, limits: Decod
     if isinstance(error, DataException):
         return f"cannot decode a frame of {size} bytes: {error}"
     if isinstance(error, UnicodeDecodeError):
-        return f"cannot decode a frame of {size} bytes: expected {error.encoding} text, got {error.object[:40]!r}"
+        found = f"{error.object[:40]!r}" if quotes else "other bytes"
+        return f"cannot decode a frame of {size} bytes: expected {error.encoding} text, got {found}"
     return f"cannot decode a frame of {size} bytes: a value is cut off by the end of the frame"
 
 

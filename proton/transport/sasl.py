@@ -167,6 +167,11 @@ class SASL:
         return self._allowed is None or mech in self._allowed
 
 
+def _shown(text: str) -> str:
+    """What a peer says, as it may stand in a log: no line ends in it, and no more than a line."""
+    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text[:256])
+
+
 def _check_text(text: str | None) -> None:
     if text is not None and not isinstance(text, str):
         raise TypeError(f"Unrecognized string type: {text!r} ({type(text)})")
@@ -194,7 +199,7 @@ def _client_chooses(sasl: SASL, transport: Transport, fields: list[Any]) -> None
             return
     sasl.mech = None
     sasl.outcome = SASL.PERM
-    description = f"Authentication failed [mech=none] (the peer offers: {' '.join(offered) or 'nothing'})"
+    description = f"Authentication failed [mech=none] (the peer offers: {_shown(' '.join(offered)) or 'nothing'})"
     if cyrus.available() and any(cyrus.only_here(mech) for mech in allowed):
         description = f"{cyrus.NO_MECHANISM} ({description})"
     transport._fail(UNAUTHORIZED_ACCESS, description, silent=True)
@@ -251,7 +256,7 @@ def _server_goes_on(sasl: SASL, transport: Transport, response: bytes | None) ->
         return
     user, authorization = exchange.user, exchange.authorization or exchange.user
     if sasl._credentials is not None and not sasl._credentials.authorizes(user, authorization):
-        raise Refused(f"user {user} may not act as {authorization}")
+        raise Refused(f"user {_shown(user)} may not act as {_shown(authorization)}")
     sasl._user, sasl._authorization = user, authorization
     sasl._replies.append((SASL_OUTCOME, (SASL.OK,)))
     _succeed(sasl, transport)
@@ -276,7 +281,7 @@ def _refuse(sasl: SASL, transport: Transport, reason: str, code: int) -> None:
         description = f"Authentication failed [mech={sasl.mech or 'none'}]"
     else:
         sasl._replies.append((SASL_OUTCOME, (code,)))
-        description = f"Failed to authenticate client [mech={sasl.mech}]"
+        description = f"Failed to authenticate client [mech={_shown(sasl.mech or 'none')}]"
         if not sasl._is_allowed(sasl.mech or ""):
             reason = "Client mechanism not in mechanism inclusion list."
     transport._fail(UNAUTHORIZED_ACCESS, f"{reason} ({description})" if reason else description, silent=True)
@@ -344,6 +349,11 @@ def write_replies(transport: Transport, sasl: SASL, header: bytes) -> None:
         transport.frames_output += 1
         if transport._tracing:
             transport._trace_frame(0, "->", mask(composite, fields, body), "SASL")
+
+
+def mask_unknown(code: int) -> bytes:
+    """A frame that should not have come, as it may be shown: what it is, nothing of what is in it."""
+    return b"\0\x80" + code.to_bytes(8, "big") + b"\x45" if 0 <= code < 1 << 64 else b"\0\x44\x45"
 
 
 def mask(composite: Composite, fields: tuple[Any, ...], body: bytes) -> bytes:

@@ -14,6 +14,7 @@ import hmac
 import os
 from typing import Any, NamedTuple
 
+from proton.codec.text import quote
 from proton.transport.exchange import Refused
 from proton.transport.saslprep import saslprep
 
@@ -201,10 +202,11 @@ class ScramClient:
         nonce, salt = found["r"], _decoded(found, "s")
         if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce):
             raise Refused("expected a server nonce that goes on from the client's, got another")
-        if not found.get("i", "").isdecimal() or not 1 <= int(found["i"][:9]) <= MOST_ITERATIONS:
-            raise Refused(f"expected 1 to {MOST_ITERATIONS} iterations, got {found.get('i', 'none')[:20]}")
+        count = found.get("i", "none")
+        if not count.isdecimal() or len(count) > 9 or not 1 <= int(count) <= MOST_ITERATIONS:
+            raise Refused(f"expected 1 to {MOST_ITERATIONS} iterations, got {quote(count[:20].encode())}")
         name = self._hash
-        salted = hashlib.pbkdf2_hmac(name, self._password, salt, int(found["i"]))
+        salted = hashlib.pbkdf2_hmac(name, self._password, salt, int(count))
         self._password = b""
         client_key = hmac.digest(salted, b"Client Key", name)
         final = b"c=" + base64.b64encode(self._header) + b",r=" + nonce.encode()
@@ -217,7 +219,7 @@ class ScramClient:
         if self._verified:
             raise Refused("expected the outcome, got another challenge")
         if message.startswith(b"e="):
-            raise Refused(f"the server says: {message[2:80].decode('ascii', 'replace')}")
+            raise Refused(f"the server says: {quote(message[2:80])}")
         signature = _decoded(_attributes(message, "v"), "v")
         if self._signature is None or not hmac.compare_digest(signature, self._signature):
             raise Refused("the server's proof is wrong: it does not know the password")
@@ -272,6 +274,8 @@ class ScramServer:
             self.authorization = _unescaped(authorization[2:].decode("utf-8")) or None
         except ValueError as error:
             raise Refused(f"user name cannot be prepared: {error}") from None
+        if not self._user:
+            raise Refused("malformed SCRAM message: expected a user name, got none")
         self._verifier, self._known = self._store.verifier(self._user, self.name)
         self._nonce = found["r"] + self._nonce
         salt = base64.b64encode(self._verifier.salt).decode("ascii")
@@ -280,8 +284,10 @@ class ScramServer:
         return self._challenge
 
     def _final(self, response: bytes | None) -> bytes | None:
+        without_proof, separator, rest = (response or b"").rpartition(b",p=")
+        if not separator or b"," in rest:  # RFC 5802 7: what followed it would not be covered by it
+            raise Refused("malformed SCRAM message: expected the proof at the end")
         found = _attributes(response or b"", "c")
-        without_proof, _, _ = (response or b"").rpartition(b",p=")
         if _decoded(found, "c") != self._header or found.get("r") != self._nonce:
             raise Refused("expected the gs2 header and the nonce of this exchange, got others")
         proof = _decoded(found, "p")

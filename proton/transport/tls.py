@@ -109,6 +109,7 @@ class SSL:
         self._session_details = session_details
         #: where a client has to look for the session of another connection
         self._context: Any = domain._made_context() if domain is not None else None
+        self._must_verify = domain is not None and domain._verify != SSLDomain.ANONYMOUS_PEER
         self._checks_name = domain is not None and domain._verify == SSLDomain.VERIFY_PEER_NAME
         self._hostname: str | None = None
         self._object: Any = None  # of the library, once the handshake has begun
@@ -351,7 +352,6 @@ class SSL:
                     self._look_at_peer(transport, chain[0])
             return
         except (ssl.SSLError, OSError, ValueError) as error:
-            self._certificate = self._der = None
             self._fail(transport, plain_reason(error))
             return
         self._established = True
@@ -364,6 +364,8 @@ class SSL:
         """Reads the certificate, and checks the name; the chain was verified by the library."""
         checks_name = self._checks_name
         if der is None:
+            if self._must_verify:
+                self._reject(transport, "the peer has shown none")
             return
         try:
             certificate = read_certificate(der)
@@ -413,6 +415,8 @@ class SSL:
 
     def _fail(self, transport: Transport, reason: str) -> None:
         self._finished = True
+        if not self._established:
+            self._certificate = self._der = None  # shown, but not proved to be the peer's
         transport._fail(FRAMING_ERROR, f"SSL Failure: {reason}", silent=True)
 
     def _say_goodbye(self) -> None:

@@ -147,18 +147,21 @@ def test_server_refuses_a_second_sasl_header():
 
 
 POLICIES = [
-    ("require_auth", "Client skipped authentication - forbidden"),
-    ("require_encryption", "Client connection unencrypted - forbidden"),
+    ("require_auth", "Client skipped authentication - forbidden", SASL_HEADER, "SASL"),
+    ("require_encryption", "Client connection unencrypted - forbidden", b"AMQP\x02\x01\x00\x00", "TLS"),
 ]
 
 
-@pytest.mark.parametrize("policy, text", POLICIES)
-def test_server_policies(policy, text):
+@pytest.mark.parametrize("policy, text, acceptable, name", POLICIES)
+def test_server_policies(policy, text, acceptable, name):
     peer = engine(server=True)
     getattr(peer.transport, policy)(True)
     feed(peer, AMQP_HEADER)
     assert (peer.transport.condition.name, peer.transport.condition.description) == (POLICY, text)
-    assert take(peer.transport) == b"" and peer.transport.closed
+    assert take(peer.transport) == acceptable and peer.transport.closed
+    client = engine(server=False)
+    feed(client, acceptable)
+    assert client.transport.condition.description.endswith(f"(the peer requires {name})")
 
 
 def test_end_of_input_after_the_open_is_an_abort():

@@ -169,7 +169,7 @@ REFUSED = [
     (b"\0fred\0pencil\0", "expected 3 parts"),
     (b"\0fred\0Pencil", "wrong user name or password"),
     (b"\0nobody\0pencil", "wrong user name or password"),
-    (b"\0fred\0", "wrong user name or password"),
+    (b"\0fred\0", "expected 3 parts"),
     (b"\0fred\0pencil\xff", "expected UTF-8"),
     (b"\0\x07\0pencil", "special characters"),
 ]
