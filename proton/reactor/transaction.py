@@ -213,10 +213,12 @@ class _ControlHandler(OutgoingMessageHandler):
     def on_link_remote_close(self, event: Any) -> None:
         """Tells that the coordinator has closed the link, after the application has heard of that."""
         self.on_unhandled("on_link_remote_close", event)
+        event.link.close()
         self._lose(event, list(self._open))
 
     def on_link_remote_detach(self, event: Any) -> None:
         """Control links cannot be resumed (4.1): detached is as good as closed."""
+        event.link.close()
         self.on_unhandled("on_link_remote_detach", event)
         self._lose(event, list(self._open))
 
