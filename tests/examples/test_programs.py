@@ -180,12 +180,12 @@ def test_a_database(world, tmp_path):
     queue, source, copy = world.queue(), tmp_path / "source", tmp_path / "copy"
     assert world.run("db_ctrl.py", copy, "init") == []
     with world.start("db_ctrl.py", source, "init", "insert", interactive=True) as program:
-        for number in range(1, 251):
+        for number in range(1, 61):
             program.say(f"record {number}")
         program.finish()
     assert world.run("db_send.py", "-a", queue, source) == ["all records sent"]
-    assert world.run("db_recv.py", "-a", queue, "-m", 250, copy) == ["inserted 250 records"]
-    assert world.run("db_ctrl.py", copy, "list") == [f"{number} record {number}" for number in range(1, 251)]
+    assert world.run("db_recv.py", "-a", queue, "-m", 60, copy) == ["inserted 60 records"]
+    assert world.run("db_ctrl.py", copy, "list") == [f"{number} record {number}" for number in range(1, 61)]
     with contextlib.closing(sqlite3.connect(source)) as database:
         assert database.execute("SELECT * FROM records").fetchall() == []
 
