@@ -121,7 +121,7 @@ class Transaction:
 
     def _declared(self, event: Any, delivery: Delivery) -> None:
         state = delivery.remote_state
-        if state == _DECLARED and delivery.remote.id:
+        if state == _DECLARED and delivery.remote.id is not None:
             self.id = bytes(delivery.remote.id)
             self._report("on_transaction_declared", event)
             return

@@ -43,8 +43,8 @@ class Coordinator(MessagingHandler):
             return
         self.control.append((str(body.descriptor), list(body.value)))
         answer = self.answers.pop(0)
-        if answer == "declared":
-            delivery.update(DeclaredDisposition(TXN_ID))
+        if answer in ("declared", "nameless"):
+            delivery.update(DeclaredDisposition(TXN_ID if answer == "declared" else b""))
         elif answer == "rejected":
             delivery.local.condition = Condition("amqp:transaction:rollback")
             delivery.update(Delivery.REJECTED)
@@ -124,6 +124,7 @@ def test_a_new_transaction_has_no_id():
         (("declared", "accepted"), ["declared", "committed"]),
         (("declared", "rejected"), ["declared", "commit failed"]),
         (("declared", "settled"), ["declared", "committed"]),
+        (("nameless", "accepted"), ["declared", "committed"]),
         (("rejected",), ["declare failed"]),
         (("accepted",), ["declare failed"]),
         (("settled",), ["declare failed"]),
