@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 
 import pytest
 
@@ -19,6 +20,7 @@ from tests.support.programs import ROOT, Program, free_port, reference_environme
 from tests.support.transactions import TransactionalClient, command, coordinator, discharge
 
 queues = itertools.count()
+WALKS = int(os.environ.get("PROTON_WALKS", "10"))
 
 
 REFERENCE = os.environ.get("PROTON_REFERENCE_PYTHON")
@@ -296,6 +298,49 @@ def test_a_consumer_that_leaves_before_the_commit_has_its_answers_kept(client, o
     assert held(other, queue, 2) == [3, 4]
     client.commit(transaction)
     assert held(other, queue, 2) == [3, 4]
+
+
+@pytest.mark.parametrize("seed", range(WALKS))
+def test_random_work_leaves_what_was_committed(client, other, queue, seed):
+    """Any mix of sending and of answers, some of them settled at once, in transactions that end in any way."""
+    choose = random.Random(seed)
+    sender = client.sender(queue)
+    numbers = itertools.count(1)
+    expected = []
+    for _ in range(6):
+        transaction = client.declare(settle_before_discharge=choose.random() < 0.5)
+        sent = [next(numbers) for _ in range(choose.randrange(4))]
+        client.post(transaction, sender, *(Message(body=number) for number in sent))
+        receiver = client.receiver(queue)
+        taken = choose.randrange(len(expected) + 1)
+        if taken:
+            receiver.flow(taken)
+            assert client.bodies(receiver, taken) == expected[:taken]
+        kept, gone = [], []
+        for number, (_, delivery) in zip(list(expected), client.of(receiver)):
+            answer = choose.choice(["accept", "reject", "release", "nothing", "outside"])
+            if answer == "accept":
+                transaction.accept(delivery)
+            elif answer in ("reject", "release"):
+                transaction.update(delivery, Delivery.REJECTED if answer == "reject" else Delivery.RELEASED)
+            elif answer == "outside":
+                client.accept(delivery)
+                gone.append(number)
+            if answer in ("release", "nothing"):
+                kept.append(number)
+        end = choose.choice(["commit", "abort", "close"])
+        if end == "commit":
+            assert client.commit(transaction) == "committed"
+            expected = kept + expected[taken:] + sent
+        else:
+            if end == "abort":
+                assert client.abort(transaction) == "aborted"
+            else:
+                client.close_link(transaction.txn_ctrl)
+                assert client.result(transaction) == "aborted"
+            expected = [number for number in expected if number not in gone]
+        client.close_link(receiver)
+        assert held(other, queue, len(expected)) == expected
 
 
 # Mistakes
