@@ -159,7 +159,9 @@ def test_tasks_fire_in_order_and_cancelled_ones_do_not(loop):
                 event.container.schedule(-1, Named("at once"))
 
     loop.run(lambda: [Tasks()])
-    assert fired == ["first", "at once", "second", "third"]
+    # On a busy machine the second may be due before the first was called.
+    assert [name for name in fired if name != "at once"] == ["first", "second", "third"]
+    assert fired.index("first") < fired.index("at once")
 
 
 def test_a_touch_sends_what_was_done_outside_of_callbacks(loop):
