@@ -114,10 +114,15 @@ class Transaction:
         delivery: Delivery = event.delivery
         if self._lost:
             return
+        # Forgotten afterwards: a delivery knows its transaction, and the two would keep each other.
         if delivery is self._declare:
             self._declared(event, delivery)
+            if delivery is self._declare:
+                self._declare = None
         elif delivery is self._discharge:
             self._discharged(event, delivery)
+            if delivery is self._discharge:
+                self._discharge = None
 
     def _declared(self, event: Any, delivery: Delivery) -> None:
         state = delivery.remote_state
@@ -155,6 +160,7 @@ class Transaction:
             self._report("on_transaction_commit_failed", event)
         self._release_pending()
         self._pending = []
+        self._declare = self._discharge = None
 
     def _release_pending(self) -> None:
         for delivery in self._pending:
@@ -195,8 +201,9 @@ class _ControlHandler(OutgoingMessageHandler):
         transaction = getattr(event.delivery, "transaction", None)
         if transaction is not None:
             event.transaction = transaction
+            discharge = transaction._discharge
             transaction.handle_outcome(event)
-            if transaction.id is None or event.delivery is transaction._discharge:
+            if transaction.id is None or event.delivery is discharge:
                 self._open.pop(transaction, None)
 
     def on_link_remote_open(self, event: Any) -> None:
