@@ -1,9 +1,12 @@
 """A small message broker in memory: queues, topics and dynamic addresses, made when they are first named.
 
-A queue gives each message to one consumer, in turn. An address that starts with `topic` (`topic://news`), or whose
-terminus has the capability `topic`, is a topic: every consumer that is there gets each message. What a consumer does
-not accept (released, modified, or not answered when it goes) is offered again; what it rejects is dropped, or goes to
-the queue that --dead-letters names. A sender without a target relays: its messages go where each is addressed to.
+A queue gives each message to one consumer, in turn; one that browses (distribution mode copy) sees them and takes none.
+An address that starts with `topic` (`topic://news`), or whose terminus has the capability `topic`, is a topic: every
+consumer that is there gets each message, and a durable subscription also those that come while it is away. What a
+consumer does not accept (released, modified, or not answered when it goes) is offered again; what it rejects is
+dropped, or goes to the queue that --dead-letters names. Selectors compare properties: `colour = 'green' AND size > 3`.
+A sender without a target relays: its messages go where each is addressed to. Local transactions hold messages and
+answers back until they are committed.
 """
 
 import argparse
@@ -11,13 +14,38 @@ import collections
 import contextlib
 import heapq
 import itertools
+import operator
+import re
 import uuid
 
-from proton import Array, Condition, Delivery, Endpoint, Link, LinkException, MessageException, Terminus
+from proton import (
+    UNDESCRIBED,
+    Array,
+    Condition,
+    Data,
+    Delivery,
+    Described,
+    Endpoint,
+    Link,
+    LinkException,
+    MessageException,
+    Terminus,
+    symbol,
+    ulong,
+)
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
 DYNAMIC = "dynamic/"
+SELECTOR = ("apache.org:selector-filter:string", 0x468C00000004)  # a filter's descriptor has a name and a number
+TRANSACTIONS = ("amqp:local-transactions", "amqp:multi-txns-per-ssn", "amqp:multi-ssns-per-txn")
+DECLARED, TRANSACTIONAL = 0x33, 0x34  # delivery states, by the number of their descriptor
+OUTCOMES = {
+    "amqp:accepted:list": Delivery.ACCEPTED,
+    "amqp:rejected:list": Delivery.REJECTED,
+    "amqp:released:list": Delivery.RELEASED,
+    "amqp:modified:list": Delivery.MODIFIED,
+}
 
 
 class Entry:
@@ -25,11 +53,13 @@ class Entry:
 
     numbers = itertools.count()
 
-    def __init__(self, message):
+    def __init__(self, message, queue):
         self.message = message
+        self.queue = queue
         self.number = next(self.numbers)
         self.delivery_count = message.delivery_count
         self.barred = set()
+        self.transaction = None  # the one that its consumer's answer is part of
 
     def __lt__(self, other):
         return self.number < other.number
@@ -39,12 +69,15 @@ class Queue:
     def __init__(self):
         self.entries = []  # a heap, so that an entry which comes back takes its old place
         self.consumers = collections.deque()
+        self.browsers = []
 
     def put(self, message):
-        heapq.heappush(self.entries, Entry(message))
+        heapq.heappush(self.entries, Entry(message, self))
         self.dispatch()
 
     def dispatch(self):
+        for browser in self.browsers:
+            self.show(browser)
         passed_over = []
         while self.entries and any(consumer.credit > 0 for consumer in self.consumers):
             entry = heapq.heappop(self.entries)
@@ -68,13 +101,22 @@ class Queue:
         for _ in range(len(self.consumers)):
             consumer = self.consumers[0]
             self.consumers.rotate(-1)
-            if consumer.credit > 0 and consumer not in entry.barred:
+            if consumer.credit > 0 and consumer not in entry.barred and consumer.selects(entry.message):
                 return consumer
         return None
 
+    def show(self, browser):
+        if browser.credit > 0:
+            for entry in sorted(entry for entry in self.entries if entry.number > browser.seen):
+                if browser.credit <= 0:
+                    break
+                browser.seen = entry.number
+                if browser.selects(entry.message):
+                    browser.send(entry.message)
+
 
 class Topic:
-    """Gives each message to every consumer's own queue; with no consumer, to nobody."""
+    """Gives each message to every subscription's own queue; with no subscription, to nobody."""
 
     def __init__(self):
         self.queues = {}
@@ -82,6 +124,16 @@ class Topic:
     def put(self, message):
         for queue in list(self.queues.values()):
             queue.put(message)
+
+
+class Transaction:
+    """What was done in it and is not yet discharged. With a `failure` it cannot be committed any more."""
+
+    def __init__(self, coordinator):
+        self.coordinator = coordinator
+        self.messages = []  # pairs of a node and a message for it
+        self.answers = {}  # by the entry: link, delivery, outcome
+        self.failure = None
 
 
 class Broker(MessagingHandler):
@@ -92,6 +144,7 @@ class Broker(MessagingHandler):
         self.url = url
         self.dead_letters = dead_letters
         self.nodes = {}
+        self.transactions = {}
 
     def on_start(self, event):
         event.container.listen(self.url)
@@ -99,6 +152,8 @@ class Broker(MessagingHandler):
 
     def on_connection_opening(self, event):
         event.connection.offered_capabilities = "ANONYMOUS-RELAY"
+
+    # Links come
 
     def on_link_remote_open(self, event):
         link = event.link
@@ -111,23 +166,44 @@ class Broker(MessagingHandler):
     def attach(self, link):
         """Joins a link to its node; the condition to refuse it with when there is none."""
         local, remote = (link.source, link.remote_source) if link.is_sender else (link.target, link.remote_target)
+        link.snd_settle_mode = link.remote_snd_settle_mode
         if remote.type == Terminus.COORDINATOR:
-            return Condition("amqp:not-implemented", "this broker has no transactions")
+            local.type = Terminus.COORDINATOR
+            local.capabilities.put_object(Array(UNDESCRIBED, Data.SYMBOL, *map(symbol, TRANSACTIONS)))
+            return None
         if remote.dynamic:
             local.dynamic = True
             local.address = DYNAMIC + str(uuid.uuid4())
             self.nodes[local.address] = Queue()
         else:
             local.address = remote.address
-        link.snd_settle_mode = link.remote_snd_settle_mode
         if link.is_receiver and not local.address:
             return None
-        node = self.node(local.address, has_capability(remote, "topic"))
+        node = self.node(local.address, "topic" in symbols(remote.capabilities))
         if node is None:
             return Condition("amqp:not-found", f"no node at {local.address}")
-        if link.is_sender:
-            link.sent = {}
-            link.queue = node.queues.setdefault(link, Queue()) if isinstance(node, Topic) else node
+        return self.subscribe(link, node) if link.is_sender else None
+
+    def subscribe(self, link, node):
+        wanted = value_of(link.remote_source.filter) or {}
+        filters = {name: entry for name, entry in wanted.items() if getattr(entry, "descriptor", None) in SELECTOR}
+        try:
+            link.selects = make_selector(filters)
+        except ValueError as error:
+            return Condition("amqp:not-implemented", str(error))
+        if filters:
+            link.source.filter.put_object(filters)
+        link.durable = isinstance(node, Topic) and link.remote_source.expiry_policy == Terminus.EXPIRE_NEVER
+        link.source.durability = link.remote_source.durability
+        link.source.expiry_policy = link.remote_source.expiry_policy
+        link.subscription = (link.connection.remote_container, link.name) if link.durable else link
+        link.sent = {}
+        link.queue = node.queues.setdefault(link.subscription, Queue()) if isinstance(node, Topic) else node
+        if link.remote_source.distribution_mode == Terminus.DIST_MODE_COPY:
+            link.source.distribution_mode = Terminus.DIST_MODE_COPY
+            link.seen = -1
+            link.queue.browsers.append(link)
+        else:
             link.queue.consumers.append(link)
         return None
 
@@ -137,22 +213,31 @@ class Broker(MessagingHandler):
             self.nodes[address] = Topic() if topic or address.startswith("topic") else Queue()
         return self.nodes.get(address)
 
-    def leave(self, links):
-        """Gives back what these links have not answered, and forgets the dynamic nodes that they leave unused."""
+    # Links go
+
+    def leave(self, links, closed=True):
+        """Gives back what these links have not answered, and forgets what they leave unused."""
+        links = list(links)
         left = []
+        for txn_id, transaction in list(self.transactions.items()):
+            if transaction.coordinator in links:
+                del self.transactions[txn_id]
+                left += self.roll_back(transaction)
         for link in links:
             address = link.source.address if link.is_sender else link.target.address
             node = self.nodes.get(address)
             if getattr(link, "queue", None) is not None:
-                link.queue.consumers.remove(link)
+                waiting = link.queue.consumers if link in link.queue.consumers else link.queue.browsers
+                waiting.remove(link)
                 for entry in link.sent.values():
-                    heapq.heappush(link.queue.entries, entry)
+                    if entry.transaction is None:
+                        heapq.heappush(link.queue.entries, entry)
                 left.append(link.queue)
                 link.queue = None
                 link.sent = {}
-            if isinstance(node, Topic):
-                node.queues.pop(link, None)
-            elif node is not None and address.startswith(DYNAMIC) and not node.consumers:
+                if isinstance(node, Topic) and (closed or not link.durable):
+                    node.queues.pop(link.subscription, None)
+            if isinstance(node, Queue) and address.startswith(DYNAMIC) and not node.consumers:
                 del self.nodes[address]
         # Only now: none of these links may be offered what another one gave back.
         for queue in left:
@@ -162,59 +247,239 @@ class Broker(MessagingHandler):
         self.leave([event.link])
 
     def on_link_remote_detach(self, event):
-        self.leave([event.link])
+        self.leave([event.link], closed=False)
         event.link.detach()
 
     def on_session_closing(self, event):
-        self.leave(link for link in links(event.connection) if link.session == event.session)
+        self.leave((link for link in links(event.connection) if link.session == event.session), closed=False)
 
     def on_connection_closing(self, event):
-        self.leave(links(event.connection))
+        self.leave(links(event.connection), closed=False)
 
     on_link_error = on_link_closing
     on_session_error = on_session_closing
     on_connection_error = on_disconnected = on_connection_closing
 
-    def on_sendable(self, event):
-        if getattr(event.link, "queue", None) is not None:
-            event.link.queue.dispatch()
+    def refuse(self, link, name, description):
+        self.leave([link])
+        link.condition = Condition(name, description)
+        link.close()
+
+    # Messages come
 
     def on_message(self, event):
-        address = event.link.target.address or event.message.address
+        link, delivery = event.link, event.delivery
+        if link.remote_target.type == Terminus.COORDINATOR:
+            self.control(link, delivery, event.message.body)
+            return
+        address = link.target.address or event.message.address
         node = self.node(address)
         condition = None if node else Condition("amqp:not-found", f"no node at {address}")
         try:
             event.message.encode()
         except MessageException as error:  # it could not be passed on
             condition = Condition("amqp:decode-error", str(error))
+        txn_id, _ = state_of(delivery)
+        transaction = self.transaction(link, txn_id)
+        if txn_id is not None and transaction is None:
+            condition = unknown(txn_id)
         if condition:
-            event.delivery.local.condition = condition
-            self.reject(event.delivery)
+            if transaction:
+                transaction.failure = condition
+            delivery.local.condition = condition
+            self.reject(delivery)
+        elif transaction:
+            transaction.messages.append((node, event.message))
+            delivery.local.data = [txn_id, Described(ulong(Delivery.ACCEPTED), [])]
+            self.settle(delivery, TRANSACTIONAL)
         else:
             node.put(event.message)
-            self.accept(event.delivery)
+            self.accept(delivery)
 
-    def on_answer(self, event):
+    # Messages go
+
+    def on_sendable(self, event):
+        if getattr(event.link, "queue", None) is not None:
+            event.link.queue.dispatch()
+            event.link.drained()
+
+    def on_delivery(self, event):
+        # The callbacks `on_accepted` and so on do not tell of answers that are part of a transaction.
+        if event.link.is_sender and event.delivery.updated:
+            self.answer(event.link, event.delivery)
+
+    def answer(self, link, delivery):
         """A consumer's outcome; settling without one counts as releasing."""
-        if event.link.is_receiver:
+        entry = link.sent.get(delivery)
+        if entry is None:
+            delivery.settle()
             return
-        entry = event.link.sent.pop(event.delivery, None)
-        outcome = event.delivery.remote_state
-        event.delivery.settle()
-        if entry is None or outcome == Delivery.ACCEPTED:
+        txn_id, outcome = state_of(delivery)
+        if outcome[0] not in OUTCOMES.values() and not delivery.settled:
             return
-        if outcome == Delivery.REJECTED:
-            if self.dead_letters and event.link.source.address != self.dead_letters:
+        if entry.transaction:  # it has thought better of an earlier answer
+            del entry.transaction.answers[entry]
+        entry.transaction = self.transaction(link, txn_id)
+        if entry.transaction:
+            entry.transaction.answers[entry] = (link, delivery, outcome)
+            if delivery.settled:
+                del link.sent[delivery]
+                delivery.settle()
+        elif txn_id is not None:
+            self.refuse(link, "amqp:transaction:unknown-id", f"no transaction {txn_id!r}")
+        else:
+            del link.sent[delivery]
+            delivery.settle()
+            self.retire(entry, link, outcome)
+
+    def retire(self, entry, link, outcome):
+        state, failed, undeliverable = outcome
+        if state == Delivery.ACCEPTED:
+            return
+        if state == Delivery.REJECTED:
+            if self.dead_letters and link.source.address != self.dead_letters:
                 self.node(self.dead_letters).put(entry.message)
             return
-        if outcome == Delivery.MODIFIED:
-            entry.delivery_count += event.delivery.remote.failed
-            if event.delivery.remote.undeliverable:
-                entry.barred.add(event.link)
-        heapq.heappush(event.link.queue.entries, entry)
-        event.link.queue.dispatch()
+        if state == Delivery.MODIFIED:
+            entry.delivery_count += bool(failed)
+            if undeliverable:
+                entry.barred.add(link)
+        heapq.heappush(entry.queue.entries, entry)
+        entry.queue.dispatch()
 
-    on_accepted = on_rejected = on_released = on_settled = on_answer
+    # Transactions
+
+    def transaction(self, link, txn_id):
+        """The one with this id, which its own connection alone may use; None when there is none."""
+        found = self.transactions.get(txn_id)
+        return found if found and found.coordinator.connection == link.connection else None
+
+    def control(self, link, delivery, body):
+        """What a client tells the coordinator."""
+        command, fields = None, ()
+        if isinstance(body, Described) and isinstance(body.value, list):
+            command, fields = body.descriptor, (*body.value, None, None)
+        if delivery.settled:
+            self.refuse(link, "amqp:illegal-state", "the outcome of a settled message cannot be told")
+        elif command in ("amqp:declare:list", 0x31):
+            self.declare(link, delivery, fields[0])
+        elif command in ("amqp:discharge:list", 0x32):
+            self.discharge(link, delivery, *fields[:2])
+        else:
+            delivery.local.condition = Condition("amqp:not-implemented", "expected a declare or a discharge")
+            self.reject(delivery)
+
+    def declare(self, link, delivery, global_id):
+        if global_id is not None:
+            delivery.local.condition = Condition("amqp:not-implemented", "transactions are local here")
+            self.reject(delivery)
+            return
+        txn_id = uuid.uuid4().bytes
+        self.transactions[txn_id] = Transaction(link)
+        delivery.local.data = [txn_id]
+        self.settle(delivery, DECLARED)
+
+    def discharge(self, link, delivery, txn_id, failed):
+        txn_id = bytes(txn_id or b"")
+        transaction = self.transaction(link, txn_id)
+        if transaction is None:
+            delivery.local.condition = unknown(txn_id)
+            self.reject(delivery)
+            return
+        del self.transactions[txn_id]
+        if failed or transaction.failure:
+            left = self.roll_back(transaction)
+        else:
+            left = []
+            self.commit(transaction)
+        if transaction.failure and not failed:
+            delivery.local.condition = Condition("amqp:transaction:rollback", transaction.failure.description)
+            self.reject(delivery)
+        else:
+            self.accept(delivery)
+        for queue in left:
+            queue.dispatch()
+
+    def commit(self, transaction):
+        for node, message in transaction.messages:
+            node.put(message)
+        for entry, (link, delivery, outcome) in transaction.answers.items():
+            entry.transaction = None
+            if link.sent.pop(delivery, None):
+                self.settle(delivery, outcome[0])
+            self.retire(entry, link, outcome)
+
+    def roll_back(self, transaction):
+        """Undoes it; the queues that have messages again."""
+        left = []
+        for entry, (link, delivery, _) in transaction.answers.items():
+            entry.transaction = None
+            if delivery not in link.sent:  # settled: its consumer cannot answer again
+                heapq.heappush(entry.queue.entries, entry)
+                left.append(entry.queue)
+        return left
+
+    def on_link_flow_properties(self, event):
+        if symbol("txn-id") in (event.link.remote_flow_properties or ()):
+            self.refuse(event.link, "amqp:not-implemented", "messages are not acquired in transactions here")
+
+
+def state_of(delivery):
+    """What the peer has said of a delivery: a transaction's id or None; outcome, failed, undeliverable."""
+    remote = delivery.remote
+    if delivery.remote_state != TRANSACTIONAL:
+        return None, (delivery.remote_state, bool(remote and remote.failed), bool(remote and remote.undeliverable))
+    txn_id, outcome = (*remote.data, None)[:2]
+    state = OUTCOMES.get(outcome.descriptor, outcome.descriptor) if isinstance(outcome, Described) else 0
+    failed, undeliverable = (*(outcome.value if state == Delivery.MODIFIED else ()), False, False)[:2]
+    return bytes(txn_id), (state, failed, undeliverable)
+
+
+def unknown(txn_id):
+    return Condition("amqp:transaction:unknown-id", f"no transaction {txn_id!r}")
+
+
+COMPARISONS = {
+    "=": operator.eq,
+    "<>": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+COMPARISON = re.compile(r"\s*([\w.-]+)\s*(=|<>|<=|>=|<|>)\s*('(?:[^']|'')*'|[-+.\d]+|true|false)\s*(and\b|$)", re.I)
+
+
+def make_selector(filters):
+    """A function that tells whether a message is selected.
+
+    :raises ValueError: a selector is more than comparisons joined by AND.
+    """
+    terms = []
+    for text in (str(entry.value) for entry in filters.values()):
+        position = 0
+        while position < len(text):
+            found = COMPARISON.match(text, position)
+            if not found or (found.end() == len(text)) != (not found.group(4)):
+                raise ValueError(f"cannot read the selector at {text[position:]!r}")
+            name, comparison, literal, _ = found.groups()
+            terms.append((name, COMPARISONS[comparison], read_literal(literal)))
+            position = found.end()
+
+    def selects(message):
+        properties = message.properties or {}
+        try:
+            return all(name in properties and compare(properties[name], value) for name, compare, value in terms)
+        except TypeError:  # a text and a number have no order
+            return False
+
+    return selects
+
+
+def read_literal(text):
+    if text.startswith("'"):
+        return text[1:-1].replace("''", "'")
+    return text.lower() == "true" if text.lower() in ("true", "false") else float(text)
 
 
 def links(connection):
@@ -224,11 +489,14 @@ def links(connection):
         link = link.next(0)
 
 
-def has_capability(terminus, name):
-    data = terminus.capabilities
+def value_of(data):
     data.rewind()
-    found = data.get_object() if data.next() else None
-    return name in (found.elements if isinstance(found, Array) else [found])
+    return data.get_object() if data.next() else None
+
+
+def symbols(data):
+    found = value_of(data)
+    return found.elements if isinstance(found, Array) else [found]
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ class RemoteDisposition(Disposition):
         elif state == DispositionType.TRANSACTIONAL_STATE:
             set_field("id", value[0])
             set_field("data", value)
-            set_field("outcome_type", decode_state(value[1])[0])
+            set_field("outcome_type", decode_state(value[1])[0] if len(value) > 1 else DispositionType.EMPTY)
 
     _value: Any
 
@@ -286,9 +286,11 @@ def decode_state(value: Any) -> tuple[DispositionType | int, Any]:
         code, fields = found[0].code, found[1]
         state = STATES.get(code, code)
         if state in _STATE_COMPOSITES:
+            received = len(fields)
             fields = check_fields(found[0], fields)
             if state == DispositionType.TRANSACTIONAL_STATE:
                 decode_state(fields[1])
+                fields = fields[:received]  # programs look at them in `data`
         return state, fields
     if isinstance(value, Described) and isinstance(value.descriptor, int):
         state = STATES.get(value.descriptor, int(value.descriptor))

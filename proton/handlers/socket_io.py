@@ -146,6 +146,9 @@ class IOHandler(Handler):
             return
         if selectable in self._poller._watches:
             self._noted[selectable] = None
+        elif _is_to_be_read_first(selectable, reactor.now):
+            selectable.readable()
+            selectable.expired()
         else:
             refresh(selectable, reactor.now)
             selectable.update()
@@ -178,10 +181,7 @@ class IOHandler(Handler):
         for selectable in noted:
             if selectable._terminal:
                 continue
-            due = selectable.deadline
-            if due and now >= due and selectable._looked_for != due:
-                # While the program was busy the peer may have spoken: what lies in the socket is read first, once.
-                selectable._looked_for = due
+            if _is_to_be_read_first(selectable, now):
                 self._noted[selectable] = None
                 continue
             refresh(selectable, now)
@@ -260,6 +260,15 @@ class IOHandler(Handler):
             selectable.update()
             transport._selectable = None
         transport.unbind()
+
+
+def _is_to_be_read_first(selectable: Any, now: float) -> bool:
+    """True once for a deadline that has passed: while the program was busy the peer may have spoken."""
+    due = selectable.deadline
+    if due and now >= due and selectable._looked_for != due:
+        selectable._looked_for = due
+        return True
+    return False
 
 
 def _wait(poller: Poller, reactor: Any, timeout: float) -> None:

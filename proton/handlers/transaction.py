@@ -22,13 +22,16 @@ class TransactionHandler:
         """Called when the commit has succeeded."""
 
     def on_transaction_aborted(self, event: Any) -> None:
-        """Called when the work was undone."""
+        """Called when the work was undone: by `abort`, or because the coordinator has gone."""
 
     def on_transaction_declare_failed(self, event: Any) -> None:
-        """Called when the coordinator refuses to declare the transaction."""
+        """Called when the coordinator refuses to declare the transaction, or there is none."""
 
     def on_transaction_commit_failed(self, event: Any) -> None:
-        """Called when the coordinator refuses to commit; what was accepted is given back afterwards."""
+        """Called when the coordinator refuses to commit; what was accepted is given back afterwards.
+
+        When the connection was lost before the answer came, the commit may have been made all the same.
+        """
 
 
 class TransactionalClientHandler(MessagingHandler, TransactionHandler):

@@ -2,6 +2,8 @@
 
 Declares and discharges are messages on a control link, one per connection or session; their outcomes come back
 as the states of these deliveries. Only a settled outcome counts. `declare` finds or makes the control link.
+Keep true: each transaction ends with exactly one callback. Where the control link goes, the coordinator has rolled
+back what it held (4.2), so that is the outcome of every transaction of the link that has none yet.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 from proton.codec.types import Described, symbol
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import DispositionType, TransactionalDisposition
-from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from proton.endpoints.handler import dispatch
 from proton.endpoints.terminus import Terminus
 from proton.handlers.outgoing import OutgoingMessageHandler
@@ -44,10 +46,11 @@ class Transaction:
         self._declare: Delivery | None = None
         self._discharge: Delivery | None = None
         self._pending: list[Delivery] = []
+        self._lost = False  # ended with its control link: nobody is there to discharge it
         self.declare()
 
     def commit(self) -> None:
-        """Make all of its work count."""
+        """Make all of its work count. Does nothing once it was lost with the control link, which was reported."""
         self.discharge(False)
 
     def abort(self) -> None:
@@ -64,7 +67,8 @@ class Transaction:
         :param failed: True to undo its work.
         """
         self.failed = failed
-        self._discharge = self._send_ctrl("amqp:discharge:list", [self.id, failed])
+        if not self._lost:
+            self._discharge = self._send_ctrl("amqp:discharge:list", [self.id, failed])
 
     def _send_ctrl(self, descriptor: str, value: list[Any]) -> Delivery:
         delivery: Any = self.txn_ctrl.send(Message(body=Described(symbol(descriptor), value)))
@@ -72,7 +76,7 @@ class Transaction:
         return delivery  # type: ignore[no-any-return]
 
     def send(self, sender: Any, msg: Message, tag: Any = None) -> Delivery:
-        """Send a message as part of it.
+        """Send a message as part of it, when there is credit: a message that has to wait may miss the commit.
 
         :param sender: a link.
         :param msg: the message.
@@ -83,10 +87,13 @@ class Transaction:
         return delivery
 
     def accept(self, delivery: Delivery) -> None:
-        """Accept a message as part of it.
+        """Accept a message as part of it; once it was lost, give the message back.
 
         :param delivery: the delivery of the message.
         """
+        if self._lost:
+            _release(delivery)
+            return
         self.update(delivery, Delivery.ACCEPTED)
         if self.settle_before_discharge:
             delivery.settle()
@@ -105,14 +112,21 @@ class Transaction:
     def handle_outcome(self, event: Any) -> None:
         """Takes what the coordinator has said about a declare or a discharge."""
         delivery: Delivery = event.delivery
+        if self._lost:
+            return
+        # Forgotten afterwards: a delivery knows its transaction, and the two would keep each other.
         if delivery is self._declare:
             self._declared(event, delivery)
+            if delivery is self._declare:
+                self._declare = None
         elif delivery is self._discharge:
             self._discharged(event, delivery)
+            if delivery is self._discharge:
+                self._discharge = None
 
     def _declared(self, event: Any, delivery: Delivery) -> None:
         state = delivery.remote_state
-        if state == _DECLARED and delivery.remote.id:
+        if state == _DECLARED and delivery.remote.id is not None:
             self.id = bytes(delivery.remote.id)
             self._report("on_transaction_declared", event)
             return
@@ -130,17 +144,38 @@ class Transaction:
             self._release_pending()
         else:
             self._report("on_transaction_committed", event)
+            for accepted in self._pending:
+                if accepted.settled:  # nothing can be said of it any more: no need to keep it
+                    accepted.settle()
         self._pending = []
+
+    def _lose(self, event: Any) -> None:
+        """The control link is gone, and what the coordinator held is rolled back."""
+        self._lost = True
+        if self.id is None:
+            self._report("on_transaction_declare_failed", event)
+        elif self._discharge is None or self.failed:
+            self._report("on_transaction_aborted", event)
+        else:
+            self._report("on_transaction_commit_failed", event)
+        self._release_pending()
+        self._pending = []
+        self._declare = self._discharge = None
 
     def _release_pending(self) -> None:
         for delivery in self._pending:
-            delivery.update(Delivery.RELEASED)
-            delivery.settle()
+            _release(delivery)
 
     def _report(self, method: str, event: Any) -> None:
+        event.transaction = self
         callback = getattr(self.handler, method, None)
         if callback:
             callback(event)
+
+
+def _release(delivery: Delivery) -> None:
+    delivery.update(Delivery.RELEASED)
+    delivery.settle()
 
 
 class _ControlHandler(OutgoingMessageHandler):
@@ -152,13 +187,52 @@ class _ControlHandler(OutgoingMessageHandler):
     def __init__(self, delegate: Any) -> None:
         super().__init__(auto_settle=True)
         self._application = delegate
+        self._open: dict[Transaction, None] = {}  # what has no outcome yet, the oldest first
+        self._was_opened = False
+
+    def declare(self, link: Any, handler: Any, settle_before_discharge: bool) -> Transaction:
+        """Declares a transaction over the link of this handler."""
+        transaction = Transaction(link, handler, settle_before_discharge)
+        self._open[transaction] = None
+        return transaction
 
     def on_settled(self, event: Any) -> None:
         """Gives a settled outcome to its transaction."""
         transaction = getattr(event.delivery, "transaction", None)
         if transaction is not None:
             event.transaction = transaction
+            discharge = transaction._discharge
             transaction.handle_outcome(event)
+            if transaction.id is None or event.delivery is discharge:
+                self._open.pop(transaction, None)
+
+    def on_link_remote_open(self, event: Any) -> None:
+        """Tells of a link that came back on another transport that what it had begun is lost."""
+        self.on_unhandled("on_link_remote_open", event)
+        if self._was_opened:
+            link = event.link
+            unsettled = list(link.unsettled_deliveries)
+            # What has not left yet is sent now: those are transactions of the new transport.
+            waiting = unsettled[len(unsettled) - link.queued :]
+            self._lose(event, [transaction for transaction in self._open if transaction._declare not in waiting])
+        self._was_opened = True
+
+    def on_link_remote_close(self, event: Any) -> None:
+        """Tells that the coordinator has closed the link, after the application has heard of that."""
+        self.on_unhandled("on_link_remote_close", event)
+        event.link.close()
+        self._lose(event, list(self._open))
+
+    def on_link_remote_detach(self, event: Any) -> None:
+        """Control links cannot be resumed (4.1): detached is as good as closed."""
+        event.link.close()
+        self.on_unhandled("on_link_remote_detach", event)
+        self._lose(event, list(self._open))
+
+    def _lose(self, event: Any, transactions: list[Transaction]) -> None:
+        for transaction in transactions:
+            del self._open[transaction]
+            transaction._lose(event)
 
     def on_unhandled(self, method: str, *args: Any) -> None:
         """Passes the opens, closes and errors of the link on.
@@ -177,11 +251,14 @@ def declare(session: Any, context: Any, handler: Any, settle_before_discharge: b
     :param context: the connection or session that the control link is kept for.
     """
     txn_ctrl = getattr(context, "_txn_ctrl", None)
-    if txn_ctrl is None or txn_ctrl.state & (Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED):
+    if txn_ctrl is not None and (txn_ctrl.state | txn_ctrl.session.state) & (LOCAL_CLOSED | REMOTE_CLOSED):
+        txn_ctrl.close()  # the peer has closed it: its name is to be free before there is another
+        txn_ctrl = None
+    if txn_ctrl is None:
         txn_ctrl = session().sender("txn-ctrl")
         txn_ctrl.target.type = Terminus.COORDINATOR
         txn_ctrl.target.capabilities.put_object(symbol("amqp:local-transactions"))
         txn_ctrl.handler = _ControlHandler(handler)
         txn_ctrl.open()
         context._txn_ctrl = txn_ctrl
-    return Transaction(txn_ctrl, handler, settle_before_discharge)
+    return txn_ctrl.handler.declare(txn_ctrl, handler, settle_before_discharge)  # type: ignore[no-any-return]

@@ -1,9 +1,10 @@
 """What goes out: `write_open` to `write_close`, and `flush`, which writes all that endpoints have marked.
 
 The order of one flush is fixed (engine behaviour that programs see on the wire): open, begins, attaches, flows of
-receivers, transfers, dispositions, flows of sessions, flows of drained senders, detaches, ends, close. Whatever
-cannot be written yet is scheduled again by the step that makes it possible: a begin schedules the links of
-its session, the peer's open the waiting ends and the close, the last queued transfer the waiting detach.
+receivers, dispositions of transactions, transfers, other dispositions, flows of sessions, flows of drained senders,
+detaches, ends, close. Whatever cannot be written yet is scheduled again by the step that makes it possible: a begin
+schedules the links of its session, the peer's open the waiting ends and the close, the last queued transfer the
+waiting detach.
 
 Transfers have a file of their own (`transfers.py`) and are written by hand; every other performative goes through
 its table in `codec/composites`.
@@ -25,7 +26,7 @@ from proton.codec.composites import (
     encode_composite,
 )
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition, encode_condition
-from proton.endpoints.disposition import FIELDLESS_STATES, encode_state
+from proton.endpoints.disposition import FIELDLESS_STATES, DispositionType, encode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
 from proton.endpoints.link import Link
 from proton.endpoints.receiver import Receiver
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from proton.transport.transport import Transport
 
 _SERIAL = 0xFFFFFFFF
+_TRANSACTIONAL = DispositionType.TRANSACTIONAL_STATE
 
 
 def flush(transport: Transport) -> None:
@@ -73,6 +75,8 @@ def flush(transport: Transport) -> None:
     else:
         work = []
     if connection._senders:
+        if connection._touched:
+            _write_transactional(transport, connection)
         send(transport, connection)
         if connection._work:  # links that wanted to detach when all is sent
             work += _take_work(connection)
@@ -298,6 +302,16 @@ def _flow_sender(transport: Transport, link: Sender) -> None:
         write_flow(transport, link.session, link)
     elif link._flow_due:
         write_flow(transport, link.session, link)
+
+
+def _write_transactional(transport: Transport, connection: Connection) -> None:
+    """Answers that are part of a transaction: among the transfers may be the one that discharges it (4.3)."""
+    early = [delivery for delivery in connection._touched if delivery.local_state is _TRANSACTIONAL]
+    if early:
+        later = [delivery for delivery in connection._touched if delivery.local_state is not _TRANSACTIONAL]
+        connection._touched = early
+        write_dispositions(transport, connection)
+        connection._touched = later
 
 
 def write_dispositions(transport: Transport, connection: Connection) -> None:

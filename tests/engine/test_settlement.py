@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton import Condition, Delivery, Disposition, symbol, ulong
+from proton import Condition, Delivery, Disposition, TransactionalDisposition, symbol, ulong
 from tests.support.engines import Script, linked, pump, put, read, state
 
 ACCEPTED, RELEASED, REJECTED, MODIFIED = Delivery.ACCEPTED, Delivery.RELEASED, Delivery.REJECTED, Delivery.MODIFIED
@@ -295,3 +295,30 @@ def test_settling_a_partial_delivery_frees_what_is_still_to_come():
     put(sender, b"next")
     pump(a, b)
     assert read(receiver)[0] == b"next" and receiver.session.incoming_bytes == 0
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_answers_of_a_transaction_go_before_the_transfers_that_may_end_it(settled):
+    a, b, sent, got = delivered(3)
+    session = got[0].link.session
+    control = session.sender("txn-ctrl")
+    control.open()
+    pump(a, b)
+    peer = a.connection.link_head(0)
+    while peer.name != "txn-ctrl":
+        peer = peer.next(0)
+    peer.open()
+    peer.flow(1)
+    pump(a, b)
+    b.sent()
+    got[0].update(ACCEPTED)
+    got[0].settle()
+    got[1].update(TransactionalDisposition(b"id", ACCEPTED))
+    if settled:
+        got[1].settle()
+    put(control, b"discharge")
+    got[2].update(TransactionalDisposition(b"id", REJECTED))
+    pump(a, b)
+    frames = [(frame.name, frame["first"] if frame.name == "disposition" else None) for frame in b.sent()]
+    assert frames == [("disposition", 1), ("disposition", 2), ("transfer", None), ("disposition", 0)]
+    assert [int(delivery.remote_state) for delivery in sent] == [int(ACCEPTED), 0x34, 0x34]

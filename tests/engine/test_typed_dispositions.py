@@ -74,6 +74,7 @@ def test_transactional_state_carries_an_outcome(case):
         assert state.value[1].descriptor == code
         assert state.value[1].value == ([True, False] if code == 0x27 else [])
     assert (sent.remote.id, sent.remote.outcome_type) == (b"T", seen)
+    assert sent.remote.data == state.value  # without fields that were left out
     assert sent.remote_state is DispositionType.TRANSACTIONAL_STATE
 
 

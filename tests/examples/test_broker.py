@@ -9,8 +9,8 @@ import contextlib
 
 import pytest
 
-from proton import Delivery, Endpoint, Message, Terminus, symbol
-from proton.reactor import AtMostOnce, ReceiverOption
+from proton import Delivery, Message, symbol
+from proton.reactor import AtMostOnce, Copy, DurableSubscription, ReceiverOption, Selector
 from tests.support.client import Client
 from tests.support.programs import ROOT, Program, free_port
 
@@ -228,11 +228,80 @@ def test_link_to_no_node_is_refused(client, refuse, condition):
     assert client.errors == [condition]
 
 
-def test_coordinator_is_refused(client):
-    session = client.connection.session()
-    session.open()
-    link = session.sender("coordinator")
-    link.target.type = Terminus.COORDINATOR
-    link.open()
-    client.until(lambda: link.state & Endpoint.REMOTE_CLOSED, "the link is refused")
-    assert link.remote_condition.name == "amqp:not-implemented"
+# Browsing, selecting, subscribing
+
+
+def test_a_browser_sees_messages_and_takes_none(client):
+    sender = client.sender("queue")
+    client.send(sender, *numbered(1, 3))
+    browser = client.receiver("queue", credit=2, options=Copy(), name="browser")
+    assert client.bodies(browser, 2) == [1, 2]
+    browser.flow(10)
+    client.send(sender, *numbered(4, 4))
+    assert client.bodies(browser, 4) == [1, 2, 3, 4]
+    client.answer(browser, client.accept)
+    assert client.bodies(client.receiver("queue", credit=10), 4) == [1, 2, 3, 4]
+    assert client.bodies(browser, 0) == []
+
+
+def test_a_browser_that_drains_knows_when_it_has_seen_all(client):
+    client.send(client.sender("queue"), *numbered(1, 3))
+    browser = client.receiver("queue", options=Copy())
+    browser.drain(10)
+    client.until(lambda: not browser.draining(), "the credit is used or given back")
+    assert client.bodies(browser, 3) == [1, 2, 3]
+    assert browser.credit == 0
+
+
+COLOURS = [Message(body=n, properties={"colour": c, "n": n}) for n, c in enumerate(("red", "green", "o'c", "green"))]
+
+
+@pytest.mark.parametrize(
+    ("selector", "found"),
+    [
+        ("colour = 'green'", [1, 3]),
+        ("colour='green' and n > 1", [3]),
+        ("n <= 2 AND n <> 1", [0, 2]),
+        ("colour = 'o''c'", [2]),
+        ("shape = 'round'", []),
+        ("colour > 1", []),
+        ("n >= 0", [0, 1, 2, 3]),
+    ],
+)
+def test_selectors(client, selector, found):
+    client.send(client.sender("queue"), *COLOURS)
+    receiver = client.receiver("queue", credit=10, options=Selector(selector), name="selecting")
+    assert client.bodies(receiver, len(found)) == found
+    rest = client.receiver("queue", credit=10, name="rest")
+    assert client.bodies(rest, 4 - len(found)) == [n for n in range(4) if n not in found]
+
+
+@pytest.mark.parametrize("selector", ["colour", "colour = 'green' OR n = 1", "n = 1 AND", "n = 1.2.3"])
+def test_selector_that_cannot_be_read_is_refused(client, selector):
+    client.receiver("queue", options=Selector(selector))
+    client.until(lambda: client.errors, "the link is refused")
+    assert client.errors == ["amqp:not-implemented"]
+
+
+@pytest.mark.parametrize("how", ["detach", "close_connection", "drop"])
+def test_durable_subscription_gets_what_comes_while_it_is_away(broker, client, how):
+    sender = client.sender("topic://news")
+    subscriber = Client(broker, "subscriber")
+    subscription = subscriber.receiver("topic://news", credit=1, name="sub", options=DurableSubscription())
+    client.send(sender, *numbered(1, 2))
+    assert subscriber.bodies(subscription, 1) == [1]
+    if how == "drop":
+        subscriber.drop()
+    else:
+        if how == "detach":
+            subscription.detach()
+            subscriber.round_trip()
+        subscriber.close()
+    client.send(sender, *numbered(3, 3))
+    with Client(broker, "subscriber") as again:
+        subscription = again.receiver("topic://news", credit=10, name="sub", options=DurableSubscription())
+        assert again.bodies(subscription, 3) == [1, 2, 3]
+        again.close_link(subscription)
+        client.send(sender, *numbered(4, 4))
+        subscription = again.receiver("topic://news", credit=10, name="sub", options=DurableSubscription())
+        assert again.bodies(subscription, 0) == []  # closed, it was dropped

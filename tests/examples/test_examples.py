@@ -1,7 +1,8 @@
 """Each example as its user starts it: a program of its own, on a free port, judged by what it prints.
 
-The broker is an example too; what it promises beyond passing messages on is in test_broker.py. An editor must keep:
-an example that is added is run here, and `test_every_example_is_run` says so when it is not.
+The broker is an example too; what it promises beyond passing messages on is in test_broker.py. Programs that need
+more of a broker are in test_programs.py, the adaptors of loops in test_loops.py. An editor must keep: an example that
+is added is run in this folder, and `test_every_example_is_run` says so when it is not.
 """
 
 from __future__ import annotations
@@ -137,6 +138,13 @@ def test_server_needs_a_relay():
             assert server.finish() == ["the broker does not offer ANONYMOUS-RELAY"]
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_examples_are_short_and_say_what_they_are(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith('"""')
+    assert len(lines) < 80 or path.stem == "broker"
+
+
 def test_recurring_timer():
     with example("recurring_timer.py", "-i", "0.05", "-n", "4") as program:
         assert program.finish() == ["Tick..."] * 4
@@ -144,6 +152,7 @@ def test_recurring_timer():
 
 def test_every_example_is_run():
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "examples").glob("*.py"))
-    names = sorted(path.name for path in (ROOT / "examples").glob("*.py"))
-    assert names, "no examples"
-    assert [name for name in names if f'"{name}"' not in source] == []
+    examples = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.py")}
+    assert examples, "no examples"
+    imported = set(re.findall(r"^(?:import|from) (\w+)", "\n".join(examples.values()), re.M))
+    assert [name for name in sorted(examples) if name not in imported and f'"{name}.py"' not in source] == []

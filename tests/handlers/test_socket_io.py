@@ -355,3 +355,48 @@ def test_small_sends_are_not_held_back():
 
     run(Looking())
     assert seen == [True, True]
+
+
+def test_under_a_foreign_loop_the_socket_is_looked_at_before_a_peer_is_given_up():
+    class Foreign(IOHandler):
+        """Selectables are somebody else's: nothing is waited for here."""
+
+        def on_selectable_init(self, event):
+            pass
+
+        on_selectable_updated = on_selectable_init
+
+        def on_reactor_quiesced(self, event):
+            event.reactor.yield_()
+
+    container = VirtualContainer(global_handler=Foreign())
+    connection = container.connection()
+    connection._acceptor = True
+    transport = Transport()
+    transport.idle_timeout = 10
+    transport.bind(connection)
+    connection.open()
+    sock = Socket()
+    selectable = attach(container, transport, sock)
+
+    def turn(*happenings):
+        for happening in happenings:
+            happening()
+        while container.process() and not container.quiesced:
+            pass
+
+    sock.incoming.append(AMQP_HEADER + OPEN)
+    turn(selectable.readable, selectable.writable)
+    # The program was busy for a long time, in which the peer has spoken.
+    container.clock.now += 30
+    sock.incoming.append(frame(b""))
+    turn(selectable.expired)
+    assert not transport.closed and selectable.deadline == container.clock.now + 10
+    # Again, and it begins with something to send, not with the deadline.
+    container.clock.now += 30
+    sock.incoming.append(frame(b""))
+    turn(connection.session().open)
+    assert not transport.closed and selectable.writing
+    container.clock.now += 30
+    turn(selectable.expired, selectable.writable)
+    assert transport.condition.description == "local-idle-timeout expired"

@@ -1,6 +1,9 @@
 """Transactions, against a coordinator that answers as it is told."""
 
+import gc
 import logging
+import platform
+import weakref
 
 import pytest
 
@@ -43,8 +46,8 @@ class Coordinator(MessagingHandler):
             return
         self.control.append((str(body.descriptor), list(body.value)))
         answer = self.answers.pop(0)
-        if answer == "declared":
-            delivery.update(DeclaredDisposition(TXN_ID))
+        if answer in ("declared", "nameless"):
+            delivery.update(DeclaredDisposition(TXN_ID if answer == "declared" else b""))
         elif answer == "rejected":
             delivery.local.condition = Condition("amqp:transaction:rollback")
             delivery.update(Delivery.REJECTED)
@@ -124,6 +127,7 @@ def test_a_new_transaction_has_no_id():
         (("declared", "accepted"), ["declared", "committed"]),
         (("declared", "rejected"), ["declared", "commit failed"]),
         (("declared", "settled"), ["declared", "committed"]),
+        (("nameless", "accepted"), ["declared", "committed"]),
         (("rejected",), ["declare failed"]),
         (("accepted",), ["declare failed"]),
         (("settled",), ["declare failed"]),
@@ -325,3 +329,30 @@ def test_the_client_handler_accepts_with_and_without_a_transaction():
     handler.accept("delivery", Fake())
     handler.accept(Fake())
     assert calls == [("transaction", "delivery"), ("update", int(Delivery.ACCEPTED)), ("settle",)]
+
+
+@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts references")
+def test_a_transaction_that_is_over_is_freed_without_the_garbage_collector():
+    alive = []
+
+    class Many(Client):
+        def on_transaction_committed(self, event):
+            alive.append(weakref.ref(event.transaction))
+            if len(alive) == 5:
+                self.end("committed")
+            else:
+                self.transaction = event.container.declare_transaction(self.connection, self)
+
+        def end(self, name):
+            # What the last one needs is still in use.
+            self.calls.append(sum(reference() is not None for reference in alive))
+            super().end(name)
+
+    client = Many(Coordinator(*["declared", "accepted"] * 5))
+    gc.collect()
+    gc.disable()
+    try:
+        outcomes(client)
+    finally:
+        gc.enable()
+    assert [call for call in client.calls if isinstance(call, int)] == [1]

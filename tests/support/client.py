@@ -17,7 +17,7 @@ SECONDS = 20.0
 class Client(MessagingHandler):
     """One connection. `received` are `(receiver, message, delivery)`, `outcomes` are `(delivery, callback name)`."""
 
-    def __init__(self, url):
+    def __init__(self, url, container_id=None):
         super().__init__(prefetch=0, auto_accept=False)
         self.received = []
         self.outcomes = []
@@ -26,7 +26,7 @@ class Client(MessagingHandler):
         self.container = Container(self)
         self.container.timeout = 0.05
         self.container.start()
-        self.connection = self.container.connect(url, reconnect=False)
+        self.connection = self.container.connect(url, reconnect=False, container_id=container_id)
         self.until(lambda: self.connection.state & Endpoint.REMOTE_ACTIVE, "the connection is open")
 
     def until(self, condition, what):

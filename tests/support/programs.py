@@ -56,7 +56,13 @@ def reference_environment() -> dict[str, str]:
 class Program:
     """A running process. `lines` are what it has printed so far, without line ends."""
 
-    def __init__(self, *command: object, python: str = sys.executable, environment: dict[str, str] | None = None):
+    def __init__(
+        self,
+        *command: object,
+        python: str = sys.executable,
+        environment: dict[str, str] | None = None,
+        interactive: bool = False,
+    ):
         self.command = [python, *map(str, command)]
         self.lines: list[str] = []
         self.errors: list[str] = []
@@ -65,7 +71,7 @@ class Program:
             self.command,
             cwd=ROOT,
             env=our_environment() if environment is None else environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if interactive else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
@@ -95,8 +101,22 @@ class Program:
             self._changed.wait_for(seen_or_ended, seconds)
             assert any(text in line for line in self.lines), f"no {text!r} from {self}"
 
+    def say(self, line: str) -> None:
+        """Gives the program a line of input; only to one that was started as interactive."""
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def await_count(self, count: int, seconds: float = SECONDS) -> list[str]:
+        """Returns once the program has printed `count` lines, with them; fails when it ends or time runs out."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self.lines) >= count or self._process.poll() is not None, seconds)
+            assert len(self.lines) >= count, f"fewer than {count} lines from {self}"
+            return self.lines[:count]
+
     def finish(self, seconds: float = SECONDS) -> list[str]:
-        """Waits for the program to end by itself, without an error; its lines."""
+        """Waits for the program to end by itself, without an error; its lines. There is no more input for it."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         try:
             code = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -114,8 +134,9 @@ class Program:
     def _join(self) -> None:
         for reader in self._readers:
             reader.join()
-        self._process.stdout.close()
-        self._process.stderr.close()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
 
     def __enter__(self) -> Program:
         return self

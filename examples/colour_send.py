@@ -1,0 +1,42 @@
+"""Sends messages with a property `colour`, red and green by turns, for selected_recv.py to choose from."""
+
+import argparse
+
+from proton import Message
+from proton.handlers import MessagingHandler
+from proton.reactor import Container
+
+
+class Send(MessagingHandler):
+    def __init__(self, url, total):
+        super().__init__()
+        self.url = url
+        self.total = total
+        self.sent = 0
+        self.confirmed = 0
+
+    def on_start(self, event):
+        event.container.create_sender(self.url)
+
+    def on_sendable(self, event):
+        while event.sender.credit > 0 and self.sent < self.total:
+            self.sent += 1
+            colour = "green" if self.sent % 2 else "red"
+            event.sender.send(Message(id=self.sent, properties={"colour": colour}, body=f"{colour} {self.sent}"))
+
+    def on_accepted(self, event):
+        self.confirmed += 1
+        if self.confirmed == self.total:
+            print("all messages confirmed")
+            event.connection.close()
+
+    def on_disconnected(self, event):
+        self.sent = self.confirmed
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
+    parser.add_argument("-m", "--messages", type=int, default=100, help="how many; default: %(default)s")
+    options = parser.parse_args()
+    Container(Send(options.address, options.messages)).run()

@@ -1,0 +1,53 @@
+"""Receives messages and puts each into a database (db_ctrl.py); a message is accepted once the database has it.
+
+A message that comes again, because the answer to it was lost, is not inserted twice: its id is the record's.
+"""
+
+import argparse
+import contextlib
+
+from db_common import Database, inserted
+from proton.handlers import MessagingHandler
+from proton.reactor import Container
+
+
+class Receive(MessagingHandler):
+    def __init__(self, url, path, expected):
+        super().__init__(auto_accept=False)
+        self.url = url
+        self.database = Database(path)
+        self.expected = expected
+        self.taken = 0
+        self.inserted = 0
+
+    def on_start(self, event):
+        event.container.selectable(self.database.injector)
+        self.database.start()
+        event.container.create_receiver(self.url)
+
+    def on_message(self, event):
+        if self.taken == self.expected:
+            self.release(event.delivery, delivered=False)
+            return
+        self.taken += 1
+        values = (event.message.id, event.message.body)
+        done = inserted(delivery=event.delivery)
+        self.database.execute("INSERT OR IGNORE INTO records(id, description) VALUES (?, ?)", *values, event=done)
+
+    def on_record_inserted(self, event):
+        self.accept(event.delivery)
+        self.inserted += 1
+        if self.inserted == self.expected:
+            print(f"inserted {self.inserted} records")
+            event.connection.close()
+            self.database.end()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
+    parser.add_argument("-m", "--messages", type=int, default=-1, help="how many, -1 never ends; default: %(default)s")
+    parser.add_argument("database", help="a file name")
+    options = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        Container(Receive(options.address, options.database, options.messages)).run()

@@ -1,0 +1,48 @@
+"""Hello World by way of a broker, in an asyncio program that does something else at the same time."""
+
+import argparse
+import asyncio
+
+import proton_asyncio
+from proton import Message, Url
+from proton.handlers import MessagingHandler
+
+
+class HelloWorld(MessagingHandler):
+    def __init__(self, url):
+        super().__init__()
+        self.url = Url(url)
+        self.opened = asyncio.Event()
+        self.messages = asyncio.Queue()
+
+    def on_start(self, event):
+        self.connection = event.container.connect(self.url)
+        event.container.create_receiver(self.connection, self.url.path)
+        self.sender = event.container.create_sender(self.connection, self.url.path)
+
+    def on_link_opened(self, event):
+        if event.sender:
+            self.opened.set()
+
+    def on_message(self, event):
+        self.messages.put_nowait(event.message)
+
+
+async def main(url):
+    hello = HelloWorld(url)
+    container = proton_asyncio.Container(hello)
+    running = asyncio.ensure_future(container.run_async())
+    await hello.opened.wait()
+    hello.sender.send(Message(body="Hello World!"))
+    container.touch()
+    message = await hello.messages.get()
+    print(message.body)
+    hello.connection.close()
+    container.touch()
+    await running
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
+    asyncio.run(main(parser.parse_args().address))

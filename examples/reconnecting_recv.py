@@ -1,0 +1,48 @@
+"""Receives from whichever of several brokers can be reached: tries one after the other, more and more slowly.
+
+A loss is followed by the next attempt until the tries are used up. To be unauthorized is the end at once, as is any
+other condition in `fatal_conditions`.
+"""
+
+import argparse
+import contextlib
+
+from proton import Url
+from proton.handlers import MessagingHandler
+from proton.reactor import Backoff, Container
+
+
+class Receive(MessagingHandler):
+    def __init__(self, urls, expected, tries):
+        super().__init__()
+        self.fatal_conditions += ["amqp:not-allowed", "amqp:resource-locked"]
+        self.urls = [Url(url) for url in urls]
+        self.expected = expected
+        self.backoff = Backoff(initial=0.1, factor=2, max_delay=2, max_tries=tries)
+
+    def on_start(self, event):
+        connection = event.container.connect(urls=self.urls, reconnect=self.backoff, heartbeat=10)
+        event.container.create_receiver(connection, self.urls[0].path)
+
+    def on_connection_opened(self, event):
+        print(f"connected to {event.connection.connected_address}", flush=True)
+
+    def on_transport_error(self, event):
+        print(f"trouble: {event.transport.condition.description}", flush=True)
+        super().on_transport_error(event)
+
+    def on_message(self, event):
+        print(event.message.body, flush=True)
+        self.expected -= 1
+        if self.expected == 0:
+            event.connection.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-m", "--messages", type=int, default=0, help="how many, 0 never ends; default: %(default)s")
+    parser.add_argument("-t", "--tries", type=int, default=None, help="rounds of attempts; default: no end")
+    parser.add_argument("urls", nargs="*", default=["localhost:5672/examples", "localhost:5673/examples"])
+    options = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        Container(Receive(options.urls, options.messages, options.tries)).run()

@@ -1,0 +1,35 @@
+"""Does something at equal intervals, as recurring_timer.py, with the loop of tornado."""
+
+import argparse
+
+import proton_tornado
+from proton import Handler
+
+
+class Recurring(Handler):
+    def __init__(self, interval, number):
+        super().__init__()
+        self.interval = interval
+        self.left = number
+
+    def on_reactor_init(self, event):
+        event.container.schedule(self.interval, self)
+
+    def on_timer_task(self, event):
+        print("Tick...", flush=True)
+        self.left -= 1
+        # The container ends by itself when nothing is left to wait for.
+        if self.left != 0:
+            event.container.schedule(self.interval, self)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-i", "--interval", type=float, default=1.0, help="seconds; default: %(default)s")
+    parser.add_argument("-n", "--number", type=int, default=5, help="of ticks, 0 never ends; default: %(default)s")
+    options = parser.parse_args()
+    container = proton_tornado.Container(Recurring(options.interval, options.number))
+    try:
+        container.run()
+    except KeyboardInterrupt:
+        container.stop()

@@ -1,0 +1,37 @@
+"""Receives the messages that a selector chooses (of colour_send.py, for instance); the broker keeps the others."""
+
+import argparse
+import contextlib
+
+from proton import Url
+from proton.handlers import MessagingHandler
+from proton.reactor import Container, Selector
+
+
+class Receive(MessagingHandler):
+    def __init__(self, url, selector, expected):
+        super().__init__()
+        self.url = Url(url)
+        self.selector = selector
+        self.expected = expected
+
+    def on_start(self, event):
+        connection = event.container.connect(self.url)
+        event.container.create_receiver(connection, self.url.path, options=Selector(self.selector))
+
+    def on_message(self, event):
+        print(event.message.body, flush=True)
+        self.expected -= 1
+        if self.expected == 0:
+            event.receiver.close()
+            event.connection.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
+    parser.add_argument("-m", "--messages", type=int, default=0, help="how many, 0 never ends; default: %(default)s")
+    parser.add_argument("selector", nargs="?", default="colour = 'green'", help="default: %(default)s")
+    options = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        Container(Receive(options.address, options.selector, options.messages)).run()

@@ -1,0 +1,75 @@
+"""Sends messages in batches, each in a transaction: the broker (broker.py) has all of a batch, or nothing.
+
+A batch that fails, or whose connection is lost before the commit is answered, is sent again in another transaction. If
+only the answer was lost, the receiving side sees the batch twice.
+"""
+
+import argparse
+
+from proton import Message
+from proton.handlers import MessagingHandler, TransactionHandler
+from proton.reactor import Container
+
+
+class Send(MessagingHandler, TransactionHandler):
+    def __init__(self, url, total, batch):
+        super().__init__()
+        self.url = url
+        self.total = total
+        self.batch = batch
+        self.committed = 0
+        self.sent = 0  # of the current batch
+        self.transaction = None
+
+    def on_start(self, event):
+        self.container = event.container
+        self.sender = event.container.create_sender(self.url)
+        self.begin()
+
+    def begin(self):
+        self.transaction = None
+        self.sent = 0
+        self.container.declare_transaction(self.sender.connection, handler=self)
+
+    def on_transaction_declared(self, event):
+        self.transaction = event.transaction
+        self.send()
+
+    def on_sendable(self, event):
+        self.send()
+
+    def send(self):
+        # Credit may come before the transaction, or after it.
+        size = min(self.batch, self.total - self.committed)
+        while self.transaction and self.sender.credit > 0 and self.sent < size:
+            number = self.committed + self.sent + 1
+            self.transaction.send(self.sender, Message(id=number, body={"sequence": number}))
+            self.sent += 1
+            if self.sent == size:
+                self.transaction.commit()
+                self.transaction = None
+
+    def on_transaction_committed(self, event):
+        self.committed += self.sent
+        if self.committed == self.total:
+            print("all messages committed")
+            self.sender.connection.close()
+        else:
+            self.begin()
+
+    def on_disconnected(self, event):
+        self.transaction = None  # of a connection that is gone; the next callback begins another
+
+    def on_transaction_commit_failed(self, event):
+        self.begin()
+
+    on_transaction_aborted = on_transaction_declare_failed = on_transaction_commit_failed
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
+    parser.add_argument("-m", "--messages", type=int, default=100, help="how many; default: %(default)s")
+    parser.add_argument("-b", "--batch-size", type=int, default=10, help="in a transaction; default: %(default)s")
+    options = parser.parse_args()
+    Container(Send(options.address, options.messages, options.batch_size)).run()
