@@ -86,7 +86,7 @@ class Container(Reactor):
             `virtual_host`: the host name to ask for; `sni`: the name that TLS verifies; by default that of the URL.
             `offered_capabilities`, `desired_capabilities`, `properties`: sent with the open (2.7.1).
             `max_frame_size`: in bytes. `container_id`: for this connection. Other names are ignored.
-        :raises ValueError: no URL; a URL that is none; a mistake in the configuration file, told with file, line and key.
+        :raises ValueError: no URL; a URL that is none; a mistake in the configuration file, told with its place.
         :raises TypeError: `reconnect` is no sequence.
         """
         options: dict[str, Any] = dict(kwargs, ssl_domain=ssl_domain)
@@ -168,7 +168,7 @@ class Container(Reactor):
         """
         _check_addresses(source, target)
         session, path = self._session_for(context)
-        if not target and not source:
+        if not target:
             target = path
         sender = session.sender(self._link_name(session, name, True, (target, source)))
         if tags:

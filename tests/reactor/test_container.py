@@ -156,7 +156,12 @@ def test_a_url_may_be_the_context(container, kind):
     assert receiver.source.address == "path"
     assert receiver.connection is not sender.connection
     assert container.create_sender(kind("h/path"), "target").target.address == "target"
-    assert container.create_sender(kind("h/path"), source="source").target.address is None
+    sender = container.create_sender(kind("h/path"), source="source")
+    assert (sender.target.address, sender.source.address, sender.name) == ("path", "source", "me-path-source")
+    receiver = container.create_receiver(kind("h/path"), target="target")
+    assert (receiver.source.address, receiver.target.address, receiver.name) == ("path", "target", "me-path-target")
+    for address in ("h", "h/"):
+        assert container.create_sender(kind(address)).target.address is None
 
 
 def test_handler_tags_and_options_of_links(container, connection):
