@@ -181,6 +181,7 @@ class BlockingConnection(Handler):
             return
         self.closing = True
         self._pump_ended.set()
+        self._pumped_error = None  # no operation will be told any more
         connection = self.conn
         try:
             self.container.errors = []
@@ -195,9 +196,26 @@ class BlockingConnection(Handler):
                     transport.close_tail()
                     transport.close_head()
                 connection.free()
-            self.run()
-            self.container.stop_events()
-            self.conn = self.container = None
+            try:
+                self._run_out()
+            finally:
+                self.container.stop_events()
+                self.conn = self.container = None
+
+    def _run_out(self) -> None:
+        """Runs the container to its end, whatever handlers raise; the first error of theirs comes out after that."""
+        first: Exception | None = None
+        while True:
+            try:
+                self.run()
+                break
+            except Exception as error:
+                first = first or error
+                # Its event would come again for ever; what waits behind it closes sockets.
+                self.container._collector.pop()
+                self.container.stop()
+        if first is not None:
+            raise first
 
     def _is_over(self, connection: Any) -> bool:
         transport = connection.transport

@@ -127,7 +127,7 @@ class BlockingSender(BlockingLink):
             delivery.settle()
         bad = (Delivery.REJECTED, Delivery.RELEASED) if error_states is None else error_states
         if delivery.remote_state in bad:
-            raise SendException(delivery.remote_state)
+            raise SendException(delivery.remote_state, delivery.remote.condition if delivery.remote else None)
         return delivery
 
 
