@@ -40,6 +40,17 @@ def locked(operation: Operation) -> Operation:
     return cast(Operation, operate)
 
 
+def at_work(operation: Operation) -> Operation:
+    """As `locked`, for methods of a link that wait: its end is told to who has called them."""
+
+    @functools.wraps(operation)
+    def operate(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with self.connection._working_on(self.link):
+            return operation(self, *args, **kwargs)
+
+    return cast(Operation, operate)
+
+
 class BlockingLink:
     """What blocking senders and receivers have in common. Unknown attributes are those of `link`.
 
@@ -78,7 +89,7 @@ class BlockingLink:
             self.link.close()
             raise LinkException(f"Failed to open {kind} {self.link.name}, {terminus} does not match")
 
-    @locked
+    @at_work
     def close(self) -> None:
         """Close the link, and wait for the peer to do the same."""
         self.link.close()
@@ -100,7 +111,7 @@ class BlockingSender(BlockingLink):
         super().__init__(connection, sender)
         self._check_address("sender", "target")
 
-    @locked
+    @at_work
     def send(self, msg: Message, timeout: Any = False, error_states: Any = None) -> Delivery:
         """Send a message, and wait until the receiver has settled it.
 
@@ -151,10 +162,7 @@ class Fetcher(MessagingHandler):
 
     def on_link_error(self, event: Any) -> None:
         """Ends the operation under way with what the peer said about the link."""
-        if event.link.state & Endpoint.LOCAL_ACTIVE:
-            event.link.close()
-            if not self.connection.closing:
-                raise LinkDetached(event.link)
+        self.connection._link_ended(event.link)
 
     def on_connection_error(self, event: Any) -> None:
         """Ends the operation under way with what the peer said about the connection."""
@@ -209,7 +217,7 @@ class BlockingReceiver(BlockingLink):
         if link is not None:
             link.handler = None
 
-    @locked
+    @at_work
     def receive(self, timeout: Any = False) -> Message:
         """Wait for a message.
 

@@ -70,7 +70,7 @@ class SyncRequestResponse(IncomingMessageHandler):
         """
         if not self.address and not request.address:
             raise ValueError(f"Request message has no address: {request!r}")
-        with self.connection._lock:
+        with self.connection._working_on(self.sender.link):
             request.reply_to = self.reply_to
             request.correlation_id = self._awaited = str(self.correlation_id.next())
             self.response = None

@@ -153,6 +153,16 @@ class Server(MessagingHandler):
         event.link.condition = Condition("x:y", "go away")
         event.link.close()
 
+    def on_body_detach_others(self, event):
+        """Ends every link of the connection that messages come in on, but for this one."""
+        link = event.connection.link_head(0)
+        while link is not None:
+            if link.is_receiver and link is not event.link:
+                link.condition = Condition("x:y", "go away")
+                link.close()
+            link = link.next(0)
+        self.accept(event.delivery)
+
     def on_body_part(self, event):
         for link in self.consumers:
             link.close()

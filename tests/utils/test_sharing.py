@@ -1,13 +1,15 @@
 """Threads that share one blocking connection: own links, shared links, requests; nothing is lost or mixed up."""
 
 import os
+import queue
+import re
 import threading
 from collections import Counter
 
 import pytest
 
 from proton import Message
-from proton.utils import BlockingConnection, SyncRequestResponse
+from proton.utils import BlockingConnection, LinkDetached, SyncRequestResponse
 from tests.support.loops import SECONDS
 from tests.support.server import serving
 
@@ -106,3 +108,57 @@ def test_links_come_and_go(connection):
     receiver = connection.create_receiver("shared", credit=10)
     received = [tuple(receiver.receive().body) for _ in range(THREADS * ROUNDS)]
     assert sorted(received) == [(number, count) for number in range(THREADS) for count in range(ROUNDS)]
+
+
+@pytest.fixture
+def theirs(connection):
+    """A sender that another thread has made; and `ask(work)`, which has that thread do something."""
+    asked, answers = queue.SimpleQueue(), queue.SimpleQueue()
+
+    def run():
+        for work in iter(asked.get, None):
+            try:
+                answers.put(work())
+            except Exception as error:
+                answers.put(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+
+    def ask(work):
+        asked.put(work)
+        return answers.get(timeout=SECONDS)
+
+    sender = ask(lambda: connection.create_sender("theirs"))
+    yield sender, ask
+    asked.put(None)
+    thread.join(SECONDS)
+
+
+def detached(connection, sender):
+    """Has the link of another thread detached while this thread sends, and is not told of it."""
+    mine = connection.create_sender("mine")
+    assert mine.send(Message(body="detach_others")).settled
+    connection.wait(lambda: sender.link.state & sender.link.REMOTE_CLOSED)
+    assert mine.send(Message(body="x")).settled
+    return mine
+
+
+TEXT = "sender .* to theirs closed due to: Condition\\('x:y', 'go away'\\)"
+
+
+def test_who_made_a_link_is_told_of_its_end(connection, theirs):
+    sender, ask = theirs
+    detached(connection, sender)
+    # Whatever it does next, and once.
+    answer = ask(lambda: connection.create_receiver("other"))
+    assert isinstance(answer, LinkDetached) and re.fullmatch(TEXT, str(answer))
+    assert not isinstance(ask(lambda: connection.create_receiver("other")), Exception)
+
+
+def test_who_uses_a_link_is_told_of_its_end(connection, theirs):
+    sender, ask = theirs
+    detached(connection, sender)
+    with pytest.raises(LinkDetached, match=TEXT):
+        sender.send(Message(body="x"))
+    assert not isinstance(ask(lambda: connection.create_receiver("other")), Exception)
