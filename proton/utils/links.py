@@ -57,6 +57,7 @@ class BlockingLink:
     :param connection: the `BlockingConnection`.
     :param link: the link, opened.
     :raises LinkDetached: the peer refuses it.
+    :raises ConnectionException: the connection is gone.
     """
 
     def __init__(self, connection: BlockingConnection, link: Any) -> None:
@@ -64,6 +65,8 @@ class BlockingLink:
         self.connection = connection
         self.link = link
         connection.wait(lambda: not link.state & Endpoint.REMOTE_UNINIT, msg=f"Opening link {link.name}")
+        if link.state & Endpoint.REMOTE_UNINIT:
+            raise connection._loss()
         self._check_closed()
 
     def _wait_for_close(self, timeout: float = REFUSAL_TIMEOUT) -> None:

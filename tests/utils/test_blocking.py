@@ -170,8 +170,13 @@ def test_the_peer_closes_the_connection(connection):
     error = failure.value
     assert str(error) == "Connection 127.0.0.1 closed due to: Condition('amqp:internal-error', 'dying')"
     assert (error.condition, error.connection) == ("amqp:internal-error", connection.conn)
-    with pytest.raises(ConnectionClosed):
-        sender.send(Message())
+    for operation in (
+        lambda: sender.send(Message()),
+        lambda: connection.create_sender("q"),
+        lambda: connection.create_receiver("q"),
+    ):
+        with pytest.raises(ConnectionClosed, match="'amqp:internal-error', 'dying'"):
+            operation()
 
 
 def test_the_connection_is_lost(connection):
@@ -180,6 +185,8 @@ def test_the_connection_is_lost(connection):
     for body in ("drop", "x"):
         with pytest.raises(ConnectionException, match=lost):
             sender.send(Message(body=body))
+    with pytest.raises(ConnectionException, match=lost):
+        connection.create_receiver("q")
     assert connection.disconnected.name == "amqp:connection:framing-error"
 
 
