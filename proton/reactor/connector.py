@@ -168,7 +168,8 @@ class Connector(Handler):
         self._begin_sequence()
 
     def on_connection_local_close(self, event: Any) -> None:
-        """Gives up an attempt that waits for its time."""
+        """Gives up an attempt that waits for its time; links are no longer made in the common session."""
+        event.connection._session_policy = None
         if self._task is not None:
             self._task.cancel()
             self._task = self._waiting = None

@@ -10,6 +10,7 @@ import uuid
 from typing import Any
 
 from proton.endpoints.connection import Connection
+from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
 from proton.reactor import transaction
@@ -227,7 +228,7 @@ class Container(Reactor):
             return context
         if isinstance(context, Connection):
             policy = getattr(context, "_session_policy", None)
-            if policy is not None:
+            if policy is not None and not context.state & Endpoint.LOCAL_CLOSED:
                 return policy.session(context)
             session = context.session()
             session.open()

@@ -70,6 +70,14 @@ def test_the_first_of_the_usual_files_counts(no_configuration):
     assert read_config() == {"host": "here"}
 
 
+def test_where_the_usual_files_are(no_configuration, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os.path, "exists", lambda path: asked.append(path))
+    assert find_config() is None
+    home = str(no_configuration / "home" / ".config" / "messaging" / "connect.json")
+    assert asked == [FILE, home, os.path.join(os.sep, "etc", "messaging", "connect.json")]
+
+
 def test_the_variable_names_the_only_file(no_configuration, monkeypatch):
     write(no_configuration / "here" / "connect.json", {"host": "here"})
     named = no_configuration / "named.json"

@@ -128,6 +128,16 @@ def test_links_of_a_plain_connection_have_sessions_of_their_own(container):
     assert first.session.state & Endpoint.LOCAL_ACTIVE
 
 
+def test_a_closed_connection_has_no_common_session(container, connection):
+    session = container.create_sender(connection, "a").session
+    connection.close()
+    assert container.create_sender(connection, "b").session is not session
+    container.process()
+    connection.open()
+    first, second = container.create_sender(connection, "c").session, container.create_sender(connection, "d").session
+    assert session is not first is not second
+
+
 def test_a_session_may_be_the_context(container, connection):
     session = connection.session()
     assert container.create_sender(session, "a").session is session
