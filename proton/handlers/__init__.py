@@ -11,6 +11,10 @@ from proton.handlers.outgoing import OutgoingMessageHandler
 from proton.handlers.socket_io import IOHandler, PythonIO
 from proton.handlers.transaction import TransactionalClientHandler, TransactionHandler
 
+# The names that these have in old programs.
+CFlowController = FlowController
+CHandshaker = Handshaker
+
 __all__ = [
     "MessagingHandler",
     "IncomingMessageHandler",

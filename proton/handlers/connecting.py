@@ -92,7 +92,8 @@ class ConnectAttempt:
     def next(self) -> None:
         """Tries the next address, and fails the transport when there is none left."""
         for address in self.addresses:
-            log.debug("Connect trying transport address: %r", address.sockaddr)
+            how = "Connection refused: trying next" if self.errors else "Connect trying first"
+            log.debug("%s transport address: %r", how, address.sockaddr)
             try:
                 sock, result = sockets.connect(address)
             except OSError as error:

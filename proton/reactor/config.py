@@ -2,6 +2,7 @@
 
 A JSON object, in which comments are allowed. Here the file is found, read and turned into options of a
 connection; nothing is connected. A missing file is not an error: the defaults describe a local TLS server.
+Whatever is wrong in a file is told with file, line and key, and never with a value that may be secret.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import os
 import re
 from typing import Any, Callable
 
-__all__ = ["configured_options", "find_config", "read_config", "strip_comments"]
+from proton.exceptions import SSLException
+from proton.url import Url
+
+__all__ = ["Config", "configured_options", "find_config", "read_config", "strip_comments"]
 
 #: Names a configuration file, in place of the usual ones.
 VARIABLE = "MESSAGING_CONNECT_FILE"
@@ -28,10 +32,102 @@ _STRING_OR_COMMENT = re.compile(
     re.DOTALL,
 )
 
+# What tells where a key of correct JSON stands.
+_TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|[{}\[\]:\n]')
+
+_NAMES = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "scheme": (str,),
+    "host": (str,),
+    "port": (int, str),
+    "user": (str,),
+    "password": (str,),
+    "sasl": (dict,),
+    "sasl.enabled": (bool,),
+    "sasl.enable": (bool,),
+    "sasl.mechanisms": (list, str),
+}
+_TLS_KINDS: dict[str, tuple[type, ...]] = {
+    "tls": (dict,),
+    "tls.ca": (str,),
+    "tls.cert": (str,),
+    "tls.key": (str,),
+    "tls.verify": (bool,),
+}
+
+
+class Config(dict[str, Any]):
+    """What a configuration file says, and where it says it.
+
+    :param content: the object in the file.
+    :param path: the file.
+    :param text: what is in it, without comments.
+    """
+
+    def __init__(self, content: dict[str, Any], path: str = "connect.json", text: str = "") -> None:
+        super().__init__(content)
+        self.path = path
+        self.text = text
+
+    def find(self, key: str, default: Any = None) -> Any:
+        """The value of a key, in which a dot leads into an object; the default also for null.
+
+        :param key: for example ``"sasl.enabled"``.
+        """
+        value: Any = self
+        for name in key.split("."):
+            value = value.get(name)
+            if value is None:
+                return default
+        return value
+
+    def place(self, key: str) -> str:
+        """Where a key stands: file, line and key, as errors begin."""
+        line = _lines_of_keys(self.text).get(key)
+        return f"{self.path}:{line}: {key}" if line else f"{self.path}: {key}"
+
+    def check(self, kinds: dict[str, tuple[type, ...]]) -> None:
+        """Compare values with the types that they are to have.
+
+        :raises ValueError: one of them has another.
+        """
+        for key, allowed in kinds.items():
+            value = self.find(key)
+            # By exact type: a boolean is no number here.
+            if value is not None and type(value) not in allowed:
+                expected = " or ".join(_NAMES[kind] for kind in allowed)
+                raise ValueError(f"{self.place(key)}: expected {expected}, got {_NAMES[type(value)]}")
+
+
+def _lines_of_keys(text: str) -> dict[str, int]:
+    """The line of each key of a JSON object, by its path."""
+    lines: dict[str, int] = {}
+    path: list[str] = []
+    key = word = ""
+    line = at = 1
+    for token in _TOKEN.findall(text):
+        if token == "\n":
+            line += 1
+        elif token == ":":
+            key = word
+            lines[".".join([*path[1:], key])] = at
+        elif token in "{[":
+            path.append(key)
+        elif token in "}]":
+            path.pop()
+        else:
+            word, at = json.loads(token), line
+    return lines
+
 
 def strip_comments(text: str) -> str:
-    """The text with each ``//`` and ``/* */`` comment replaced by a space, except inside quotes."""
-    return _STRING_OR_COMMENT.sub(lambda found: found.group(1) or " ", text)
+    """The text with each ``//`` and ``/* */`` comment made blank, except inside quotes; all else keeps its place."""
+    return _STRING_OR_COMMENT.sub(lambda found: found.group(1) or _blank(found.group()), text)
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\r\n]", " ", text)
 
 
 def find_config() -> str | None:
@@ -44,55 +140,78 @@ def find_config() -> str | None:
     return None
 
 
-def read_config() -> dict[str, Any]:
-    """What the configuration file says, an empty dict when there is none.
+def read_config() -> Config:
+    """What the configuration file says; empty when there is none.
 
     :raises ValueError: (`json.JSONDecodeError`) the file is not JSON.
     :raises AttributeError: it is, but no object.
+    :raises OSError: the file cannot be read.
     """
     path = find_config()
     if path is None:
-        return {}
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    config = json.loads(strip_comments(text))
-    if not isinstance(config, dict):
-        raise AttributeError(f"expected a JSON object in {path}, got {type(config).__name__}")
-    return config
+        return Config({})
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            text = strip_comments(file.read())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected UTF-8: {error.reason} at byte {error.start}") from None
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        # The exception keeps its text: it gets one of the same shape, which has no password in it.
+        raise json.JSONDecodeError(f"{path}: {error.msg}", _blank(text), error.pos) from None
+    if not isinstance(content, dict):
+        raise AttributeError(f"expected a JSON object in {path}, got {type(content).__name__}")
+    return Config(content, path, text)
 
 
-def configured_options(config: dict[str, Any], make_domain: Callable[[], Any]) -> dict[str, Any]:
+def configured_options(config: Config, make_domain: Callable[[], Any]) -> dict[str, Any]:
     """The options for `Container.connect` that a configuration gives; they override those of the caller.
 
     :param config: what `read_config` has returned.
     :param make_domain: makes a client's TLS domain; called for scheme ``amqps`` only.
+    :raises ValueError: a value is none of those that its key can have; told with file, line and key.
     """
-    from_file: dict[str, Any] = {}
-    scheme = config.get("scheme", "amqps")
-    host = config.get("host", "localhost")
-    port = config.get("port", 5671 if scheme == "amqps" else 5672)
-    literal = f"[{host}]" if ":" in str(host) and not str(host).startswith("[") else host
-    from_file["url"] = f"{scheme}://{literal}:{port}"
-    from_file["ssl_domain"] = None
-    if config.get("user"):
+    config.check(_KINDS)
+    from_file: dict[str, Any] = {"url": _url(config), "ssl_domain": None}
+    if config.find("user"):
         from_file["user"] = config["user"]
-        if config.get("password"):
+        if config.find("password"):
             from_file["password"] = config["password"]
-    sasl = config.get("sasl") or {}
     # Either spelling; the documentation of other languages has the second one.
-    from_file["sasl_enabled"] = sasl.get("enabled", sasl.get("enable", True))
-    if sasl.get("mechanisms"):
-        from_file["allowed_mechs"] = sasl["mechanisms"]
-    if scheme == "amqps":
-        from_file["ssl_domain"] = _configure(make_domain(), config.get("tls") or {})
+    from_file["sasl_enabled"] = config.find("sasl.enabled", config.find("sasl.enable", True))
+    mechanisms = config.find("sasl.mechanisms")
+    if mechanisms:
+        if any(type(mechanism) is not str for mechanism in mechanisms):
+            raise ValueError(f"{config.place('sasl.mechanisms')}: expected a list of strings, got others in it")
+        from_file["allowed_mechs"] = mechanisms
+    if from_file["url"].scheme == Url.AMQPS:
+        config.check(_TLS_KINDS)
+        from_file["ssl_domain"] = _configure(make_domain(), config)
     return from_file
 
 
-def _configure(domain: Any, tls: dict[str, Any]) -> Any:
-    if tls.get("ca"):
-        domain.set_trusted_ca_db(str(tls["ca"]))
-    if tls.get("cert") and tls.get("key"):
-        domain.set_credentials(str(tls["cert"]), str(tls["key"]), None)
-    if not tls.get("verify", True):
+def _url(config: Config) -> Url:
+    scheme = config.find("scheme", Url.AMQPS)
+    if scheme not in (Url.AMQP, Url.AMQPS):
+        raise ValueError(f"{config.place('scheme')}: expected 'amqp' or 'amqps', got {scheme!r}")
+    try:
+        port = Url.Port(config.find("port", 5671 if scheme == Url.AMQPS else 5672))
+    except ValueError as error:
+        raise ValueError(f"{config.place('port')}: {error}") from None
+    return Url(scheme=scheme, host=config.find("host") or "localhost", port=port)
+
+
+def _configure(domain: Any, config: Config) -> Any:
+    key = "tls.ca"
+    try:
+        if config.find(key):
+            domain.set_trusted_ca_db(config.find(key))
+        key = "tls.cert"
+        if config.find(key) and config.find("tls.key"):
+            domain.set_credentials(config.find(key), config.find("tls.key"), None)
+    except SSLException as error:
+        raise type(error)(f"{config.place(key)}: {error}") from error
+    if not config.find("tls.verify", True):
         domain.set_peer_authentication(domain.ANONYMOUS_PEER, None)
     return domain

@@ -19,7 +19,7 @@ from proton.reactor.tls_config import NO_TLS
 from proton.transport.transport import Transport
 from proton.url import Url
 
-__all__ = ["Backoff", "Connector", "GlobalOverrides", "SessionPerConnection", "Urls"]
+__all__ = ["Backoff", "Connector", "GlobalOverrides", "SessionPerConnection", "Urls", "delays"]
 
 log = logging.getLogger("proton")
 
@@ -86,7 +86,7 @@ class SessionPerConnection:
         return self._session
 
 
-def _delays(reconnect: Any) -> Iterator[float]:
+def delays(reconnect: Any) -> Iterator[float]:
     """The delays of one sequence of attempts.
 
     :raises TypeError: `reconnect` is no sequence of delays.
@@ -134,7 +134,7 @@ class Connector(Handler):
         self.address = address
         self.reconnect = reconnect
         if reconnect is not False:
-            _delays(reconnect)  # what cannot be used should fail where it is given, not in the loop
+            delays(reconnect)  # what cannot be used should fail where it is given, not in the loop
         #: True when no further attempt will be made
         self.finished = False
         self._attempts: Iterator[tuple[float, Url]] = iter(())
@@ -145,7 +145,7 @@ class Connector(Handler):
         return f"<Connector {self.address.values!r}>"
 
     def _sequence(self) -> Iterator[tuple[float, Url]]:
-        for delay in _delays(self.reconnect):
+        for delay in delays(self.reconnect):
             for url in self.address:
                 yield delay, url
 
@@ -171,7 +171,8 @@ class Connector(Handler):
         self._begin_sequence()
 
     def on_connection_local_close(self, event: Any) -> None:
-        """Gives up an attempt that waits for its time."""
+        """Gives up an attempt that waits for its time; links are no longer made in the common session."""
+        event.connection._session_policy = None
         if self._task is not None:
             self._task.cancel()
             self._task = self._waiting = None

@@ -10,6 +10,7 @@ import uuid
 from typing import Any
 
 from proton.endpoints.connection import Connection
+from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
 from proton.reactor import transaction
@@ -91,7 +92,7 @@ class Container(Reactor):
             `virtual_host`: the host name to ask for; `sni`: the name that TLS verifies; by default that of the URL.
             `offered_capabilities`, `desired_capabilities`, `properties`: sent with the open (2.7.1).
             `max_frame_size`: in bytes. `container_id`: for this connection. Other names are ignored.
-        :raises ValueError: no URL; a URL that is none; a configuration file that is no JSON.
+        :raises ValueError: no URL; a URL that is none; a mistake in the configuration file, told with its place.
         :raises TypeError: `reconnect` is no sequence.
         """
         options: dict[str, Any] = dict(kwargs, ssl_domain=ssl_domain)
@@ -183,7 +184,7 @@ class Container(Reactor):
         """
         _check_addresses(source, target)
         session, path = self._session_for(context)
-        if not target and not source:
+        if not target:
             target = path
         sender = session.sender(self._link_name(session, name, True, (target, source)))
         if tags:
@@ -242,7 +243,7 @@ class Container(Reactor):
             return context
         if isinstance(context, Connection):
             policy = getattr(context, "_session_policy", None)
-            if policy is not None:
+            if policy is not None and not context.state & Endpoint.LOCAL_CLOSED:
                 return policy.session(context)
             session = context.session()
             session.open()

@@ -5,7 +5,8 @@ Rules for editors:
    our own (the pump) turns the loop while the program works; what handlers raise in it, the next operation raises.
 2. `disconnected` says that there is no connection now. An operation gives up when none will come any more
    (`_lost_for_good`), so a connection that can be made elsewhere, or again, goes on with its links.
-3. No URL in an exception shows a password.
+3. The end of a link is told to who made it or uses it, not to whatever thread has met it (`_link_ended`).
+4. No URL in an exception shows a password.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import contextlib
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from typing import Any, Callable
 
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
@@ -87,6 +89,8 @@ class BlockingConnection(Handler):
         self._failures = 0  # attempts to connect that have failed since there was a connection
         self._pumped_error: BaseException | None = None
         self._pump_ended = threading.Event()
+        self._at_work_on: Any = None  # the link of the operation under way
+        self._owed: dict[Any, LinkDetached] = {}  # ends of links that were met by threads they do not concern
         # All connections of a container take turns.
         self._lock: Any = self.container.__dict__.setdefault("_blocking_lock", threading.RLock())
         self._patient = reconnect is not None
@@ -141,6 +145,7 @@ class BlockingConnection(Handler):
         :raises LinkDetached: the peer refuses it.
         """
         link = self.container.create_sender(self.conn, address, name=name, handler=handler, options=options)
+        link._made_by = threading.current_thread()
         return BlockingSender(self, link)
 
     @locked
@@ -169,6 +174,7 @@ class BlockingConnection(Handler):
         link = self.container.create_receiver(
             self.conn, address, name=name, dynamic=dynamic, handler=handler or fetcher, options=options
         )
+        link._made_by = threading.current_thread()
         return BlockingReceiver(self, link, fetcher, credit=credit)
 
     @locked
@@ -181,6 +187,8 @@ class BlockingConnection(Handler):
             return
         self.closing = True
         self._pump_ended.set()
+        self._pumped_error = None  # no operation will be told any more
+        self._owed.clear()
         connection = self.conn
         try:
             self.container.errors = []
@@ -195,9 +203,26 @@ class BlockingConnection(Handler):
                     transport.close_tail()
                     transport.close_head()
                 connection.free()
-            self.run()
-            self.container.stop_events()
-            self.conn = self.container = None
+            try:
+                self._run_out()
+            finally:
+                self.container.stop_events()
+                self.conn = self.container = None
+
+    def _run_out(self) -> None:
+        """Runs the container to its end, whatever handlers raise; the first error of theirs comes out after that."""
+        first: Exception | None = None
+        while True:
+            try:
+                self.run()
+                break
+            except Exception as error:
+                first = first or error
+                # Its event would come again for ever; what waits behind it closes sockets.
+                self.container._collector.pop()
+                self.container.stop()
+        if first is not None:
+            raise first
 
     def _is_over(self, connection: Any) -> bool:
         transport = connection.transport
@@ -226,6 +251,9 @@ class BlockingConnection(Handler):
         if self._pumped_error is not None:
             error, self._pumped_error = self._pumped_error, None
             raise error
+        for link in list(self._owed):
+            if self._concerns(link):
+                raise self._owed.pop(link)
         limit = self.timeout if timeout is False else timeout
         container = self.container
         usual = container.timeout
@@ -265,10 +293,32 @@ class BlockingConnection(Handler):
 
     def on_link_remote_close(self, event: Any) -> None:
         """Ends the operation under way when the peer closes a link."""
-        if event.link.state & Endpoint.LOCAL_ACTIVE:
-            event.link.close()
-            if not self.closing:
-                raise LinkDetached(event.link)
+        self._link_ended(event.link)
+
+    def _link_ended(self, link: Any) -> None:
+        """Closes a link that the peer has closed, and tells whom it concerns."""
+        if not link.state & Endpoint.LOCAL_ACTIVE:
+            return
+        link.close()
+        if self.closing:
+            return
+        error = LinkDetached(link)
+        if self._concerns(link):
+            raise error
+        self._owed[link] = error
+
+    def _concerns(self, link: Any) -> bool:
+        """True when this thread has made the link, or is at work on it."""
+        return link is self._at_work_on or getattr(link, "_made_by", None) in (None, threading.current_thread())
+
+    @contextlib.contextmanager
+    def _working_on(self, link: Any) -> Iterator[None]:
+        with self._lock:
+            before, self._at_work_on = self._at_work_on, link
+            try:
+                yield
+            finally:
+                self._at_work_on = before
 
     def on_connection_remote_close(self, event: Any) -> None:
         """Ends the operation under way when the peer closes the connection."""

@@ -16,11 +16,17 @@ class SendException(ProtonException):
     """A message was sent, but not accepted.
 
     :param state: the outcome that the receiver gave it, such as `Delivery.REJECTED`.
+    :param condition: why; the attribute `condition` is its name, None when the receiver gave no reason.
     """
 
-    def __init__(self, state: Any) -> None:
+    def __init__(self, state: Any, condition: Any = None) -> None:
         super().__init__(state)
         self.state = state
+        self.condition: str | None = condition.name if condition else None
+        self._reason = f" due to: {condition!r}" if condition else ""
+
+    def __str__(self) -> str:
+        return super().__str__() + self._reason
 
 
 def _because(condition: Any) -> str:

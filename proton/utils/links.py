@@ -40,12 +40,24 @@ def locked(operation: Operation) -> Operation:
     return cast(Operation, operate)
 
 
+def at_work(operation: Operation) -> Operation:
+    """As `locked`, for methods of a link that wait: its end is told to who has called them."""
+
+    @functools.wraps(operation)
+    def operate(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with self.connection._working_on(self.link):
+            return operation(self, *args, **kwargs)
+
+    return cast(Operation, operate)
+
+
 class BlockingLink:
     """What blocking senders and receivers have in common. Unknown attributes are those of `link`.
 
     :param connection: the `BlockingConnection`.
     :param link: the link, opened.
     :raises LinkDetached: the peer refuses it.
+    :raises ConnectionException: the connection is gone.
     """
 
     def __init__(self, connection: BlockingConnection, link: Any) -> None:
@@ -53,6 +65,8 @@ class BlockingLink:
         self.connection = connection
         self.link = link
         connection.wait(lambda: not link.state & Endpoint.REMOTE_UNINIT, msg=f"Opening link {link.name}")
+        if link.state & Endpoint.REMOTE_UNINIT:
+            raise connection._loss()
         self._check_closed()
 
     def _wait_for_close(self, timeout: float = REFUSAL_TIMEOUT) -> None:
@@ -78,7 +92,7 @@ class BlockingLink:
             self.link.close()
             raise LinkException(f"Failed to open {kind} {self.link.name}, {terminus} does not match")
 
-    @locked
+    @at_work
     def close(self) -> None:
         """Close the link, and wait for the peer to do the same."""
         self.link.close()
@@ -100,7 +114,7 @@ class BlockingSender(BlockingLink):
         super().__init__(connection, sender)
         self._check_address("sender", "target")
 
-    @locked
+    @at_work
     def send(self, msg: Message, timeout: Any = False, error_states: Any = None) -> Delivery:
         """Send a message, and wait until the receiver has settled it.
 
@@ -127,7 +141,7 @@ class BlockingSender(BlockingLink):
             delivery.settle()
         bad = (Delivery.REJECTED, Delivery.RELEASED) if error_states is None else error_states
         if delivery.remote_state in bad:
-            raise SendException(delivery.remote_state)
+            raise SendException(delivery.remote_state, delivery.remote.condition if delivery.remote else None)
         return delivery
 
 
@@ -151,10 +165,7 @@ class Fetcher(MessagingHandler):
 
     def on_link_error(self, event: Any) -> None:
         """Ends the operation under way with what the peer said about the link."""
-        if event.link.state & Endpoint.LOCAL_ACTIVE:
-            event.link.close()
-            if not self.connection.closing:
-                raise LinkDetached(event.link)
+        self.connection._link_ended(event.link)
 
     def on_connection_error(self, event: Any) -> None:
         """Ends the operation under way with what the peer said about the connection."""
@@ -209,7 +220,7 @@ class BlockingReceiver(BlockingLink):
         if link is not None:
             link.handler = None
 
-    @locked
+    @at_work
     def receive(self, timeout: Any = False) -> Message:
         """Wait for a message.
 

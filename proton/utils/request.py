@@ -1,6 +1,7 @@
 """`SyncRequestResponse`: a request, and the response to it, over a blocking connection.
 
-Responses are matched by correlation-id (3.2.4); one request is under way at a time.
+Responses are matched by correlation-id (3.2.4); one request is under way at a time. What comes without being asked
+for, such as the response to a request that was given up, is passed over.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ class SyncRequestResponse(IncomingMessageHandler):
         super().__init__()
         self.connection = connection
         self.address = address
-        #: the last response, while `call` waits None
+        #: the response that `call` is about to return
         self.response: Message | None = None
+        self._awaited: str | None = None  # the correlation-id of the request under way
         self.sender = connection.create_sender(address)
         # A credit of one, which each call gives anew: a service cannot flood its client.
         self.receiver = connection.create_receiver(None, dynamic=True, credit=1, handler=self)
@@ -68,16 +70,16 @@ class SyncRequestResponse(IncomingMessageHandler):
         """
         if not self.address and not request.address:
             raise ValueError(f"Request message has no address: {request!r}")
-        with self.connection._lock:
+        with self.connection._working_on(self.sender.link):
             request.reply_to = self.reply_to
-            request.correlation_id = correlation_id = str(self.correlation_id.next())
+            request.correlation_id = self._awaited = str(self.correlation_id.next())
             self.response = None
-            self.sender.send(request)
-            self.connection.wait(
-                lambda: self.response is not None and self.response.correlation_id == correlation_id,
-                msg="Waiting for response",
-            )
-            response = self.response
+            try:
+                self.sender.send(request)
+                self.connection.wait(lambda: self.response is not None, msg="Waiting for response")
+            finally:
+                self._awaited = None
+            response: Message | None = self.response
             if response is None:
                 raise self.connection._loss()
             self.response = None
@@ -86,5 +88,9 @@ class SyncRequestResponse(IncomingMessageHandler):
 
     def on_message(self, event: Any) -> None:
         """Takes a response."""
+        if self._awaited is None or event.message.correlation_id != self._awaited:
+            # It has used the one credit that the response needs.
+            event.receiver.flow(1)
+            return
         self.response = event.message
         event.container.yield_()  # to wake up the call that waits for it

@@ -335,7 +335,7 @@ def test_debugging_shows_each_step(caplog):
             self.acceptor.close()
 
     run(Short())
-    assert "Connect trying transport address: ('127.0.0.1'," in caplog.text
+    assert "Connect trying first transport address: ('127.0.0.1'," in caplog.text
     assert "Connection succeeded" in caplog.text
 
 

@@ -15,6 +15,10 @@ TESTS = ROOT / "tests"
 NO_TESTS_NEEDED = {"__init__"}  # faces: names of other modules, held by what imports them
 
 TESTED_BY = {
+    "_handlers": ("api/test_old_names.py", "CHandshaker"),
+    "_reactor": ("api/test_old_names.py", "delay_iter"),
+    "_utils": ("api/test_old_names.py", "AtomicCount"),
+    "tracing": ("api/test_tracing.py", "amqp-delivery-receive"),
     "exceptions": ("test_exceptions.py", "ProtonException"),
     "url": ("test_url.py", "Url"),
     "message": ("message/test_message.py", "Message"),

@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from proton.exceptions import SSLUnavailable
+from proton.exceptions import SSLException, SSLUnavailable
 from proton.reactor import Container
 from proton.reactor import config as configuration
-from proton.reactor.config import configured_options, find_config, read_config, strip_comments
+from proton.reactor.config import Config, configured_options, find_config, read_config, strip_comments
 
 
 @pytest.fixture(autouse=True)
@@ -34,24 +34,24 @@ def options(monkeypatch):
         def __getattr__(self, name):
             return lambda *args: self.calls.append((name, *args))
 
-    return lambda config: configured_options(config, Domain)
+    return lambda config: configured_options(Config(config), Domain)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ('{"a": 1}', '{"a": 1}'),
-        ('{"a": 1} // rest\n', '{"a": 1}  \n'),
-        ('{/* in\n two lines */"a": 1}', '{ "a": 1}'),
+        ('{"a": 1} // rest\n', '{"a": 1}        \n'),
+        ('{/* in\n two lines */"a": 1}', '{     \n             "a": 1}'),
         ('{"a": "http://x"}', '{"a": "http://x"}'),
         ('{"a": "/* no */"}', '{"a": "/* no */"}'),
-        (r'{"a": "\"// no"} // yes', r'{"a": "\"// no"}  '),
+        (r'{"a": "\"// no"} // yes', r'{"a": "\"// no"}       '),
         ("{'a': '// no'}", "{'a': '// no'}"),
-        ("a /* x */ b // y", "a   b  "),
-        ("/**/", " "),
+        ("a /* x */ b // y", "a         b     "),
+        ("/**/", "    "),
     ],
 )
-def test_comments_become_a_space(text, expected):
+def test_comments_become_blanks(text, expected):
     assert strip_comments(text) == expected
 
 
@@ -70,6 +70,14 @@ def test_the_first_of_the_usual_files_counts(no_configuration):
     assert read_config() == {"host": "here"}
 
 
+def test_where_the_usual_files_are(no_configuration, monkeypatch):
+    asked = []
+    monkeypatch.setattr(os.path, "exists", lambda path: asked.append(path))
+    assert find_config() is None
+    home = str(no_configuration / "home" / ".config" / "messaging" / "connect.json")
+    assert asked == [FILE, home, os.path.join(os.sep, "etc", "messaging", "connect.json")]
+
+
 def test_the_variable_names_the_only_file(no_configuration, monkeypatch):
     write(no_configuration / "here" / "connect.json", {"host": "here"})
     named = no_configuration / "named.json"
@@ -86,10 +94,103 @@ def test_a_folder_is_no_configuration(no_configuration):
     assert read_config() == {}
 
 
-def test_bad_json_is_a_value_error(no_configuration):
-    write(no_configuration / "here" / "connect.json", '{"host": }')
-    with pytest.raises(json.JSONDecodeError):
+def failing(no_configuration, text):
+    """What `connect` raises for a file."""
+    write(no_configuration / "here" / "connect.json", text)
+    with pytest.raises(Exception) as failure:
         Container().connect()
+    return failure.value
+
+
+FILE = os.path.join(os.curdir, "connect.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"host": }', "Expecting value: line 1 column 10 (char 9)"),
+        ("", "Expecting value: line 1 column 1 (char 0)"),
+        ('{\n  /* two\n lines */\n  "port": x}', "Expecting value: line 4 column 11"),
+        ('{"a": 1} // one\n{}', "Extra data: line 2 column 1"),
+    ],
+)
+def test_bad_json_is_a_value_error_that_names_file_and_place(no_configuration, text, place):
+    error = failing(no_configuration, text)
+    assert type(error) is json.JSONDecodeError
+    assert str(error).startswith(f"{FILE}: {place}")
+
+
+def test_bad_json_shows_no_password(no_configuration):
+    error = failing(no_configuration, '{"user": "me",\n"password": "secret"\n"host": "h"}')
+    assert (error.lineno, error.colno) == (3, 1)
+    assert "secret" not in error.doc and "secret" not in str(error)
+    assert error.__cause__ is None and error.__suppress_context__
+
+
+def test_what_is_no_text_is_a_value_error(no_configuration):
+    (no_configuration / "here" / "connect.json").write_bytes(b'{"host": "\xff"}')
+    with pytest.raises(ValueError, match="connect.json: expected UTF-8: invalid start byte at byte 10"):
+        Container().connect()
+
+
+def test_a_byte_order_mark_is_passed_over(no_configuration):
+    (no_configuration / "here" / "connect.json").write_bytes(b'\xef\xbb\xbf{"host": "h"}')
+    assert read_config() == {"host": "h"}
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('{"scheme": 5}', "1: scheme: expected a string, got a number"),
+        ('{"scheme": "http"}', "1: scheme: expected 'amqp' or 'amqps', got 'http'"),
+        ('{"scheme": "amqp",\n"host": ["h"]}', "2: host: expected a string, got a list"),
+        ('{"port": 1.5}', "1: port: expected a number or a string, got a number"),
+        ('{"port": true}', "1: port: expected a number or a string, got a boolean"),
+        (
+            '{"host": "h", // where\n\n"port": "nonsense"}',
+            "3: port: Not a valid port number or service name: 'nonsense'",
+        ),
+        ('{"user": {}}', "1: user: expected a string, got an object"),
+        ('{"user": "u",\n"password": 12345}', "2: password: expected a string, got a number"),
+        ('{"sasl": true}', "1: sasl: expected an object, got a boolean"),
+        ('{"enabled": 1, "sasl": {\n"enabled": "no"}}', "2: sasl.enabled: expected a boolean, got a string"),
+        ('{"sasl": {"enable": 0}}', "1: sasl.enable: expected a boolean, got a number"),
+        ('{"sasl": {"mechanisms": 1}}', "1: sasl.mechanisms: expected a list or a string, got a number"),
+        ('{"sasl": {"mechanisms": ["PLAIN", 1]}}', "1: sasl.mechanisms: expected a list of strings, got others in it"),
+        ('{"tls": "yes"}', "1: tls: expected an object, got a string"),
+        ('{"tls": {\n"ca": false}}', "2: tls.ca: expected a string, got a boolean"),
+        ('{"tls": {"cert": 1}}', "1: tls.cert: expected a string, got a number"),
+        ('{"tls": {"key": []}}', "1: tls.key: expected a string, got a list"),
+        ('{"tls": {"verify": "false"}}', "1: tls.verify: expected a boolean, got a string"),
+    ],
+)
+def test_a_wrong_value_is_told_with_file_line_and_key(no_configuration, text, complaint):
+    error = failing(no_configuration, text)
+    assert type(error) is ValueError
+    assert str(error) == f"{FILE}:{complaint}"
+    assert "12345" not in str(error)
+
+
+def test_null_is_as_good_as_nothing(options):
+    nothing = dict.fromkeys(["scheme", "host", "port", "user", "password", "sasl"])
+    nothing["tls"] = {"ca": None, "verify": None}
+    found = options(nothing)
+    assert found.pop("ssl_domain").calls == []
+    assert found == {"url": "amqps://localhost:5671", "sasl_enabled": True}
+
+
+def test_what_tls_does_not_take_is_told_with_the_key():
+    class Domain:
+        def set_trusted_ca_db(self, path):
+            raise SSLException(f"no such file: {path}")
+
+    with pytest.raises(SSLException, match="f:2: tls.ca: no such file: nowhere"):
+        configured_options(Config({"tls": {"ca": "nowhere"}}, "f", '{"tls":\n{"ca": "nowhere"}}'), Domain)
+
+
+def test_a_host_is_nothing_but_a_host(options):
+    url = options({"host": "user:secret@h/path"})["url"]
+    assert (url.username, url.path) == (None, None)
 
 
 def test_an_array_is_no_configuration(no_configuration):
@@ -144,11 +245,12 @@ def test_authentication(options, config, expected):
     ],
 )
 def test_tls(options, tls, calls):
-    assert options({"tls": tls} if tls is not None else {})["ssl_domain"].calls == calls
+    assert options({"tls": tls})["ssl_domain"].calls == calls
 
 
 def test_tls_is_looked_at_for_amqps_only(options):
-    assert options({"scheme": "amqp", "tls": {"ca": "a"}})["ssl_domain"] is None
+    for tls in ({"ca": "a"}, 5):
+        assert options({"scheme": "amqp", "tls": tls})["ssl_domain"] is None
 
 
 def test_connect_uses_the_file_and_passes_the_rest_on(no_configuration):

@@ -128,6 +128,16 @@ def test_links_of_a_plain_connection_have_sessions_of_their_own(container):
     assert first.session.state & Endpoint.LOCAL_ACTIVE
 
 
+def test_a_closed_connection_has_no_common_session(container, connection):
+    session = container.create_sender(connection, "a").session
+    connection.close()
+    assert container.create_sender(connection, "b").session is not session
+    container.process()
+    connection.open()
+    first, second = container.create_sender(connection, "c").session, container.create_sender(connection, "d").session
+    assert session is not first is not second
+
+
 def test_a_session_may_be_the_context(container, connection):
     session = connection.session()
     assert container.create_sender(session, "a").session is session
@@ -156,7 +166,12 @@ def test_a_url_may_be_the_context(container, kind):
     assert receiver.source.address == "path"
     assert receiver.connection is not sender.connection
     assert container.create_sender(kind("h/path"), "target").target.address == "target"
-    assert container.create_sender(kind("h/path"), source="source").target.address is None
+    sender = container.create_sender(kind("h/path"), source="source")
+    assert (sender.target.address, sender.source.address, sender.name) == ("path", "source", "me-path-source")
+    receiver = container.create_receiver(kind("h/path"), target="target")
+    assert (receiver.source.address, receiver.target.address, receiver.name) == ("path", "target", "me-path-target")
+    for address in ("h", "h/"):
+        assert container.create_sender(kind(address)).target.address is None
 
 
 def test_handler_tags_and_options_of_links(container, connection):

@@ -9,7 +9,7 @@ import pytest
 
 from proton import Connection, Event, EventType
 from proton.reactor import ApplicationEvent, Container, EventInjector
-from tests.support.loops import SECONDS, in_thread
+from tests.support.loops import SECONDS, in_thread, watchdog
 
 
 class Noting:
@@ -206,3 +206,38 @@ def test_the_pipe_of_an_unused_injector_is_closed_with_it():
     gc.collect()
     assert gone() is None
     assert descriptors() == before
+
+
+def test_trigger_may_race_with_close():
+    """Whatever comes first, nothing is raised and the container ends."""
+
+    class Counting:
+        count = 0
+
+        def on_raced(self, event):
+            self.count += 1
+
+    for _ in range(20):
+        injector, counting, failures = EventInjector(), Counting(), []
+        container = Container(counting)
+        container.selectable(injector)
+
+        def work(injector=injector, failures=failures):
+            try:
+                for _ in range(50):
+                    injector.trigger(ApplicationEvent("raced"))
+                injector.close()
+            except Exception as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        with watchdog(container):
+            container.run()
+        for thread in threads:
+            thread.join(SECONDS)
+        assert failures == []
+        # What the first to close had triggered is there in any case.
+        assert 50 <= counting.count <= 150
+        assert injector.fileno() == -1

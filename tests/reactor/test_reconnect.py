@@ -1,5 +1,6 @@
 """Connections that are lost and come back, over real sockets."""
 
+import logging
 import socket
 import struct
 
@@ -168,6 +169,31 @@ def test_the_next_place_is_tried_when_one_is_lost():
         with watchdog(container):
             container.run()
     assert client.hosts == ["127.0.0.1"]
+
+
+def test_after_a_success_the_places_are_tried_from_the_first(caplog):
+    """However far the attempts had come: the first place at once, then the next."""
+
+    class Client(MessagingHandler):
+        opened = 0
+
+        def on_connection_opened(self, event):
+            self.opened += 1
+            if self.opened == 3:
+                event.connection.close()
+
+    caplog.set_level(logging.INFO, "proton")
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        dead = f"amqp://127.0.0.1:{unused.getsockname()[1]}"
+    with peer(authenticate, authenticate, served) as place:
+        container = Container(Client())
+        container.connect(urls=[dead, place.url], reconnect=[0, 0.01, 0.02])
+        with watchdog(container):
+            container.run()
+    places = {f"Connecting to Url('{dead}')...": "dead", f"Connecting to Url('amqp://{place.url}')...": "alive"}
+    lines = [places.get(line, line) for line in caplog.messages if line.startswith(("Connecting", "Disconnected"))]
+    at_once = "Disconnected, reconnecting immediately..."
+    assert lines == ["dead", *[at_once, "alive", at_once, "dead"] * 2, at_once, "alive", "Disconnected, already closed"]
 
 
 def closed_by_force(sock):

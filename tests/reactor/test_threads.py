@@ -77,6 +77,33 @@ def test_a_signal_handler_may_stop_the_container():
     assert time.monotonic() - begin < 1.5
 
 
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no such signals")
+def test_an_interrupt_comes_out_of_the_wait_and_the_loop_can_go_on():
+    class Interrupted(Listening):
+        def on_reactor_quiesced(self, event):
+            if not self.turns:
+                self.turns = 1
+                signal.setitimer(signal.ITIMER_REAL, 0.02)
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    interrupted = Interrupted()
+    container = Container(interrupted)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    begin = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            container.run()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - begin < 1.5
+    interrupted.acceptor.close()
+    while container.process():
+        pass
+    assert container.selectable_count == 0
+
+
 def test_stop_before_the_start_ends_the_run_after_what_is_queued():
     listening = Listening()
     container = Container(listening)

@@ -23,6 +23,7 @@ class Server(MessagingHandler):
         self.consumers = []
         self.connections = 0
         self.names = []
+        self.late = None
 
     def on_start(self, event):
         self.acceptor = event.container.listen(f"127.0.0.1:{self.listen_port}")
@@ -90,6 +91,8 @@ class Server(MessagingHandler):
             event.link.close()
 
     def on_message(self, event):
+        if event.link.credit < 100:
+            event.link.flow(1000)
         body = event.message.body
         special = getattr(self, f"on_body_{body}", None) if isinstance(body, str) and body.isidentifier() else None
         if special is not None:
@@ -97,6 +100,9 @@ class Server(MessagingHandler):
             return
         self.accept(event.delivery)
         address = event.link.target.address or event.message.address
+        if self.late is not None:
+            self.queues.setdefault(self.late.address, []).append(self.late)
+            self.late = None
         if event.message.reply_to:
             address, event.message.address = event.message.reply_to, event.message.reply_to
         self.queues.setdefault(address, []).append(event.message)
@@ -124,6 +130,16 @@ class Server(MessagingHandler):
     def on_body_reject(self, event):
         self.reject(event.delivery)
 
+    def on_body_reject_why(self, event):
+        event.delivery.local.condition = Condition("x:y", "too blue")
+        self.reject(event.delivery)
+
+    def on_body_late(self, event):
+        """Answers a request after the next one."""
+        self.accept(event.delivery)
+        self.late = event.message
+        self.late.address = self.late.reply_to
+
     def on_body_release(self, event):
         self.release(event.delivery, delivered=False)
 
@@ -136,6 +152,16 @@ class Server(MessagingHandler):
     def on_body_detach(self, event):
         event.link.condition = Condition("x:y", "go away")
         event.link.close()
+
+    def on_body_detach_others(self, event):
+        """Ends every link of the connection that messages come in on, but for this one."""
+        link = event.connection.link_head(0)
+        while link is not None:
+            if link.is_receiver and link is not event.link:
+                link.condition = Condition("x:y", "go away")
+                link.close()
+            link = link.next(0)
+        self.accept(event.delivery)
 
     def on_body_part(self, event):
         for link in self.consumers:

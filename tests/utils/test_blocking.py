@@ -1,15 +1,19 @@
 """`BlockingConnection`: opening, waiting, closing, and what it raises."""
 
+import contextlib
+import gc
 import os
 import socket
 import threading
 import time
+import weakref
 
 import pytest
 
 from proton import ConnectionException, Message, Timeout, Url
+from proton.handlers import MessagingHandler
 from proton.reactor import Backoff, Container
-from proton.utils import BlockingConnection, ConnectionClosed
+from proton.utils import BlockingConnection, ConnectionClosed, SendException, SyncRequestResponse
 from tests.support.loops import SECONDS, authenticate, peer, read_to_end
 from tests.support.server import serving
 
@@ -166,8 +170,13 @@ def test_the_peer_closes_the_connection(connection):
     error = failure.value
     assert str(error) == "Connection 127.0.0.1 closed due to: Condition('amqp:internal-error', 'dying')"
     assert (error.condition, error.connection) == ("amqp:internal-error", connection.conn)
-    with pytest.raises(ConnectionClosed):
-        sender.send(Message())
+    for operation in (
+        lambda: sender.send(Message()),
+        lambda: connection.create_sender("q"),
+        lambda: connection.create_receiver("q"),
+    ):
+        with pytest.raises(ConnectionClosed, match="'amqp:internal-error', 'dying'"):
+            operation()
 
 
 def test_the_connection_is_lost(connection):
@@ -176,6 +185,8 @@ def test_the_connection_is_lost(connection):
     for body in ("drop", "x"):
         with pytest.raises(ConnectionException, match=lost):
             sender.send(Message(body=body))
+    with pytest.raises(ConnectionException, match=lost):
+        connection.create_receiver("q")
     assert connection.disconnected.name == "amqp:connection:framing-error"
 
 
@@ -198,6 +209,57 @@ def test_closing_after_a_loss(connection):
     with pytest.raises(ConnectionException):
         sender.send(Message(body="drop"))
     connection.close()
+
+
+def test_an_error_of_a_handler_while_closing_comes_out_and_everything_is_let_go(server):
+    class Raising(MessagingHandler):
+        def on_link_closed(self, event):
+            raise ZeroDivisionError
+
+    connection = BlockingConnection(server.url, timeout=SECONDS)
+    receiver = connection.create_receiver("q", handler=Raising())
+    receiver.link.close()
+    with pytest.raises(ZeroDivisionError):
+        connection.close()
+    assert (connection.conn, connection.container) == (None, None)
+    connection.close()
+
+
+def test_nothing_is_left_after_close_or_failure(server):
+    """No object of a connection outlives it, whatever way it ended."""
+    port = unused_port()
+    kept = []
+
+    def used(body):
+        connection = BlockingConnection(server.url, timeout=SECONDS)
+        container = connection.container
+        sender, receiver = connection.create_sender("left"), connection.create_receiver("left", credit=2)
+        client = SyncRequestResponse(connection, "service")
+        assert client.call(Message(body="x")).body == "x"
+        kept.extend(map(weakref.ref, (connection, container, connection.conn, connection.conn.transport)))
+        kept.extend(map(weakref.ref, (sender, receiver, sender.link, receiver.link, receiver.fetcher, client)))
+        with contextlib.suppress(ConnectionException, SendException):
+            sender.send(Message(body=body))
+        connection.close()
+
+    def refused():
+        container = Container()
+        kept.append(weakref.ref(container))
+        with pytest.raises(ConnectionException):
+            BlockingConnection(f"127.0.0.1:{port}", container=container, timeout=SECONDS)
+
+    BlockingConnection(server.url).close()
+    before = descriptors()
+    for body in ("reject", "die", "drop", "x"):
+        used(body)
+    refused()
+    deadline = time.monotonic() + SECONDS
+    # A collection that the server's thread has begun lets ours return with nothing done, and the server closes its
+    # ends in its own time.
+    while (any(reference() for reference in kept) or descriptors() > before) and time.monotonic() < deadline:
+        gc.collect()
+    assert [reference() for reference in kept] == [None] * len(kept)
+    assert descriptors() <= before
 
 
 def test_no_descriptor_is_left(server):

@@ -167,6 +167,18 @@ def test_what_happens_while_the_program_works_is_raised_by_the_next_operation(se
     connection.close()
 
 
+@pytest.mark.parametrize("body", ["detach", "die"])
+def test_closing_is_not_disturbed_by_what_happened_while_the_program_worked(server, body):
+    connection = BlockingConnection(server.url, heartbeat=0.2, timeout=SECONDS)
+    link = connection.create_sender("q").link
+    link.send(Message(body=body))
+    deadline = time.monotonic() + SECONDS
+    while not link.state & link.REMOTE_CLOSED and connection.conn.state != 36 and time.monotonic() < deadline:
+        _Working(0.02).wait()
+    connection.close()
+    assert connection.container is None
+
+
 def test_the_pump_ends_with_the_connection(server):
     import threading
 

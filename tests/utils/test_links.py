@@ -65,6 +65,22 @@ def test_outcomes(connection, queue, body, error_states, raised):
     assert sender.link.unsettled == 0
 
 
+def test_why_a_message_was_rejected(connection, queue):
+    with pytest.raises(SendException) as failure:
+        connection.create_sender(queue).send(Message(body="reject_why"))
+    error = failure.value
+    assert (error.state, error.args) == (Delivery.REJECTED, (Delivery.REJECTED,))
+    # Pythons differ in what an enumeration's text is.
+    assert str(error) == str(Delivery.REJECTED) + " due to: Condition('x:y', 'too blue')"
+    assert error.condition == "x:y"
+
+
+@pytest.mark.parametrize("state", [Delivery.REJECTED, Delivery.RELEASED, 77])
+def test_an_outcome_without_a_reason(state):
+    error = SendException(state)
+    assert (error.state, error.args, error.condition, str(error)) == (state, (state,), None, str(state))
+
+
 def test_no_outcome_in_time(connection, queue):
     sender = connection.create_sender(queue)
     with pytest.raises(Timeout, match=f"timed out: Sending on sender {sender.name}".replace("[", "\\[")):

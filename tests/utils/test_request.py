@@ -54,6 +54,22 @@ def test_no_response_in_time(connection):
     connection.timeout = SECONDS
 
 
+def test_a_late_response_does_not_take_the_place_of_the_next(connection):
+    client = SyncRequestResponse(connection, "service")
+    connection.timeout = 0.1
+    with pytest.raises(Timeout, match="Waiting for response"):
+        client.call(Message(body="late"))
+    connection.timeout = SECONDS
+    # The late one comes first.
+    assert [client.call(Message(body=body)).body for body in ("one", "two")] == ["one", "two"]
+
+
+def test_what_is_no_response_is_passed_over(connection):
+    client = SyncRequestResponse(connection, "service")
+    connection.create_sender(client.reply_to).send(Message(body="spam", correlation_id="nobody's"))
+    assert [client.call(Message(body=body)).body for body in ("one", "two")] == ["one", "two"]
+
+
 @pytest.mark.parametrize(("arguments", "counts"), [((), [1, 2, 3]), ((10,), [11, 12, 13]), ((0, 5), [5, 10, 15])])
 def test_counting(arguments, counts):
     count = AtomicCount(*arguments)
