@@ -167,11 +167,13 @@ class Proxy:
     def _run(self):
         try:
             while not self._ended:
-                for key, mask in self._selector.select():
+                ready = self._selector.select()
+                # Before anything else: a strike is not for those who call after it.
+                while self._commands:
+                    self._commands.popleft()()
+                for key, mask in ready:
                     if key.fileobj is self._wake_in:
                         self._wake_in.recv(1024)
-                        while self._commands:
-                            self._commands.popleft()()
                     elif key.fileobj is self._listener:
                         self._accept()
                     elif key.data in self._pairs:
