@@ -29,6 +29,8 @@ __all__ = ["ConnectSelectable", "IOHandler", "PythonIO"]
 
 log = logging.getLogger("proton")
 
+_CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
+
 #: Turns that may go to writing alone before the selector is asked again, so that no other socket starves.
 WRITING_TURNS = 8
 
@@ -236,6 +238,28 @@ class IOHandler(Handler):
         selectable = getattr(transport, "_selectable", None)
         if isinstance(selectable, ConnectSelectable):
             selectable.abandon()
+
+    def on_link_local_close(self, event: Any) -> None:
+        """Lets go of a link that both ends have closed; programs have seen it by now."""
+        if event.link.state == _CLOSED:
+            event.link._retire()
+
+    on_link_remote_close = on_link_local_close
+
+    def on_session_local_close(self, event: Any) -> None:
+        """Lets go of a session that both ends have closed, when its links are closed too."""
+        if event.session.state == _CLOSED:
+            event.session._retire()
+
+    on_session_remote_close = on_session_local_close
+
+    def on_connection_unbound(self, event: Any) -> None:
+        """Lets go of what the program has closed: no other transport will carry it."""
+        for endpoint in [
+            *event.connection.links(Endpoint.LOCAL_CLOSED),
+            *event.connection.sessions(Endpoint.LOCAL_CLOSED),
+        ]:
+            endpoint._retire()
 
     def on_transport(self, event: Any) -> None:
         """Sees to it that what was made is sent."""
