@@ -50,11 +50,11 @@ class WorkerFailed(Exception):
     """A worker ended without a result."""
 
 
-def result_of(worker: subprocess.Popen[str]) -> dict:
+def result_of(worker: subprocess.Popen[str], seconds: float = SECONDS) -> dict:
     try:
-        output, _ = worker.communicate(timeout=SECONDS)
+        output, _ = worker.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise WorkerFailed(f"no result in {SECONDS} s: {worker.args}") from None
+        raise WorkerFailed(f"no result in {seconds} s: {worker.args}") from None
     results = [line for line in output.splitlines() if line.startswith("result ")]
     if worker.returncode or len(results) != 1:
         raise WorkerFailed(f"exit {worker.returncode}, {len(results)} results: {worker.args}")
@@ -224,5 +224,25 @@ def growth_idle(engine: Engine, messages: int) -> list[Row]:
     return rows
 
 
+def soak(engine: Engine, messages: int) -> list[Row]:
+    """What grows with messages and connections through one process? 2,000,000 and 20,000 by default."""
+    counts = ("--messages", messages * 100, "--connections", messages)
+    with contextlib.ExitStack() as stack:
+        worker = engine.start("soak.py", "--port", free_port(), *counts)
+        stack.callback(end, worker)
+        result = result_of(worker, seconds=3600)
+    rows = []
+    for mark in result["marks"]:
+        name = f"{mark['messages']:,} in {mark['connections']:,}"
+        rows.append(Row(name, "MiB resident", mark["bytes"] / 1048576))
+        rows.append(Row(name, "descriptors", mark["descriptors"]))
+        rows.append(Row(name, "objects", mark["objects"]))
+    before, after = result["traced"]
+    count = after["connections"] - before["connections"]
+    rows.append(Row(f"{count:,} connections more", "KiB allocated and kept", (after["bytes"] - before["bytes"]) / 1024))
+    rows.append(Row("all of it", "CPU seconds", result["cpu"]))
+    return rows
+
+
 COMPARED = (throughput, bodies, streams, requests, codec, connections, memory, unsettled)
-GROWTH = (growth_messages, growth_links, growth_idle)
+GROWTH = (growth_messages, growth_links, growth_idle, soak)

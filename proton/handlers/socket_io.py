@@ -93,7 +93,7 @@ class IOHandler(Handler):
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                log.error("Couldn't recv: %r", error)
+                log.error("Couldn't recv: %s", repr(error))  # a record that is kept would keep its traceback too
                 transport.close_tail()
             else:
                 if data:
@@ -117,7 +117,7 @@ class IOHandler(Handler):
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as error:
-                log.error("Couldn't send: %r", error)
+                log.error("Couldn't send: %s", repr(error))
                 transport.close_head()
                 sent = len(data)
             else:
@@ -226,7 +226,7 @@ class IOHandler(Handler):
         try:
             attempt.addresses = iter(self.resolve(host, port))
         except (OSError, UnicodeError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
+            reason = getattr(error, "strerror", None) or str(error)
             log.error("Couldn't resolve %s: %s", attempt.place, reason)
             attempt.fail(f"cannot resolve {attempt.place}: {reason}")
         else:
