@@ -224,6 +224,20 @@ def growth_idle(engine: Engine, messages: int) -> list[Row]:
     return rows
 
 
+def growth_crowd(engine: Engine, messages: int) -> list[Row]:
+    """Ten connections with messages among many: what does a connection cost, what a message?"""
+    rows = []
+    for count in (10, 100, 1000, 5000):
+        common = ("--messages", messages, "--connections", count)
+        sides = pair(engine, "crowd.py", ("receive", *common), ("send", *common))
+        name = f"10 of {count:,} connections"
+        rows.append(Row(name, "messages/s", messages / sides[0]["seconds"], higher=True))
+        for side, result in zip(("sender", "receiver"), sides):
+            rows.append(Row(name, f"{side} CPU us/message", result["cpu"] / messages * 1e6))
+            rows.append(Row(name, f"{side} CPU us/opening", result["opening"] / count * 1e6))
+    return rows
+
+
 def soak(engine: Engine, messages: int) -> list[Row]:
     """What grows with messages and connections through one process? 2,000,000 and 20,000 by default."""
     counts = ("--messages", messages * 100, "--connections", messages)
@@ -245,4 +259,4 @@ def soak(engine: Engine, messages: int) -> list[Row]:
 
 
 COMPARED = (throughput, bodies, streams, requests, codec, connections, memory, unsettled)
-GROWTH = (growth_messages, growth_links, growth_idle, soak)
+GROWTH = (growth_messages, growth_links, growth_idle, growth_crowd, soak)
