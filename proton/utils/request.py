@@ -65,24 +65,41 @@ class SyncRequestResponse(IncomingMessageHandler):
         :param request: the request; its `reply_to` and `correlation_id` are set here.
         :raises ValueError: neither the client nor the request has an address.
         :raises Timeout: there was no response in time.
+        :raises ConnectionException: the connection was lost; whether the request was served is unknown.
         """
         if not self.address and not request.address:
             raise ValueError(f"Request message has no address: {request!r}")
         with self.connection._lock:
+            self._prepare_for_response()
+            losses = self.connection._losses
             request.reply_to = self.reply_to
             request.correlation_id = correlation_id = str(self.correlation_id.next())
             self.response = None
             self.sender.send(request)
             self.connection.wait(
-                lambda: self.response is not None and self.response.correlation_id == correlation_id,
+                lambda: self._is_answered(correlation_id) or self.connection._losses != losses,
                 msg="Waiting for response",
             )
             response = self.response
-            if response is None:
+            if response is None or not self._is_answered(correlation_id):
                 raise self.connection._loss()
             self.response = None
             self.receiver.flow(1)
             return response
+
+    def _prepare_for_response(self) -> None:
+        """After a loss the peer has to give a new address first: to the old one no response would come."""
+        link = self.receiver.link
+        if link._remote_handle is None:
+            self.connection.wait(
+                lambda: link._remote_handle is not None or link.state & link.REMOTE_CLOSED,
+                msg=f"Opening link {link.name}",
+            )
+        if link.credit <= 0:
+            link.flow(1)  # the response to a call that was given up has used it
+
+    def _is_answered(self, correlation_id: str) -> bool:
+        return self.response is not None and self.response.correlation_id == correlation_id
 
     def on_message(self, event: Any) -> None:
         """Takes a response."""

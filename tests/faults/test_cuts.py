@@ -3,9 +3,10 @@
 import pytest
 
 from proton import Condition, ConnectionException, Endpoint, Message
-from proton.reactor import Backoff
-from proton.utils import BlockingConnection
-from tests.support.loops import SECONDS, run
+from proton.handlers import MessagingHandler
+from proton.reactor import ApplicationEvent, Backoff, Container, EventInjector
+from proton.utils import BlockingConnection, SyncRequestResponse
+from tests.support.loops import SECONDS, in_thread, run, watchdog
 from tests.support.proxy import DOWN, UP, Fault, Proxy
 from tests.support.resending import Once, Resending
 from tests.support.server import serving
@@ -122,6 +123,109 @@ def test_without_reconnection_the_run_ends(stage):
     assert talk.connection.state & Endpoint.LOCAL_ACTIVE
     aborted = [error for error in talk.errors if "connection aborted" in error.description]
     assert aborted == talk.errors != []
+
+
+@each_stage
+@each_action
+def test_a_close_when_it_is_disconnected_ends_the_run(stage, action):
+    talk = Talk()
+
+    def on_disconnected(event):
+        talk.calls.append(f"{'S' if event.connection is not talk.connection else 'C'} disconnected")
+        if event.connection is talk.connection:
+            event.connection.close()
+            talk.acceptor.close()
+
+    talk.on_disconnected = on_disconnected
+    proxy = talk.through(fault_of(stage, action))
+    assert proxy.connections == 1
+    assert talk.of("C").count("C disconnected") == 1 and "C connection_closed" not in talk.calls
+    assert talk.connection.state & Endpoint.LOCAL_CLOSED
+
+
+class Broken(Exception):
+    pass
+
+
+@pytest.mark.parametrize("callback", ["on_disconnected", "on_transport_error"])
+def test_a_handler_that_fails_at_a_loss_leaves_a_container_that_goes_on(callback):
+    """The exception leaves `process`; the event comes again with the next one, and the connection with it."""
+    talk = Talk()
+    inner = getattr(talk, callback)
+    failures = []
+
+    def fails_once(event):
+        if not failures:
+            failures.append(callback)
+            raise Broken(callback)
+        inner(event)
+
+    setattr(talk, callback, fails_once)
+    container = Container(talk)
+    talk.acceptor = container.listen("127.0.0.1:0")
+    with Proxy(talk.acceptor.port, [fault_of("in a transfer", "cut")]) as proxy, watchdog(container):
+        talk.url = proxy.url
+        container.timeout = 1
+        container.start()
+        raised = 0
+        busy = True
+        while busy and not container._stopped:
+            try:
+                busy = container.process()
+            except Broken:
+                raised += 1
+        container.process()
+    assert raised == 1 and talk.accepted == {0, 1, 2}
+    assert talk.calls[-1] in ("C connection_closed", "- transport_error")
+
+
+def test_requests_go_on_after_a_cut():
+    class Answers(MessagingHandler):
+        """Answers each request on a link to the dynamic address that the client was given."""
+
+        def __init__(self):
+            super().__init__()
+            self.replies = {}
+
+        def on_link_opening(self, event):
+            link = event.link
+            if link.is_sender:
+                link.source.address = f"reply-{len(self.replies)}"
+                self.replies[link.source.address] = link
+            else:
+                link.target.address = link.remote_target.address
+
+        def on_message(self, event):
+            request = event.message
+            reply = Message(correlation_id=request.correlation_id, body=request.body.upper())
+            self.replies[request.reply_to].send(reply)
+
+        def on_transport_error(self, event):
+            pass
+
+    answers = Answers()
+    listening = Container(answers)
+    acceptor = listening.listen("127.0.0.1:0")
+    injector = EventInjector()
+    listening.selectable(injector)
+    answers.on_quit = lambda event: (acceptor.close(), injector.close())
+    faults = [Fault("cut", DOWN, frame="transfer", nth=2, offset=None), Fault(frame="transfer", nth=2)]
+    with in_thread(listening), Proxy(acceptor.port, faults) as proxy:
+        connection = BlockingConnection(proxy.url, reconnect=QUICKLY, timeout=SECONDS)
+        client = SyncRequestResponse(connection, "service")
+        addresses = {client.reply_to}
+        answered = 0
+        while answered < 6:
+            try:
+                assert client.call(Message(body=f"request {answered}")).body == f"REQUEST {answered}"
+                answered += 1
+            except ConnectionException:
+                pass
+            addresses.add(client.reply_to)
+        connection.close()
+        injector.trigger(ApplicationEvent("quit"))
+    assert proxy.harmed == 2
+    assert len(addresses) == 3, "each connection gives another address to answer to"
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,8 @@ class Proxy:
 
     def _do(self, command):
         self._commands.append(command)
-        self._wake_out.send(b"!")
+        with contextlib.suppress(BrokenPipeError):  # it has failed, and says so at the end
+            self._wake_out.send(b"!")
 
     def _finish(self):
         self._ended = True
@@ -208,6 +209,8 @@ class Proxy:
 
     def _serve(self, pair, sock, mask):
         for direction, flow in pair.flows.items():
+            if pair not in self._pairs:
+                return
             try:
                 if flow.source is sock and mask & selectors.EVENT_READ and flow.reading:
                     self._read(pair, direction, flow)
