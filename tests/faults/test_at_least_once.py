@@ -7,17 +7,18 @@ the same each time.
 import contextlib
 import os
 import random
+import threading
 
 import pytest
 
 from proton.handlers import MessagingHandler
 from proton.reactor import Backoff, Container
-from tests.support.loops import in_thread, watchdog
+from tests.support.loops import SECONDS, in_thread, watchdog
 from tests.support.programs import ROOT, Program, free_port
 from tests.support.proxy import DOWN, UP, Fault, Proxy
 from tests.support.resending import Once, Resending
 
-MESSAGES = int(os.environ.get("PROTON_CUT_MESSAGES", "8000"))
+MESSAGES = int(os.environ.get("PROTON_CUT_MESSAGES", "4000"))
 CUTS = 20
 # Bytes, at the least: of a message; of the opening and of what a prefetched lot of messages is answered with.
 MESSAGE, OPENING, ANSWER = 60, 180, 50
@@ -53,7 +54,7 @@ def cuts(prefetch, messages):
         yield Fault(chance.choice(["cut", "cut", "reset"]), direction, after=chance.randrange(1, most))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300 if "PROTON_CUT_MESSAGES" in os.environ else 60)
 @pytest.mark.parametrize("prefetch", [10, 500])
 def test_nothing_is_lost_through_twenty_cuts(prefetch):
     receiver = Receiver(prefetch)
@@ -67,6 +68,69 @@ def test_nothing_is_lost_through_twenty_cuts(prefetch):
     # Not more is sent again than what was on its way.
     assert receiver.once.repeated <= sender.sent - MESSAGES <= CUTS * 2 * prefetch
     assert sender.losses > 0
+
+
+class Handing(Resending):
+    """A server that hands its messages to whoever comes, and again when they were not accepted."""
+
+    def on_start(self, event):
+        self.acceptor = event.container.listen("127.0.0.1:0")
+        self.connection = self.sender = None
+        self.ready.set()
+
+    def on_link_opened(self, event):
+        if event.link.is_sender:
+            self.connection, self.sender = event.connection, event.link
+            self.send()  # the credit has come before this
+
+    def on_disconnected(self, event):
+        # The next one may be there before this one is seen to be gone: what each was given is told by its link.
+        mine = {delivery: n for delivery, n in self.on_their_way.items() if delivery.connection is event.connection}
+        self.losses += bool(mine)
+        for delivery, number in mine.items():
+            del self.on_their_way[delivery]
+            self.waiting.append(number)
+            delivery.settle()
+        if self.sender is not None and self.connection is not event.connection:
+            self.send()
+
+    def done(self, event):
+        super().done(event)
+        self.acceptor.close()
+
+
+class Fetching(Receiver):
+    def __init__(self, url):
+        super().__init__(100)
+        self.url = url
+
+    def on_start(self, event):
+        connection = event.container.connect(self.url, reconnect=Backoff(initial=0.01, max_delay=0.1))
+        event.container.create_receiver(connection, "queue")
+
+
+@pytest.mark.timeout(300 if "PROTON_CUT_MESSAGES" in os.environ else 60)
+def test_nothing_is_lost_by_a_receiver_that_is_cut_off_twenty_times():
+    handing = Handing(None, MESSAGES, "x" * 40)
+    handing.ready = threading.Event()
+    chance = random.Random(20)
+    share = MESSAGES // CUTS
+    faults = [
+        Fault(
+            chance.choice(["cut", "reset"]),
+            direction,
+            after=chance.randrange(1, share * MESSAGE if direction == DOWN else OPENING + share // 100 * ANSWER),
+        )
+        for direction in chance.choices([UP, DOWN], k=CUTS)
+    ]
+    with in_thread(Container(handing)):
+        assert handing.ready.wait(SECONDS)
+        with Proxy(handing.acceptor.port, faults) as proxy:
+            fetching = Fetching(proxy.url)
+            Container(fetching).run()
+    assert proxy.harmed == CUTS and proxy.connections == CUTS + 1
+    assert fetching.once.numbers == handing.accepted == set(range(MESSAGES))
+    assert fetching.once.repeated <= handing.sent - MESSAGES
 
 
 class Consumer(Receiver):
@@ -129,11 +193,11 @@ def test_a_broker_that_is_killed_and_started_again_under_load():
             program.await_line("listening")
             return program
 
-        consumer = Consumer(place, 3000)
-        producer = Producer(place, consumer, start, kill_at=[500, 1000, 2000])
+        consumer = Consumer(place, 2000)
+        producer = Producer(place, consumer, start, kill_at=[300, 700, 1300])
         container = Container(producer, consumer)
         with watchdog(container):
             container.run()
-    assert consumer.once.numbers == producer.accepted == set(range(3000))
+    assert consumer.once.numbers == producer.accepted == set(range(2000))
     assert producer.kill_at == [] and producer.refused >= 3
     assert producer.losses == 3 and consumer.disconnections >= 2 * 3
