@@ -51,11 +51,11 @@ class WorkerFailed(Exception):
     """A worker ended without a result."""
 
 
-def result_of(worker: subprocess.Popen[str]) -> dict:
+def result_of(worker: subprocess.Popen[str], seconds: float = SECONDS) -> dict:
     try:
-        output, _ = worker.communicate(timeout=SECONDS)
+        output, _ = worker.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise WorkerFailed(f"no result in {SECONDS} s: {worker.args}") from None
+        raise WorkerFailed(f"no result in {seconds} s: {worker.args}") from None
     results = [line for line in output.splitlines() if line.startswith("result ")]
     if worker.returncode or len(results) != 1:
         raise WorkerFailed(f"exit {worker.returncode}, {len(results)} results: {worker.args}")
@@ -255,5 +255,39 @@ def growth_idle(engine: Engine, messages: int) -> list[Row]:
     return rows
 
 
+def growth_crowd(engine: Engine, messages: int) -> list[Row]:
+    """Ten connections with messages among many: what does a connection cost, what a message?"""
+    rows = []
+    for count in (10, 100, 1000, 5000):
+        common = ("--messages", messages, "--connections", count)
+        sides = pair(engine, "crowd.py", ("receive", *common), ("send", *common))
+        name = f"10 of {count:,} connections"
+        rows.append(Row(name, "messages/s", messages / sides[0]["seconds"], higher=True))
+        for side, result in zip(("sender", "receiver"), sides):
+            rows.append(Row(name, f"{side} CPU us/message", result["cpu"] / messages * 1e6))
+            rows.append(Row(name, f"{side} CPU us/opening", result["opening"] / count * 1e6))
+    return rows
+
+
+def soak(engine: Engine, messages: int) -> list[Row]:
+    """What grows with messages and connections through one process? 2,000,000 and 20,000 by default."""
+    counts = ("--messages", messages * 100, "--connections", messages)
+    with contextlib.ExitStack() as stack:
+        worker = engine.start("soak.py", "--port", free_port(), *counts)
+        stack.callback(end, worker)
+        result = result_of(worker, seconds=3600)
+    rows = []
+    for mark in result["marks"]:
+        name = f"{mark['messages']:,} in {mark['connections']:,}"
+        rows.append(Row(name, "MiB resident", mark["bytes"] / 1048576))
+        rows.append(Row(name, "descriptors", mark["descriptors"]))
+        rows.append(Row(name, "objects", mark["objects"]))
+    before, after = result["traced"]
+    count = after["connections"] - before["connections"]
+    rows.append(Row(f"{count:,} connections more", "KiB allocated and kept", (after["bytes"] - before["bytes"]) / 1024))
+    rows.append(Row("all of it", "CPU seconds", result["cpu"]))
+    return rows
+
+
 COMPARED = (throughput, bodies, streams, requests, codec, connections, secured, memory, unsettled)
-GROWTH = (growth_messages, growth_links, growth_idle)
+GROWTH = (growth_messages, growth_links, growth_idle, growth_crowd, soak)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
+#: closed links that stay listed for what is unsettled on them, or unread; beyond it the oldest is freed
+MOST_KEPT = 64
+
 
 class _NoCollector(Collector):
     """Stands in until `collect` is called: events are lost."""
@@ -80,6 +83,8 @@ class Connection(Endpoint):
         self._members: dict[Session, None] = {}  # the sessions that are not final
         self._buffered_bytes = 0  # of deliveries received and not yet read, over all sessions
         self._sequence = 0  # counts outgoing deliveries: transfers of all links leave in this order
+
+        self._kept: list[Link] = []  # retired, with open deliveries
 
         self._work: list[Endpoint] = []
         self._senders: list[Sender] = []
@@ -255,6 +260,8 @@ class Connection(Endpoint):
     def _unlist(self, endpoint: Endpoint) -> None:
         """Takes a freed endpoint off the chain."""
         previous, following = endpoint._previous, endpoint._following
+        if previous is None and self._first is not endpoint:
+            return  # it has left already
         if previous is None:
             self._first = following
         else:
@@ -264,6 +271,18 @@ class Connection(Endpoint):
         else:
             following._previous = previous
         endpoint._previous = endpoint._following = None
+
+    def _look_at_kept(self) -> None:
+        """Retired links leave when their deliveries are settled and read, or are too many."""
+        kept, self._kept = self._kept, []
+        for link in kept:
+            if link._has_open_deliveries() and not link._freed:
+                self._kept.append(link)
+            else:
+                self._unlist(link)
+                link.session._forget_link(link)
+        while len(self._kept) > MOST_KEPT:
+            self._kept.pop(0).free()
 
     def _forget_session(self, session: Session) -> None:
         self._members.pop(session, None)

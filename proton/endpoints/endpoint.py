@@ -85,6 +85,7 @@ class Endpoint:
         self._marked = False  # on the connection's work list
         self._freed = False  # the application will not use it any more
         self._final = False  # the final event was put
+        self._retired = False  # closed at both ends, and the program has heard of it
         # Neighbours in the connection's list of sessions and links, in order of creation.
         self._previous: Endpoint | None = None
         self._following: Endpoint | None = None
@@ -212,6 +213,19 @@ class Endpoint:
             self._final = True
             self.connection._collector.emit(self._final_event, self)
             self._dispose()
+        elif self._retired and not self._freed and not self._wired():
+            self._leave()
+
+    def _retire(self) -> None:
+        """Takes a closed link or session off the lists of its connection, when nothing on the wire refers to it.
+
+        Whoever holds it has it whole. For loops alone, after the program has seen it closed: it may look for it there.
+        """
+        self._retired = True
+        self._finish_if_done()
+
+    def _leave(self) -> None:
+        """Goes off the lists."""
 
     def _wired(self) -> bool:
         """Whether something on the wire still refers to this endpoint."""

@@ -256,6 +256,21 @@ class Link(Endpoint):
     def _dispose(self) -> None:
         self.session._forget_link(self)
 
+    def _leave(self) -> None:
+        connection = self.connection
+        if self._has_open_deliveries():
+            if self not in connection._kept:
+                connection._kept.append(self)
+        else:
+            connection._unlist(self)
+            self.session._forget_link(self)
+        if connection._kept:
+            connection._look_at_kept()
+
+    def _has_open_deliveries(self) -> bool:
+        """Whether deliveries wait for the program: to be settled, to be read."""
+        return bool(self._unsettled) or self.current is not None
+
     def _unbind(self) -> None:
         """Forgets what belonged to the transport; what was not sent or not read stays."""
         self._handle = self._remote_handle = None

@@ -220,6 +220,10 @@ class Session(Endpoint):
     def _dispose(self) -> None:
         self.connection._forget_session(self)
 
+    def _leave(self) -> None:
+        self.connection._unlist(self)
+        self.connection._forget_session(self)
+
     def _window(self) -> int:
         """The incoming window to announce, in frames."""
         frame_size = self.connection.transport.max_frame_size if self.connection.transport is not None else 0

@@ -67,7 +67,10 @@ class ConnectSelectable(Selectable):
             self._attempt.ended(self)
 
     def expired(self) -> None:
-        """Nothing: no deadline is ever set."""
+        """The connect has not come to an end in the time that it may take."""
+        if not self._terminal:
+            self.terminate()
+            self._attempt.failed(self, errno.ETIMEDOUT)
 
     def abandon(self) -> None:
         """Give the connect up, because the connection was closed."""
@@ -107,6 +110,9 @@ class ConnectAttempt:
                 self.errors.append(result)
                 continue
             selectable = ConnectSelectable(sock, self.reactor, self)
+            limit = self.transport.idle_timeout or getattr(self.transport, "_connect_limit", None)
+            if limit:
+                selectable.deadline = self.reactor.mark() + limit
             self.transport._selectable = selectable
             return
         self.fail(self._reason())
@@ -121,7 +127,11 @@ class ConnectAttempt:
             selectable.update()
             attach(self.reactor, self.transport, selectable._delegate)
             return
-        self.errors.append(result)
+        self.failed(selectable, result)
+
+    def failed(self, selectable: ConnectSelectable, error: int) -> None:
+        """An address is of no use: the next one is tried."""
+        self.errors.append(error)
         selectable.update()
         self.transport._selectable = None
         self.next()

@@ -155,7 +155,7 @@ class IncomingMessageHandler(Delegating, Acking):
 
 def _refuse(delivery: Delivery, error: MessageException) -> None:
     link = delivery.link
-    log.error("rejected a message on link %s that cannot be decoded: %s", link.name, error)
+    log.error("rejected a message on link %s that cannot be decoded: %s", link.name, str(error))
     delivery.local.condition = Condition(DECODE_ERROR, str(error))
     delivery.update(_REJECTED)
     delivery.settle()

@@ -29,6 +29,8 @@ __all__ = ["ConnectSelectable", "IOHandler", "PythonIO"]
 
 log = logging.getLogger("proton")
 
+_CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
+
 #: Turns that may go to writing alone before the selector is asked again, so that no other socket starves.
 WRITING_TURNS = 8
 
@@ -91,7 +93,7 @@ class IOHandler(Handler):
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                log.error("Couldn't recv: %r", error)
+                log.error("Couldn't recv: %s", repr(error))  # a record that is kept would keep its traceback too
                 transport.close_tail()
             else:
                 if data:
@@ -115,7 +117,7 @@ class IOHandler(Handler):
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as error:
-                log.error("Couldn't send: %r", error)
+                log.error("Couldn't send: %s", repr(error))
                 transport.close_head()
                 sent = len(data)
             else:
@@ -224,7 +226,7 @@ class IOHandler(Handler):
         try:
             attempt.addresses = iter(self.resolve(host, port))
         except (OSError, UnicodeError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
+            reason = getattr(error, "strerror", None) or str(error)
             log.error("Couldn't resolve %s: %s", attempt.place, reason)
             attempt.fail(f"cannot resolve {attempt.place}: {reason}")
         else:
@@ -236,6 +238,28 @@ class IOHandler(Handler):
         selectable = getattr(transport, "_selectable", None)
         if isinstance(selectable, ConnectSelectable):
             selectable.abandon()
+
+    def on_link_local_close(self, event: Any) -> None:
+        """Lets go of a link that both ends have closed; programs have seen it by now."""
+        if event.link.state == _CLOSED:
+            event.link._retire()
+
+    on_link_remote_close = on_link_local_close
+
+    def on_session_local_close(self, event: Any) -> None:
+        """Lets go of a session that both ends have closed, when its links are closed too."""
+        if event.session.state == _CLOSED:
+            event.session._retire()
+
+    on_session_remote_close = on_session_local_close
+
+    def on_connection_unbound(self, event: Any) -> None:
+        """Lets go of what the program has closed: no other transport will carry it."""
+        for endpoint in [
+            *event.connection.links(Endpoint.LOCAL_CLOSED),
+            *event.connection.sessions(Endpoint.LOCAL_CLOSED),
+        ]:
+            endpoint._retire()
 
     def on_transport(self, event: Any) -> None:
         """Sees to it that what was made is sent."""

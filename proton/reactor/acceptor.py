@@ -114,7 +114,7 @@ class Acceptor(Handler):
             try:
                 accepted = sockets.accept(selectable._delegate)
             except OSError as error:
-                log.error("Couldn't accept: %r", error)
+                log.error("Couldn't accept: %s", repr(error))
                 selectable.reading = False
                 selectable.deadline = event.reactor.now + REST
                 selectable.update()

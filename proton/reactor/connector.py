@@ -23,6 +23,9 @@ __all__ = ["Backoff", "Connector", "GlobalOverrides", "SessionPerConnection", "U
 
 log = logging.getLogger("proton")
 
+#: Seconds that each address of a place has for a connect, where there are other places: the system takes minutes.
+PATIENCE = 10.0
+
 
 class Backoff:
     """Delays between attempts to connect: 0, then `initial`, then each time `factor` times as long.
@@ -236,6 +239,8 @@ class Connector(Handler):
             # Before the transport is bound: a failure must not leave one that would speak in the clear.
             self._secure(container, transport, url)
         transport.bind(connection)
+        if len(self.address.values) > 1:
+            transport._connect_limit = PATIENCE  # type: ignore[attr-defined]
         if self.heartbeat:
             transport.idle_timeout = self.heartbeat
         if self.max_frame_size:

@@ -27,6 +27,10 @@ from proton.url import Url
 __all__ = ["Container"]
 
 
+#: Names of links that a connection remembers: who makes one for each of very many addresses gets random ones then.
+_MOST_NAMES = 1000
+
+
 def _check_addresses(source: Any, target: Any) -> None:
     """Before anything is made of them."""
     for name, address in (("source", source), ("target", target)):
@@ -265,6 +269,8 @@ class Container(Reactor):
         if not hasattr(connection, "_link_numbers"):
             connection._link_numbers = {}
         numbers = connection._link_numbers
+        if len(numbers) >= _MOST_NAMES and (is_sender, base) not in numbers:
+            return f"{base}-{uuid.uuid4()}"
         numbers[is_sender, base] = number = numbers.get((is_sender, base), 0) + 1
         return base if number == 1 else f"{base}-{number}"
 

@@ -41,7 +41,7 @@ class Task:
         if not self._cancelled:
             self._cancelled = True
             if self._queue is not None:
-                self._queue.cancelled += 1
+                self._queue.drop_cancelled(1)
 
     @property
     def handler(self) -> Any:
@@ -65,12 +65,16 @@ class Tasks:
 
     def add(self, task: Task) -> None:
         """Take a task in."""
+        task._queue = self
+        heapq.heappush(self._heap, (task._deadline, next(self._count), task))
+
+    def drop_cancelled(self, more: int) -> None:
+        """So many more tasks of the heap are cancelled: all of them go when they are the most of it."""
+        self.cancelled += more
         if self.cancelled > _SMALL and self.cancelled * 2 > len(self._heap):
             self._heap = [entry for entry in self._heap if not entry[2]._cancelled]
             heapq.heapify(self._heap)
             self.cancelled = 0
-        task._queue = self
-        heapq.heappush(self._heap, (task._deadline, next(self._count), task))
 
     def deadline(self) -> float | None:
         """When the next task is due, None when there is none."""

@@ -35,7 +35,7 @@ from proton.endpoints.sender import Sender
 from proton.endpoints.session import HANDLE_MAX, Session
 from proton.endpoints.terminus import Terminus, encode_terminus
 from proton.transport.frames import encode_number, write_frame
-from proton.transport.transfers import send
+from proton.transport.transfers import MAX_OUTPUT, send
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
@@ -52,6 +52,8 @@ def flush(transport: Transport) -> None:
         return
     if transport._close_sent:
         return  # nothing may follow it (2.4.3)
+    if transport._out_size >= MAX_OUTPUT:
+        return  # a peer that talks and does not read would have us answer into memory without end
     if not transport._open_sent:
         if connection.state & LOCAL_UNINIT:
             return

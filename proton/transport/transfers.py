@@ -31,7 +31,7 @@ _TRANSFER_HEADER = Struct(">IBBHIBB").pack
 _TRANSFER_LIST = 0x005314C0
 _SERIAL = 0xFFFFFFFF  # delivery-ids and transfer-ids are 32-bit serial numbers (2.8.10)
 
-#: bytes of transfers that one flush writes at the most: enough to fill a socket's buffer, small beside a message
+#: bytes of output beyond which nothing is written until some were taken: a socket's buffer full, less than a message
 MAX_OUTPUT = 1 << 18
 
 _TAG_HEADS = [b"\xa0%c" % n for n in range(256)]

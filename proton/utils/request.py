@@ -67,16 +67,22 @@ class SyncRequestResponse(IncomingMessageHandler):
         :param request: the request; its `reply_to` and `correlation_id` are set here.
         :raises ValueError: neither the client nor the request has an address.
         :raises Timeout: there was no response in time.
+        :raises ConnectionException: the connection was lost; whether the request was served is unknown.
         """
         if not self.address and not request.address:
             raise ValueError(f"Request message has no address: {request!r}")
         with self.connection._working_on(self.sender.link):
+            self._prepare_for_response()
+            losses = self.connection._losses
             request.reply_to = self.reply_to
             request.correlation_id = self._awaited = str(self.correlation_id.next())
             self.response = None
             try:
                 self.sender.send(request)
-                self.connection.wait(lambda: self.response is not None, msg="Waiting for response")
+                self.connection.wait(
+                    lambda: self.response is not None or self.connection._losses != losses,
+                    msg="Waiting for response",
+                )
             finally:
                 self._awaited = None
             response: Message | None = self.response
@@ -85,6 +91,17 @@ class SyncRequestResponse(IncomingMessageHandler):
             self.response = None
             self.receiver.flow(1)
             return response
+
+    def _prepare_for_response(self) -> None:
+        """After a loss the peer has to give a new address first: to the old one no response would come."""
+        link = self.receiver.link
+        if link._remote_handle is None:
+            self.connection.wait(
+                lambda: link._remote_handle is not None or link.state & link.REMOTE_CLOSED,
+                msg=f"Opening link {link.name}",
+            )
+        if link.credit <= 0:
+            link.flow(1)  # the response to a call that was given up has used it
 
     def on_message(self, event: Any) -> None:
         """Takes a response."""
