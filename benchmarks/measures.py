@@ -141,12 +141,15 @@ def requests(engine: Engine, messages: int) -> list[Row]:
     """Request and response, one at a time."""
     messages = max(200, messages // 5)
     common = ("--messages", messages)
-    client, server = pair(engine, "requests.py", ("answer", *common), ("ask", *common))
-    return [
-        Row("round trips", "round trips/s", messages / client["seconds"], higher=True),
-        Row("round trips", "client CPU us/round trip", client["cpu"] / messages * 1e6),
-        Row("round trips", "server CPU us/round trip", server["cpu"] / messages * 1e6),
-    ]
+    rows = []
+    for role, name in (("ask", "round trips"), ("call", "SyncRequestResponse")):
+        client, server = pair(engine, "requests.py", ("answer", *common), (role, *common))
+        rows += [
+            Row(name, "round trips/s", messages / client["seconds"], higher=True),
+            Row(name, "client CPU us/round trip", client["cpu"] / messages * 1e6),
+            Row(name, "server CPU us/round trip", server["cpu"] / messages * 1e6),
+        ]
+    return rows
 
 
 def codec(engine: Engine, messages: int) -> list[Row]:
@@ -157,14 +160,22 @@ def codec(engine: Engine, messages: int) -> list[Row]:
 
 def connections(engine: Engine, messages: int) -> list[Row]:
     """Connections opened and closed, one after the other."""
-    count = max(100, messages // 50)
-    common = ("--connections", count)
-    client, server = pair(engine, "connections.py", ("accept", *common), ("cycle", *common))
-    return [
-        Row("open and close", "connections/s", count / client["seconds"], higher=True),
-        Row("open and close", "client CPU us/connection", client["cpu"] / count * 1e6),
-        Row("open and close", "server CPU us/connection", server["cpu"] / count * 1e6),
-    ]
+    rows = []
+    for role, name in (("cycle", "open and close"), ("blocking", "BlockingConnection")):
+        count = max(100, messages // 50)
+        common = ("--connections", count)
+        client, server = pair(engine, "connections.py", ("accept", *common), (role, *common))
+        rows += [
+            Row(name, "connections/s", count / client["seconds"], higher=True),
+            Row(name, "client CPU us/connection", client["cpu"] / count * 1e6),
+            Row(name, "server CPU us/connection", server["cpu"] / count * 1e6),
+        ]
+    return rows
+
+
+def containers(engine: Engine, messages: int) -> list[Row]:
+    """Containers made."""
+    return [Row("Container()", "CPU us", result_of(engine.start("containers.py"))["cpu"] * 1e6)]
 
 
 def memory(engine: Engine, messages: int) -> list[Row]:
@@ -224,5 +235,5 @@ def growth_idle(engine: Engine, messages: int) -> list[Row]:
     return rows
 
 
-COMPARED = (throughput, bodies, streams, requests, codec, connections, memory, unsettled)
+COMPARED = (throughput, bodies, streams, requests, codec, connections, containers, memory, unsettled)
 GROWTH = (growth_messages, growth_links, growth_idle)

@@ -1,13 +1,14 @@
-"""Connections: `accept` listens; `cycle` opens and closes one after the other; `idle` opens many and holds them.
+"""Connections: `accept` listens; `cycle` and `blocking` open and close one after the other; `idle` holds many.
 
 With `idle` both sides say by how much their memory grew from the first connection to the last, per connection.
 """
 
 import argparse
 
-from common import Worker, allow_many_files, print_result, resident_bytes
+from common import Clock, Worker, allow_many_files, print_result, resident_bytes
 from proton import Handler
 from proton.reactor import Container
+from proton.utils import BlockingConnection
 
 # Time for both sides to finish what the last connection set off.
 REST = 0.5
@@ -98,12 +99,22 @@ class Idle(Worker):
             connection.close()
 
 
+def blocking(options):
+    clock = Clock()
+    for _ in range(options.connections):
+        BlockingConnection(f"127.0.0.1:{options.port}").close()
+    print_result(**clock.read())
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("role", choices=("accept", "cycle", "idle"))
+    parser.add_argument("role", choices=("accept", "cycle", "blocking", "idle"))
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--connections", type=int, default=100)
     parser.add_argument("--hold", action="store_true", help="for accept: the peer is `idle`, not `cycle`")
     options = parser.parse_args()
     allow_many_files()
-    Container({"accept": Accept, "cycle": Cycle, "idle": Idle}[options.role](options)).run()
+    if options.role == "blocking":
+        blocking(options)
+    else:
+        Container({"accept": Accept, "cycle": Cycle, "idle": Idle}[options.role](options)).run()
