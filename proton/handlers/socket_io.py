@@ -269,7 +269,7 @@ class IOHandler(Handler):
 
 def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
     """Waits for readiness, the next deadline or the time-out, and queues the events of what has come true."""
-    deadline = poller.deadline()
+    deadline = poller.deadline() if poller.has_deadlines else None
     if deadline is not None:
         timeout = max(0.0, min(timeout, deadline - reactor.mark()))
     for selectable, mask in poller.wait(timeout, reactor.waker):
@@ -277,8 +277,9 @@ def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
             selectable.readable()
         if mask & WRITE:
             selectable.writable()
-    for selectable in poller.due(reactor.mark()):
-        selectable.expired()
+    if poller.has_deadlines:
+        for selectable in poller.due(reactor.mark()):
+            selectable.expired()
 
 
 class PythonIO:

@@ -192,7 +192,7 @@ class Reactor:
                     events.popleft()
             elif not self._stopped and (self.selectable_count > 0 or self._tasks.deadline() is not None):
                 if previous is not _QUIESCED:
-                    self.push_event(self, _QUIESCED)
+                    self._collector.put(self, _QUIESCED)
                 return True
             elif self._timers is not None:
                 timers, self._timers = self._timers, None
