@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 WORKERS = pathlib.Path(__file__).resolve().parent / "workers"
 ROOT = WORKERS.parents[1]
-SECONDS = 300
+SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -229,11 +229,38 @@ def growth_links(engine: Engine, messages: int) -> list[Row]:
 def growth_idle(engine: Engine, messages: int) -> list[Row]:
     """Does a message cost more beside many idle connections?"""
     rows = []
-    for idle in (0, 10, 100, 1000):
+    for idle in (0, 10, 1000, 5000):
         sides = exchange(engine, messages, "--idle", idle, prefetch=100)
         rows += per_message(f"{idle} idle connections", *sides, messages)
     return rows
 
 
+def after(engine: Engine, roles: tuple[str, str], marks: list[int], *arguments: object) -> list[tuple[int, str, float]]:
+    """CPU us for each of the 200 that follow each mark, by mark and side."""
+    window = 200
+    common = ("--connections", marks[-1] + window, "--marks", ",".join(map(str, marks)), "--window", window, *arguments)
+    sides = pair(engine, "connections.py", (roles[0], *common), (roles[1], *common))
+    found = []
+    for mark in marks:
+        for side, result in zip(("client", "server"), sides):
+            first, last = result["edges"][str(mark + 1)], result["edges"][str(mark + window)]
+            found.append((mark, side, (last["cpu"] - first["cpu"]) / (window - 1) * 1e6))
+    return found
+
+
+def growth_connections(engine: Engine, messages: int) -> list[Row]:
+    """Does a connection, or a link, cost more after many others, or beside many idle connections?"""
+    # 100,000 of each with the default number of messages
+    marks = [messages // 200, messages // 20, messages // 2, messages * 5]
+    rows = []
+    for held in (0, 10, 1000, 5000):
+        for _, side, spent in after(engine, ("accept", "cycle"), [200], "--held", held):
+            rows.append(Row(f"beside {held:,} idle connections", f"{side} CPU us/connection", spent))
+    for roles, kind in ((("accept", "cycle"), "connection"), (("accept-links", "links"), "link")):
+        for mark, side, spent in after(engine, roles, marks):
+            rows.append(Row(f"after {mark:,} {kind}s", f"{side} CPU us/{kind}", spent))
+    return rows
+
+
 COMPARED = (throughput, bodies, streams, requests, codec, connections, containers, memory, unsettled)
-GROWTH = (growth_messages, growth_links, growth_idle)
+GROWTH = (growth_messages, growth_links, growth_idle, growth_connections)
