@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 WORKERS = pathlib.Path(__file__).resolve().parent / "workers"
 ROOT = WORKERS.parents[1]
-SECONDS = 300
+SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -142,12 +142,15 @@ def requests(engine: Engine, messages: int) -> list[Row]:
     """Request and response, one at a time."""
     messages = max(200, messages // 5)
     common = ("--messages", messages)
-    client, server = pair(engine, "requests.py", ("answer", *common), ("ask", *common))
-    return [
-        Row("round trips", "round trips/s", messages / client["seconds"], higher=True),
-        Row("round trips", "client CPU us/round trip", client["cpu"] / messages * 1e6),
-        Row("round trips", "server CPU us/round trip", server["cpu"] / messages * 1e6),
-    ]
+    rows = []
+    for role, name in (("ask", "round trips"), ("call", "SyncRequestResponse")):
+        client, server = pair(engine, "requests.py", ("answer", *common), (role, *common))
+        rows += [
+            Row(name, "round trips/s", messages / client["seconds"], higher=True),
+            Row(name, "client CPU us/round trip", client["cpu"] / messages * 1e6),
+            Row(name, "server CPU us/round trip", server["cpu"] / messages * 1e6),
+        ]
+    return rows
 
 
 def codec(engine: Engine, messages: int) -> list[Row]:
@@ -158,14 +161,22 @@ def codec(engine: Engine, messages: int) -> list[Row]:
 
 def connections(engine: Engine, messages: int) -> list[Row]:
     """Connections opened and closed, one after the other."""
-    count = max(100, messages // 50)
-    common = ("--connections", count)
-    client, server = pair(engine, "connections.py", ("accept", *common), ("cycle", *common))
-    return [
-        Row("open and close", "connections/s", count / client["seconds"], higher=True),
-        Row("open and close", "client CPU us/connection", client["cpu"] / count * 1e6),
-        Row("open and close", "server CPU us/connection", server["cpu"] / count * 1e6),
-    ]
+    rows = []
+    for role, name in (("cycle", "open and close"), ("blocking", "BlockingConnection")):
+        count = max(100, messages // 50)
+        common = ("--connections", count)
+        client, server = pair(engine, "connections.py", ("accept", *common), (role, *common))
+        rows += [
+            Row(name, "connections/s", count / client["seconds"], higher=True),
+            Row(name, "client CPU us/connection", client["cpu"] / count * 1e6),
+            Row(name, "server CPU us/connection", server["cpu"] / count * 1e6),
+        ]
+    return rows
+
+
+def containers(engine: Engine, messages: int) -> list[Row]:
+    """Containers made."""
+    return [Row("Container()", "CPU us", result_of(engine.start("containers.py"))["cpu"] * 1e6)]
 
 
 def secured(engine: Engine, messages: int) -> list[Row]:
@@ -249,7 +260,7 @@ def growth_links(engine: Engine, messages: int) -> list[Row]:
 def growth_idle(engine: Engine, messages: int) -> list[Row]:
     """Does a message cost more beside many idle connections?"""
     rows = []
-    for idle in (0, 10, 100, 1000):
+    for idle in (0, 10, 1000, 5000):
         sides = exchange(engine, messages, "--idle", idle, prefetch=100)
         rows += per_message(f"{idle} idle connections", *sides, messages)
     return rows
@@ -289,5 +300,32 @@ def soak(engine: Engine, messages: int) -> list[Row]:
     return rows
 
 
-COMPARED = (throughput, bodies, streams, requests, codec, connections, secured, memory, unsettled)
-GROWTH = (growth_messages, growth_links, growth_idle, growth_crowd, soak)
+def after(engine: Engine, roles: tuple[str, str], marks: list[int], *arguments: object) -> list[tuple[int, str, float]]:
+    """CPU us for each of the 200 that follow each mark, by mark and side."""
+    window = 200
+    common = ("--connections", marks[-1] + window, "--marks", ",".join(map(str, marks)), "--window", window, *arguments)
+    sides = pair(engine, "connections.py", (roles[0], *common), (roles[1], *common))
+    found = []
+    for mark in marks:
+        for side, result in zip(("client", "server"), sides):
+            first, last = result["edges"][str(mark + 1)], result["edges"][str(mark + window)]
+            found.append((mark, side, (last["cpu"] - first["cpu"]) / (window - 1) * 1e6))
+    return found
+
+
+def growth_connections(engine: Engine, messages: int) -> list[Row]:
+    """Does a connection, or a link, cost more after many others, or beside many idle connections?"""
+    # 100,000 of each with the default number of messages
+    marks = [messages // 200, messages // 20, messages // 2, messages * 5]
+    rows = []
+    for held in (0, 10, 1000, 5000):
+        for _, side, spent in after(engine, ("accept", "cycle"), [200], "--held", held):
+            rows.append(Row(f"beside {held:,} idle connections", f"{side} CPU us/connection", spent))
+    for roles, kind in ((("accept", "cycle"), "connection"), (("accept-links", "links"), "link")):
+        for mark, side, spent in after(engine, roles, marks):
+            rows.append(Row(f"after {mark:,} {kind}s", f"{side} CPU us/{kind}", spent))
+    return rows
+
+
+COMPARED = (throughput, bodies, streams, requests, codec, connections, containers, secured, memory, unsettled)
+GROWTH = (growth_messages, growth_links, growth_idle, growth_connections, growth_crowd, soak)

@@ -335,7 +335,7 @@ class Message:
     def __init__(self, body: Any = None, **kwargs: Any) -> None:
         self.body = body
         for name, value in kwargs.items():
-            getattr(self, name)
+            _ = hasattr(self.__class__, name) or getattr(self, name)
             setattr(self, name, value)
 
     @property

@@ -1,11 +1,15 @@
-"""Request and response, one at a time: `requests.py answer` listens, `requests.py ask` connects and measures."""
+"""Request and response, one at a time: `answer` listens, and one of two clients connects and measures.
+
+`ask` is a program of callbacks, `call` uses `SyncRequestResponse` over a `BlockingConnection`.
+"""
 
 import argparse
 import uuid
 
-from common import Worker, print_result
+from common import Clock, Worker, print_result
 from proton import Message
 from proton.reactor import Container
+from proton.utils import BlockingConnection, SyncRequestResponse
 
 
 class Ask(Worker):
@@ -48,9 +52,12 @@ class Answer(Worker):
         self.listen(event.container)
 
     def on_link_opening(self, event):
-        if event.link.is_sender:
-            event.link.source.address = str(uuid.uuid4())
-            self.senders[event.link.source.address] = event.link
+        link = event.link
+        if link.is_sender:
+            link.source.address = str(uuid.uuid4())
+            self.senders[link.source.address] = link
+        else:
+            link.target.address = link.remote_target.address
 
     def on_message(self, event):
         if self.count == 0:
@@ -64,10 +71,23 @@ class Answer(Worker):
             self.acceptor.close()
 
 
+def call(options):
+    connection = BlockingConnection(f"127.0.0.1:{options.port}")
+    client = SyncRequestResponse(connection, "requests")
+    clock = Clock()
+    for _ in range(options.messages):
+        client.call(Message(body="x" * 100))
+    print_result(**clock.read())
+    connection.close()
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("role", choices=("ask", "answer"))
+    parser.add_argument("role", choices=("answer", "ask", "call"))
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--messages", type=int, default=1000)
     options = parser.parse_args()
-    Container({"ask": Ask, "answer": Answer}[options.role](options)).run()
+    if options.role == "call":
+        call(options)
+    else:
+        Container({"ask": Ask, "answer": Answer}[options.role](options)).run()

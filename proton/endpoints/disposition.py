@@ -239,6 +239,7 @@ FIELDLESS_STATES = {
     DispositionType.ACCEPTED: Encoded(b"\x00\x53\x24\x45"),
     DispositionType.RELEASED: Encoded(b"\x00\x53\x26\x45"),
 }
+_BARE_STATES = {int(state): state for state in FIELDLESS_STATES}
 
 
 def encode_state(state: DispositionType | int, local: LocalDisposition | None) -> Encoded | None:
@@ -281,6 +282,11 @@ def decode_state(value: Any) -> tuple[DispositionType | int, Any]:
     """
     if value is None:
         return DispositionType.EMPTY, None
+    # Nearly all are these: the walk through the tables costs three times as much.
+    if type(value) is Described and type(value.descriptor) is ulong and value.value == []:
+        bare = _BARE_STATES.get(value.descriptor)
+        if bare is not None:
+            return bare, value.value
     found = composite_of(value)
     if found is not None:
         code, fields = found[0].code, found[1]

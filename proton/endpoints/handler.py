@@ -60,11 +60,12 @@ def dispatch(handler: Any, method: str, event: Any) -> None:
     children = getattr(handler, "handlers", None)
     if children:
         for child in children:
-            bound = getattr(child, method, None)
             # A leaf is the common case; a handler with children of its own goes the general way.
             if getattr(child, "handlers", None):
                 dispatch(child, method, event)
-            elif bound:
+                continue
+            bound = getattr(child, method, None)
+            if bound:
                 bound(event)
             elif child.__class__ not in _QUIET:
                 _unhandled(child, method, event)

@@ -16,6 +16,7 @@ import logging
 from typing import Any
 
 from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler
 from proton.handlers.connecting import ConnectAttempt, ConnectSelectable, refresh
 from proton.handlers.endpoint_state import FORCED
@@ -36,6 +37,8 @@ WRITING_TURNS = 8
 
 #: Bytes offered to a socket at once: more than its buffer takes would only be copied in vain.
 SEND_SIZE = 256 * 1024
+
+_WRITABLE = Event.SELECTABLE_WRITABLE
 
 
 class IOHandler(Handler):
@@ -101,7 +104,7 @@ class IOHandler(Handler):
                 else:
                     self.on_selectable_error(event)
                     return
-        self._note(event.reactor, selectable)
+        self._note(event.container, selectable)
 
     def on_selectable_writable(self, event: Any) -> None:
         """Gives the socket what the transport has to send."""
@@ -109,9 +112,8 @@ class IOHandler(Handler):
         transport = selectable._transport
         if transport is None or selectable._terminal:
             return
-        pending = transport.pending()
-        if pending > 0:
-            data = transport.peek(min(pending, SEND_SIZE))
+        data = transport.peek(SEND_SIZE)
+        if data:
             try:
                 sent = selectable._delegate.send(data)
             except (BlockingIOError, InterruptedError):
@@ -123,7 +125,7 @@ class IOHandler(Handler):
             else:
                 transport.pop(sent)
             selectable._refused = sent < len(data)
-        self._note(event.reactor, selectable)
+        self._note(event.container, selectable)
 
     def on_selectable_error(self, event: Any) -> None:
         """Ends both directions of the transport, whose socket is at its end."""
@@ -140,7 +142,7 @@ class IOHandler(Handler):
         """Looks at the transport's timers."""
         selectable = event.context
         if selectable._transport is not None:
-            self._note(event.reactor, selectable)
+            self._note(event.container, selectable)
 
     def _note(self, reactor: Any, selectable: Any) -> None:
         """Has a selectable looked at: before the next wait when we wait for it, at once otherwise."""
@@ -159,40 +161,43 @@ class IOHandler(Handler):
 
     def on_reactor_quiesced(self, event: Any) -> None:
         """Sends what there is to send; waits when nobody else has something to do."""
-        reactor = event.reactor
+        reactor = event.container
         if not reactor.quiesced:
             return
-        writing = bool(self._noted) and self._flush(reactor)
-        if writing or not reactor.quiesced:
-            self._writing_turns += 1
-            if self._writing_turns < WRITING_TURNS:
-                reactor.yield_()
-                return
-            timeout = 0.0
-        else:
-            timeout = 0.0 if self._noted else reactor.timeout
+        timeout = reactor.timeout
+        if self._noted:
+            self._flush(reactor)
+            if not reactor.quiesced:
+                # What was queued is handled in this turn of the loop.
+                self._writing_turns += 1
+                if self._writing_turns < WRITING_TURNS:
+                    return
+                timeout = 0.0
+            elif self._noted:
+                timeout = 0.0
         self._writing_turns = 0
         _wait(self._poller, reactor, timeout)
         reactor.yield_()
 
-    def _flush(self, reactor: Any) -> bool:
-        """Brings all noted selectables up to date; true when some of them can write at once."""
-        noted, self._noted = self._noted, {}
+    def _flush(self, reactor: Any) -> None:
+        """Brings all noted selectables up to date, and writes those that can be written at once."""
         now = reactor.mark()
-        writing = False
-        for selectable in noted:
-            if selectable._terminal:
-                continue
-            if _is_to_be_read_first(selectable, now):
-                self._noted[selectable] = None
-                continue
-            refresh(selectable, now)
-            waits = selectable.writing and selectable._refused
-            self._poller.update(selectable, waits)
-            if selectable.writing and not waits:
-                writing = True
-                selectable.writable()
-        return writing
+        for selectable in list(self._noted):
+            if not selectable._terminal:
+                if _is_to_be_read_first(selectable, now):
+                    continue
+                refresh(selectable, now)
+                # A write is an event that anybody may see. It waits for those that the output has queued, whose
+                # handlers may have more to send; mostly there are none.
+                if selectable.writing and not selectable._refused and reactor.quiesced:
+                    reactor._handle(selectable, _WRITABLE)
+                    if not selectable._terminal:
+                        refresh(selectable, now)
+                waits = selectable.writing and selectable._refused
+                self._poller.update(selectable, waits)
+                if selectable.writing and not waits:
+                    selectable.writable()
+            self._noted.pop(selectable, None)
 
     def on_reactor_final(self, event: Any) -> None:
         """Lets go of the selector."""
@@ -265,7 +270,7 @@ class IOHandler(Handler):
         """Sees to it that what was made is sent."""
         selectable = getattr(event.context, "_selectable", None)
         if selectable is not None and selectable._transport is not None:
-            self._note(event.reactor, selectable)
+            self._note(event.container, selectable)
 
     def on_transport_tail_closed(self, event: Any) -> None:
         """Lets go of a connection that the peer was forced to leave, as if its socket were lost (2.8.16)."""
@@ -297,7 +302,7 @@ def _is_to_be_read_first(selectable: Any, now: float) -> bool:
 
 def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
     """Waits for readiness, the next deadline or the time-out, and queues the events of what has come true."""
-    deadline = poller.deadline()
+    deadline = poller.deadline() if poller.has_deadlines else None
     if deadline is not None:
         timeout = max(0.0, min(timeout, deadline - reactor.mark()))
     for selectable, mask in poller.wait(timeout, reactor.waker):
@@ -305,8 +310,9 @@ def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
             selectable.readable()
         if mask & WRITE:
             selectable.writable()
-    for selectable in poller.due(reactor.mark()):
-        selectable.expired()
+    if poller.has_deadlines:
+        for selectable in poller.due(reactor.mark()):
+            selectable.expired()
 
 
 class PythonIO:

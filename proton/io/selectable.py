@@ -76,11 +76,11 @@ class Selectable:
 
     def readable(self) -> None:
         """Queue the event that it can be read."""
-        self.push_event(self, Event.SELECTABLE_READABLE)
+        self._reactor.push_event(self, Event.SELECTABLE_READABLE)
 
     def writable(self) -> None:
         """Queue the event that it can be written."""
-        self.push_event(self, Event.SELECTABLE_WRITABLE)
+        self._reactor.push_event(self, Event.SELECTABLE_WRITABLE)
 
     def expired(self) -> None:
         """Queue the event that its deadline has passed."""
@@ -94,7 +94,7 @@ class Selectable:
                 self._reactor.selectable_count -= 1
                 self.push_event(self, Event.SELECTABLE_FINAL)
             else:
-                self.push_event(self, Event.SELECTABLE_UPDATED)
+                self._reactor.push_event(self, Event.SELECTABLE_UPDATED)
 
     def terminate(self) -> None:
         """Finish it: the next `update` queues its final event."""

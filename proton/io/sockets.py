@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import socket
 from typing import Any, NamedTuple
 
@@ -26,6 +27,9 @@ UNUSABLE = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUP
 
 #: `connect` has begun and will be reported as writability.
 IN_PROGRESS = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, errno.EALREADY, errno.EINTR})
+
+
+_DOTTED = re.compile(r"[1-9][0-9]{0,2}(?:\.(?:0|[1-9][0-9]{0,2})){3}", re.ASCII).fullmatch
 
 
 class Address(NamedTuple):
@@ -45,6 +49,11 @@ def resolve(host: str | None, port: int, passive: bool = False) -> list[Address]
     if not 0 <= port <= 65535:
         # Some resolvers would take its lower bits.
         raise OverflowError(f"a port is 0 to 65535, got {port}")
+    if host and _DOTTED(host):
+        # What it stands for needs no resolver, whose call costs as much as the rest of a connect.
+        with contextlib.suppress(OSError):
+            socket.inet_pton(socket.AF_INET, host)
+            return [Address(socket.AF_INET, (host, int(port)))]
     flags = socket.AI_PASSIVE if passive else 0
     # A `Url.Port` is no plain integer.
     found = socket.getaddrinfo(host, int(port), socket.AF_UNSPEC, socket.SOCK_STREAM, 0, flags)

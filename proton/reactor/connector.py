@@ -267,6 +267,7 @@ class GlobalOverrides(Handler):
     """
 
     _reacts_to = _reactions(IOHandler) | _reactions(Connector)
+    _overridden = _reactions(Connector)
 
     def __init__(self, base: Any) -> None:
         self.base = base
@@ -277,7 +278,21 @@ class GlobalOverrides(Handler):
         Most events of a busy connection are for none of them: the loop need not come here then.
         """
         base = self.base
-        return self._reacts_to if base.__class__ is IOHandler and not base.handlers else None
+        return self._reacts_to if base.__class__ is IOHandler and not base.handlers and not self.handlers else None
+
+    def react(self, method: str, event: Any) -> None:
+        """As `on_unhandled`, for an event that `reacts_to` names.
+
+        :param method: the name of the event method.
+        :param event: the event.
+        """
+        if method in self._overridden:
+            overrides = getattr(getattr(event, "connection", None), "_overrides", None)
+            if overrides is not None:
+                dispatch(overrides, method, event)
+        bound = getattr(self.base, method, None)
+        if bound:
+            bound(event)
 
     def on_unhandled(self, name: str, *args: Any) -> None:
         """Passes an event on.

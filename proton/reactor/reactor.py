@@ -101,10 +101,6 @@ class Reactor:
     @global_handler.setter
     def global_handler(self, handler: Any) -> None:
         self._global_handler = handler
-        self._look_at_global_handler()
-
-    def _look_at_global_handler(self) -> None:
-        handler = self._global_handler
         self._reacts = handler.reacts_to() if handler.__class__ is GlobalOverrides else None
 
     @property
@@ -174,7 +170,8 @@ class Reactor:
     def process(self) -> bool:
         """Handle events until it is time to wait, or wait once; False when nothing is left to do."""
         self.mark()
-        self._look_at_global_handler()
+        handler = self._global_handler
+        self._reacts = handler.reacts_to() if handler.__class__ is GlobalOverrides else None
         events = self._collector.events
         debugging = log.isEnabledFor(logging.DEBUG)
         previous = None
@@ -192,13 +189,15 @@ class Reactor:
                 method = previous.method
                 dispatch(event.handler or self._handler, method, event)
                 reacts = self._reacts
-                if reacts is None or method in reacts:
+                if reacts is None:
                     dispatch(self._global_handler, method, event)
+                elif method in reacts:
+                    self._global_handler.react(method, event)
                 if events and events[0] is event:
                     events.popleft()
             elif not self._stopped and (self.selectable_count > 0 or self._tasks.deadline() is not None):
                 if previous is not _QUIESCED:
-                    self.push_event(self, _QUIESCED)
+                    self._collector.put(self, _QUIESCED)
                 return True
             elif self._timers is not None:
                 timers, self._timers = self._timers, None
@@ -206,6 +205,18 @@ class Reactor:
                 timers.update()
             else:
                 return self._end(debugging)
+
+    def _handle(self, context: Any, etype: EventType) -> None:
+        """Handles an event at once, without the queue."""
+        event = etype.event_class(etype, context)
+        event.container = self
+        method = etype.method
+        dispatch(event.handler or self._handler, method, event)
+        reacts = self._reacts
+        if reacts is None:
+            dispatch(self._global_handler, method, event)
+        elif method in reacts:
+            self._global_handler.react(method, event)
 
     def _end(self, debugging: bool) -> bool:
         if self._ended:

@@ -29,8 +29,14 @@ def write_frame(transport: Transport, channel: int, composite: Composite, fields
     most = transport._remote_max_frame_size
     if len(body) + 8 > most > 0 and composite not in (OPEN, CLOSE):  # without those two no error could be told
         raise FrameTooLarge(f"{composite.name}: the peer takes frames of {most} bytes, got one of {len(body) + 8}")
-    transport._out.append(FRAME_HEADER.pack(len(body) + 8, 2, 0, channel) + body)
-    transport._out_size += len(body) + 8
+    write_body(transport, channel, body)
+
+
+def write_body(transport: Transport, channel: int, body: bytes) -> None:
+    """A frame whose performative is encoded; of a size that every peer takes."""
+    size = len(body) + 8
+    transport._out.append(FRAME_HEADER.pack(size, 2, 0, channel) + body)
+    transport._out_size += size
     transport.frames_output += 1
     if transport._tracing:
         transport._trace_frame(channel, "->", body)

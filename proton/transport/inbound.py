@@ -233,7 +233,9 @@ def on_flow(transport: Transport, channel: int, fields: list[Any], payload: byte
     session = _session(transport, channel)
     if session._violated:
         return
-    checked = _checked(FLOW, fields)
+    checked = (fields + _NO_FIELDS)[:11]
+    if None in checked[1:4] or not _flow_fields_fit(checked):
+        checked = _checked(FLOW, fields)
     next_incoming_id, incoming_window, _, _, handle, delivery_count, link_credit, available, drain, echo = checked[:10]
     connection = session.connection
     # 2.5.6; without a next-incoming-id the peer has not seen our begin, whose ids started at 0
@@ -260,6 +262,16 @@ def on_flow(transport: Transport, channel: int, fields: list[Any], payload: byte
         link.remote_flow_properties = checked[10]
         connection._collector.emit(Event.LINK_FLOW_PROPERTIES, link)
     connection._collector.emit(_LINK_FLOW, link)
+
+
+def _flow_fields_fit(fields: list[Any]) -> bool:
+    for value in fields[:8]:
+        if value is not None and (value.__class__ is not int or not 0 <= value <= _SERIAL):
+            return False
+    drain, echo, properties = fields[8:]
+    return (
+        properties is None and (drain is None or drain.__class__ is bool) and (echo is None or echo.__class__ is bool)
+    )
 
 
 def _ahead(number: int, other: int) -> int:
@@ -496,7 +508,16 @@ def on_disposition(transport: Transport, channel: int, fields: list[Any], payloa
     session = _session(transport, channel)
     if session._violated:
         return
-    role, first, last, settled, value, _ = _checked(DISPOSITION, fields)
+    role, first, last, settled, value, batchable = (fields + _NO_FIELDS)[:6]
+    if not (
+        role.__class__ is bool
+        and first.__class__ is int
+        and 0 <= first <= _SERIAL
+        and (last is None or (last.__class__ is int and 0 <= last <= _SERIAL))
+        and (settled is None or settled.__class__ is bool)
+        and (batchable is None or batchable.__class__ is bool)
+    ):
+        role, first, last, settled, value, _ = _checked(DISPOSITION, fields)
     if last is None:
         last = first
     span = last - first & _SERIAL

@@ -32,9 +32,9 @@ from proton.endpoints.link import Link
 from proton.endpoints.receiver import Receiver
 from proton.endpoints.recovery import reconcile, unsettled_map
 from proton.endpoints.sender import Sender
-from proton.endpoints.session import HANDLE_MAX, Session
+from proton.endpoints.session import HANDLE_MAX, UNMANAGED_WINDOW, Session
 from proton.endpoints.terminus import Terminus, encode_terminus
-from proton.transport.frames import encode_number, write_frame
+from proton.transport.frames import encode_number, write_body, write_frame
 from proton.transport.transfers import MAX_OUTPUT, send
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _SERIAL = 0xFFFFFFFF
 _TRANSACTIONAL = DispositionType.TRANSACTIONAL_STATE
+_UNMANAGED = encode_number(UNMANAGED_WINDOW)
 
 
 def flush(transport: Transport) -> None:
@@ -279,6 +280,9 @@ def write_flow(transport: Transport, session: Session, link: Link | None) -> Non
             limit = link._delivery_count + credit & _SERIAL
             if limit - link._credit_limit & _SERIAL < 0x80000000:
                 link._credit_limit = limit
+            if link._flow_properties is None and session.outgoing_window == UNMANAGED_WINDOW and credit <= _SERIAL:
+                _write_receiver_flow(transport, session, link, window, credit)
+                return
         else:
             credit = max(0, link._link_credit)
         available = link.available if link.is_sender and link.available else None
@@ -288,6 +292,25 @@ def write_flow(transport: Transport, session: Session, link: Link | None) -> Non
         if link._flow_properties is not None:
             fields += [None, link._flow_properties]
     write_frame(transport, session._channel or 0, FLOW, fields)
+
+
+def _write_receiver_flow(transport: Transport, session: Session, link: Link, window: int, credit: int) -> None:
+    """The usual flow, by hand: one goes out for each turn in which messages were received."""
+    number = encode_number
+    known = session._remote_channel is not None
+    content = b"".join(
+        (
+            number(session._next_incoming_id) if known else b"\x40",
+            number(window),
+            number(session._next_outgoing_id),
+            _UNMANAGED,
+            number(link._handle or 0),
+            number(link._delivery_count) if link._remote_handle is not None else b"\x40",
+            number(credit),
+            b"\x40\x41" if link._drain_mode else b"\x40\x42",  # no `available`
+        )
+    )
+    write_body(transport, session._channel or 0, b"\x00\x53\x13\xc0%c\x09" % (len(content) + 1) + content)
 
 
 def _flow_sender(transport: Transport, link: Sender) -> None:
@@ -359,12 +382,24 @@ def write_dispositions(transport: Transport, connection: Connection) -> None:
 
 def _write_disposition(transport: Transport, session: Session, pending: list[Any], encoded: Any = None) -> None:
     role, first, last, state, settled = pending
+    if state is not None:  # by hand: one goes out for each turn in which messages were settled
+        content = b"".join(
+            (
+                b"\x41" if role else b"\x42",
+                encode_number(first),
+                encode_number(last) if last != first else b"\x40",
+                b"\x41" if settled else b"\x40",
+                FIELDLESS_STATES[state],
+            )
+        )
+        write_body(transport, session._channel or 0, b"\x00\x53\x15\xc0%c\x05" % (len(content) + 1) + content)
+        return
     fields = (
         role,
         first,
         last if last != first else None,
         True if settled else None,
-        FIELDLESS_STATES[state] if state is not None else encoded,
+        encoded,
     )
     write_frame(transport, session._channel or 0, DISPOSITION, fields)
 

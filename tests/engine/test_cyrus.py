@@ -210,6 +210,7 @@ def test_tickets_are_not_used_unasked(names):
 @pytest.mark.parametrize("mechs", [["X-UNKNOWN"], ["LOGIN"], ["CRAM-MD5"]])
 def test_nothing_usable(mechs):
     a, _ = ends(user=None, password=None, insecure=False)
+    a.transport.sasl().allowed_mechs(mechs)
     take(a.transport)
     a.transport.push(offer(*mechs))
     expected = "SASL(-4): no mechanism available: No worthy mechs found (Authentication failed [mech=none]"
