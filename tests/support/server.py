@@ -137,6 +137,10 @@ class Server(MessagingHandler):
         event.link.condition = Condition("x:y", "go away")
         event.link.close()
 
+    def on_body_end(self, event):
+        event.session.condition = Condition("x:z", "no more of this")
+        event.session.close()
+
     def on_body_part(self, event):
         for link in self.consumers:
             link.close()
