@@ -1,8 +1,9 @@
 """Python values to AMQP bytes (1.2, 1.6): functions that append pieces to a list, found by the value's exact class.
 
 Every value takes the smallest form that fits: `45`, `c0`, `c1`, `e0` below 256 bytes and elements, `41`/`42` for
-booleans. Keep true: the size byte of a compound counts the count byte too; encoders of one compound append its
-header and its content as two pieces (arrays use that); numbers out of range raise `OverflowError`; text is strict.
+booleans; only the integers of an array stay whole. Keep true: the size byte of a compound counts the count byte too;
+encoders of one compound append its header and its content as two pieces (arrays use that); numbers out of range raise
+`OverflowError`; text is strict.
 """
 
 from __future__ import annotations
@@ -321,19 +322,20 @@ def encode_map(out: list[bytes], value: dict[Any, Any]) -> None:
 
 # -- arrays -------------------------------------------------------------------------------------------------------
 
-# Integers by type number: constructor, struct letter and range of the full form; the constructor of the small form.
-_INTEGERS: dict[int, tuple[int, str, int, int, int | None]] = {
-    t.TYPE_UBYTE: (0x50, "B", 0, 0xFF, None),
-    t.TYPE_BYTE: (0x51, "b", -0x80, 0x7F, None),
-    t.TYPE_USHORT: (0x60, "H", 0, 0xFFFF, None),
-    t.TYPE_SHORT: (0x61, "h", -0x8000, 0x7FFF, None),
-    t.TYPE_UINT: (0x70, "I", 0, 0xFFFFFFFF, 0x52),
-    t.TYPE_INT: (0x71, "i", -0x80000000, 0x7FFFFFFF, 0x54),
-    t.TYPE_ULONG: (0x80, "Q", 0, 0xFFFFFFFFFFFFFFFF, 0x53),
-    t.TYPE_LONG: (0x81, "q", -0x8000000000000000, 0x7FFFFFFFFFFFFFFF, 0x55),
-    t.TYPE_TIMESTAMP: (0x83, "q", -0x8000000000000000, 0x7FFFFFFFFFFFFFFF, None),
-    t.TYPE_DECIMAL32: (0x74, "I", 0, 0xFFFFFFFF, None),
-    t.TYPE_DECIMAL64: (0x84, "Q", 0, 0xFFFFFFFFFFFFFFFF, None),
+# Integers by type number: constructor, struct letter and range. The full form always: RabbitMQ 3 reads no array of the
+# small ones (52 to 55).
+_INTEGERS: dict[int, tuple[int, str, int, int]] = {
+    t.TYPE_UBYTE: (0x50, "B", 0, 0xFF),
+    t.TYPE_BYTE: (0x51, "b", -0x80, 0x7F),
+    t.TYPE_USHORT: (0x60, "H", 0, 0xFFFF),
+    t.TYPE_SHORT: (0x61, "h", -0x8000, 0x7FFF),
+    t.TYPE_UINT: (0x70, "I", 0, 0xFFFFFFFF),
+    t.TYPE_INT: (0x71, "i", -0x80000000, 0x7FFFFFFF),
+    t.TYPE_ULONG: (0x80, "Q", 0, 0xFFFFFFFFFFFFFFFF),
+    t.TYPE_LONG: (0x81, "q", -0x8000000000000000, 0x7FFFFFFFFFFFFFFF),
+    t.TYPE_TIMESTAMP: (0x83, "q", -0x8000000000000000, 0x7FFFFFFFFFFFFFFF),
+    t.TYPE_DECIMAL32: (0x74, "I", 0, 0xFFFFFFFF),
+    t.TYPE_DECIMAL64: (0x84, "Q", 0, 0xFFFFFFFFFFFFFFFF),
 }
 
 # Other types of one width: constructor, the classes that fit, and the encoder, which writes the constructor first.
@@ -356,8 +358,8 @@ _SIZED: dict[int, tuple[int, type | tuple[type, ...], _Encoder]] = {
 def encode_array(out: list[bytes], value: Array) -> None:
     """Appends an array: elements without constructors of their own, behind one that they share.
 
-    The constructor is the smallest that fits every element; of no width only for nulls, since receivers bound
-    those. `DataException` for an element that is not of the array's type, whose bytes would be read as that type.
+    The constructor of sized elements is the smallest that fits them all; of no width only for nulls, since receivers
+    bound those. `DataException` for an element that is not of the array's type, whose bytes would be read as that type.
     """
     constructor: list[bytes] = []
     if value.descriptor is not UNDESCRIBED:
@@ -412,15 +414,10 @@ def _check_elements(number: int, elements: Sequence[Any], classes: type | tuple[
 
 def _integer_elements(number: int, elements: Sequence[Any]) -> bytes:
     _check_elements(number, elements, int)
-    code, letter, low, high, small = _INTEGERS[number]
+    code, letter, low, high = _INTEGERS[number]
     least, most = min(elements, default=0), max(elements, default=0)
     if least < low or most > high:
         raise out_of_range(t.TYPE_NAMES[number], low, high, least if least < low else most)
-    if small is not None:
-        if low == 0 and most <= 0xFF:
-            code, letter = small, "B"
-        elif low < 0 and least >= -0x80 and most <= 0x7F:
-            code, letter = small, "b"
     return struct.pack(f">B{len(elements)}{letter}", code, *elements)
 
 

@@ -114,6 +114,7 @@ class Link(Endpoint):
         self._delivery_count = 0  # 2.6.7
         self._link_credit = 0
         self._credit_limit = 0  # the highest delivery-count that a receiver has granted so far
+        self._credit_most = 0  # the most credit that a receiver has granted at once
         self._flow_due = False  # a flow must be written even if the credit has not changed
 
     @property
@@ -275,7 +276,7 @@ class Link(Endpoint):
         """Forgets what belonged to the transport; what was not sent or not read stays."""
         self._handle = self._remote_handle = None
         self._remotely_detached = self._detach_sent = self._violated = False
-        self._delivery_count = self._link_credit = self._credit_limit = 0
+        self._delivery_count = self._link_credit = self._credit_limit = self._credit_most = 0
         self._flow_due = False
         self.remote_condition = None
         self.remote_unsettled = None

@@ -190,7 +190,7 @@ class Container(Reactor):
         session, path = self._session_for(context)
         if not target:
             target = path
-        sender = session.sender(self._link_name(session, name, True, (target, source)))
+        sender = session.sender(self._link_name(session, name, (target, source)))
         if tags:
             sender.tag_generator = tags
         return self._set_up(sender, source, target, handler, options)
@@ -219,7 +219,7 @@ class Container(Reactor):
         session, path = self._session_for(context)
         if not source:
             source = path
-        receiver = session.receiver(self._link_name(session, name, False, (source, target)))
+        receiver = session.receiver(self._link_name(session, name, (source, target)))
         if dynamic:
             receiver.source.dynamic = True
         return self._set_up(receiver, source, target, handler, options)
@@ -254,9 +254,11 @@ class Container(Reactor):
             return session
         return context.session()
 
-    def _link_name(self, session: Any, name: str | None, is_sender: bool, addresses: tuple[str | None, ...]) -> str:
-        """The name for a new link: the given one, or one that no link of the connection had in this direction.
+    def _link_name(self, session: Any, name: str | None, addresses: tuple[str | None, ...]) -> str:
+        """The name for a new link: the given one, or one that no link of the connection had.
 
+        Not in the other direction either: a sender and a receiver may share one (2.6.1), but rhea takes the second
+        attach for one of the first link.
         A name is not used again after its link has closed: the peer may not have heard of that yet.
         """
         if name:
@@ -269,9 +271,9 @@ class Container(Reactor):
         if not hasattr(connection, "_link_numbers"):
             connection._link_numbers = {}
         numbers = connection._link_numbers
-        if len(numbers) >= _MOST_NAMES and (is_sender, base) not in numbers:
+        if len(numbers) >= _MOST_NAMES and base not in numbers:
             return f"{base}-{uuid.uuid4()}"
-        numbers[is_sender, base] = number = numbers.get((is_sender, base), 0) + 1
+        numbers[base] = number = numbers.get(base, 0) + 1
         return base if number == 1 else f"{base}-{number}"
 
     # -- transactions --------------------------------------------------------------------------------------------

@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 
 _SERIAL = 0xFFFFFFFF
 _HALF = 0x80000000
+#: How often the most credit that a link has given at once may come beyond it. RabbitMQ 3 forgets what is on its way out
+#: of a queue when a flow comes, and sends up to four times that. It bounds what a peer may have us hold unasked.
+_OVERRUN = 16
 _DELIVERY = Event.DELIVERY
 _LINK_FLOW = Event.LINK_FLOW
 _new_event = _DELIVERY.event_class
@@ -431,7 +434,9 @@ def _first_frame(session: Session, link: Receiver, number: Any, tag: Any, settle
             DECODE_ERROR, f"transfer: field delivery-id must be delivery-number, received the integer {number}"
         )
     session._expected_delivery_id = number + 1 & _SERIAL
-    if link._link_credit <= 0 and link._delivery_count - link._credit_limit & _SERIAL < _HALF:
+    if link._link_credit <= 0 and (
+        _OVERRUN * link._credit_most <= link._delivery_count - link._credit_limit & _SERIAL < _HALF
+    ):
         # Credit that was taken back may still be used by what was on its way; more than was ever given may not.
         raise EndpointViolation(
             link, TRANSFER_LIMIT_EXCEEDED, f"transfer on link {link.name!r} beyond the credit that it was given"

@@ -278,8 +278,10 @@ def write_flow(transport: Transport, session: Session, link: Link | None) -> Non
         if link.is_receiver:
             credit = link._link_credit = max(0, link.credit - link.queued)
             limit = link._delivery_count + credit & _SERIAL
-            if limit - link._credit_limit & _SERIAL < 0x80000000:
+            if credit and limit - link._credit_limit & _SERIAL < 0x80000000:
                 link._credit_limit = limit
+            if credit > link._credit_most:
+                link._credit_most = credit
             if link._flow_properties is None and session.outgoing_window == UNMANAGED_WINDOW and credit <= _SERIAL:
                 _write_receiver_flow(transport, session, link, window, credit)
                 return

@@ -245,7 +245,7 @@ class BlockingConnection(Handler):
         :param condition: a callable without arguments.
         :param timeout: seconds; that of the connection when left out, None for no limit.
         :param msg: what is waited for, for the text of `Timeout`.
-        :raises Timeout: the condition was not met in time.
+        :raises Timeout: the condition was not met in time; the text has the peer's condition if it ended a session.
         :raises ConnectionException: the connection is lost.
         """
         if self._pumped_error is not None:
@@ -264,7 +264,7 @@ class BlockingConnection(Handler):
                 left = usual if deadline is None else deadline - time.monotonic()
                 if left <= 0 and turns >= TURNS:
                     reason = f": {msg}" if msg else ""
-                    raise Timeout(f"Connection {self._place()} timed out{reason}")
+                    raise Timeout(f"Connection {self._place()} timed out{reason}{self._ended_session()}")
                 container.timeout = max(left, 0)
                 container.process()
                 turns += 1
@@ -272,6 +272,12 @@ class BlockingConnection(Handler):
             container.timeout = usual
         if self._lost_for_good() and not self.conn.state & _CLOSED:
             raise self._loss()
+
+    def _ended_session(self) -> str:
+        """Why nothing came: some peers refuse a link by ending its session, which ends no operation."""
+        ended = self.conn.sessions(Endpoint.REMOTE_CLOSED) if self.conn is not None else ()
+        condition = next((session.remote_condition for session in ended if session.remote_condition), None)
+        return f" (session ended by peer due to: {condition!r})" if condition else ""
 
     def _place(self) -> str:
         return _shown(self.conn.url if self.conn is not None else None)

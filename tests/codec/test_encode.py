@@ -160,7 +160,7 @@ def test_array_elements_of_another_type_are_refused(number: int, element: Any) -
 
 
 def test_arrays_take_plain_values_of_their_type() -> None:
-    assert encode(Array(UNDESCRIBED, t.TYPE_UINT, 1, 2)).hex() == "e00402520102"
+    assert encode(Array(UNDESCRIBED, t.TYPE_UINT, 1, 2)).hex() == "e00a02700000000100000002"
     assert encode(Array(UNDESCRIBED, t.TYPE_SYMBOL, "a")).hex() == "e00401a30161"
     assert encode(Array(UNDESCRIBED, t.TYPE_DOUBLE, 1)).hex() == "e00a01823ff0000000000000"
     assert encode(Array(UNDESCRIBED, t.TYPE_BINARY, bytearray(b"a"))).hex() == "e00401a00161"
@@ -168,7 +168,7 @@ def test_arrays_take_plain_values_of_their_type() -> None:
 
 def test_described_elements_share_their_descriptor() -> None:
     same = Array(UNDESCRIBED, t.TYPE_DESCRIBED, Described(1, 2), Described(1, 3))
-    assert encode(same).hex() == "e00702005501550203"
+    assert encode(same).hex() == "e01502005501810000000000000002" + "0000000000000003"
     assert decode_value(encode(same))[0] == Array(1, t.TYPE_LONG, 2, 3)
 
 

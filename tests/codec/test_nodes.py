@@ -30,12 +30,12 @@ ENCODED = [
     ({}, "c1 01 00"),
     ({1: 2}, "c1 05 02 5501 5502"),
     ({"a": [1]}, "c1 09 02 a10161 c0 03 01 5501"),
-    (undescribed(Data.INT, 1, 2, 3), "e0 05 03 54 01 02 03"),
+    (undescribed(Data.INT, 1, 2, 3), "e0 0e 03 71 00000001 00000002 00000003"),
     (undescribed(Data.INT, 1, 200), "e0 0a 02 71 00000001 000000c8"),
-    (undescribed(Data.INT), "e0 02 00 54"),
-    (Array(symbol("d"), Data.INT, 1), "e0 07 01 00 a30164 54 01"),
-    (Array(symbol("d"), Data.INT), "e0 06 00 00 a30164 54"),
-    (Array(None, Data.INT, 1), "e0 05 01 00 40 54 01"),
+    (undescribed(Data.INT), "e0 02 00 71"),
+    (Array(symbol("d"), Data.INT, 1), "e0 0a 01 00 a30164 71 00000001"),
+    (Array(symbol("d"), Data.INT), "e0 06 00 00 a30164 71"),
+    (Array(None, Data.INT, 1), "e0 08 01 00 40 71 00000001"),
     (Array(ulong(5), Data.LIST, [1], []), "e0 0b 02 00 5305 c0 03 01 5501 01 00"),
     (undescribed(Data.STRING, "a", "bc"), "e0 07 02 a1 01 61 02 6263"),
     (undescribed(Data.SYMBOL, "a" * 256), "f0 00000109 00000001 b3 00000100" + "61" * 256),
@@ -45,7 +45,7 @@ ENCODED = [
     (undescribed(Data.MAP, {}, {1: 2}), "e0 0a 02 c1 01 00 05 02 5501 5502"),
     (
         undescribed(Data.ARRAY, undescribed(Data.INT, 1), undescribed(Data.LONG, 1)),
-        "e0 0a 02 e0 03 01 54 01 03 01 55 01",
+        "e0 14 02 e0 06 01 71 00000001 0a 01 81 0000000000000001",
     ),
     (Described(symbol("d"), "v"), "00 a30164 a10176"),
     (Described(ulong(5), []), "00 5305 45"),
@@ -109,7 +109,7 @@ def test_other_forms_are_read(encoded, value):
 
 
 def test_an_array_with_two_descriptors_is_written_as_it_was_read():
-    raw = bytes.fromhex("e0 0a 02 00 5501 00 5502 54 03 04")
+    raw = bytes.fromhex("e0 10 02 00 5501 00 5502 71 00000003 00000004")
     data = Data()
     data.decode(raw)
     assert data.get_array() == (2, True, Data.DESCRIBED)
@@ -259,7 +259,7 @@ def test_what_is_no_value_is_not_encoded(calls, text):
 def test_described_elements_share_one_descriptor():
     data = Data()
     data.put_object(undescribed(Data.DESCRIBED, Described(1, 2), Described(1, 3)))
-    assert data.encode().hex() == "e00702005501550203"
+    assert data.encode().hex() == "e01502005501810000000000000002" + "0000000000000003"
     again = Data()
     again.decode(data.encode())
     assert again.get_object() == Array(1, Data.LONG, 2, 3)

@@ -289,9 +289,12 @@ def test_transfer_on_session_that_we_have_not_begun_ends_it(chunk):
     engine.check_clean_close()
 
 
+#: messages that a link with a credit of 3 takes
+OVERRUN = 3 + 16 * 3
+
 LINK = {
     "beyond credit": (
-        b"".join(transfer(delivery_id=n) for n in range(4)),
+        b"".join(transfer(delivery_id=n) for n in range(OVERRUN + 1)),
         "amqp:link:transfer-limit-exceeded",
         "transfer on link 'R' beyond the credit that it was given",
         "R",
@@ -324,10 +327,32 @@ def test_fault_of_a_link_detaches_it_alone(case, chunk):
     engine.check_detached(condition, description, name)
 
 
+def test_transfers_somewhat_beyond_the_credit_are_taken(chunk):
+    """RabbitMQ forgets what is on its way out of a queue when a flow comes."""
+    engine = Stage().linked()
+    engine.feed(b"".join(transfer(delivery_id=n) for n in range(OVERRUN)), chunk)
+    receiver = next(link for link in engine.connection.links() if link.name == "R")
+    assert receiver.queued == OVERRUN
+    assert not engine.written("detach")
+    # A new grant counts from what has come.
+    for _ in range(OVERRUN):
+        receiver.advance()
+    receiver.flow(10 - receiver.credit)
+    engine.feed(b"")
+    (granted,) = engine.written("flow")
+    assert (granted["delivery_count"], granted["link_credit"]) == (OVERRUN, 10)
+
+
+def test_a_transfer_where_no_credit_was_ever_given_detaches_the_link(chunk):
+    engine = Stage().linked(credit=0).feed(transfer(delivery_id=0), chunk)
+    (detach,) = engine.written("detach")
+    assert error_of(detach) == LINK["beyond credit"][1:3]
+
+
 def test_transfers_of_a_closed_link_do_not_use_up_the_window(chunk):
     """The peer may send until it has seen our detach; the window that this takes is announced again."""
-    engine = Stage(max_frame_size=512).linked(credit=3, capacity=4096)
-    engine.feed(b"".join(transfer(delivery_id=n) for n in range(8)), chunk)
+    engine = Stage(max_frame_size=512).linked(credit=3, capacity=512 * (OVERRUN + 5))
+    engine.feed(b"".join(transfer(delivery_id=n) for n in range(OVERRUN + 5)), chunk)
     engine.check_detached("amqp:link:transfer-limit-exceeded", LINK["beyond credit"][2])
 
 

@@ -163,6 +163,10 @@ class Server(MessagingHandler):
             link = link.next(0)
         self.accept(event.delivery)
 
+    def on_body_end(self, event):
+        event.session.condition = Condition("x:z", "no more of this")
+        event.session.close()
+
     def on_body_part(self, event):
         for link in self.consumers:
             link.close()

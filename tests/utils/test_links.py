@@ -87,6 +87,14 @@ def test_no_outcome_in_time(connection, queue):
         sender.send(Message(body="silence"), timeout=0.05)
 
 
+def test_a_session_that_the_peer_has_ended_is_told_of_in_the_end(connection, queue):
+    sender = connection.create_sender(queue)
+    with pytest.raises(
+        Timeout, match=r"Sending on sender .* \(session ended by peer due to: Condition\('x:z', 'no more"
+    ):
+        sender.send(Message(body="end"), timeout=0.2)
+
+
 def test_what_is_sent_settled_has_no_outcome(connection, queue):
     sender = connection.create_sender(queue, options=AtMostOnce())
     delivery = sender.send(Message(body="x"))
