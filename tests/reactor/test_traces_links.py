@@ -207,7 +207,7 @@ def test_a_close_that_is_not_answered_ends_with_the_heartbeat():
     waiting = Waiting()
     with peer(lambda sock: (authenticate(sock), read_to_end(sock))) as place:
         container = Container(waiting)
-        container.connect(place.url, heartbeat=0.1)
+        container.connect(place.url, heartbeat=0.5)
         with watchdog(container):
             container.run()
     # The connection was closed already: it is not lost, and not made again.

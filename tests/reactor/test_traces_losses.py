@@ -273,7 +273,7 @@ def test_who_is_not_let_in_does_not_try_again(trace, conversation, mechanism, re
 
 
 def test_a_silent_peer(trace):
-    lines = traced(trace, lambda sock: (authenticate(sock), read_to_end(sock)), heartbeat=0.1)
+    lines = traced(trace, lambda sock: (authenticate(sock), read_to_end(sock)), heartbeat=0.5)
     assert lines == [
         *CONNECTED,
         "C transport_error",
