@@ -55,14 +55,12 @@ class World:
             return program.finish()
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(("ours", "ours"), id="ours"),
-        pytest.param(("ours", "reference"), marks=needs_reference, id="reference programs"),
-        pytest.param(("reference", "ours"), marks=needs_reference, id="reference broker"),
-    ],
-)
+OURS = pytest.param(("ours", "ours"), id="ours")
+REFERENCE_PROGRAMS = pytest.param(("ours", "reference"), marks=needs_reference, id="reference programs")
+REFERENCE_BROKER = pytest.param(("reference", "ours"), marks=needs_reference, id="reference broker")
+
+
+@pytest.fixture(scope="module", params=[OURS, REFERENCE_PROGRAMS, REFERENCE_BROKER])
 def world(request):
     world = World(*request.param)
     with start(world.other_engine, "broker.py", "-a", world.address, "-d", "dead") as broker:
@@ -214,16 +212,15 @@ def test_handlers_of_links(world):
     assert (printed[0], sorted(printed[1:])) == ("connected", ["one: made for one", "two: made for two"])
 
 
+@pytest.mark.parametrize("world", [OURS, REFERENCE_PROGRAMS], indirect=True)  # it needs no broker
 def test_the_level_of_the_engine(world):
-    if world.other_engine == "reference":
-        return  # it needs no broker
     printed = world.run("engine_level.py", "-a", f"127.0.0.1:{free_port()}", "-m", 30)
     assert printed == [f"message {number}" for number in range(1, 31)]
 
 
+# The reference's loop ends at once under a global handler that keeps selectables to itself.
+@pytest.mark.parametrize("world", [OURS, REFERENCE_BROKER], indirect=True)
 def test_programs_under_other_loops(world):
-    if world.engine == "reference":
-        return  # its loop ends at once under a global handler that keeps selectables to itself
     assert world.run("helloworld_asyncio.py", "-a", world.queue()) == ["Hello World!"]
     pytest.importorskip("tornado", reason="tornado is not installed")
     assert world.run("helloworld_tornado.py", "-a", world.queue()) == ["Hello World!"]
