@@ -276,7 +276,7 @@ def test_other_answers_are_named(authority, answer, found):
 def test_clear_text_from_the_client_is_refused_unless_allowed(issued):
     pair = joined(None, server_domain(issued))
     assert reasons(pair) == [
-        "Expected AMQP protocol header: no protocol header found (connection aborted)",
+        "Expected AMQP protocol header got: AMQP TLS layer ['AMQP\\x02\\x01\\x00\\x00'] (the peer requires TLS)",
         "Client connection unencrypted - forbidden",
     ]
     pair = joined(None, server_domain(issued, allow_unsecured_client=True))
