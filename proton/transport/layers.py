@@ -113,7 +113,8 @@ def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
         filters.received(transport, buf[pos:])
         return len(buf)
     transport._amqp_began = True
-    transport._fail(FRAMING_ERROR, header.server_error(buf[pos : pos + 256], found, at_end=False))
+    # Little of it, for the message: a login may follow what is no header by one bit.
+    transport._fail(FRAMING_ERROR, header.server_error(buf[pos : pos + 16], found, at_end=False))
     return len(buf)
 
 
