@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 __all__ = ["Address", "accept", "connect", "connect_result", "listen", "resolve"]
 
-#: Connections that the kernel completes while the loop is busy; beyond it callers retry or are refused.
-BACKLOG = 128
+#: Connections that the kernel completes while the loop is busy, if it allows so many; beyond it callers wait a second.
+BACKLOG = 1024
 
 #: How often a free port is looked for that every address of a name can have.
 PORT_ATTEMPTS = 20

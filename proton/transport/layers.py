@@ -87,10 +87,6 @@ def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
     if found in transport._seen_layers or (found == header.AMQP_TLS and header.TLS in transport._seen_layers):
         transport._fail(FRAMING_ERROR, header.repeated_error(found, data))
         return len(buf)
-    if found in (header.TLS, header.AMQP_TLS) and header.AMQP_SASL in transport._seen_layers:
-        # Somebody in between could log in, and then have another client, who verifies us, speak for him.
-        transport._fail(FRAMING_ERROR, f"expected TLS before SASL, got it afterwards: '{quote(data)}'")
-        return len(buf)
     transport._seen_layers.add(found)
     transport._began = True
     if found == header.AMQP_SASL:
@@ -105,6 +101,10 @@ def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
         _begin_serving(transport)
         return pos + 8
     if found in (header.TLS, header.AMQP_TLS) and transport._ssl is not None:
+        if header.AMQP_SASL in transport._seen_layers:
+            # Somebody in between could log in, and then have another client, who verifies us, speak for him.
+            transport._fail(FRAMING_ERROR, f"expected TLS before SASL, got it afterwards: '{quote(data)}'")
+            return len(buf)
         if found == header.AMQP_TLS:  # 5.2.1: the same header comes back before TLS begins
             transport._seen_layers.add(header.TLS)
             transport._write_header(header.TLS_HEADER, "TLS")
@@ -113,7 +113,8 @@ def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
         filters.received(transport, buf[pos:])
         return len(buf)
     transport._amqp_began = True
-    transport._fail(FRAMING_ERROR, header.server_error(buf[pos : pos + 256], found, at_end=False))
+    # Little of it, for the message: a login may follow what is no header by one bit.
+    transport._fail(FRAMING_ERROR, header.server_error(buf[pos : pos + 16], found, at_end=False))
     return len(buf)
 
 
