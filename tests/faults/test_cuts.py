@@ -126,8 +126,7 @@ def test_without_reconnection_the_run_ends(stage):
 
 
 @each_stage
-@each_action
-def test_a_close_when_it_is_disconnected_ends_the_run(stage, action):
+def test_a_close_when_it_is_disconnected_ends_the_run(stage):
     talk = Talk()
 
     def on_disconnected(event):
@@ -137,7 +136,7 @@ def test_a_close_when_it_is_disconnected_ends_the_run(stage, action):
             talk.acceptor.close()
 
     talk.on_disconnected = on_disconnected
-    proxy = talk.through(fault_of(stage, action))
+    proxy = talk.through(fault_of(stage))
     assert proxy.connections == 1
     assert talk.of("C").count("C disconnected") == 1 and "C connection_closed" not in talk.calls
     assert talk.connection.state & Endpoint.LOCAL_CLOSED
