@@ -3,8 +3,8 @@
 It is the container's global handler and sees each event after everybody else. Two ways of work, told apart by
 whether the handler was asked to watch the selectable (`on_selectable_init`):
 * its own: a transport with something to say is only noted. Just before the loop waits, all that were noted are
-  ticked, asked for output and given to their sockets, so one turn of the loop makes one send. A socket is
-  registered for writing only after it has refused bytes.
+  ticked, asked for output and given to their sockets, so one turn of the loop makes one send, and waits for the
+  answer when nothing else is to do. A socket is registered for writing only after it has refused bytes.
 * under somebody else's loop: interests are computed at once and announced by `Selectable.update`.
 Keep true: a tick comes before the question for output, because it may make some; no error of a socket or of the
 resolver leaves as an exception, each becomes a condition of its transport.

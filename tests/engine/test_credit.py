@@ -2,6 +2,9 @@
 
 import pytest
 
+from proton import Delivery
+from proton.codec.composites import DISPOSITION, FLOW, encode_composite
+from proton.codec.decode import decode_fields
 from tests.support.engines import Script, connected, frame_sizes, linked, pump, put, read, take
 
 CHUNKS = pytest.mark.parametrize("chunk", [None, 1], ids=["whole", "bytes"])
@@ -371,3 +374,34 @@ def test_ids_wrap_around():
     assert sorted(covered) == [0, 1, last - 1, last]
     script.send("disposition", role=False, first=last - 1, last=1, settled=True)
     assert all(delivery.settled for delivery in receiver.unsettled_deliveries)
+
+
+def assert_as_the_table_writes_it(frame, composite):
+    body = frame[8:]
+    fields, end = decode_fields(body, 3, len(body))
+    assert end == len(body) and int.from_bytes(frame[:4], "big") == len(frame)
+    assert body == encode_composite(composite, fields)
+
+
+@pytest.mark.parametrize("drain", [False, True])
+@pytest.mark.parametrize("credit", [1, 255, 256, (1 << 31) - 1])
+def test_a_flow_is_written_as_its_table_says(credit, drain):
+    _, b, _, receiver = linked(credit=0)
+    receiver.flow(credit)
+    receiver.drain_mode = drain
+    assert_as_the_table_writes_it(take(b.transport), FLOW)
+
+
+@pytest.mark.parametrize("state", [Delivery.ACCEPTED, Delivery.RELEASED, Delivery.MODIFIED])
+@pytest.mark.parametrize(("count", "settle"), [(1, True), (3, True), (300, False)])
+def test_a_disposition_is_written_as_its_table_says(state, count, settle):
+    a, b, sender, receiver = linked(credit=1000)
+    for _ in range(count):
+        put(sender, b"m")
+    pump(a, b)
+    deliveries = list(receiver.unsettled_deliveries)
+    for delivery in deliveries if state != Delivery.MODIFIED else deliveries[-1:]:
+        delivery.update(state)
+        if settle:
+            delivery.settle()
+    assert_as_the_table_writes_it(take(b.transport), DISPOSITION)

@@ -357,6 +357,7 @@ def test_small_sends_are_not_held_back():
     assert seen == [True, True]
 
 
+<<<<<<< HEAD
 def test_under_a_foreign_loop_the_socket_is_looked_at_before_a_peer_is_given_up():
     class Foreign(IOHandler):
         """Selectables are somebody else's: nothing is waited for here."""
@@ -400,3 +401,55 @@ def test_under_a_foreign_loop_the_socket_is_looked_at_before_a_peer_is_given_up(
     container.clock.now += 30
     turn(selectable.expired, selectable.writable)
     assert transport.condition.description == "local-idle-timeout expired"
+=======
+class Writes(MessagingHandler):
+    """Sends one message when asked to, and notes the writes and what it was asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_start(self, event):
+        self.acceptor = event.container.listen("127.0.0.1:0")
+        event.container.global_handler.add(Beside(self.seen))
+        event.container.create_sender(f"127.0.0.1:{self.acceptor.port}/x")
+
+    def on_selectable_writable(self, event):
+        self.seen.append("writable")
+
+    def on_sendable(self, event):
+        if self.seen.count("sendable") < 3:
+            self.seen.append("sendable")
+            event.sender.send(Message())
+
+    def on_accepted(self, event):
+        event.connection.close()
+        self.acceptor.close()
+
+
+class Beside:
+    """A child of the global handler."""
+
+    def __init__(self, seen):
+        self.seen = seen
+
+    def on_selectable_writable(self, event):
+        self.seen.append("beside")
+
+
+def test_each_write_is_an_event_for_everybody():
+    writes = Writes()
+    run(writes)
+    seen = [name for name in writes.seen if name != "sendable"]
+    assert (
+        len(seen) >= 8 and seen[::2] == ["writable"] * (len(seen) // 2) and seen[1::2] == ["beside"] * (len(seen) // 2)
+    )
+
+
+def test_what_a_write_makes_room_for_joins_it():
+    writes = Writes()
+    run(writes)
+    first = writes.seen.index("sendable")
+    # The credit that is left after the first message is told of before the write of that message.
+    assert writes.seen[first : first + 2] == ["sendable", "sendable"]
+>>>>>>> speed

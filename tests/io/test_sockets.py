@@ -46,6 +46,28 @@ def test_resolve_gives_each_address_once():
     assert found == [sockets.Address(socket.AF_INET, ("127.0.0.1", 5672))]
 
 
+def refuse(*args):
+    raise socket.gaierror("the resolver was asked")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.200.255", "192.0.2.1"])
+def test_a_dotted_address_needs_no_resolver(monkeypatch, host):
+    expected = socket.getaddrinfo(host, 5672, socket.AF_UNSPEC, socket.SOCK_STREAM)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    assert [(address.family, address.sockaddr) for address in sockets.resolve(host, 5672)] == [
+        (family, sockaddr) for family, _kind, _proto, _name, sockaddr in expected
+    ]
+
+
+@pytest.mark.parametrize(
+    "host", ["256.0.0.1", "1.2.3", "010.0.0.1", "0.0.0.0", "1.2.3.4.5", "1.2.3.4 ", "localhost", ""]
+)
+def test_all_else_is_asked_of_the_resolver(monkeypatch, host):
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    with pytest.raises(socket.gaierror, match="was asked"):
+        sockets.resolve(host, 5672)
+
+
 @pytest.mark.parametrize("port", [-1, 65536, 99999999])
 def test_a_port_out_of_range_raises(port):
     with pytest.raises(OverflowError, match="a port is 0 to 65535"):
