@@ -32,5 +32,5 @@ def rabbitmq():
 
 @pytest.fixture
 def queue(request):
-    """The address of a queue that the broker makes when a link is attached to it; it is durable."""
+    """The address of a queue that the broker makes when a link is attached to it."""
     return "/queue/" + re.sub(r"\W+", "-", request.node.name)

@@ -357,7 +357,6 @@ def test_small_sends_are_not_held_back():
     assert seen == [True, True]
 
 
-<<<<<<< HEAD
 def test_under_a_foreign_loop_the_socket_is_looked_at_before_a_peer_is_given_up():
     class Foreign(IOHandler):
         """Selectables are somebody else's: nothing is waited for here."""
@@ -401,7 +400,8 @@ def test_under_a_foreign_loop_the_socket_is_looked_at_before_a_peer_is_given_up(
     container.clock.now += 30
     turn(selectable.expired, selectable.writable)
     assert transport.condition.description == "local-idle-timeout expired"
-=======
+
+
 class Writes(MessagingHandler):
     """Sends one message when asked to, and notes the writes and what it was asked."""
 
@@ -452,4 +452,3 @@ def test_what_a_write_makes_room_for_joins_it():
     first = writes.seen.index("sendable")
     # The credit that is left after the first message is told of before the write of that message.
     assert writes.seen[first : first + 2] == ["sendable", "sendable"]
->>>>>>> speed
