@@ -10,14 +10,18 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 
 WORKERS = pathlib.Path(__file__).resolve().parent / "workers"
 ROOT = WORKERS.parents[1]
 SECONDS = 900
+#: a folder whose node_modules has rhea
+RHEA = os.environ.get("PROTON_RHEA")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,15 @@ class Engine:
         if self.ours:
             environment["PYTHONPATH"] = str(ROOT)
         command = [self.python, str(WORKERS / script), *map(str, arguments)]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8")
+
+
+class Rhea(Engine):
+    """The same by node: its workers are the scripts of that language."""
+
+    def start(self, script: str, *arguments: object) -> subprocess.Popen[str]:
+        environment = dict(os.environ, NODE_PATH=os.path.join(RHEA or "", "node_modules"))
+        command = [self.python, str((WORKERS / script).with_suffix(".js")), *map(str, arguments)]
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, encoding="utf-8")
 
 
@@ -327,5 +340,51 @@ def growth_connections(engine: Engine, messages: int) -> list[Row]:
     return rows
 
 
+def brokers(engine: Engine, messages: int) -> list[Row]:
+    """Messages sent and received at once through RabbitMQ; messages/s until the last one has come."""
+    messages = messages * 3 // 2
+    rows = []
+    with contextlib.ExitStack() as stack:
+        # The script ends it at the end of its input, however this process ends.
+        command = [sys.executable, str(ROOT / "tests" / "support" / "rabbitmq.py")]
+        broker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+        stack.callback(broker.communicate)
+        word, _, port = broker.stdout.readline().partition(" ")
+        if word != "ready":
+            raise WorkerFailed("RabbitMQ does not start")
+        for prefetch in (100, 500):
+            common = ("--port", port.strip(), "--messages", messages, "--queue", f"/queue/prefetch-{prefetch}")
+            receiver = engine.start("broker.py", "receive", "--prefetch", prefetch, *common)
+            stack.callback(end, receiver)
+            if receiver.stdout.readline().strip() != "ready":
+                raise WorkerFailed(f"has no link: {receiver.args}")
+            sender = engine.start("broker.py", "send", *common)
+            stack.callback(end, sender)
+            sent, received = result_of(sender), result_of(receiver)
+            name = f"RabbitMQ, prefetch {prefetch}"
+            rows += per_message(name, {**sent, "seconds": received["seconds"]}, received, messages)
+    return rows
+
+
+def has_broker() -> bool:
+    return os.access(os.environ.get("PROTON_RABBITMQ", "/usr/lib/rabbitmq/bin/rabbitmq-server"), os.X_OK)
+
+
+def rhea(engine: Engine, messages: int) -> list[Row]:
+    """Small messages, beside rhea to rhea (PROTON_RHEA names the folder where it is)."""
+    rows = []
+    for prefetch in (100, 500):
+        sender, receiver = exchange(engine, messages, prefetch=prefetch)
+        rows += per_message(f"prefetch {prefetch}", sender, receiver, messages)
+    return rows
+
+
+def rhea_engine() -> Engine | None:
+    """rhea as the engine to compare with; None where it is missing."""
+    node = shutil.which("node")
+    return Rhea("rhea", node, ours=False) if node and RHEA else None
+
+
 COMPARED = (throughput, bodies, streams, requests, codec, connections, containers, secured, memory, unsettled)
+COMPARED += (brokers, rhea)
 GROWTH = (growth_messages, growth_links, growth_idle, growth_connections, growth_crowd, soak)

@@ -73,6 +73,13 @@ def main():
         # Growth compares an engine with itself, within one round.
         alone = benchmark in measures.GROWTH
         chosen, rounds = ([ours], 1) if alone else (engines, options.rounds)
+        if benchmark is measures.rhea:
+            other = measures.rhea_engine()
+            if other is None:
+                continue
+            chosen = [ours, other]
+        elif benchmark is measures.brokers and not measures.has_broker():
+            continue
         print(f"\n{benchmark.__name__}: {benchmark.__doc__} ({rounds} rounds)", flush=True)
         values, higher, failures = collect(benchmark, chosen, options.messages, rounds)
         print_table(values, higher, chosen)
