@@ -1,6 +1,6 @@
 """A sender that sends again what was not accepted loses nothing, wherever its connection is cut, and whoever dies.
 
-`PROTON_CUT_MESSAGES` sets the number of messages (100000 take 20 seconds); the places of the cuts are random, and
+`PROTON_CUT_MESSAGES` sets the number of messages (100000 take half a minute); the places of the cuts are random, and
 the same each time.
 """
 
