@@ -125,6 +125,11 @@ class IOHandler(Handler):
             else:
                 transport.pop(sent)
             selectable._refused = sent < len(data)
+            # All is written and no timer runs: there is nothing to look at again.
+            timed = transport._idle_timeout_ms or transport._remote_idle_timeout_ms
+            if sent == len(data) < SEND_SIZE and not timed and selectable in self._poller._watches:
+                selectable.writing = False
+                return
         self._note(event.container, selectable)
 
     def on_selectable_error(self, event: Any) -> None:
@@ -191,7 +196,7 @@ class IOHandler(Handler):
                 # handlers may have more to send; mostly there are none.
                 if selectable.writing and not selectable._refused and reactor.quiesced:
                     reactor._handle(selectable, _WRITABLE)
-                    if not selectable._terminal:
+                    if selectable.writing and not selectable._terminal:
                         refresh(selectable, now)
                 waits = selectable.writing and selectable._refused
                 self._poller.update(selectable, waits)
