@@ -32,6 +32,9 @@ _SERVICE = b"amqp"
 _NO_PLAINTEXT, _NO_ANONYMOUS = 1, 16
 #: the strongest layer, and the bytes that the peer may put into a piece of it, both as in the C binding
 _STRONGEST, _BUFFER = 2048, 32768
+#: bytes that a peer may ask for in each piece: less is a way to have us work for nothing; more than RFC 2831 2.1.1 has
+#: is less than nothing, miscounted
+_LEAST, _MOST = 64, 0xFFFFFF
 _PIECE = 1 << 20  # bytes that are decoded in one call: what the library makes of them is copied
 _NAME = re.compile(r"[A-Z0-9_-]{1,20}\Z")  # RFC 4422 3.1
 
@@ -94,8 +97,11 @@ class _Layer:
 
     def __init__(self, handle: libsasl.Handle) -> None:
         self.handle = handle
-        self._most = max(1, handle.number(libsasl.MAXOUTBUF))  # bytes for a piece, so that the peer can take it
+        self._most = handle.number(libsasl.MAXOUTBUF)  # bytes for a piece, so that the peer can take it
         self._broken = False
+        if not _LEAST <= self._most <= _MOST:
+            raise Refused(f"the peer takes {self._most} bytes at a time through the security layer, expected {_LEAST}")
+        handle.forget()
 
     def _ready(self) -> bool:
         return True

@@ -32,7 +32,7 @@ if sys.platform == "darwin":
 
 #: the functions of the library, and what they take: a number, an unsigned one, a text, an address
 _FUNCTIONS = (
-    "set_path:it client_init:a server_init:at errdetail:a errstring:iaa dispose:a getprop:aia setprop:aia "
+    "set_path:it client_init:a server_init:at errdetail:a seterror:aut errstring:iaa dispose:a getprop:aia setprop:aia "
     "client_new:ttttaua client_start:ataaaa client_step:atuaaa server_new:tttttaua server_start:attuaa "
     "server_step:atuaa listmech:attttaaa encode:atuaa decode:atuaa"
 )
@@ -44,6 +44,7 @@ CB_LOG, CB_USER, CB_AUTHNAME, CB_PASS, CB_PROXY_POLICY = 2, 0x4001, 0x4002, 0x40
 USERNAME, SSF, MAXOUTBUF, AUTHUSER = 0, 1, 2, 16  # what a connection tells
 SSF_EXTERNAL, SEC_PROPS, AUTH_EXTERNAL = 100, 101, 102  # what it is told
 _PATH_OF_CONFIGURATION = 1
+_NO_LOG = 1
 _MOST_REASON = 400  # characters, as some of it is the peer's
 
 lock = threading.RLock()
@@ -83,7 +84,7 @@ def _open() -> Any:
         except (OSError, AttributeError):  # it is not there, or it is another
             continue
         library.sasl_errdetail.restype = library.sasl_errstring.restype = ctypes.c_char_p
-        library.sasl_dispose.restype = None
+        library.sasl_dispose.restype = library.sasl_seterror.restype = None
         for number, (takes, act) in _ACTS.items():
             kind = ctypes.CFUNCTYPE(ctypes.c_int, *[types[letter] for letter in takes])
             _callbacks[number] = kind(act)
@@ -119,7 +120,7 @@ def refusal(code: int, detail: bytes | None = None) -> Refused:
     if not detail:
         detail = b"SASL(%d): %s" % (code, _library.sasl_errstring(code, None, None) or b"")
     kind = Unavailable if code in _UNAVAILABLE else NothingUsable if code == _NOTHING_USABLE else Refused
-    return kind(printable(detail))
+    return kind(printable(detail.rstrip(b": ")))
 
 
 def printable(text: bytes | None) -> str:
@@ -212,6 +213,10 @@ class Handle:
     def refusal(self, code: int) -> Refused:
         """What the library says of an error of this connection."""
         return refusal(code, _library.sasl_errdetail(self._address) if code != _INTERACT else None)
+
+    def forget(self) -> None:
+        """What was said before is not of what comes."""
+        _library.sasl_seterror(self._address, _NO_LOG, b"")
 
     def call(self, function: Callable[..., int], *arguments: Any) -> tuple[int, bytes | None]:
         """Calls a function that gives bytes.

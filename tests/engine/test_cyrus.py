@@ -15,6 +15,7 @@ from tests.support.engines import (
 )
 from tests.support.library import (
     PASSWORD,
+    PLUGINS,
     USER,
     configuration,
     ends,
@@ -26,8 +27,7 @@ from tests.support.library import (
 )
 
 DENIED = "amqp:unauthorized-access"
-LIBRARY_MECHANISMS = ["CRAM-MD5", "DIGEST-MD5", "NTLM", "LOGIN", "SCRAM-SHA-224", "SCRAM-SHA-384"]
-MECHANISMS = [*LIBRARY_MECHANISMS, "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"]
+MECHANISMS = [*PLUGINS, "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"]
 
 pytestmark = needs_library
 mechanisms = pytest.mark.parametrize("mech", MECHANISMS)

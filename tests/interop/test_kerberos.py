@@ -5,6 +5,7 @@ The realm's server and both peers are programs; everything they know of Kerberos
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import socket
@@ -23,10 +24,13 @@ needs_reference = pytest.mark.skipif(
 )
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 TOOLS = {name: shutil.which(name, path=PATH) for name in ("kdb5_util", "kadmin.local", "krb5kdc", "kinit")}
+PLUGIN = [
+    path for lib in ("lib", "lib64", "lib/*", "local/lib") for path in glob.glob(f"/usr/{lib}/sasl2/libgssapiv2*")
+]
 
 pytestmark = pytest.mark.skipif(
-    not SASL.extended() or SASLPASSWD is None or None in TOOLS.values(),
-    reason="no Cyrus SASL library, or no Kerberos server (krb5-kdc, krb5-admin-server, krb5-user) on this machine",
+    not SASL.extended() or SASLPASSWD is None or None in TOOLS.values() or not PLUGIN,
+    reason="no Cyrus SASL library with its plugin for GSSAPI, or no krb5-kdc, krb5-admin-server, krb5-user",
 )
 
 CONFIGURATION = """
