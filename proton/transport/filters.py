@@ -55,7 +55,9 @@ def wrap_output(transport: Transport) -> None:
 
 
 def finish(transport: Transport) -> bool:
-    """The last words of the filters, after which the output ends; whether there are any."""
+    """The last words of the filters, after which the output ends; whether there are any, now or later."""
+    if transport.encrypted and transport._close_sent and not (transport._close_received or transport._tail_closed):
+        return True  # TLS lives until both ends have closed: some peers take its end for that of the answer, too
     data = b""
     for layer in reversed(transport._filters):
         data = layer._wrap(transport, data) + layer._finish(transport)
