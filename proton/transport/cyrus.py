@@ -39,6 +39,7 @@ _PIECE = 1 << 20  # bytes that are decoded in one call: what the library makes o
 _NAME = re.compile(r"[A-Z0-9_-]{1,20}\Z")  # RFC 4422 3.1
 
 _settings: dict[str, str] = {}  # what programs have set, `name` and `path`
+_answers: dict[tuple[str | None, str, str], bool] = {}  # of `is_configured`, by what was set: each server asks
 
 
 # -- what is set up --------------------------------------------------------------------------------------------------
@@ -71,10 +72,14 @@ def _path() -> str:
 
 
 def is_configured() -> bool:
-    """Whether servers use the library: it is there, and was set up for them."""
-    folders = [*os.environ.get("SASL_CONF_PATH", "").split(":"), *FOLDERS]
-    found = any(folder and os.path.isfile(f"{folder}/{_name()}.conf") for folder in folders)
-    return bool(found or "name" in _settings or _path()) and available()
+    """Whether servers use the library: it is there, and was set up for them. Files are looked for once."""
+    named = _settings.get("name"), _path(), os.environ.get("SASL_CONF_PATH", "")
+    answer = _answers.get(named)
+    if answer is None:
+        folders = [*named[2].split(":"), *FOLDERS]
+        found = any(folder and os.path.isfile(f"{folder}/{_name()}.conf") for folder in folders)
+        answer = _answers[named] = bool(found or named[0] or named[1]) and available()
+    return answer
 
 
 def available() -> bool:
