@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,7 @@ class SSL:
         self._must_verify = domain is not None and domain._verify != SSLDomain.ANONYMOUS_PEER
         self._checks_name = domain is not None and domain._verify == SSLDomain.VERIFY_PEER_NAME
         self._hostname: str | None = None
+        self._transport = weakref.ref(transport)  # whose connection has another name, should there be no own
         self._object: Any = None  # of the library, once the handshake has begun
         self._incoming = self._outgoing = None  # type: Any
         self._first = b""  # what a client has received while it is not sure that this is TLS
@@ -150,6 +152,10 @@ class SSL:
         :raises TypeError: neither str nor None.
         :raises SSLException: longer than 1023 bytes, the most that can be sent.
         """
+        if self._hostname is None and self._object is None:
+            transport = self._transport()
+            if transport is not None and transport.connection is not None:
+                return transport.connection.hostname or ""
         return self._hostname or ""
 
     @peer_hostname.setter
