@@ -31,7 +31,7 @@ class Worker(MessagingHandler):
     def __init__(self, options, **settings):
         super().__init__(**settings)
         self.options = options
-        scheme = "amqps" if options.tls else "amqp"
+        scheme = "amqps" if getattr(options, "tls", None) else "amqp"  # not every worker has TLS
         self.url = f"{scheme}://127.0.0.1:{options.port}/benchmark"
         self.clock = Clock()
         self.acceptor = None
