@@ -127,7 +127,8 @@ class IOHandler(Handler):
             selectable._refused = sent < len(data)
             # All is written and no timer runs: there is nothing to look at again.
             timed = transport._idle_timeout_ms or transport._remote_idle_timeout_ms
-            if sent == len(data) < SEND_SIZE and not timed and selectable in self._poller._watches:
+            written = sent == len(data) < SEND_SIZE and not transport._out_size  # TLS may have its last words to say
+            if written and not timed and selectable in self._poller._watches:
                 selectable.writing = False
                 return
         self._note(event.container, selectable)
