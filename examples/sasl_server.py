@@ -13,6 +13,7 @@ from proton.reactor import Container
 
 USERS = {
     "fred": "pencil",
+    # What can be used is what everybody has: with this, SCRAM-SHA-256 and PLAIN.
     "anne": str(ScramVerifier.make("SCRAM-SHA-256", "crayon")),
 }
 

@@ -170,7 +170,16 @@ class Url:
 
         :raise ValueError: on reading text that is neither a number nor a known service name
         """
-        return None if self._port in (None, "") else self.Port(self._port)
+        if self._port in (None, ""):
+            return None
+        try:
+            return self.Port(self._port)
+        except ValueError:
+            if "@" not in (self._path or "") + self._tail:
+                raise
+            # What looks like a port is the beginning of a password.
+            hint = "with /, ? and # written as %2F, %3F and %23"
+            raise ValueError(f"expected a port, or user name and password {hint} before the @") from None
 
     @port.setter
     def port(self, port: Any) -> None:

@@ -278,3 +278,12 @@ def test_amqp_ports_are_known_without_a_services_list(monkeypatch):
 def test_other_services_are_looked_up(monkeypatch):
     monkeypatch.setattr(socket, "getservbyname", {"spool": 4711}.__getitem__)
     assert Url("spool://h").port == 4711
+
+
+@pytest.mark.parametrize("text", ["amqp://fred:sec/ret@localhost", "amqp://fred:sec?ret@h:5672", "fred:sec#ret@h"])
+def test_a_password_that_is_not_encoded_is_not_taken_for_a_port(text):
+    with pytest.raises(
+        ValueError, match="user name and password with /, . and # written as %2F, %3F and %23"
+    ) as caught:
+        Url(text).port  # noqa: B018
+    assert "sec" not in str(caught.value) and "ret" not in str(caught.value)

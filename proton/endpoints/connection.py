@@ -45,7 +45,16 @@ _NO_COLLECTOR = _NoCollector()
 def _text(name: str, value: str | None) -> str | None:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{name} takes a str or None, got {value!r}")
+    _check_encoding(name, value)
     return value
+
+
+def _check_encoding(name: str, value: str | None) -> None:
+    """Half a surrogate pair cannot be sent. The value is not shown: it may be a password."""
+    try:
+        (value or "").encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} takes text that UTF-8 can say, got a surrogate at {error.start}") from None
 
 
 class Connection(Endpoint):
@@ -143,6 +152,7 @@ class Connection(Endpoint):
     def password(self, password: str | None) -> None:
         if password is not None and not isinstance(password, str):
             raise TypeError(f"password takes a str or None, got {type(password)}")  # never the value
+        _check_encoding("password", password)
         self._password = password
 
     @property

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition
 from proton.endpoints.handler import Handler
+from proton.exceptions import SSLException
 from proton.handlers.connecting import attach
 from proton.io import sockets
 from proton.transport.credentials import Credentials
@@ -41,6 +42,23 @@ class ServerTerms(NamedTuple):
     allow_insecure_mechs: bool = False
     require_auth: bool = False
     require_encryption: bool = False
+
+    @classmethod
+    def of(cls, users: Any, options: dict[str, Any], ssl_domain: Any = None) -> ServerTerms:
+        """The terms that `Container.listen` was given, tried before anybody calls.
+
+        :raises TypeError: an option with another name, or a value of another type.
+        :raises SSLException: a domain that cannot be used.
+        """
+        unknown = sorted(set(options) - set(cls._fields))
+        if unknown:
+            raise TypeError(f"expected options of {', '.join(cls._fields)}, got {', '.join(unknown)}")
+        terms = cls(Credentials.of(users), **options)
+        trial = Transport(Transport.SERVER)
+        if ssl_domain is not None:
+            trial.ssl(ssl_domain)
+        terms.apply(trial)
+        return terms
 
     def apply(self, transport: Transport) -> None:
         """Sets up the transport of an accepted connection."""
@@ -137,8 +155,13 @@ class Acceptor(Handler):
         connection.url = Url(host=address[0], port=str(address[1]))
         connection._acceptor = self
         transport = Transport(Transport.SERVER)
-        if self._ssl_domain:
-            transport.ssl(self._ssl_domain)
+        try:
+            if self._ssl_domain:
+                transport.ssl(self._ssl_domain)
+        except SSLException as error:  # a domain that was changed, or files that are gone
+            log.error("Couldn't serve %s: %s", address, error)
+            sock.close()
+            return
         self.terms.apply(transport)
         transport.handshake_timeout = reactor.handshake_timeout
         self._unfinished.append(weakref.ref(transport))

@@ -20,8 +20,9 @@ from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConne
 from proton.reactor.options import apply_options
 from proton.reactor.reactor import Reactor
 from proton.reactor.tls_config import NO_TLS, SSLConfig, default_config, make_domain
-from proton.transport.credentials import Credentials
 from proton.transport.domain import SSLDomain
+from proton.transport.tls import SSLSessionDetails
+from proton.transport.transport import Transport
 from proton.url import Url
 
 __all__ = ["Container"]
@@ -36,6 +37,26 @@ def _check_addresses(source: Any, target: Any) -> None:
     for name, address in (("source", source), ("target", target)):
         if address is not None and not isinstance(address, str):
             raise TypeError(f"a {name} address is a str or None, got {address!r}")
+
+
+def _check_login(options: dict[str, Any], secure: bool) -> None:
+    """What would fail in the loop later, at each attempt.
+
+    :raises TypeError: an option is of another type; a secret is not shown.
+    :raises SSLException: the domain cannot be used.
+    """
+    for name in ("user", "password", "authorization", "sni", "virtual_host"):
+        value = options.get(name)
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} takes a str or None, got {type(value).__name__}")
+    trial = Transport()
+    trial.sasl().token = options.get("token")
+    trial.sasl().allowed_mechs(options.get("allowed_mechs"))
+    details = options.get("session_details")
+    if details is not None and not isinstance(details, SSLSessionDetails):
+        raise TypeError(f"session_details takes an SSLSessionDetails or None, got {type(details).__name__}")
+    if secure and options.get("ssl_domain") is not None:
+        trial.ssl(options["ssl_domain"])
 
 
 class Container(Reactor):
@@ -123,6 +144,7 @@ class Container(Reactor):
         return options[name] if options.get(name) is not None else getattr(self, name)
 
     def _connector(self, urls: Urls, reconnect: Any, heartbeat: float | None, options: dict[str, Any]) -> Connector:
+        _check_login(options, any(url.scheme == Url.AMQPS for url in urls.values))
         connector = Connector(urls, reconnect)
         connector.heartbeat = heartbeat
         connector.ssl_domain = options["ssl_domain"]
@@ -157,7 +179,7 @@ class Container(Reactor):
         if ssl_domain is None and url.scheme == Url.AMQPS:
             ssl_domain = self._need_tls().server
         users = credentials if credentials is not None else self.credentials
-        terms = ServerTerms(Credentials.of(users), **kwargs)
+        terms = ServerTerms.of(users, kwargs, ssl_domain)
         acceptor = self.acceptor(url.host, int(url.port))
         acceptor.terms = terms
         if ssl_domain is not None:

@@ -48,6 +48,7 @@ _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _ENCODINGS = {0x0C: "utf-8", 0x12: "ascii", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1A: "ascii"}
 _ENCODINGS.update({0x1C: "utf-32-be", 0x1E: "utf-16-be"})
 _ALTERNATIVE_NAMES = "2.5.29.17"
+_LONGEST_OID = 64  # bytes; those in use have a third of it, and reading one takes time that grows with its square
 _DNS, _IP = 0x82, 0x87
 _ESCAPED = ',+"\\<>;'
 
@@ -138,8 +139,8 @@ def _children(der: bytes, pos: int, end: int) -> list[tuple[int, int, int]]:
 
 
 def _oid(data: bytes) -> str:
-    if not data:
-        raise ValueError("expected an object identifier, got an empty one")
+    if not 0 < len(data) <= _LONGEST_OID:
+        raise ValueError(f"expected an object identifier of 1 to {_LONGEST_OID} bytes, got {len(data)}")
     numbers = []
     number = 0
     for byte in data:
@@ -231,13 +232,18 @@ def _matches_pattern(pattern: str, host: str) -> bool:
     """Label by label; in each the first `*` stands for any run of characters."""
     if "\0" in pattern:
         return False
-    pattern, host = pattern.lower(), host.lower()
+    pattern, host = _folded(pattern), _folded(host)
     if "*" not in pattern:
         return pattern == host
     labels, host_labels = pattern.split("."), host.split(".")
     if len(labels) != len(host_labels):
         return False
     return all(map(_matches_label, labels, host_labels))
+
+
+def _folded(name: str) -> str:
+    """In lower case as names are compared (RFC 5890 2.3.1): letters beyond ASCII stand for themselves."""
+    return "".join(letter.lower() if letter.isascii() else letter for letter in name)
 
 
 def _matches_label(pattern: str, label: str) -> bool:

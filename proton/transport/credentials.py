@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,15 +39,19 @@ class Credentials:
         * an object with both.
 
         An object may also have ``authorize(user, authorization)``, which says whether a user may act as somebody
-        else (without it nobody may), and ``iterations``, the number that most of its verifiers have.
-    :raises TypeError: none of these.
+        else (without it nobody may); ``mechanisms``, the names of those that it has verifiers of for everybody (of a
+        mapping that is known); and ``iterations``, the number that most of its verifiers have (likewise).
+    :raises TypeError: none of these, or a mapping that holds something else.
     :raises ValueError: a number of iterations that no client would take.
     """
 
     def __init__(self, users: Any) -> None:
+        self._scram = list(SCRAM_HASHES)
+        iterations = DEFAULT_ITERATIONS
         if isinstance(users, Mapping):
             self._lookup: Any = users.get
             self._check: Any = None
+            self._scram, iterations = _common_of(users)
         else:
             self._lookup = getattr(users, "lookup", None)
             self._check = getattr(users, "check", None)
@@ -56,7 +61,10 @@ class Credentials:
                     raise TypeError(f"expected a mapping, a callable, or an object with lookup or check, got {found}")
                 self._check = users
         self._authorize: Any = getattr(users, "authorize", None)
-        self._iterations = int(getattr(users, "iterations", DEFAULT_ITERATIONS))
+        named = getattr(users, "mechanisms", None)
+        if named is not None:
+            self._scram = [name for name in SCRAM_HASHES if name in named]
+        self._iterations = int(getattr(users, "iterations", iterations))
         if not 1 <= self._iterations <= MOST_ITERATIONS:
             raise ValueError(f"expected 1 to {MOST_ITERATIONS} iterations, got {self._iterations}")
 
@@ -74,18 +82,14 @@ class Credentials:
 
     def mechanisms(self) -> list[str]:
         """The names of the mechanisms that can be offered, the strongest first."""
-        return [*SCRAM_HASHES, "PLAIN"] if self._lookup is not None else ["PLAIN"]
+        return [*self._scram, "PLAIN"] if self._lookup is not None else ["PLAIN"]
 
     def _known_of(self, user: str) -> Any:
         """What the program knows of a user: a str, a list of verifiers, or None."""
         return _ask(self._look_up, user)
 
     def _look_up(self, user: str) -> Any:
-        known = self._lookup(user)
-        if known is None or (isinstance(known, str) and not (known.startswith("SCRAM-") and "$" in known)):
-            return known
-        entries = [known] if isinstance(known, (str, ScramVerifier)) else known
-        return [entry if isinstance(entry, ScramVerifier) else ScramVerifier.parse(entry) for entry in entries]
+        return _read(self._lookup(user))
 
     def _invented(self, user: str, mechanism: str, password: str | None) -> ScramVerifier:
         salt = hmac.digest(_SECRET, f"{mechanism} {user}".encode("utf-8", "surrogatepass"), "sha256")[:16]
@@ -99,8 +103,10 @@ class Credentials:
         """
         known = self._known_of(user)
         if isinstance(known, str):
-            # An empty password is none: with PLAIN nobody could log in with it either (RFC 4616 2).
-            return _ask(self._invented, user, mechanism, known), bool(known)
+            # An empty password is none: with PLAIN nobody could log in with it either (RFC 4616 2). One that SASLprep
+            # refuses nobody could have typed.
+            usable = _is_usable(known)
+            return self._invented(user, mechanism, known if usable else None), usable
         # The work is the same for all that follows, and done before anything is decided.
         invented = self._invented(user, mechanism, None)
         for verifier in known or ():
@@ -132,6 +138,45 @@ class Credentials:
         if not authorization or authorization == user:
             return True
         return self._authorize is not None and _ask(self._authorize, user, authorization) is True
+
+
+def _read(known: Any) -> Any:
+    """What a program knows of a user, as a str, a list of verifiers, or None.
+
+    :raises TypeError, ValueError: it is nothing of the kind; its value is not shown.
+    """
+    if known is None or (isinstance(known, str) and not (known.startswith("SCRAM-") and "$" in known)):
+        return known
+    entries = [known] if isinstance(known, (str, ScramVerifier)) else known
+    if not isinstance(entries, (list, tuple)) or not all(isinstance(entry, (str, ScramVerifier)) for entry in entries):
+        raise TypeError(f"expected a password as a str, a verifier or a list of verifiers, got {type(known).__name__}")
+    return [entry if isinstance(entry, ScramVerifier) else ScramVerifier.parse(entry) for entry in entries]
+
+
+def _common_of(users: Mapping[str, Any]) -> tuple[list[str], int]:
+    """The SCRAM mechanisms that all users of a mapping can use, and the usual number of iterations.
+
+    :raises TypeError: a user has something that is neither password nor verifiers; it is not shown.
+    """
+    common = set(SCRAM_HASHES)
+    numbers: Counter[int] = Counter()
+    for user, entry in users.items():
+        try:
+            known = _read(entry)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"user {user!r}: {error}") from None
+        if isinstance(known, list) and known:
+            common &= {verifier.mechanism for verifier in known}
+            numbers.update(verifier.iterations for verifier in known)
+    usual = numbers.most_common(1)[0][0] if numbers else DEFAULT_ITERATIONS
+    return [name for name in SCRAM_HASHES if name in common], usual
+
+
+def _is_usable(password: str) -> bool:
+    try:
+        return bool(saslprep(password))
+    except ValueError:
+        return False
 
 
 def _ask(hook: Any, *arguments: Any) -> Any:

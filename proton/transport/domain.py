@@ -196,7 +196,10 @@ class SSLDomain:
     def _made_context(self) -> ssl.SSLContext:
         """The context with the settings of now."""
         if self._context is None:
-            self._context = _make_context(self)
+            try:
+                self._context = _make_context(self)
+            except OSError as error:  # a file that is gone, or ciphers that do not go with the rest
+                raise SSLException(f"SSL failure. (cannot use the settings: {plain_reason(error)})") from None
         return self._context
 
 

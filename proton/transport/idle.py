@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED
 from proton.transport import filters
 from proton.transport.frames import FRAME_HEADER
-from proton.transport.layers import amqp_input, client_sasl_header_input, held_input, sasl_input
+from proton.transport.layers import client_sasl_header_input, sasl_input
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -25,12 +25,12 @@ def tick(transport: Transport, now: float) -> float:
     if transport._failed and not transport._head_closed:
         return _linger(transport, now)
     deadlines = []
-    if transport.handshake_timeout and transport._input not in (amqp_input, held_input):
+    if transport.handshake_timeout and not transport.handshaken:
         if not transport._handshake_by:
             transport._handshake_by = now + transport.handshake_timeout
         elif now >= transport._handshake_by:
             reason = f"expected the end of the handshake within {transport.handshake_timeout:g} s, it is not there"
-            transport._fail(RESOURCE_LIMIT_EXCEEDED, reason, silent=True)
+            transport._fail(RESOURCE_LIMIT_EXCEEDED, reason, silent=not transport._amqp_began)
             return _linger(transport, now)
         deadlines.append(transport._handshake_by)
     if not transport._began:

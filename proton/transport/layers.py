@@ -23,7 +23,15 @@ from proton.codec.composites import (
 from proton.codec.decode import decode_fields, decode_value
 from proton.codec.limits import DecodeLimits
 from proton.codec.text import quote
-from proton.endpoints.condition import DECODE_ERROR, FRAME_SIZE_TOO_SMALL, FRAMING_ERROR, NOT_IMPLEMENTED, shortened
+from proton.endpoints.condition import (
+    DECODE_ERROR,
+    FRAME_SIZE_TOO_SMALL,
+    FRAMING_ERROR,
+    NOT_IMPLEMENTED,
+    Condition,
+    shortened,
+)
+from proton.endpoints.session import Session
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport import filters, header, sasl
 from proton.transport.frames import FRAME_HEADER, FrameTooLarge
@@ -167,7 +175,7 @@ def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
         transport._fail(FRAMING_ERROR, f"expected a SASL frame (type 1), got type {frame_type}", silent=True)
         return len(buf)
     try:
-        code, start = _descriptor(buf, pos + 4 * offset, end, transport.decode_limits)
+        code, start = _descriptor(buf, pos + 4 * offset, end, transport.decode_limits, quotes=False)
         fields, reached = decode_fields(buf, start, end, transport.decode_limits)
         if reached > end:
             raise DataException(f"a value passes the end of its frame by {reached - end} bytes")
@@ -250,7 +258,7 @@ def amqp_input(transport: Transport, buf: bytes, pos: int) -> int:
             transport._fail(violation.condition, violation.description)
             return end_of_input
         except EndpointViolation as violation:
-            transport._violated(violation)
+            _close_violated(violation)
         if transport._input is not amqp_input or transport._tail_closed:
             return pos
     if end_of_input > pos:
@@ -258,7 +266,17 @@ def amqp_input(transport: Transport, buf: bytes, pos: int) -> int:
     return pos
 
 
-def _descriptor(buf: bytes, pos: int, end: int, limits: DecodeLimits) -> tuple[int, int]:
+def _close_violated(violation: EndpointViolation) -> None:
+    """Closes the session or link whose rules the peer broke; the rest of the connection lives on."""
+    endpoint: Any = violation.endpoint
+    endpoint._violated = True
+    if not isinstance(endpoint, Session) and endpoint.is_receiver:
+        endpoint._cut_arriving()
+    endpoint.condition = shortened(Condition(violation.condition, violation.description))
+    endpoint.close()
+
+
+def _descriptor(buf: bytes, pos: int, end: int, limits: DecodeLimits, quotes: bool = True) -> tuple[int, int]:
     """The number of the performative at `pos`, and where its fields begin."""
     if buf[pos]:
         raise DataException(f"expected a performative (constructor 0x00), got constructor 0x{buf[pos]:02x}")
@@ -270,7 +288,9 @@ def _descriptor(buf: bytes, pos: int, end: int, limits: DecodeLimits) -> tuple[i
             if composite.symbol == descriptor:
                 return code, pos
     if not isinstance(descriptor, int) or isinstance(descriptor, bool):
-        raise DataException(f"expected a known descriptor of a performative, got {descriptor!r:.80}")
+        # In a SASL frame it may be a password that has slipped into the wrong place.
+        shown = f"{descriptor!r:.80}" if quotes else type(descriptor).__name__
+        raise DataException(f"expected a known descriptor of a performative, got {shown}")
     return int(descriptor), pos
 
 
@@ -278,7 +298,7 @@ def _decode_error_text(error: Exception, frame: bytes, start: int, limits: Decod
     """Decodes the frame once more, alone: so offsets count from its start, and nothing that follows it is read."""
     size = len(frame)
     try:
-        decode_fields(frame, _descriptor(frame, start, size, limits)[1], size, limits)
+        decode_fields(frame, _descriptor(frame, start, size, limits, quotes)[1], size, limits)
     except _DECODE_ERRORS as own_error:
         error = own_error
     if isinstance(error, DataException):

@@ -80,7 +80,7 @@ class _Bearer:
             status = json.loads(challenge).get("status")
         except (ValueError, AttributeError, RecursionError):
             status = None
-        self._status = f"the server refuses the token, status {status!s:.40}"
+        self._status = f"the server refuses the token, status {ascii(str(status)[:40])[1:-1]}"
         return self._farewell
 
     def finish(self, additional: bytes | None) -> None:
@@ -167,13 +167,16 @@ class _Accepted:
 
 
 def server_mechanisms(sasl: SASL, transport: Transport) -> list[str]:
-    """What a server offers: EXTERNAL with a certificate, what its credentials can check, ANONYMOUS without any."""
-    names = ["EXTERNAL"] if transport._peer_subject() else []
+    """What a server offers: what its credentials can check; EXTERNAL with a certificate, and ANONYMOUS, without any."""
     credentials = sasl._credentials
-    if credentials is not None:
-        names += [name for name in credentials.mechanisms() if name != "PLAIN" or _may_be_read(sasl, transport)]
     # A program that has named its users lets nobody else in, unless it says so.
-    if credentials is None or (sasl._allowed is not None and "ANONYMOUS" in sasl._allowed):
+    without_user = [name for name in ("EXTERNAL", "ANONYMOUS") if credentials is None or name in (sasl._allowed or ())]
+    names = ["EXTERNAL"] if "EXTERNAL" in without_user and transport._peer_subject() else []
+    # Nothing that can be read along is asked for where it would be refused for that afterwards.
+    may_be_read = transport.encrypted or (sasl.allow_insecure_mechs and not transport._require_encryption)
+    if credentials is not None:
+        names += [name for name in credentials.mechanisms() if name != "PLAIN" or may_be_read]
+    if "ANONYMOUS" in without_user:
         names.append("ANONYMOUS")
     return [name for name in names if sasl._is_allowed(name)]
 

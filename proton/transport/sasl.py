@@ -59,7 +59,7 @@ class SASL:
         if transport._sasl is self:
             return
         transport._sasl = self
-        transport._install_sasl()
+        self._installed: bool = transport._install_sasl()
         #: OK, AUTH, SYS, PERM or TEMP once the exchange is over, None before (5.3.3.6)
         self.outcome: int | None = None
         #: the mechanism that was chosen, None before

@@ -26,7 +26,7 @@ SCRAM_HASHES = {"SCRAM-SHA-512": "sha512", "SCRAM-SHA-256": "sha256", "SCRAM-SHA
 #: RFC 7677 4: at least; what a password given in clear is hashed with
 DEFAULT_ITERATIONS = 4096
 #: a server may not make a client work for longer than about a second
-MOST_ITERATIONS = 2_000_000
+MOST_ITERATIONS = 1_000_000
 _SALT_SIZE = 16
 _WRONG = "wrong user name or password"
 

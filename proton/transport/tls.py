@@ -31,6 +31,8 @@ __all__ = ["SSL", "SSLSessionDetails"]
 _RECORD = 16384  # bytes that a TLS record carries at most: what one read gives
 _SESSIONS = 4  # remembered in this process, as in the C binding
 _MOST_HOST_NAME = 1023  # bytes
+#: bytes of output: far more than frames ever leave waiting. A peer can have TLS answer without end (key updates).
+_MOST_OUTPUT = 1 << 22
 #: a fatal handshake_failure, in clear: what a client answers a certificate with that it does not accept
 _ALERT = b"\x15\x03\x03\x00\x02\x02\x28"
 
@@ -303,6 +305,9 @@ class SSL:
             data = self._recognize(transport, data)
             if not data:
                 return b""
+        if transport._out_size > _MOST_OUTPUT:
+            self._fail(transport, f"expected the peer to read, {transport._out_size} bytes wait for it")
+            return b""
         self._incoming.write(data)
         if not self._established:
             self._shake_hands(transport)
@@ -342,7 +347,11 @@ class SSL:
         session = None if is_server else self._remembered()
         try:
             self._object = self._context.wrap_bio(self._incoming, self._outgoing, is_server, name, session)
-        except (ValueError, TypeError):  # a name that SNI cannot carry (RFC 6066 3): the certificate will tell
+        except (
+            ValueError,
+            TypeError,
+            ssl.SSLError,
+        ):  # a name that SNI cannot carry (RFC 6066 3): the certificate will tell
             self._object = self._context.wrap_bio(self._incoming, self._outgoing, is_server, None, session)
         if not is_server:
             self._shake_hands(transport)

@@ -17,12 +17,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits
-from proton.endpoints.condition import FRAMING_ERROR, Condition, shortened
+from proton.endpoints.condition import FRAMING_ERROR, Condition
 from proton.endpoints.events import Event, given_back
 from proton.endpoints.session import Session
 from proton.exceptions import SessionException, TransportException
 from proton.transport import filters, header, idle, sasl, tls, trace
-from proton.transport.inbound import EndpointViolation, on_open
+from proton.transport.inbound import on_open
 from proton.transport.layers import (
     HEADER_EXPECTED,
     Input,
@@ -230,15 +230,17 @@ class Transport:
 
     @property
     def handshaken(self) -> bool:
-        """True once TLS and SASL are over as far as they are used: the AMQP header was written or has come."""
-        return self._amqp_began
+        """True once the peer is known: for a server when its open has come, for a client after TLS and SASL."""
+        if self._is_server:
+            return self._open_received or self._held_open is not None
+        return self._input in (amqp_input, held_input)
 
     @property
     def user(self) -> str | None:
         """A client's user name; on a server the user that has authenticated, None before its AMQP header came."""
         if self._is_server and not self._amqp_began:
             return None
-        if self._sasl is not None:
+        if self._sasl is not None and self._sasl._installed:
             return self._sasl.user
         return self._peer_subject() if self.encrypted and self._is_server else "anonymous"
 
@@ -263,7 +265,7 @@ class Transport:
     def sasl(self) -> sasl.SASL:
         """The SASL layer of this transport, made on the first call. To be called before the first bytes move.
 
-        :raises TransportException: the transport has begun without it.
+        Once the transport has begun without one, what is returned says that there is none, and changes nothing.
         """
         return self._sasl if self._sasl is not None else sasl.SASL(self)
 
@@ -402,8 +404,12 @@ class Transport:
             begun = b"".join(self._partial)
             self._partial = []
             self._partial_size = 0
+            known = self._filters
             self._process(begun, 0)
             if not start or start == size or self._tail_closed:
+                return
+            if self._filters is not known:  # what was begun has brought one, which the rest has gone through
+                filters.received(self, data[start:], len(known))
                 return
             if self._partial:  # it was less than a frame after all: the first bytes of one, for instance
                 data = self._partial[0] + data[start:]
@@ -484,15 +490,6 @@ class Transport:
         else:
             self._output = failed_output
         self._end_input()
-
-    def _violated(self, violation: EndpointViolation) -> None:
-        """Closes the session or link whose rules the peer broke; the rest of the connection lives on."""
-        endpoint: Any = violation.endpoint
-        endpoint._violated = True
-        if not isinstance(endpoint, Session) and endpoint.is_receiver:
-            endpoint._cut_arriving()
-        endpoint.condition = shortened(Condition(violation.condition, violation.description))
-        endpoint.close()
 
     # -- output --------------------------------------------------------------------------------------------------
 
@@ -588,13 +585,15 @@ class Transport:
         if self._tracing:
             self._trace_header("->", name)
 
-    def _install_sasl(self) -> None:
+    def _install_sasl(self) -> bool:
+        """Whether it is not too late for a SASL layer."""
         if self._is_server:
-            return
+            return not self._amqp_began
         if self._output is not client_output or self._input is not client_header_input:
-            raise TransportException("SASL must be set up before the first bytes move")
+            return False
         self._output = client_sasl_output
         self._input = client_sasl_header_input
+        return True
 
     def _sasl_succeeded(self) -> None:
         """The SASL exchange is over: the AMQP header comes next (5.3.2)."""

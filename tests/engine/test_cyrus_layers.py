@@ -85,6 +85,46 @@ def test_garbage_in_place_of_the_layer(garbage, side):
     assert victim.events().startswith("TRANSPORT_ERROR TRANSPORT_TAIL_CLOSED") and victim.transport.closed
 
 
+def steps(a, b):
+    """What each end says in turn, until both are logged in; the flights that the layer begins with are kept back."""
+    while True:
+        data = take(a.transport)
+        if b.transport.authenticated or a.transport.authenticated:
+            return data
+        yield b, data
+        data = take(b.transport)
+        yield a, data
+
+
+@pytest.mark.parametrize("victim", ["server", "client"])
+def test_clear_text_behind_the_last_frame_of_the_exchange(victim):
+    """Somebody in between cuts that frame in two and appends frames of his own."""
+    forged = AMQP_HEADER + frame(0, "open", container_id="forged")
+    for cut in range(1, 17):
+        a, b = ends("DIGEST-MD5")
+        for sink, data in steps(a, b):
+            target = b if victim == "server" else a
+            size = len(data)
+            # Tried on a copy of the exchange: the frame that logs the victim in is its last one.
+            if sink is target and size > cut:
+                sink.transport.push(data[:cut])
+                assert not sink.transport.authenticated
+                sink.transport.push(data[cut:] + (forged if _is_last(sink, data) else b""))
+            elif data:
+                sink.transport.push(data)
+            if a.transport.authenticated and b.transport.authenticated:
+                break
+        target = b if victim == "server" else a
+        assert target.transport.authenticated and target.connection.remote_container is None
+
+
+def _is_last(sink, data):
+    """Whether a flight ends the exchange for who hears it: the outcome, or the empty answer to the last challenge."""
+    last = split(data)[-1]
+    name = getattr(last, "name", "")
+    return name == "sasl-outcome" or (name == "sasl-response" and last["response"] == b"")
+
+
 @pytest.mark.parametrize("change", ["flipped", "repeated", "left out"])
 def test_piece_that_somebody_has_changed(change):
     a, b, (sender, receiver), _ = linked()

@@ -3,7 +3,19 @@
 import pytest
 
 from proton import Transport
-from tests.support.engines import HEARTBEAT, Peer, Script, connected, linked, pump, put, take
+from tests.support.engines import (
+    AMQP_HEADER,
+    HEARTBEAT,
+    Peer,
+    Script,
+    connected,
+    frame,
+    frames,
+    linked,
+    pump,
+    put,
+    take,
+)
 
 EXPIRED = ("amqp:resource-limit-exceeded", "local-idle-timeout expired")
 
@@ -155,3 +167,22 @@ def test_input_that_comes_byte_by_byte_counts():
         script.transport.tick(100 + 4 * n)
         script.raw(bytes([byte]))
     assert script.transport.condition is None
+
+
+def test_a_client_that_never_opens_is_given_up():
+    """A header alone is no more than silence; it is told why."""
+    server = Peer("server", Transport.SERVER, handshake_timeout=10.0).bind()
+    assert server.transport.tick(1.0) == 11.0
+    server.transport.push(AMQP_HEADER)
+    assert not server.transport.handshaken and server.transport.tick(5.0) == 11.0
+    server.transport.tick(11.0)
+    assert server.transport.condition.description == "expected the end of the handshake within 10 s, it is not there"
+    assert frames(take(server.transport))[-1].name == "close"
+
+
+def test_a_client_that_opens_is_not():
+    server = Peer("server", Transport.SERVER, handshake_timeout=10.0).bind()
+    server.transport.tick(1.0)
+    server.transport.push(AMQP_HEADER + frame(0, "open", container_id="c"))
+    assert server.transport.handshaken and server.transport.tick(100.0) == 0.0
+    assert server.transport.condition is None

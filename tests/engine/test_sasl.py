@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton import SASL, Transport, TransportException
+from proton import SASL, Transport
 from tests.support.engines import AMQP_HEADER, SASL_HEADER, Frame, Peer, frame, pump, split, take
 
 DENIED = "amqp:unauthorized-access"
@@ -242,11 +242,17 @@ def test_require_auth_is_met_by_anonymous():
     assert b.transport.condition is None and a.connection.remote_container == ""
 
 
-def test_sasl_comes_before_the_first_bytes():
-    a = Peer().bind()
-    take(a.transport)
-    with pytest.raises(TransportException):
-        a.transport.sasl()
+def test_a_late_look_at_sasl_changes_nothing():
+    a, b = Peer("client").bind(), Peer("server", Transport.SERVER).bind()
+    a.connection.open(), b.connection.open()
+    pump(a, b)
+    for peer in (a, b):
+        sasl = peer.transport.sasl()
+        assert (sasl.mech, sasl.user, sasl.outcome) == (None, None, None) and peer.transport.sasl() is sasl
+        assert peer.transport.user == "anonymous" and not peer.transport.authenticated
+    a.connection.close(), b.connection.close()
+    pump(a, b)
+    assert a.transport.condition is b.transport.condition is None
 
 
 def test_one_layer_for_each_transport_and_no_password_in_sight():

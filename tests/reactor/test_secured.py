@@ -2,11 +2,20 @@
 
 import contextlib
 import json
+import os
 import socket
 
 import pytest
 
-from proton import SSL, ConnectionException, Message, ScramVerifier, SSLSessionDetails
+from proton import (
+    SSL,
+    ConnectionException,
+    Message,
+    ScramVerifier,
+    SSLDomain,
+    SSLException,
+    SSLSessionDetails,
+)
 from proton.handlers import MessagingHandler
 from proton.reactor import ApplicationEvent, Container, EventInjector, acceptor
 from proton.utils import BlockingConnection
@@ -15,7 +24,8 @@ from tests.support.engines import pump
 from tests.support.loops import SECONDS, in_thread, run, side
 from tests.support.secured import client_domain, ends, is_open, reasons, server_domain
 
-USERS = {"fred": "pencil", "anne": ScramVerifier.make("SCRAM-SHA-256", "crayon", iterations=8)}
+USERS = {"fred": "pencil"}
+VERIFIERS = {"anne": ScramVerifier.make("SCRAM-SHA-256", "crayon", iterations=8)}
 
 
 @pytest.fixture(scope="module")
@@ -70,22 +80,97 @@ def seen(scheme="amqp", listening=None, container=None, **connecting):
 
 
 def refused(scheme="amqp", listening=None, **connecting):
-    program = Program(scheme, listening, **connecting)
+    return refused_by(Program(scheme, listening, **connecting))
+
+
+def refused_by(program):
     run(program)
     assert program.seen is None
     return sorted(program.errors)
 
 
 LOGINS = [
-    (dict(user="fred", password="pencil"), ("fred", "SCRAM-SHA-512", False)),
-    (dict(login="fred:pencil@"), ("fred", "SCRAM-SHA-512", False)),
-    (dict(user="anne", password="crayon", allowed_mechs=["SCRAM-SHA-256"]), ("anne", "SCRAM-SHA-256", False)),
+    (USERS, dict(user="fred", password="pencil"), ("fred", "SCRAM-SHA-512", False)),
+    (USERS, dict(login="fred:pencil@"), ("fred", "SCRAM-SHA-512", False)),
+    (USERS, dict(user="fred", password="pencil", allowed_mechs=["SCRAM-SHA-1"]), ("fred", "SCRAM-SHA-1", False)),
+    (VERIFIERS, dict(user="anne", password="crayon"), ("anne", "SCRAM-SHA-256", False)),
 ]
 
 
-@pytest.mark.parametrize("connecting, expected", LOGINS, ids=str)
-def test_logins(connecting, expected):
-    assert seen(listening={"credentials": USERS}, **connecting) == expected
+@pytest.mark.parametrize("users, connecting, expected", LOGINS, ids=str)
+def test_logins(users, connecting, expected):
+    assert seen(listening={"credentials": users}, **dict(connecting)) == expected
+
+
+def test_with_credentials_a_certificate_is_not_enough(authority, domains):
+    own = authority.issue(subject=[("CN", "fred")], usage="client")
+    client = client_domain(authority, own)
+    terms = {"ssl_domain": server_domain(authority.issue("127.0.0.1"), authority), "credentials": USERS}
+    assert seen("amqps", terms, ssl_domain=client, user="fred", password="pencil") == ("fred", "SCRAM-SHA-512", True)
+    errors = refused("amqps", terms, ssl_domain=client)
+    assert any("Authentication failed [mech=none]" in error for error in errors)
+    errors = refused("amqps", terms, ssl_domain=client, user="fred", password="wrong")
+    assert any("wrong user name or password" in error for error in errors)
+    terms["allowed_mechs"] = "EXTERNAL"
+    assert seen("amqps", terms, ssl_domain=client) == ("CN=fred", "EXTERNAL", True)
+
+
+CALLS = [
+    (dict(token=42), TypeError),
+    (dict(user=42), TypeError),
+    (dict(password=b"pencil"), TypeError),
+    (dict(sni=42), TypeError),
+    (dict(authorization=42), TypeError),
+    (dict(allowed_mechs=42), TypeError),
+    (dict(session_details="x"), TypeError),
+    (dict(ssl_domain=SSLDomain(SSLDomain.MODE_SERVER)), SSLException),
+]
+
+
+@pytest.mark.parametrize("options, error", CALLS, ids=str)
+def test_mistakes_of_a_caller_are_told_at_the_call(options, error):
+    container = Container()
+    with pytest.raises(error) as caught:
+        container.connect("amqps://127.0.0.1:1", **options)
+    assert "pencil" not in str(caught.value)
+    run()
+
+
+def test_mistakes_of_who_listens_are_told_at_the_call(authority):
+    container = Container()
+    gone = server_domain(authority.issue("gone"))
+    for path in (gone._credentials[0], gone._credentials[1]):
+        os.unlink(path)
+    for options, error in (
+        (dict(ssl_domain=SSLDomain(SSLDomain.MODE_CLIENT)), SSLException),
+        (dict(ssl_domain=gone), SSLException),
+        (dict(allowed_mechs=[b"PLAIN"]), TypeError),
+        (dict(credential=USERS), TypeError),
+        (dict(credentials={"fred": b"pencil"}), TypeError),
+    ):
+        with pytest.raises(error) as caught:
+            container.listen("amqps://127.0.0.1:0", **options)
+        assert (
+            "expected" in str(caught.value) or "cannot use" in str(caught.value) or "Unrecognized" in str(caught.value)
+        )
+
+
+def test_a_domain_that_can_no_longer_be_used_ends_nothing(authority, caplog):
+    domain = server_domain(authority.issue("127.0.0.1"))
+
+    class Later(Program):
+        def on_start(self, event):
+            super().on_start(event)
+            for path in domain._credentials[:2]:
+                os.unlink(path)
+            domain.set_ciphers("ECDHE+AESGCM")  # a new context, whose files are gone
+
+        def on_transport_error(self, event):
+            super().on_transport_error(event)
+
+    errors = refused_by(Later("amqps", {"ssl_domain": domain}, ssl_domain=client_domain(authority)))
+    assert len(errors) == 1 and "SSL Failure: unexpected eof" in errors[0]
+    assert "Couldn't serve" in caplog.text and "cannot use the settings" in caplog.text
 
 
 def test_the_container_may_have_all_of_it():
@@ -305,7 +390,7 @@ def test_those_who_have_come_in_are_not_hurried():
             pump(*peers)
         for peer in (pair.client, pair.server):
             peer.transport.handshake_timeout = 10.0
-            assert peer.transport.tick(now) == (11.0 if now < 5.0 else 0.0)
+            assert peer.transport.tick(now) == (11.0 if now < 5.0 else 0.0), now
     assert is_open(pair) and reasons(pair) == ["", ""]
 
 

@@ -167,13 +167,17 @@ def test_a_check_that_raises_and_a_server_that_goes_on(chunk):
             assert b.transport.sasl().outcome == SASL.SYS
 
 
-NONSENSE = [5, 3.5, True, object(), b"bytes", [5], [None], [b"x"], {"a": 1}, "SCRAM-SHA-256$x", ("a", "b"), "bell\x07"]
+NONSENSE = [5, 3.5, True, object(), b"bytes", [5], [None], [b"x"], {"a": 1}, "SCRAM-SHA-256$x", ("a", "b")]
 
 
 @pytest.mark.parametrize("known", NONSENSE, ids=lambda known: f"{type(known).__name__} {known!r:.12}".split(" at")[0])
 @pytest.mark.parametrize("mech", ["PLAIN", "SCRAM-SHA-256"])
 def test_a_lookup_that_returns_what_it_should_not(known, mech):
-    peer = server({USER: known}, insecure=True)
+    class Users:
+        def lookup(self, user):
+            return known
+
+    peer = server(Users(), insecure=True)
     initial = b"\0fred\0" + PASSWORD.encode() if mech == "PLAIN" else b"n,,n=fred,r=abc"
     written = speak(peer, login(mech, initial))
     assert last(written)["code"] in (SASL.SYS, SASL.AUTH)

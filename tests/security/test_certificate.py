@@ -90,6 +90,7 @@ NAMES = [
     (named("*.0.0.1"), "127.0.0.1", False),
     (named(common=["*"]), "::1", False),
     (named(), "a.example", False),
+    (named("ban\u212a.example"), "bank.example", False),  # a Kelvin sign
 ]
 
 
@@ -105,6 +106,18 @@ BROKEN = [b"", b"\x30", b"\x30\x80", b"\x30\x05\x30\x03", b"\x31\x00", b"\x30\x0
 def test_what_is_no_certificate(der):
     with pytest.raises(ValueError):
         read_certificate(der)
+
+
+def test_very_long_identifiers():
+    oid = b"\x06\x82\x40\x00" + b"\x81" * 0x3FFF + b"\x01"
+
+    def wrap(tag, data):
+        return bytes([tag, 0x83]) + len(data).to_bytes(3, "big") + data
+
+    subject = wrap(0x30, wrap(0x31, wrap(0x30, oid + b"\x0c\x01x")))
+    empty = b"\x30\x00"
+    with pytest.raises(ValueError, match="object identifier of 1 to 64 bytes"):
+        read_certificate(wrap(0x30, wrap(0x30, b"\x02\x01\x01" + empty * 3 + subject)))
 
 
 @given(data=st.data())

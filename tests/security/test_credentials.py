@@ -30,23 +30,29 @@ def check(user, password):
     return (user, password) == ("fred", "pencil")
 
 
+class Named(Lookup):
+    mechanisms = ("SCRAM-SHA-256", "SCRAM-SHA-1")
+
+
+ALL = ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"]
 FORMS = [
-    ({"fred": "pencil"}, True),
-    ({"fred": SHA256}, True),
-    ({"fred": str(SHA256)}, True),
-    ({"fred": [SHA1, str(SHA256)]}, True),
-    (Lookup(), True),
-    (Check(), False),
-    (Both(), True),
-    (check, False),
+    ({"fred": "pencil"}, ALL),
+    ({"fred": SHA256}, ["SCRAM-SHA-256"]),
+    ({"fred": str(SHA256)}, ["SCRAM-SHA-256"]),
+    ({"fred": [SHA1, str(SHA256)], "anne": "x"}, ["SCRAM-SHA-256", "SCRAM-SHA-1"]),
+    ({"fred": SHA1, "anne": SHA256}, None),
+    (Lookup(), ALL),
+    (Named(), ["SCRAM-SHA-256", "SCRAM-SHA-1"]),
+    (Check(), []),
+    (Both(), ALL),
+    (check, []),
 ]
 
 
 @pytest.mark.parametrize("users, scram", FORMS, ids=str)
 def test_every_form(users, scram):
     credentials = Credentials(users)
-    expected = ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"] if scram else ["PLAIN"]
-    assert credentials.mechanisms() == expected
+    assert credentials.mechanisms() == [*(scram or []), "PLAIN"]  # what everybody can use
     assert credentials.check("fred", "pencil") is True
     for user, password in (("fred", "Pencil"), ("fred", ""), ("nobody", "pencil"), ("nobody", ""), ("", "pencil")):
         assert credentials.check(user, password) is False
@@ -112,6 +118,24 @@ def test_the_usual_number_of_iterations_can_be_said():
     assert credentials.verifier("nobody", "SCRAM-SHA-256")[0].iterations == SHA256.iterations
 
 
+def test_the_usual_number_of_iterations_of_a_mapping_is_known():
+    verifiers = [ScramVerifier.make("SCRAM-SHA-256", "x", iterations=number) for number in (9, 9, 5)]
+    credentials = Credentials(dict(zip("abc", verifiers)))
+    assert credentials.verifier("nobody", "SCRAM-SHA-256")[0].iterations == 9
+
+
+def test_a_stored_password_that_nobody_can_type_lets_nobody_in():
+    credentials = Credentials({"fred": "\u0007"})
+    assert credentials.verifier("fred", "SCRAM-SHA-256")[1] is False and not credentials.check("fred", "\u0007")
+
+
+@pytest.mark.parametrize("entry", [5, b"pencil", ["pencil", 5], {"a": "b"}, "SCRAM-SHA-256$rubbish"], ids=str)
+def test_a_mapping_that_holds_something_else(entry):
+    with pytest.raises(TypeError, match="user 'fred': expected") as caught:
+        Credentials({"fred": entry})
+    assert "pencil" not in str(caught.value) and "rubbish" not in str(caught.value)
+
+
 def test_who_may_act_as_whom():
     class Users(Lookup):
         def authorize(self, user, authorization):
@@ -138,8 +162,8 @@ def test_a_hook_that_raises_ends_the_login_and_shows_nothing():
     for ask in (
         lambda: Credentials(Broken()).verifier("fred", "SCRAM-SHA-1"),
         lambda: Credentials(lambda user, password: 1 / 0).check("fred", "x"),
-        lambda: Credentials({"fred": "SCRAM-SHA-256$rubbish"}).check("fred", "x"),
-        lambda: Credentials({"fred": 5}).check("fred", "x"),
+        lambda: Credentials(Broken("SCRAM-SHA-256$rubbish")).check("fred", "x"),
+        lambda: Credentials(Broken(5)).check("fred", "x"),
         lambda: Credentials(Broken()).authorizes("fred", "x"),
     ):
         with pytest.raises(Unavailable, match="has raised") as caught:

@@ -11,10 +11,8 @@ from tests.support.secured import client_domain, is_open, joined, reasons, serve
 
 DENIED = "amqp:unauthorized-access"
 FAILED = "TRANSPORT_ERROR TRANSPORT_TAIL_CLOSED TRANSPORT_HEAD_CLOSED TRANSPORT_CLOSED"
-USERS = {
-    "fred": "pencil",
-    "anne": ScramVerifier.make("SCRAM-SHA-256", "crayon", iterations=8),
-}
+USERS = {"fred": "pencil", "anne": "crayon"}
+VERIFIERS = {"anne": ScramVerifier.make("SCRAM-SHA-256", "crayon", iterations=8)}
 SCRAM = ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"]
 CHUNKS = pytest.mark.parametrize("chunk", [None, 1], ids=["whole", "bytes"])
 
@@ -60,9 +58,10 @@ def test_the_strongest_mechanism_is_chosen():
 
 
 def test_a_verifier_serves_its_own_mechanism_and_plain(tls):
-    assert is_open(login("SCRAM-SHA-256", "anne", "crayon"))
-    assert not is_open(login("SCRAM-SHA-1", "anne", "crayon"))
-    assert is_open(login("PLAIN", "anne", "crayon", client=tls[0], server=tls[1]))
+    for allowed, mech in ((None, "SCRAM-SHA-256"), ("PLAIN", "PLAIN")):
+        pair = login(allowed, "anne", "crayon", VERIFIERS, client=tls[0], server=tls[1])
+        assert is_open(pair) and pair.client.transport.sasl().mech == mech
+    assert not is_open(login("SCRAM-SHA-1", "anne", "crayon", VERIFIERS))
 
 
 def offered(allowed=None, insecure=False, users=None, encrypted=False):
@@ -282,6 +281,28 @@ def test_a_token_is_text_or_something_to_call():
         layer.token = 5
     layer.token = "t"
     assert layer.token is None and "t" not in vars(layer).get("token", "")
+
+
+def test_what_a_server_says_of_a_token_is_one_line(mech="OAUTHBEARER"):
+    peer, _ = client([mech], "fred", token="hush")
+    say(peer, "sasl-challenge", challenge=json.dumps({"status": "bad\nERROR forged"}).encode())
+    say(peer, "sasl-outcome", code=SASL.AUTH)
+    assert "status bad\\nERROR forged" in peer.transport.condition.description
+
+
+@pytest.mark.parametrize("name", ["user", "password", "authorization", "hostname"])
+def test_text_that_cannot_be_sent_is_refused_where_it_is_set(name):
+    with pytest.raises(ValueError, match=f"{name} takes text that UTF-8 can say, got a surrogate at 4") as caught:
+        setattr(Peer("client").connection, name, "hush\ud800")
+    assert "hush" not in str(caught.value)
+
+
+def test_a_frame_with_a_password_in_the_wrong_place_is_not_shown():
+    peer = server()
+    body = b"\0\xa1\x0chush\0password"
+    peer.transport.push((8 + len(body)).to_bytes(4, "big") + b"\2\1\0\0" + body)
+    description = peer.transport.condition.description
+    assert "expected a known descriptor" in description and "hush" not in description
 
 
 @pytest.mark.parametrize("mech, farewell", [("OAUTHBEARER", b"\1"), ("XOAUTH2", b"")])

@@ -6,6 +6,7 @@ import ssl
 import pytest
 
 from proton import SSL, Connection, SSLDomain, SSLException, SSLSessionDetails, Transport
+from proton.transport import tls
 from tests.support.engines import AMQP_HEADER, Peer, accept, pump, put, read, take
 from tests.support.secured import client_domain, ends, is_open, joined, reasons, server_domain
 
@@ -189,7 +190,7 @@ def test_the_name_that_was_set_counts_before_that_of_the_connection(authority, i
     assert is_open(pair)
 
 
-@pytest.mark.parametrize("host", ["x" * 300, ".", "a..b", "\u00fc" * 70, "a\0b"], ids=ascii)
+@pytest.mark.parametrize("host", ["x" * 300, "x." * 140, ".", "a..b", "\u00fc" * 70, "a\0b"], ids=ascii)
 def test_names_that_cannot_be_sent(authority, issued, host):
     pair = joined(client_domain(), server_domain(issued), host=host)
     assert is_open(pair)  # nobody verifies it
@@ -391,6 +392,42 @@ def test_what_was_asked_for_before_is_kept(issued):
     server.ssl(server_domain(issued, allow_unsecured_client=True))
     server.push(AMQP_HEADER)
     assert server.condition.description == "Client connection unencrypted - forbidden"
+
+
+@pytest.mark.parametrize("start_with_header", [False, True], ids=["hello", "header"])
+def test_any_two_pieces_with_what_follows(authority, issued, start_with_header):
+    """The first flight in two reads, cut at each place of its beginning."""
+    settings = {"start_with_header": True} if start_with_header else {}
+    for cut in range(1, 24):
+        pair = ends(client_domain(authority, **settings), server_domain(issued))
+        flight = take(pair.client.transport)
+        if start_with_header:
+            pair.client.transport.push(TLS_HEADER)
+            flight += take(pair.client.transport)
+        pair.server.transport.push(flight[:cut])
+        pair.server.transport.push(flight[cut:])
+        answer = take(pair.server.transport)
+        pair.client.transport.push(answer[len(TLS_HEADER) if start_with_header else 0 :])
+        pump(pair.client, pair.server)
+        assert is_open(pair), (cut, reasons(pair))
+
+
+def test_what_a_peer_has_tls_say_is_bounded(authority, issued, monkeypatch):
+    """A peer that reads nothing, and asks for an answer again and again."""
+    monkeypatch.setattr(tls, "_MOST_OUTPUT", 1000)
+    pair = joined(client_domain(authority), server_domain(issued))
+    session = pair.server.connection.session()
+    session.open()
+    sender = session.sender("x")
+    sender.open()
+    pump(pair.client, pair.server)
+    accept(pair.client, 10)
+    pump(pair.client, pair.server)
+    put(sender, bytes(2000))
+    assert pair.server.transport.pending() > 2000
+    pair.client.connection.session().open()
+    pair.server.transport.push(take(pair.client.transport))
+    assert pair.server.transport.condition.description.startswith("SSL Failure: expected the peer to read, 2")
 
 
 # -- resumption ------------------------------------------------------------------------------------------------------
