@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton import Condition, ConnectionException, Endpoint, Message
+from proton import ConnectionException, Endpoint, Message
 from proton.handlers import MessagingHandler
 from proton.reactor import ApplicationEvent, Backoff, Container, EventInjector
 from proton.utils import BlockingConnection, SyncRequestResponse
@@ -339,7 +339,9 @@ def test_a_stage_is_where_it_says():
     talk = Talk(count=1, reconnect=QUICKLY)
     proxy = talk.through(Fault(after=8), Fault(frame="open"), Fault(direction=DOWN, after=30))
     assert proxy.harmed == 3
-    assert talk.errors[0] == Condition(
-        "amqp:connection:framing-error",
+    # The server's answer may be on its way back when the cut comes, or not.
+    assert talk.errors[0].name == "amqp:connection:framing-error"
+    assert talk.errors[0].description in (
         "Expected SASL protocol header: no protocol header found (connection aborted)",
+        "connection aborted",
     )
