@@ -380,7 +380,7 @@ class Broker(MessagingHandler):
         self.settle(delivery, DECLARED)
 
     def discharge(self, link, delivery, txn_id, failed):
-        txn_id = bytes(txn_id or b"")
+        txn_id = bytes(txn_id) if isinstance(txn_id, (bytes, bytearray, memoryview)) else b""
         transaction = self.transaction(link, txn_id)
         if transaction is None:
             delivery.local.condition = unknown(txn_id)

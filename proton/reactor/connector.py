@@ -16,6 +16,7 @@ from proton.endpoints.handler import Handler, dispatch
 from proton.exceptions import SSLUnavailable
 from proton.handlers.socket_io import IOHandler
 from proton.reactor.tls_config import NO_TLS
+from proton.reactor.transaction import lose
 from proton.transport.transport import Transport
 from proton.url import Url
 
@@ -83,8 +84,9 @@ class SessionPerConnection:
 
         :param connection: the connection that this object was made for.
         """
-        if self._session is None:
-            self._session = connection.session()
+        session = self._session
+        if session is None or session.state & (Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED):
+            self._session = connection.session()  # some peers refuse a link by ending its session
             self._session.open()
         return self._session
 
@@ -140,6 +142,7 @@ class Connector(Handler):
             delays(reconnect)  # what cannot be used should fail where it is given, not in the loop
         #: True when no further attempt will be made
         self.finished = False
+        self._left = False  # the program has closed the connection before the peer did
         self._attempts: Iterator[tuple[float, Url]] = iter(())
         self._task: Any = None  # of the attempt that waits for its time
         self._waiting: Any = None  # the connection of that attempt
@@ -176,24 +179,26 @@ class Connector(Handler):
     def on_connection_local_close(self, event: Any) -> None:
         """Gives up an attempt that waits for its time; links are no longer made in the common session."""
         event.connection._session_policy = None
+        # Who closes first leaves what is under way in transactions; nobody has to tell him.
+        self._left = not event.connection.state & Endpoint.REMOTE_CLOSED
         if self._task is not None:
             self._task.cancel()
             self._task = self._waiting = None
-            self._finish(event.connection, "already closed")
+            self._finish(event, event.connection, "already closed")
 
     def on_transport_closed(self, event: Any) -> None:
         """The transport is at its end: gets ready for the next attempt, if there is to be one."""
         connection = event.connection
         if not connection.state & Endpoint.LOCAL_ACTIVE:
-            self._finish(connection, "already closed")
+            self._finish(event, connection, "already closed")
             return
         if self.reconnect is False:
-            self._finish(connection, "reconnect disabled")
+            self._finish(event, connection, "reconnect disabled")
             return
         event.transport.unbind()
         delay, url = next(self._attempts, (None, None))
         if delay is None:
-            self._finish(connection, "giving up retrying")
+            self._finish(event, connection, "giving up retrying")
         elif not delay:
             log.info("Disconnected, reconnecting immediately...")
             self._connect(event.container, connection, url)
@@ -210,9 +215,20 @@ class Connector(Handler):
             connection, self._task, self._waiting = self._waiting, None, None
             self._connect(event.container, connection, task.url)
 
-    def _finish(self, connection: Any, reason: str) -> None:
+    def on_session_remote_close(self, event: Any) -> None:
+        """What was under way in its control links ends with it."""
+        lose(event, event.session)
+
+    def on_connection_remote_close(self, event: Any) -> None:
+        """What was under way in its control links ends with it."""
+        if not self._left:
+            lose(event)
+
+    def _finish(self, event: Any, connection: Any, reason: str) -> None:
         log.info("Disconnected, %s", reason)
         self.finished = True
+        if not self._left:
+            lose(event, connection=connection)
         connection._session_policy = None
 
     def _set_address(self, connection: Any, url: Any) -> None:

@@ -39,6 +39,19 @@ def _check_addresses(source: Any, target: Any) -> None:
             raise TypeError(f"a {name} address is a str or None, got {address!r}")
 
 
+def _check_limits(heartbeat: Any, max_frame_size: Any) -> None:
+    """What would fail in the loop later.
+
+    :raises TypeError, OverflowError: no number, or one out of range.
+    """
+    for name, value in (("heartbeat", heartbeat), ("max_frame_size", max_frame_size)):
+        if value is not None and not isinstance(value, (int, float)):
+            raise TypeError(f"{name} takes a number or None, got {type(value).__name__}")
+    trial = Transport()
+    trial.idle_timeout = heartbeat or 0
+    trial.max_frame_size = max_frame_size or 0
+
+
 def _check_login(options: dict[str, Any], secure: bool) -> None:
     """What would fail in the loop later, at each attempt.
 
@@ -126,6 +139,8 @@ class Container(Reactor):
             url = options.pop("url")
         if not (url or urls):
             raise ValueError("One of url or urls required")
+        if isinstance(urls, str):
+            raise TypeError(f"urls takes several URLs in a list, got one str: {Url(urls)!r}")
         connector = self._connector(Urls([url] if url else urls), reconnect, heartbeat, options)
         connection = self.connection(handler)
         connection.container = self._option(options, "container_id") or str(uuid.uuid4())
@@ -144,6 +159,7 @@ class Container(Reactor):
         return options[name] if options.get(name) is not None else getattr(self, name)
 
     def _connector(self, urls: Urls, reconnect: Any, heartbeat: float | None, options: dict[str, Any]) -> Connector:
+        _check_limits(heartbeat, options.get("max_frame_size"))
         _check_login(options, any(url.scheme == Url.AMQPS for url in urls.values))
         connector = Connector(urls, reconnect)
         connector.heartbeat = heartbeat

@@ -61,6 +61,15 @@ class ReceiverOption(LinkOption):
         return bool(link.is_receiver)
 
 
+def _merge(data: Any, entries: dict[Any, Any]) -> None:
+    """Adds entries to the map that several options share: a second map behind it would be no field."""
+    data.rewind()
+    merged = dict(data.get_dict()) if data.next() else {}
+    merged.update(entries)
+    data.clear()
+    data.put_dict(merged)
+
+
 class AtMostOnce(LinkOption):
     """Messages are sent settled: fire and forget (2.8.2)."""
 
@@ -90,7 +99,7 @@ class DynamicNodeProperties(LinkOption):
     def apply(self, link: Any) -> None:
         """Sets the properties of a receiver's source or a sender's target."""
         terminus = link.source if link.is_receiver else link.target
-        terminus.properties.put_dict(self.properties)
+        _merge(terminus.properties, self.properties)
 
 
 class Filter(ReceiverOption):
@@ -104,7 +113,7 @@ class Filter(ReceiverOption):
 
     def apply(self, receiver: Any) -> None:
         """Sets the filter of the source."""
-        receiver.source.filter.put_dict(self.filter_set)
+        _merge(receiver.source.filter, self.filter_set)
 
 
 class Selector(Filter):

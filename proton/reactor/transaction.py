@@ -17,10 +17,11 @@ from proton.endpoints.disposition import DispositionType, TransactionalDispositi
 from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from proton.endpoints.handler import dispatch
 from proton.endpoints.terminus import Terminus
+from proton.exceptions import ProtonException
 from proton.handlers.outgoing import OutgoingMessageHandler
 from proton.message import Message
 
-__all__ = ["Transaction", "declare"]
+__all__ = ["Transaction", "declare", "lose"]
 
 log = logging.getLogger("proton")
 
@@ -65,7 +66,10 @@ class Transaction:
         """End it.
 
         :param failed: True to undo its work.
+        :raises ProtonException: it is not declared (yet).
         """
+        if not self._lost:
+            self._need_id()
         self.failed = failed
         if not self._lost:
             self._discharge = self._send_ctrl("amqp:discharge:list", [self.id, failed])
@@ -81,7 +85,9 @@ class Transaction:
         :param sender: a link.
         :param msg: the message.
         :param tag: the delivery tag, if it is not to be made.
+        :raises ProtonException: it is not declared (yet).
         """
+        self._need_id()
         delivery: Delivery = sender.send(msg, tag=tag)
         delivery.update(TransactionalDisposition(self.id))
         return delivery
@@ -90,10 +96,12 @@ class Transaction:
         """Accept a message as part of it; once it was lost, give the message back.
 
         :param delivery: the delivery of the message.
+        :raises ProtonException: it is not declared (yet).
         """
         if self._lost:
             _release(delivery)
             return
+        self._need_id()
         self.update(delivery, Delivery.ACCEPTED)
         if self.settle_before_discharge:
             delivery.settle()
@@ -105,9 +113,16 @@ class Transaction:
 
         :param delivery: the delivery.
         :param state: the outcome, such as `Delivery.REJECTED`; nothing happens without one.
+        :raises ProtonException: it is not declared (yet).
         """
         if state:
+            self._need_id()
             delivery.update(TransactionalDisposition(self.id, state))
+
+    def _need_id(self) -> None:
+        """The coordinator has given no id yet, or refused: without one nothing may be said of it (4.4.4)."""
+        if self.id is None:
+            raise ProtonException("expected a declared transaction, got one before on_transaction_declared")
 
     def handle_outcome(self, event: Any) -> None:
         """Takes what the coordinator has said about a declare or a discharge."""
@@ -160,6 +175,9 @@ class Transaction:
             self._report("on_transaction_commit_failed", event)
         self._release_pending()
         self._pending = []
+        for delivery in (self._declare, self._discharge):
+            if delivery is not None:
+                delivery.settle()
         self._declare = self._discharge = None
 
     def _release_pending(self) -> None:
@@ -229,6 +247,10 @@ class _ControlHandler(OutgoingMessageHandler):
         self.on_unhandled("on_link_remote_detach", event)
         self._lose(event, list(self._open))
 
+    def lose_all(self, event: Any) -> None:
+        """The link has gone with its session or connection."""
+        self._lose(event, list(self._open))
+
     def _lose(self, event: Any, transactions: list[Transaction]) -> None:
         for transaction in transactions:
             del self._open[transaction]
@@ -261,4 +283,19 @@ def declare(session: Any, context: Any, handler: Any, settle_before_discharge: b
         txn_ctrl.handler = _ControlHandler(handler)
         txn_ctrl.open()
         context._txn_ctrl = txn_ctrl
+        connection = txn_ctrl.connection
+        links = [link for link in getattr(connection, "_txn_links", ()) if link.handler._open]
+        connection._txn_links = [*links, txn_ctrl]
     return txn_ctrl.handler.declare(txn_ctrl, handler, settle_before_discharge)  # type: ignore[no-any-return]
+
+
+def lose(event: Any, session: Any = None, connection: Any = None) -> None:
+    """Tell of the transactions whose control links are gone with a session, or a connection, for good.
+
+    :param event: what has happened.
+    :param session: the session that is over; None for the whole connection.
+    :param connection: the connection, where the event has none any more.
+    """
+    for link in list(getattr(connection or event.connection, "_txn_links", ())):
+        if session is None or link.session == session:
+            link.handler.lose_all(event)

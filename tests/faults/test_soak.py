@@ -110,7 +110,7 @@ def test_nothing_is_left_of_connections_that_are_over():
     # 80 connections lie between the two; of the last one something may still be in use.
     assert {kind: late[kind] - early[kind] for kind in late if late[kind] > early[kind] + 3} == {}
     assert late_descriptors <= early_descriptors + 2
-    assert late["Connection"] <= 2 and late["Delivery"] <= SHARE
+    assert late["Connection"] <= 4 and late["Delivery"] <= SHARE  # both ends of the last two
 
 
 @needs_proc

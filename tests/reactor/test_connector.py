@@ -7,11 +7,12 @@ import socket
 
 import pytest
 
-from proton import Condition
+from proton import Condition, Endpoint
 from proton.handlers import IOHandler
 from proton.io.sockets import Address
 from proton.reactor import Backoff
 from proton.reactor.connector import SessionPerConnection, Urls
+from tests.support.engines import connected, pump
 from tests.support.loops import Recorder, VirtualContainer
 
 REFUSED = Condition("proton.pythonio", "Connection refused to all addresses")
@@ -67,6 +68,7 @@ def test_one_session_serves_all_links_of_a_connection():
 
     class Session:
         opened = 0
+        state = Endpoint.LOCAL_ACTIVE
 
         def open(self):
             self.opened += 1
@@ -74,6 +76,19 @@ def test_one_session_serves_all_links_of_a_connection():
     connection, policy = Connection(), SessionPerConnection()
     assert policy.session(connection) is policy.session(connection)
     assert [session.opened for session in connection.made] == [1]
+
+
+def test_a_session_that_is_over_gets_a_successor():
+    a, b = connected()
+    connection, policy = a.connection, SessionPerConnection()
+    first = policy.session(connection)
+    pump(a, b)
+    b.connection.session_head().close()  # some peers refuse a link so
+    pump(a, b)
+    second = policy.session(connection)
+    assert second is not first and policy.session(connection) is second
+    second.close()
+    assert policy.session(connection) is not second
 
 
 class Client(Recorder):

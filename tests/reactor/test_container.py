@@ -320,3 +320,18 @@ def test_the_container_of_every_event_is_known():
     container = Container(looking, direct)
     container.run()
     assert looking.unknown == []
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"urls": "127.0.0.1:1"}, TypeError),
+        ({"url": "127.0.0.1:1", "heartbeat": -1}, OverflowError),
+        ({"url": "127.0.0.1:1", "heartbeat": "5"}, TypeError),
+        ({"url": "127.0.0.1:1", "max_frame_size": "100"}, TypeError),
+    ],
+    ids=str,
+)
+def test_mistakes_are_told_at_the_call(options, error):
+    with pytest.raises(error):
+        Container().connect(**options)

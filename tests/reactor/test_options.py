@@ -81,6 +81,24 @@ def test_a_filter_is_put_as_it_is(session):
     assert content(link.source.filter) == {symbol("f"): Described(symbol("x"), 5)}
 
 
+def test_several_filters_are_one_set(session):
+    receiver = session.receiver("r")
+    other = Filter({symbol("other"): Described(symbol("x:y"), 1)})
+    apply_options([Selector("a = 1"), other, Selector("b = 2", name="second")], receiver)
+    receiver.source.filter.rewind()
+    assert receiver.source.filter.next()
+    assert set(receiver.source.filter.get_dict()) == {"selector", "other", "second"}
+    assert receiver.source.filter.next() is None
+
+
+def test_properties_of_dynamic_nodes_add_up(session):
+    receiver = session.receiver("r")
+    apply_options([DynamicNodeProperties({"a": 1}), DynamicNodeProperties({"b": 2})], receiver)
+    receiver.source.properties.rewind()
+    receiver.source.properties.next()
+    assert receiver.source.properties.get_dict() == {"a": 1, "b": 2}
+
+
 def test_a_selector_is_a_named_filter(session):
     link = session.receiver("r")
     Selector("a='b'", name="mine").apply(link)

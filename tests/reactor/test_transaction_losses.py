@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from proton import Condition, DeclaredDisposition, Delivery, Described, Endpoint, Message, Terminus
+from proton import Condition, DeclaredDisposition, Delivery, Described, Endpoint, Message, ProtonException, Terminus
 from proton.handlers import MessagingHandler, TransactionHandler
 from proton.reactor import Container
 from tests.support.loops import watchdog
@@ -76,6 +76,17 @@ class Coordinator(MessagingHandler):
         self.known.clear()
         event.transport.close_head()
         event.transport.close_tail()
+
+    def end_session(self, event):
+        event.session.condition = GONE
+        event.session.close()
+
+    def end_session_without_condition(self, event):
+        event.session.close()
+
+    def close_connection(self, event):
+        event.connection.condition = GONE
+        event.connection.close()
 
     def answer_and_drop(self, event):
         self.answer(event)
@@ -173,6 +184,49 @@ def test_another_declare_gets_another_link_at_once(how):
     program = Program(coordinator, rounds=3)
     assert run(program) == ["declared", "commit failed", "declared", "committed", "declared", "committed"]
     assert coordinator.control_links == 2
+
+
+LOSSES = ["drop", "end_session", "close_connection"]
+
+
+@pytest.mark.parametrize("how", LOSSES)
+def test_a_declare_whose_session_or_connection_goes_for_good(how):
+    assert run(Program(Coordinator(how))) == ["declare failed"]
+
+
+@pytest.mark.parametrize("how", LOSSES)
+@pytest.mark.parametrize(("end_with", "told"), [("commit", "commit failed"), ("abort", "aborted")])
+def test_a_discharge_whose_session_or_connection_goes_for_good(how, end_with, told):
+    program = Program(Coordinator("answer", how))
+    program.end_with = end_with
+    assert run(program) == ["declared", told]
+
+
+def test_another_declare_after_the_session_has_gone():
+    program = Program(Coordinator("answer", "end_session_without_condition"), rounds=2)
+    assert run(program) == ["declared", "commit failed", "declared", "committed"]
+
+
+class Early(Program):
+    """Works in its transaction before it is declared."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.refused = []
+
+    def on_start(self, event):
+        super().on_start(event)
+        sender = event.container.create_sender(self.connection, "queue")
+        for work in (self.transaction.commit, self.transaction.abort, lambda: self.transaction.send(sender, Message())):
+            with pytest.raises(ProtonException, match="expected a declared transaction") as caught:
+                work()
+            self.refused.append(caught)
+        assert sender.queued == 0 and self.transaction.failed is False
+
+
+def test_work_before_it_is_declared_is_refused():
+    program = Early(Coordinator())
+    assert run(program) == ["declared", "committed"] and len(program.refused) == 3
 
 
 class Holding(Program):
