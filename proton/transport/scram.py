@@ -168,6 +168,8 @@ class ScramClient:
             prepared, self._password = saslprep(user), saslprep(password).encode("utf-8")
         except ValueError as error:
             raise Refused(f"user name or password cannot be prepared: {error}") from None
+        if not prepared:
+            raise Refused("expected a user name, nothing is left of it when it is prepared")
         self._nonce = nonce or base64.b64encode(os.urandom(18)).decode("ascii")
         self._header = f"n,{'a=' + _escaped(authorization) if authorization else ''},".encode()
         self._first = f"n={_escaped(prepared)},r={self._nonce}".encode()

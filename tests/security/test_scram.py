@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proton import ScramVerifier
@@ -80,6 +80,8 @@ def test_names_with_commas_and_identities():
 
 
 @given(st.text(min_size=1), st.text(min_size=1), st.sampled_from(list(SCRAM_HASHES)))
+@example("\u00ad", "x", "SCRAM-SHA-1")  # nothing is left of it
+@example("x", "\u00ad", "SCRAM-SHA-1")
 @settings(max_examples=50, deadline=None)
 def test_any_user_and_password(user, password, mechanism):
     try:
