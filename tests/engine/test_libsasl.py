@@ -73,12 +73,17 @@ def test_exchanges_leave_nothing(configured, mech):
     for _ in range(100):
         log_in(mech)
     gc.collect()
-    memory, objects = resident(), len(gc.get_objects())
-    for _ in range(EXCHANGES // 2):
-        assert log_in(mech)[0] == USER
-    gc.collect()
+    objects = len(gc.get_objects())
+    # What leaks grows in each round; the system may give the process a large piece in one of them.
+    grown = []
+    while not grown or (min(grown) >= 1024 + EXCHANGES // 10 and len(grown) < 3):
+        memory = resident()
+        for _ in range(EXCHANGES // 2):
+            assert log_in(mech)[0] == USER
+        gc.collect()
+        grown.append(resident() - memory)
     assert len(gc.get_objects()) - objects < 100
-    assert resident() - memory < 1024 + EXCHANGES // 10  # KiB: a tenth of what one buffer each would be
+    assert min(grown) < 1024 + EXCHANGES // 10  # KiB: a tenth of what one buffer each would be
 
 
 @needs_users
