@@ -39,37 +39,33 @@ def _check_addresses(source: Any, target: Any) -> None:
             raise TypeError(f"a {name} address is a str or None, got {address!r}")
 
 
-def _check_limits(heartbeat: Any, max_frame_size: Any) -> None:
-    """What would fail in the loop later.
-
-    :raises TypeError, OverflowError: no number, or one out of range.
-    """
-    for name, value in (("heartbeat", heartbeat), ("max_frame_size", max_frame_size)):
-        if value is not None and not isinstance(value, (int, float)):
-            raise TypeError(f"{name} takes a number or None, got {type(value).__name__}")
-    trial = Transport()
-    trial.idle_timeout = heartbeat or 0
-    trial.max_frame_size = max_frame_size or 0
-
-
-def _check_login(options: dict[str, Any], secure: bool) -> None:
+def _check_options(options: dict[str, Any], heartbeat: Any, secure: bool) -> None:
     """What would fail in the loop later, at each attempt.
 
-    :raises TypeError: an option is of another type; a secret is not shown.
+    :raises TypeError, OverflowError: an option is of another type, or out of range; a secret is not shown.
     :raises SSLException: the domain cannot be used.
     """
     for name in ("user", "password", "authorization", "sni", "virtual_host"):
         value = options.get(name)
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name} takes a str or None, got {type(value).__name__}")
-    trial = Transport()
-    trial.sasl().token = options.get("token")
-    trial.sasl().allowed_mechs(options.get("allowed_mechs"))
+    max_frame_size = options.get("max_frame_size")
+    for name, number in (("heartbeat", heartbeat), ("max_frame_size", max_frame_size)):
+        if number is not None and not isinstance(number, (int, float)):
+            raise TypeError(f"{name} takes a number or None, got {type(number).__name__}")
     details = options.get("session_details")
     if details is not None and not isinstance(details, SSLSessionDetails):
         raise TypeError(f"session_details takes an SSLSessionDetails or None, got {type(details).__name__}")
-    if secure and options.get("ssl_domain") is not None:
-        trial.ssl(options["ssl_domain"])
+    token, mechs, domain = options.get("token"), options.get("allowed_mechs"), options["ssl_domain"]
+    if heartbeat or max_frame_size or (token, mechs, domain) != (None, None, None):
+        # The ones that a transport judges; most connections have none of them, and need no transport for it.
+        trial = Transport()
+        trial.idle_timeout = heartbeat or 0
+        trial.max_frame_size = max_frame_size or 0
+        trial.sasl().token = token
+        trial.sasl().allowed_mechs(mechs)
+        if secure and domain is not None:
+            trial.ssl(domain)
 
 
 class Container(Reactor):
@@ -159,8 +155,7 @@ class Container(Reactor):
         return options[name] if options.get(name) is not None else getattr(self, name)
 
     def _connector(self, urls: Urls, reconnect: Any, heartbeat: float | None, options: dict[str, Any]) -> Connector:
-        _check_limits(heartbeat, options.get("max_frame_size"))
-        _check_login(options, any(url.scheme == Url.AMQPS for url in urls.values))
+        _check_options(options, heartbeat, any(url.scheme == Url.AMQPS for url in urls.values))
         connector = Connector(urls, reconnect)
         connector.heartbeat = heartbeat
         connector.ssl_domain = options["ssl_domain"]

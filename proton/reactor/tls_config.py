@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from proton.exceptions import SSLUnavailable
+from proton.transport import domain
 from proton.transport.domain import SSLDomain
 from proton.transport.tls import SSL
 
 __all__ = ["NO_TLS", "SSLConfig", "default_config", "make_domain"]
 
-NO_TLS = "amqps: SSL libraries not found: this Python was built without the module ssl"
+NO_TLS = f"amqps: {domain.NO_TLS}"
 
 
 def default_config() -> SSLConfig | None:

@@ -99,7 +99,7 @@ class Transport:
         self.max_buffered_delivery_bytes = _MAX_BUFFERED
         #: bytes of one message at most on receivers that set no `max_message_size` of their own; 0: no limit (2.7.3)
         self.max_message_size = 0
-        #: seconds that TLS, SASL and the peer's first header may take, counted from the first `tick`; 0: no limit
+        #: seconds from the first `tick` until the peer has to be known (`handshaken`); 0: no limit
         self.handshake_timeout = 0.0
         #: bounds on the depth and the number of elements of received values
         self.decode_limits: DecodeLimits = DEFAULT_LIMITS
