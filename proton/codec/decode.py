@@ -159,10 +159,17 @@ def _symbol32(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[t.symbol, int
 # -- compounds ----------------------------------------------------------------------------------------------------
 
 
+# Accepted and released, which nearly every disposition has: a small ulong and an empty list
+_BARE_OUTCOMES = {b"\x53\x24\x45": t.ulong(0x24), b"\x53\x26\x45": t.ulong(0x26)}
+
+
 def _described(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[Described, int]:
     inner = limits.inner
     if inner is None:
         raise too_deep("described value", pos - 1, limits)
+    outcome = _BARE_OUTCOMES.get(buf[pos : pos + 3])
+    if outcome is not None:
+        return Described(outcome, []), pos + 3
     descriptor, pos = DECODE[buf[pos]](buf, pos + 1, inner)
     value, pos = DECODE[buf[pos]](buf, pos + 1, inner)
     return Described(descriptor, value), pos

@@ -56,6 +56,17 @@ class Receiver(Link):
         if transport is not None:
             connection._collector.emit(_TRANSPORT, transport)
 
+    def _replenish(self, window: int) -> int:
+        """Brings credit up to a window; the sender hears of it when half of the window can be told at once.
+
+        :return: messages of credit that the sender does not yet know of.
+        """
+        self.credit = window
+        grant = window - self.queued - self._link_credit
+        if (2 * grant >= window or grant < 0) and not self._marked:
+            self.flow(0)
+        return grant
+
     def drain(self, n: int) -> None:
         """Grant credit that the sender must use at once or give back.
 

@@ -31,8 +31,16 @@ def refresh(selectable: Any, now: float) -> None:
     :param now: seconds, for the transport's timers.
     """
     transport = selectable._transport
-    # A transport's time-out may queue output, so the tick comes first (2.4.5).
-    selectable.deadline = transport.tick(now)
+    if (
+        transport._idle_timeout_ms
+        or transport._remote_idle_timeout_ms
+        or not transport._open_received
+        or transport._failed
+    ):
+        # A transport's time-out may queue output, so the tick comes first (2.4.5).
+        selectable.deadline = transport.tick(now)
+    elif selectable._deadline:
+        selectable.deadline = None  # the handshake is over
     selectable.reading = transport.capacity() > 0
     selectable.writing = transport.pending() > 0
 

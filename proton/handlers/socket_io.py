@@ -112,7 +112,10 @@ class IOHandler(Handler):
         transport = selectable._transport
         if transport is None or selectable._terminal:
             return
-        data = transport.peek(SEND_SIZE)
+        # It was asked when its interest in writing was found out; what handlers have made since is noted. Behind a filter
+        # only `peek` knows which pieces have gone through it.
+        asked = selectable.writing and not transport._filters
+        data = transport._unsent(SEND_SIZE) if asked else transport.peek(SEND_SIZE)
         if data:
             try:
                 sent = selectable._delegate.send(data)
@@ -128,9 +131,10 @@ class IOHandler(Handler):
             # All is written and no timer runs: there is nothing to look at again.
             timed = transport._idle_timeout_ms or transport._remote_idle_timeout_ms
             written = sent == len(data) < SEND_SIZE and not transport._out_size  # TLS may have its last words to say
-            if written and not timed and selectable in self._poller._watches:
+            if written:
                 selectable.writing = False
-                return
+                if not timed and selectable in self._poller._watches:
+                    return
         self._note(event.container, selectable)
 
     def on_selectable_error(self, event: Any) -> None:
@@ -190,12 +194,11 @@ class IOHandler(Handler):
         now = reactor.mark()
         for selectable in list(self._noted):
             if not selectable._terminal:
-                if _is_to_be_read_first(selectable, now):
+                if selectable._deadline and _is_to_be_read_first(selectable, now):
                     continue
                 refresh(selectable, now)
-                # A write is an event that anybody may see. It waits for those that the output has queued, whose
-                # handlers may have more to send; mostly there are none.
-                if selectable.writing and not selectable._refused and reactor.quiesced:
+                # At once: the peer works on it while we handle the events that the output has queued.
+                if selectable.writing and not selectable._refused:
                     reactor._handle(selectable, _WRITABLE)
                     if selectable.writing and not selectable._terminal:
                         refresh(selectable, now)
@@ -308,7 +311,8 @@ def _is_to_be_read_first(selectable: Any, now: float) -> bool:
 
 def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
     """Waits for readiness, the next deadline or the time-out, and queues the events of what has come true."""
-    deadline = poller.deadline() if poller.has_deadlines else None
+    timed = poller.has_deadlines
+    deadline = poller.deadline() if timed else None
     if deadline is not None:
         timeout = max(0.0, min(timeout, deadline - reactor.mark()))
     for selectable, mask in poller.wait(timeout, reactor.waker):
@@ -316,7 +320,7 @@ def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
             selectable.readable()
         if mask & WRITE:
             selectable.writable()
-    if poller.has_deadlines:
+    if timed:
         for selectable in poller.due(reactor.mark()):
             selectable.expired()
 

@@ -142,9 +142,10 @@ class Poller:
         mask = READ if selectable.reading else 0
         if selectable.writing if writing is None else writing:
             mask |= WRITE
-        fd = selectable.fileno()
-        if mask != watch.mask or fd != watch.fd:
-            self._register(selectable, watch, fd, mask)
+        if mask != watch.mask or selectable._transport is None:  # the socket of a transport stays the same
+            fd = selectable.fileno()
+            if mask != watch.mask or fd != watch.fd:
+                self._register(selectable, watch, fd, mask)
         deadline = selectable.deadline
         if deadline and (watch.armed is None or deadline < watch.armed):
             watch.armed = deadline
@@ -226,10 +227,10 @@ class Poller:
                 self._waker_fd = waker.fileno()
                 if self._waker_fd >= 0:
                     self._selector.register(self._waker_fd, READ, None)
-            if waker.pending:
+            if waker._pending:
                 timeout = 0
         ready = []
-        woken = waker is not None and waker.pending
+        woken = waker is not None and waker._pending
         for key, mask in self._selector.select(timeout):
             if key.data is not None:
                 ready.append((key.data, mask))

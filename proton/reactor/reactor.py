@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from typing import Any
+from typing import Any, Callable
 
 from proton.endpoints.connection import Connection
 from proton.endpoints.events import Collector, Event, EventType
@@ -35,6 +35,10 @@ log = logging.getLogger("proton")
 RUN_TIMEOUT = 3.14159265359
 
 _QUIESCED = Event.REACTOR_QUIESCED
+
+
+def _always() -> bool:
+    return True
 
 
 def _as_handler(handler: Any) -> Any:
@@ -61,11 +65,12 @@ class Reactor:
     def __init__(self, *handlers: Any, **kwargs: Any) -> None:
         #: connections, acceptors and injectors that are not finished
         self.selectable_count = 0
+        #: seconds that one wait for input or output may take
+        self.timeout: float = 0
         #: what `on_error` has collected: triples as of `sys.exc_info`
         self.errors: list[Any] = []
         #: ends the wait of a global handler that watches it, from any thread
         self.waker = Waker()
-        self._timeout: float = 0
         self._epoch = time.time() - time.monotonic()
         self._now = time.time()
         self._tasks = Tasks()
@@ -104,15 +109,6 @@ class Reactor:
         self._reacts = handler.reacts_to() if handler.__class__ is GlobalOverrides else None
 
     @property
-    def timeout(self) -> float:
-        """Seconds that one wait for input or output may take."""
-        return self._timeout
-
-    @timeout.setter
-    def timeout(self, seconds: float) -> None:
-        self._timeout = seconds
-
-    @property
     def now(self) -> float:
         """The time of this turn of the loop, in seconds as of `time.time`."""
         return self._now
@@ -138,9 +134,9 @@ class Reactor:
         """
         if self._handler is None:
             return
-        self._timeout = RUN_TIMEOUT
+        self.timeout = RUN_TIMEOUT
         self.start()
-        while self.process():
+        while self._turn(None):
             pass
         self.stop()
         self.process()
@@ -169,6 +165,10 @@ class Reactor:
 
     def process(self) -> bool:
         """Handle events until it is time to wait, or wait once; False when nothing is left to do."""
+        return self._turn(_always)
+
+    def _turn(self, pauses: Callable[[], Any] | None) -> bool:
+        """As `process`, but goes on to write and to wait unless `pauses` says, when all events are handled, to return."""
         self.mark()
         handler = self._global_handler
         self._reacts = handler.reacts_to() if handler.__class__ is GlobalOverrides else None
@@ -187,7 +187,8 @@ class Reactor:
                 if debugging:
                     log.debug("%s recvd Event: %r", self, event)
                 method = previous.method
-                dispatch(event.handler or self._handler, method, event)
+                # The loop itself is the context of this one, which comes twice a turn.
+                dispatch(self._handler if previous is _QUIESCED else event.handler or self._handler, method, event)
                 reacts = self._reacts
                 if reacts is None:
                     dispatch(self._global_handler, method, event)
@@ -196,9 +197,11 @@ class Reactor:
                 if events and events[0] is event:
                     events.popleft()
             elif not self._stopped and (self.selectable_count > 0 or self._tasks.deadline() is not None):
-                if previous is not _QUIESCED:
-                    self._collector.put(self, _QUIESCED)
-                return True
+                if previous is _QUIESCED:
+                    return True
+                self._collector.put(self, _QUIESCED)
+                if pauses is not None and pauses():
+                    return True
             elif self._timers is not None:
                 timers, self._timers = self._timers, None
                 timers.terminate()
@@ -235,7 +238,7 @@ class Reactor:
         :param timeout: seconds, kept for later waits too.
         """
         if timeout:
-            self._timeout = timeout
+            self.timeout = timeout
         return self.process()
 
     def yield_(self) -> None:

@@ -498,8 +498,8 @@ def _check_payload(transport: Transport, link: Receiver, delivery: Delivery, siz
 
 def _numbers_met(known: dict[int, Delivery], first: int, span: int) -> Iterable[int]:
     """The delivery-ids from `first` on that may be tracked, in order; a range may name four billion others."""
-    if not span or not known:
-        return (first,)
+    if not known:
+        return ()
     # Ids are tracked in the order in which they were given out.
     oldest, newest = next(iter(known)), next(reversed(known))
     begin = max(0, _ahead(first, oldest))
@@ -510,8 +510,9 @@ def _numbers_met(known: dict[int, Delivery], first: int, span: int) -> Iterable[
 
 
 def on_disposition(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
-    session = _session(transport, channel)
-    if session._violated:
+    session = transport._remote_channels.get(channel)
+    if session is None or session._violated:
+        _session(transport, channel)
         return
     role, first, last, settled, value, batchable = (fields + _NO_FIELDS)[:6]
     if not (
@@ -533,7 +534,7 @@ def on_disposition(transport: Transport, channel: int, fields: list[Any], payloa
     except DataException as error:
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
     known = session._outgoing if role else session._incoming
-    numbers = _numbers_met(known, first, span)
+    numbers = _numbers_met(known, first, span) if span else (first,)
     settled = bool(settled)
     emit = session.connection._collector.emit
     for number in numbers:

@@ -70,7 +70,7 @@ def flush(transport: Transport) -> None:
         if connection._work:  # links that waited for a begin
             work += _take_work(connection)
         for endpoint in work:
-            if isinstance(endpoint, Link):
+            if isinstance(endpoint, Link) and endpoint._handle is None:
                 _attach(transport, endpoint)
         for endpoint in work:
             if endpoint.__class__ is Receiver:
@@ -78,8 +78,10 @@ def flush(transport: Transport) -> None:
     else:
         work = []
     if connection._senders:
-        if connection._touched:
-            _write_transactional(transport, connection)
+        for delivery in connection._touched:
+            if delivery.local_state is _TRANSACTIONAL:
+                _write_transactional(transport, connection)
+                break
         send(transport, connection)
         if connection._work:  # links that wanted to detach when all is sent
             work += _take_work(connection)
@@ -108,7 +110,7 @@ def _finish(transport: Transport, connection: Connection, work: list[Any]) -> No
             if endpoint.__class__ is Sender:
                 _flow_sender(transport, endpoint)
     for endpoint in work:
-        if isinstance(endpoint, Link):
+        if isinstance(endpoint, Link) and (endpoint._detached or endpoint.state & LOCAL_CLOSED):
             _detach(transport, endpoint)
     if transport._open_received:
         for endpoint in work:
@@ -193,7 +195,7 @@ def _begin(transport: Transport, session: Session) -> None:
 
 def _attach(transport: Transport, link: Link) -> None:
     session = link.session
-    if link._handle is not None or session._channel is None or link._detach_sent or link.state & LOCAL_UNINIT:
+    if session._channel is None or link._detach_sent or link.state & LOCAL_UNINIT:
         return
     if link._final:
         return  # it was freed before anything of it was said
@@ -333,12 +335,10 @@ def _flow_sender(transport: Transport, link: Sender) -> None:
 
 def _write_transactional(transport: Transport, connection: Connection) -> None:
     """Answers that are part of a transaction: among the transfers may be the one that discharges it (4.3)."""
-    early = [delivery for delivery in connection._touched if delivery.local_state is _TRANSACTIONAL]
-    if early:
-        later = [delivery for delivery in connection._touched if delivery.local_state is not _TRANSACTIONAL]
-        connection._touched = early
-        write_dispositions(transport, connection)
-        connection._touched = later
+    touched = connection._touched
+    connection._touched = [delivery for delivery in touched if delivery.local_state is _TRANSACTIONAL]
+    write_dispositions(transport, connection)
+    connection._touched = [delivery for delivery in touched if delivery.local_state is not _TRANSACTIONAL]
 
 
 def write_dispositions(transport: Transport, connection: Connection) -> None:

@@ -503,7 +503,7 @@ class Transport:
             if filters.may_write(self):
                 self._produce()
             filters.wrap_output(self)
-        if not self._out_size and self._output_is_over() and not filters.finish(self):
+        if not self._out_size and (self._close_sent or self._output is final_output) and not filters.finish(self):
             self._close_head()
             return -1
         return self._out_size
@@ -522,8 +522,10 @@ class Transport:
 
         :param size: bytes at most.
         """
-        if self.pending() < 0:
-            return None
+        return self._unsent(size) if self.pending() >= 0 else None
+
+    def _unsent(self, size: int) -> bytes:
+        """The first bytes of what is written and not yet sent."""
         if self._out and size > len(self._head) - self._head_offset:
             self._join()
         start = self._head_offset
@@ -556,11 +558,8 @@ class Transport:
         if self._head_offset >= len(self._head):
             self._head = b""
             self._head_offset = 0
-            if not self._out_size and self._output_is_over() and not filters.finish(self):
+            if not self._out_size and (self._close_sent or self._output is final_output) and not filters.finish(self):
                 self._close_head()
-
-    def _output_is_over(self) -> bool:
-        return self._close_sent or self._output is final_output
 
     def close_head(self) -> None:
         """Say that no more output will be taken; what waits is dropped."""

@@ -15,7 +15,6 @@ import contextlib
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 from typing import Any, Callable
 
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
@@ -33,7 +32,7 @@ __all__ = ["BlockingConnection"]
 #: Seconds that an operation may take when nothing else was said.
 DEFAULT_TIMEOUT = 60
 
-#: Calls of `process` that a wait makes at least: to handle, to write, to look at the sockets, to read, to handle.
+#: Turns of the loop that a wait makes at least: to write and to look at the sockets, to read, to handle.
 TURNS = 5
 
 _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
@@ -121,7 +120,7 @@ class BlockingConnection(Handler):
 
     def _open(self) -> None:
         try:
-            self.wait(lambda: not self.conn.state & Endpoint.REMOTE_UNINIT, msg="Opening connection")
+            self._wait(lambda: not self.conn.state & Endpoint.REMOTE_UNINIT, msg="Opening connection")
         except Timeout:
             if self.disconnected:
                 raise self._loss() from None
@@ -194,7 +193,7 @@ class BlockingConnection(Handler):
             self.container.errors = []
             if connection is not None:
                 connection.close()
-                self.wait(lambda: self._is_over(connection), msg="Closing connection")
+                self._wait(lambda: self._is_over(connection), msg="Closing connection")
         finally:
             if connection is not None:
                 transport = connection.transport
@@ -248,30 +247,47 @@ class BlockingConnection(Handler):
         :raises Timeout: the condition was not met in time; the text has the peer's condition if it ended a session.
         :raises ConnectionException: the connection is lost.
         """
+        self._wait(condition, timeout, msg)
+
+    def _wait(self, condition: Callable[[], Any], timeout: Any = False, msg: str | None = None) -> None:
+        """As `wait`, for who has the lock."""
         if self._pumped_error is not None:
             error, self._pumped_error = self._pumped_error, None
             raise error
-        for link in list(self._owed):
-            if self._concerns(link):
-                raise self._owed.pop(link)
+        if self._owed:
+            self._tell_owed()
         limit = self.timeout if timeout is False else timeout
         container = self.container
         usual = container.timeout
         deadline = None if limit is None else time.monotonic() + limit
         turns = 0
+        done = False
+
+        def over() -> bool:
+            nonlocal done
+            done = condition() or (self.disconnected and self._lost_for_good())
+            return done
+
         try:
-            while not condition() and not self._lost_for_good():
+            while not (done or over()):
                 left = usual if deadline is None else deadline - time.monotonic()
-                if left <= 0 and turns >= TURNS:
-                    reason = f": {msg}" if msg else ""
-                    raise Timeout(f"Connection {self._place()} timed out{reason}{self._ended_session()}")
-                container.timeout = max(left, 0)
-                container.process()
+                if left <= 0:
+                    if turns >= TURNS:
+                        reason = f": {msg}" if msg else ""
+                        raise Timeout(f"Connection {self._place()} timed out{reason}{self._ended_session()}")
+                    left = 0
+                container.timeout = left
+                container._turn(over)
                 turns += 1
         finally:
             container.timeout = usual
-        if self._lost_for_good() and not self.conn.state & _CLOSED:
+        if self.disconnected and self._lost_for_good() and not self.conn.state & _CLOSED:
             raise self._loss()
+
+    def _tell_owed(self) -> None:
+        for link in list(self._owed):
+            if self._concerns(link):
+                raise self._owed.pop(link)
 
     def _ended_session(self) -> str:
         """Why nothing came: some peers refuse a link by ending its session, which ends no operation."""
@@ -283,9 +299,7 @@ class BlockingConnection(Handler):
         return _shown(self.conn.url if self.conn is not None else None)
 
     def _lost_for_good(self) -> bool:
-        """True when there is no connection and none will be made."""
-        if not self.disconnected:
-            return False
+        """When there is no connection: true if none will be made."""
         connector = self.conn._overrides
         if connector.finished or self.conn.state & Endpoint.LOCAL_CLOSED:
             return True
@@ -316,15 +330,6 @@ class BlockingConnection(Handler):
     def _concerns(self, link: Any) -> bool:
         """True when this thread has made the link, or is at work on it."""
         return link is self._at_work_on or getattr(link, "_made_by", None) in (None, threading.current_thread())
-
-    @contextlib.contextmanager
-    def _working_on(self, link: Any) -> Iterator[None]:
-        with self._lock:
-            before, self._at_work_on = self._at_work_on, link
-            try:
-                yield
-            finally:
-                self._at_work_on = before
 
     def on_connection_remote_close(self, event: Any) -> None:
         """Ends the operation under way when the peer closes the connection."""

@@ -45,8 +45,13 @@ def at_work(operation: Operation) -> Operation:
 
     @functools.wraps(operation)
     def operate(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with self.connection._working_on(self.link):
-            return operation(self, *args, **kwargs)
+        connection = self.connection
+        with connection._lock:
+            before, connection._at_work_on = connection._at_work_on, self.link
+            try:
+                return operation(self, *args, **kwargs)
+            finally:
+                connection._at_work_on = before
 
     return cast(Operation, operate)
 
@@ -64,14 +69,14 @@ class BlockingLink:
         self._lock = connection._lock
         self.connection = connection
         self.link = link
-        connection.wait(lambda: not link.state & Endpoint.REMOTE_UNINIT, msg=f"Opening link {link.name}")
+        connection._wait(lambda: not link.state & Endpoint.REMOTE_UNINIT, msg=f"Opening link {link.name}")
         if link.state & Endpoint.REMOTE_UNINIT:
             raise connection._loss()
         self._check_closed()
 
     def _wait_for_close(self, timeout: float = REFUSAL_TIMEOUT) -> None:
         with contextlib.suppress(Timeout):
-            self.connection.wait(
+            self.connection._wait(
                 lambda: self.link.state & Endpoint.REMOTE_CLOSED, timeout=timeout, msg=f"Opening link {self.link.name}"
             )
         self._check_closed()
@@ -96,7 +101,7 @@ class BlockingLink:
     def close(self) -> None:
         """Close the link, and wait for the peer to do the same."""
         self.link.close()
-        self.connection.wait(lambda: not self.link.state & Endpoint.REMOTE_ACTIVE, msg=f"Closing link {self.link.name}")
+        self.connection._wait(lambda: not self.link.state & Endpoint.REMOTE_ACTIVE, msg=f"Closing link {self.link.name}")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "link" not in self.__dict__:
@@ -129,7 +134,7 @@ class BlockingSender(BlockingLink):
         losses = connection._losses
         delivery: Delivery = self.link.send(msg)
         settled_by_us = self.link.snd_settle_mode == self.link.SND_SETTLED
-        connection.wait(
+        connection._wait(
             lambda: settled_by_us or delivery.settled or connection._losses != losses,
             timeout=timeout,
             msg=f"Sending on sender {self.link.name}",
@@ -233,7 +238,7 @@ class BlockingReceiver(BlockingLink):
             raise Exception("Can't call receive on this receiver as a handler was not provided")
         if not self.link.credit:
             self.link.flow(1)
-        self.connection.wait(
+        self.connection._wait(
             lambda: fetcher.has_message, timeout=timeout, msg=f"Receiving on receiver {self.link.name}"
         )
         if not fetcher.has_message:

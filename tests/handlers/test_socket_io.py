@@ -446,9 +446,9 @@ def test_each_write_is_an_event_for_everybody():
     )
 
 
-def test_what_a_write_makes_room_for_joins_it():
+def test_a_write_does_not_wait_for_handlers():
     writes = Writes()
     run(writes)
     first = writes.seen.index("sendable")
-    # The credit that is left after the first message is told of before the write of that message.
-    assert writes.seen[first : first + 2] == ["sendable", "sendable"]
+    # The credit that is left after the first message is told of when that message is written.
+    assert writes.seen[first : first + 4] == ["sendable", "writable", "beside", "sendable"]
