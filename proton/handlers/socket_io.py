@@ -278,7 +278,7 @@ class IOHandler(Handler):
     def on_transport(self, event: Any) -> None:
         """Sees to it that what was made is sent."""
         selectable = getattr(event.context, "_selectable", None)
-        if selectable is not None and selectable._transport is not None:
+        if selectable is not None and selectable._transport is not None and selectable not in self._noted:
             self._note(event.container, selectable)
 
     def on_transport_tail_closed(self, event: Any) -> None:

@@ -130,6 +130,10 @@ class BlockingSender(BlockingLink):
         :raises Timeout: there was none in time.
         :raises ConnectionException: the connection was lost; whether the message has arrived is unknown.
         """
+        return self._send(msg, timeout, error_states)
+
+    def _send(self, msg: Message, timeout: Any = False, error_states: Any = None) -> Delivery:
+        """As `send`, for who has the lock."""
         connection = self.connection
         losses = connection._losses
         delivery: Delivery = self.link.send(msg)

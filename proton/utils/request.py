@@ -97,10 +97,11 @@ class SyncRequestResponse(IncomingMessageHandler):
         request.reply_to = link.remote_source.address
         request.correlation_id = self._awaited = str(self.correlation_id.next())
         self.response = None
-        self.sender.send(request)
-        connection._wait(
-            lambda: self.response is not None or connection._losses != losses, msg="Waiting for response"
-        )
+        self.sender._send(request)
+        if self.response is None:  # it often comes with the outcome of the request
+            connection._wait(
+                lambda: self.response is not None or connection._losses != losses, msg="Waiting for response"
+            )
         response: Message | None = self.response
         if response is None:
             raise connection._loss()
