@@ -1,7 +1,8 @@
 """`FlowController`: keeps a receiver supplied with credit.
 
 It runs before the message is read, so the credit it sees does not yet count the delivery at hand: the level
-moves between the window and one below it. One flow frame covers all that one read brought.
+moves between the window and one below it. The sender hears of half a window at once, with a flow less for most
+messages; while messages wait to be handled it is written without delay, so that the sender need not stand still.
 """
 
 from __future__ import annotations

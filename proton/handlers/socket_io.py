@@ -112,8 +112,8 @@ class IOHandler(Handler):
         transport = selectable._transport
         if transport is None or selectable._terminal:
             return
-        # It was asked when its interest in writing was found out; what handlers have made since is noted. Behind a filter
-        # only `peek` knows which pieces have gone through it.
+        # It was asked when its interest in writing was found out; what handlers have made since is noted. Behind a
+        # filter only `peek` knows which pieces have gone through it.
         asked = selectable.writing and not transport._filters
         data = transport._unsent(SEND_SIZE) if asked else transport.peek(SEND_SIZE)
         if data:

@@ -386,10 +386,7 @@ class Transport:
             return
         if self._held_open is not None and self._partial_size + size > _READ:
             raise OverflowError(f"unable to process all bytes: {_READ - self._partial_size}, {size}")
-        if self._partial:
-            self._take(data)
-        else:
-            self._process(data, 0)
+        self._take(data)
 
     def _take(self, data: bytes) -> None:
         """Bytes for the layers, behind those that were not enough before."""

@@ -35,6 +35,10 @@ DEFAULT_TIMEOUT = 60
 #: Turns of the loop that a wait makes at least: to write and to look at the sockets, to read, to handle.
 TURNS = 5
 
+#: Seconds of a turn while others share a container that is to end, and of the pause in which they get the lock.
+SHARED_TURN = 0.05
+HANDING_OVER = 0.001
+
 _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
 
@@ -49,6 +53,9 @@ def _shown(url: Any) -> str:
 
 class BlockingConnection(Handler):
     """A connection whose operations return when they are done. It is open when the constructor returns.
+
+    Threads may share it: one operation goes on at a time, and the others wait for its end. Where a thread must not wait
+    for a `receive` of another one, give each its own connection.
 
     :param url: where to connect to, a str or `Url`; the connection configuration file is used without.
     :param timeout: seconds that an operation may take, 60 when left out.
@@ -88,15 +95,18 @@ class BlockingConnection(Handler):
         self._failures = 0  # attempts to connect that have failed since there was a connection
         self._pumped_error: BaseException | None = None
         self._pump_ended = threading.Event()
+        self._closed_by: threading.Thread | None = None
         self._at_work_on: Any = None  # the link of the operation under way
         self._owed: dict[Any, LinkDetached] = {}  # ends of links that were met by threads they do not concern
         # All connections of a container take turns.
         self._lock: Any = self.container.__dict__.setdefault("_blocking_lock", threading.RLock())
+        self._sharing: set[BlockingConnection] = self.container.__dict__.setdefault("_blocking_connections", set())
         self._patient = reconnect is not None
         if url and not urls and reconnect is None:
             url = Url(url).defaults()
             reconnect = False
         with self._lock:
+            self._sharing.add(self)
             self.container.timeout = self.timeout
             self.container.start()
             try:
@@ -176,14 +186,29 @@ class BlockingConnection(Handler):
         link._made_by = threading.current_thread()
         return BlockingReceiver(self, link, fetcher, credit=credit)
 
-    @locked
     def close(self) -> None:
         """Close the connection, and end its container with all that it does. Closing twice does nothing.
 
+        It returns when all other connections, tasks and acceptors of the container have ended too; other threads may
+        go on with theirs meanwhile.
+
         :raises Timeout: the peer does not answer; everything is closed in spite of it.
         """
-        if self.container is None:
-            return
+        with self._lock:
+            if self.container is None or self._closed_by not in (None, threading.current_thread()):
+                return
+            self._closed_by = threading.current_thread()
+        try:
+            self._close_own()
+        finally:
+            try:
+                self._run_out()
+            finally:
+                self.container.stop_events()
+                self.conn = self.container = None
+
+    @locked
+    def _close_own(self) -> None:
         self.closing = True
         self._pump_ended.set()
         self._pumped_error = None  # no operation will be told any more
@@ -202,26 +227,50 @@ class BlockingConnection(Handler):
                     transport.close_tail()
                     transport.close_head()
                 connection.free()
-            try:
-                self._run_out()
-            finally:
-                self.container.stop_events()
-                self.conn = self.container = None
+            self._sharing.discard(self)
 
     def _run_out(self) -> None:
         """Runs the container to its end, whatever handlers raise; the first error of theirs comes out after that."""
         first: Exception | None = None
-        while True:
-            try:
-                self.run()
-                break
-            except Exception as error:
-                first = first or error
-                # Its event would come again for ever; what waits behind it closes sockets.
-                self.container._collector.pop()
-                self.container.stop()
+        more = True
+        while more:
+            with self._lock:
+                try:
+                    more = self._run_on()
+                except Exception as error:
+                    first = first or error
+                    # Its event would come again for ever; what waits behind it closes sockets.
+                    self.container._collector.pop()
+                    self.container.stop()
+            if self._sharing:
+                time.sleep(HANDING_OVER)
         if first is not None:
             raise first
+
+    def _run_on(self) -> bool:
+        """A turn on the way to the end of the container, a short one while others are open; False at the end."""
+        container = self.container
+        usual = container.timeout
+        if self._sharing:
+            container.timeout = min(usual, SHARED_TURN)
+        try:
+            if container._turn(None):
+                return True
+        finally:
+            container.timeout = usual
+        container.stop()
+        container.process()
+        return False
+
+    def _look(self, turns: int = TURNS) -> None:
+        """Handles and writes what there is, reads what has come, and waits for nothing."""
+        container = self.container
+        usual, container.timeout = container.timeout, 0
+        try:
+            for _ in range(turns):
+                container._turn(None)
+        finally:
+            container.timeout = usual
 
     def _is_over(self, connection: Any) -> bool:
         transport = connection.transport
@@ -397,14 +446,10 @@ def _turn(connection: BlockingConnection, heartbeat: float) -> float:
     container = connection.container
     if container is None or connection._pumped_error is not None:
         return heartbeat / 4.0
-    usual, container.timeout = container.timeout, 0
     try:
-        for _ in range(TURNS):
-            container.process()
+        connection._look()
     except Exception as error:
         connection._pumped_error = error
-    finally:
-        container.timeout = usual
     transport = connection.conn.transport
     wanted = transport.remote_idle_timeout if transport is not None else 0.0
     return min(heartbeat, wanted or heartbeat) / 4.0

@@ -67,6 +67,7 @@ class BlockingLink:
 
     def __init__(self, connection: BlockingConnection, link: Any) -> None:
         self._lock = connection._lock
+        self._closed = False  # by `close`
         self.connection = connection
         self.link = link
         connection._wait(lambda: not link.state & Endpoint.REMOTE_UNINIT, msg=f"Opening link {link.name}")
@@ -87,6 +88,13 @@ class BlockingLink:
             if not self.connection.closing:
                 raise LinkDetached(self.link)
 
+    def _check_in_use(self) -> None:
+        if self._closed:
+            raise LinkException(f"expected an open link, got {self.link.name}, which was closed")
+        if self.link.state & Endpoint.REMOTE_CLOSED:
+            self.connection._owed.pop(self.link, None)
+            self._check_closed()
+
     def _check_address(self, kind: str, terminus: str) -> None:
         """The peer has to attach the address that was asked for; a link to another one it refuses (2.6.3)."""
         wanted = getattr(self.link, terminus)
@@ -100,8 +108,10 @@ class BlockingLink:
     @at_work
     def close(self) -> None:
         """Close the link, and wait for the peer to do the same."""
-        self.link.close()
-        self.connection._wait(lambda: not self.link.state & Endpoint.REMOTE_ACTIVE, msg=f"Closing link {self.link.name}")
+        self._closed = True
+        link = self.link
+        link.close()
+        self.connection._wait(lambda: not link.state & Endpoint.REMOTE_ACTIVE, msg=f"Closing link {link.name}")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "link" not in self.__dict__:
@@ -127,27 +137,33 @@ class BlockingSender(BlockingLink):
         :param timeout: seconds; that of the connection when left out, None for no limit.
         :param error_states: the outcomes to raise for; rejected and released when left out.
         :raises SendException: the outcome is one of these.
-        :raises Timeout: there was none in time.
+        :raises LinkDetached: the peer has closed the link.
+        :raises LinkException: the link was closed by `close`.
+        :raises Timeout: there was none in time. The message stays queued: it may have arrived, or arrive yet.
         :raises ConnectionException: the connection was lost; whether the message has arrived is unknown.
         """
         return self._send(msg, timeout, error_states)
 
     def _send(self, msg: Message, timeout: Any = False, error_states: Any = None) -> Delivery:
         """As `send`, for who has the lock."""
+        if self.link.state & Endpoint.LOCAL_CLOSED:
+            self._check_in_use()
         connection = self.connection
         losses = connection._losses
         delivery: Delivery = self.link.send(msg)
-        settled_by_us = self.link.snd_settle_mode == self.link.SND_SETTLED
+        if self.link.snd_settle_mode == self.link.SND_SETTLED:
+            connection._wait(lambda: True)  # raises what was found out since the last operation
+            connection._look(1)  # no outcome will come, but what credit allows is to be written
+            return delivery
         connection._wait(
-            lambda: settled_by_us or delivery.settled or connection._losses != losses,
+            lambda: delivery.settled or connection._losses != losses,
             timeout=timeout,
             msg=f"Sending on sender {self.link.name}",
         )
-        if not settled_by_us:
-            if not delivery.settled:
-                delivery.settle()
-                raise connection._loss()
-            delivery.settle()
+        settled = delivery.settled
+        delivery.settle()
+        if not settled:
+            raise connection._loss()
         bad = (Delivery.REJECTED, Delivery.RELEASED) if error_states is None else error_states
         if delivery.remote_state in bad:
             raise SendException(delivery.remote_state, delivery.remote.condition if delivery.remote else None)
@@ -235,11 +251,15 @@ class BlockingReceiver(BlockingLink):
 
         :param timeout: seconds; that of the connection when left out, None for no limit.
         :raises Timeout: none came in time.
+        :raises LinkDetached: the peer has closed the link.
+        :raises LinkException: the link was closed by `close`.
         :raises ConnectionException: the connection is gone.
         """
         fetcher = self.fetcher
         if fetcher is None:
             raise Exception("Can't call receive on this receiver as a handler was not provided")
+        if not fetcher.has_message:
+            self._check_in_use()
         if not self.link.credit:
             self.link.flow(1)
         self.connection._wait(

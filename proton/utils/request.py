@@ -15,8 +15,8 @@ from proton.utils.blocking import BlockingConnection
 
 __all__ = ["AtomicCount", "SyncRequestResponse"]
 
-#: Messages of credit for responses. One would do, but has each call wait for a flow to be made, sent and read, a fifth of
-#: its time. What nobody waits for is passed over, so a service cannot flood its client.
+#: Messages of credit for responses. One would do, but has each call wait for a flow to be made, sent and read, a fifth
+#: of its time. What nobody waits for is passed over, so a service cannot flood its client.
 WINDOW = 100
 
 

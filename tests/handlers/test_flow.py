@@ -1,10 +1,14 @@
 """`FlowController`: how much credit a receiver has, and when."""
 
+import socket
+
 import pytest
 
 from proton import Message
-from proton.handlers import FlowController, Handshaker, IncomingMessageHandler
+from proton.handlers import FlowController, Handshaker, IncomingMessageHandler, MessagingHandler
+from proton.reactor import Container
 from tests.support.pairs import opened
+from tests.support.wire import Wire
 
 
 class Both:
@@ -75,6 +79,87 @@ def test_the_credit_ends_one_below_the_window():
     send(world, 5)
     assert world.levels == [9] * 5
     assert world.receiver.credit == 9
+
+
+@pytest.mark.parametrize(
+    ("window", "credits"),
+    [
+        (1, [1, 1, 1, 1]),
+        (2, [1, 1, 1, 1]),
+        (3, [2, 1, 2, 1, 2]),
+        (10, [9, 8, 7, 6, 5, 9, 8, 7, 6, 5, 9, 8]),
+    ],
+)
+def test_the_sender_hears_of_half_a_window_at_once(window, credits):
+    world = receiving(window)
+    seen = []
+    for _ in credits:
+        send(world, 1)
+        seen.append(world.sender.credit)
+    assert seen == credits
+
+
+def test_a_window_that_was_made_smaller_is_told_at_once():
+    controller = FlowController(10)
+    world = opened(Both(controller), Both())
+    receiver = world.session.receiver("x")
+    receiver.open()
+    world.settle()
+    sender = world.pair.server.connection.link_head(0)
+    controller.window = 4
+    sender.send(Message())
+    world.settle()
+    assert (sender.credit, receiver.credit) == (3, 4)  # nobody has read the message
+
+
+class Slow(MessagingHandler):
+    """Notes the credit that the sender has heard of when a message is handled."""
+
+    def __init__(self, prefetch):
+        super().__init__(prefetch=prefetch)
+        self.credits = []
+
+    def on_start(self, event):
+        self.acceptor = event.container.listen("127.0.0.1:0")
+
+    def on_message(self, event):
+        self.wire.exchange()
+        self.credits.append(self.sender.credit)
+
+
+@pytest.mark.parametrize(
+    ("prefetch", "credits"),
+    [
+        (10, [0] * 5 + [5] * 5),
+        (20, [0] * 10 + [10] * 10),
+        (5, [0] * 5),  # so few are not worth a write
+    ],
+)
+def test_the_sender_may_go_on_while_messages_wait_to_be_handled(prefetch, credits):
+    handler = Slow(prefetch)
+    container = Container(handler)
+    container.start()
+    container.process()
+    wire = handler.wire = Wire(socket.create_connection(("127.0.0.1", handler.acceptor.port)))
+    connection = wire.peer.connection
+    connection.open()
+    session = connection.session()
+    session.open()
+    sender = handler.sender = session.sender("L")
+    sender.open()
+    wire.step(container, lambda: sender.credit == prefetch)
+    for _ in range(prefetch):
+        sender.send(Message())
+    wire.exchange()
+    wire.step(container, lambda: len(handler.credits) == prefetch)
+    assert handler.credits == credits
+    handler.acceptor.close()
+    connection.close()
+    wire.exchange()
+    while container.process():
+        wire.exchange()
+    container.process()
+    wire.sock.close()
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 10])

@@ -6,17 +6,21 @@ handlers and the turns of its loop included.
 """
 
 import socket
+import statistics
 import sys
 
 from proton import Delivery, Message, Transport
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
-from tests.support.engines import Peer
+from proton.utils import BlockingConnection, SyncRequestResponse
+from tests.support.server import serving
+from tests.support.wire import TURNS, Wire
 
 MESSAGES = 200
 RECEIVED = 45
 SENT = 50
-TURNS = 10_000
+ANSWERED = 175
+CALLED = 155
 
 
 class Counter:
@@ -39,39 +43,6 @@ class Counter:
 
 def body(number):
     return {"sequence": number, "d": "x" * 100}
-
-
-class Wire:
-    """The peer's engine and its end of the socket."""
-
-    def __init__(self, sock, mode=None):
-        sock.settimeout(0)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else the container idles, and idling is counted
-        self.sock = sock
-        self.peer = Peer("peer", mode).bind()
-
-    def exchange(self):
-        """Reads all that has come and writes all that there is to say."""
-        transport = self.peer.transport
-        try:
-            while True:
-                data = self.sock.recv(1 << 20)
-                if not data:
-                    break
-                transport.push(data)
-        except BlockingIOError:
-            pass
-        while transport.pending() > 0:
-            transport.pop(self.sock.send(transport.peek(1 << 20)))
-
-    def step(self, container, done):
-        """Both sides in turn until `done`."""
-        for _ in range(TURNS):
-            if done():
-                return
-            container.process()
-            self.exchange()
-        raise AssertionError(f"not done after {TURNS} turns")
 
 
 def run(container, done):
@@ -192,3 +163,66 @@ def end(container, wire):
             break
     container.process()
     wire.sock.close()
+
+
+class Answer(MessagingHandler):
+    def __init__(self):
+        super().__init__()
+        self.senders = {}
+
+    def on_start(self, event):
+        self.acceptor = event.container.listen("127.0.0.1:0")
+
+    def on_link_opening(self, event):
+        if event.link.is_sender:
+            event.link.source.address = "answers"
+            self.senders["answers"] = event.link
+
+    def on_message(self, event):
+        request = event.message
+        self.senders[request.reply_to].send(Message(correlation_id=request.correlation_id, body=request.body))
+
+
+def test_a_request_costs_its_server_at_most_its_budget():
+    handler = Answer()
+    container = Container(handler)
+    container.start()
+    container.process()
+    wire = Wire(socket.create_connection(("127.0.0.1", handler.acceptor.port)))
+    connection = wire.peer.connection
+    connection.open()
+    session = connection.session()
+    session.open()
+    sender, receiver = session.sender("requests"), session.receiver("answers")
+    sender.open()
+    receiver.open()
+    receiver.flow(MESSAGES)
+    wire.step(container, lambda: sender.credit and receiver.remote_source.address)
+    cost = 0.0
+    for number in range(MESSAGES):
+        # Each with the outcome of the answer before.
+        delivery = sender.send(Message(reply_to="answers", correlation_id=number, body="x" * 100))
+        wire.exchange()
+        cost += run(container, lambda sent=delivery: settled(wire, [sent]) and receiver.current is not None)
+        receiver.current.update(Delivery.ACCEPTED)
+        receiver.current.settle()
+    handler.acceptor.close()
+    end(container, wire)
+    assert cost <= ANSWERED, f"expected {ANSWERED} calls for a request at most, got {cost:.1f}"
+
+
+def test_a_call_costs_its_client_at_most_its_budget():
+    with serving() as server:
+        connection = BlockingConnection(server.url)
+        client = SyncRequestResponse(connection, "service")
+        counts = []
+        for number in range(25):
+            counter = Counter()
+            with counter:
+                response = client.call(Message(body=number))
+            assert response.body == number
+            counts.append(counter.calls)
+        connection.close()
+    # What comes in two reads costs a turn more.
+    cost = statistics.median(counts)
+    assert cost <= CALLED, f"expected {CALLED} calls for a request and its response at most, got {cost:.1f}"

@@ -287,6 +287,42 @@ def test_a_container_may_be_shared(server):
     second.container = second.conn = None
 
 
+def test_each_thread_may_close_its_own_connection_of_a_container(server):
+    container = Container()
+    connections = [BlockingConnection(server.url, container=container, timeout=SECONDS) for _ in range(3)]
+    bodies = []
+
+    def work(number, connection):
+        # The first one to end waits for the others, which are still at work.
+        for count in range(number * 5):
+            connection.create_sender(f"own-{number}").send(Message(body=count))
+            bodies.append(connection.create_receiver(f"own-{number}").receive(timeout=SECONDS).body)
+        connection.close()
+
+    threads = [
+        threading.Thread(target=work, args=(number, connection), daemon=True)
+        for number, connection in enumerate(connections)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert not any(thread.is_alive() for thread in threads)
+    assert [connection.container for connection in connections] == [None] * 3
+    assert sorted(bodies) == sorted([*range(5), *range(10)])
+
+
+def test_a_connection_closed_by_two_threads_is_closed_once(server):
+    connection = BlockingConnection(server.url, timeout=SECONDS)
+    threads = [threading.Thread(target=connection.close, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert not any(thread.is_alive() for thread in threads)
+    assert connection.container is None
+
+
 def test_threads_may_share_a_connection(server, connection):
     received = []
 

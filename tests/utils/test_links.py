@@ -102,6 +102,36 @@ def test_what_is_sent_settled_has_no_outcome(connection, queue):
     assert connection.create_receiver(queue).receive().body == "x"
 
 
+def test_what_is_sent_settled_is_written_at_once(connection, queue):
+    sender = connection.create_sender(queue, options=AtMostOnce())
+    for count in range(3):
+        sender.send(Message(body=count))
+        assert (sender.link.queued, connection.conn.transport.pending()) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", ["sender", "receiver"])
+def test_a_link_that_was_closed_is_of_no_more_use(connection, queue, kind):
+    link = getattr(connection, f"create_{kind}")(queue)
+    link.close()
+    with pytest.raises(LinkException, match=f"expected an open link, got {link.name}".replace("[", "\\[")):
+        link.send(Message()) if kind == "sender" else link.receive()
+
+
+def test_what_has_come_is_received_after_close(connection, queue):
+    connection.create_sender(queue).send(Message(body="x"))
+    receiver = connection.create_receiver(queue, credit=1)
+    connection.wait(lambda: receiver.fetcher.has_message)
+    receiver.close()
+    assert receiver.receive().body == "x"
+
+
+def test_a_link_that_the_peer_has_closed_tells_each_time(connection, queue):
+    sender = connection.create_sender(queue)
+    for _ in range(2):
+        with pytest.raises(LinkDetached, match="closed due to: Condition\\('x:y', 'go away'\\)"):
+            sender.send(Message(body="detach"))
+
+
 def test_no_message_in_time(connection, queue):
     receiver = connection.create_receiver(queue)
     with pytest.raises(Timeout, match="timed out: Receiving on receiver "):

@@ -1,0 +1,45 @@
+"""`Wire`: an engine and its end of the socket to a container that the test steps itself, in the same thread.
+
+Keep true: nothing here waits; the container does, for what the engine has to say.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from tests.support.engines import Peer
+
+TURNS = 10_000
+
+
+class Wire:
+    """The peer's engine and its end of the socket."""
+
+    def __init__(self, sock, mode=None):
+        sock.settimeout(0)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else the container idles, and idling is counted
+        self.sock = sock
+        self.peer = Peer("peer", mode).bind()
+
+    def exchange(self):
+        """Reads all that has come and writes all that there is to say."""
+        transport = self.peer.transport
+        try:
+            while True:
+                data = self.sock.recv(1 << 20)
+                if not data:
+                    break
+                transport.push(data)
+        except BlockingIOError:
+            pass
+        while transport.pending() > 0:
+            transport.pop(self.sock.send(transport.peek(1 << 20)))
+
+    def step(self, container, done):
+        """Both sides in turn until `done`."""
+        for _ in range(TURNS):
+            if done():
+                return
+            container.process()
+            self.exchange()
+        raise AssertionError(f"not done after {TURNS} turns")
