@@ -6,7 +6,7 @@ import pytest
 
 from proton import Message, Timeout
 from proton.utils import BlockingConnection, SyncRequestResponse
-from proton.utils.request import AtomicCount
+from proton.utils.request import WINDOW, AtomicCount
 from tests.support.loops import SECONDS
 from tests.support.server import serving
 
@@ -85,3 +85,13 @@ def test_counting_in_threads():
     for thread in threads:
         thread.join(SECONDS)
     assert sorted(seen) == list(range(1, 2501))
+
+
+def test_credit_for_responses_never_ends(connection):
+    client = SyncRequestResponse(connection, "service")
+    credits = []
+    for number in range(3 * WINDOW):
+        assert client.call(Message(body=number)).body == number
+        credits.append(client.receiver.link._link_credit)
+    # The service hears of more when half of it is used.
+    assert min(credits) >= WINDOW // 2 - 1 and max(credits) <= WINDOW
