@@ -78,6 +78,7 @@ class Reactor:
         self._yield = False
         self._stopped = False
         self._ended = False  # the final event was queued
+        self._turning = False  # events are being handled: `now` stays as it is
         self._collector = Collector()
         self._collector.container = self
         self._handler: Any = Handler()
@@ -175,39 +176,43 @@ class Reactor:
         events = self._collector.events
         debugging = log.isEnabledFor(logging.DEBUG)
         previous = None
-        while True:
-            if self._yield:
-                self._yield = False
-                if debugging:
-                    log.debug("%s Yielding", self)
-                return True
-            if events:
-                event = events[0]
-                previous = event.type
-                if debugging:
-                    log.debug("%s recvd Event: %r", self, event)
-                method = previous.method
-                # The loop itself is the context of this one, which comes twice a turn.
-                dispatch(self._handler if previous is _QUIESCED else event.handler or self._handler, method, event)
-                reacts = self._reacts
-                if reacts is None:
-                    dispatch(self._global_handler, method, event)
-                elif method in reacts:
-                    self._global_handler.react(method, event)
-                if events and events[0] is event:
-                    events.popleft()
-            elif not self._stopped and (self.selectable_count > 0 or self._tasks.deadline() is not None):
-                if previous is _QUIESCED:
+        outer, self._turning = self._turning, True
+        try:
+            while True:
+                if self._yield:
+                    self._yield = False
+                    if debugging:
+                        log.debug("%s Yielding", self)
                     return True
-                self._collector.put(self, _QUIESCED)
-                if pauses is not None and pauses():
-                    return True
-            elif self._timers is not None:
-                timers, self._timers = self._timers, None
-                timers.terminate()
-                timers.update()
-            else:
-                return self._end(debugging)
+                if events:
+                    event = events[0]
+                    previous = event.type
+                    if debugging:
+                        log.debug("%s recvd Event: %r", self, event)
+                    method = previous.method
+                    # The loop itself is the context of this one, which comes twice a turn.
+                    dispatch(self._handler if previous is _QUIESCED else event.handler or self._handler, method, event)
+                    reacts = self._reacts
+                    if reacts is None:
+                        dispatch(self._global_handler, method, event)
+                    elif method in reacts:
+                        self._global_handler.react(method, event)
+                    if events and events[0] is event:
+                        events.popleft()
+                elif not self._stopped and (self.selectable_count > 0 or self._tasks.deadline() is not None):
+                    if previous is _QUIESCED:
+                        return True
+                    self._collector.put(self, _QUIESCED)
+                    if pauses is not None and pauses():
+                        return True
+                elif self._timers is not None:
+                    timers, self._timers = self._timers, None
+                    timers.terminate()
+                    timers.update()
+                else:
+                    return self._end(debugging)
+        finally:
+            self._turning = outer
 
     def _handle(self, context: Any, etype: EventType) -> None:
         """Handles an event at once, without the queue."""
@@ -274,11 +279,12 @@ class Reactor:
     def schedule(self, delay: float, handler: Any) -> Task:
         """Have ``on_timer_task`` called later.
 
-        :param delay: seconds, counted from `now`.
+        :param delay: seconds; within a callback counted from `now`, the time of this turn of the loop, else from the
+            time of the call.
         :param handler: the object to call; the container's own handlers are called when it is None.
         """
         earliest = self._tasks.deadline()
-        deadline = self._now + delay
+        deadline = (self._now if self._turning else self.mark()) + delay
         task = Task(self, deadline, handler)
         self._tasks.add(task)
         if self._timers is not None and (earliest is None or deadline < earliest):

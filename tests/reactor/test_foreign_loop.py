@@ -11,7 +11,7 @@ import pytest
 from proton import Message
 from proton.handlers import IOHandler, MessagingHandler, PythonIO
 from proton.reactor import Container
-from tests.support.loops import SECONDS, Recorder, run, watchdog
+from tests.support.loops import SECONDS, Recorder, VirtualContainer, run, watchdog
 
 
 class Adaptor:
@@ -153,6 +153,33 @@ def test_process_does_not_block_under_a_foreign_loop():
     assert container.quiesced
     listening.acceptor.close()
     drive(container, adaptor)
+
+
+def test_a_task_that_is_scheduled_while_a_foreign_loop_is_idle_has_its_whole_delay():
+    adaptor = Adaptor()
+
+    class Listening(MessagingHandler):
+        def on_start(self, event):
+            self.acceptor = event.container.listen("127.0.0.1:0")
+
+        def on_timer_task(self, event):
+            self.fired = event.container.now
+            self.acceptor.close()
+
+    listening = Listening()
+    container = VirtualContainer(listening, global_handler=adaptor)
+    container.start()
+    while not container.quiesced:
+        container.process()
+    container.clock.now += 100
+    container.schedule(5, listening)
+    while not container.quiesced:
+        container.process()
+    (deadline,) = [deadline for deadline in adaptor.timed.values() if deadline]
+    assert deadline == 1105.0
+    container.clock.now = 1106.0
+    drive(container, adaptor)
+    assert listening.fired == 1106.0
 
 
 def test_python_io_runs_programs():

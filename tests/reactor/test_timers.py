@@ -120,6 +120,49 @@ def test_delays_count_from_the_time_of_the_turn():
     assert noting.fired == [("next", 1011.0)]
 
 
+def test_outside_of_callbacks_delays_count_from_the_time_of_the_call():
+    container = VirtualContainer()
+    container.clock.now += 100
+    container.schedule(1, None)
+    assert container.timer_deadline == 1101.0
+    container.start()
+    assert container.process()
+    container.clock.now += 100
+    container.schedule(-50, None)
+    assert container.timer_deadline == 1101.0
+    container.schedule(-150, None)
+    assert container.timer_deadline == 1050.0
+
+
+def test_outside_of_callbacks_is_also_after_one_that_has_failed():
+    class Failing:
+        def on_reactor_init(self, event):
+            raise ArithmeticError("on purpose")
+
+    container = VirtualContainer(Failing())
+    with pytest.raises(ArithmeticError):
+        container.run()
+    container.clock.now += 100
+    container.schedule(1, None)
+    assert container.timer_deadline == 1101.0
+
+
+def test_a_turn_within_a_callback_leaves_the_callback_its_time():
+    class Nesting:
+        def on_reactor_init(self, event):
+            # The event stays queued until its dispatch is over: the inner turn must not handle it again.
+            del Nesting.on_reactor_init
+            container.yield_()
+            container.process()
+            container.clock.now += 100
+            container.schedule(1, None)
+
+    container = VirtualContainer(Nesting())
+    container.start()
+    container.process()
+    assert container.timer_deadline == 1001.0
+
+
 def test_a_task_may_schedule_the_next_one():
     class Recurring:
         times = []
