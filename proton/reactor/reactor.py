@@ -169,7 +169,7 @@ class Reactor:
         return self._turn(_always)
 
     def _turn(self, pauses: Callable[[], Any] | None) -> bool:
-        """As `process`, but goes on to write and to wait unless `pauses` says, when all events are handled, to return."""
+        """As `process`, but goes on to write and to wait unless `pauses` says to return when all events are handled."""
         self.mark()
         handler = self._global_handler
         self._reacts = handler.reacts_to() if handler.__class__ is GlobalOverrides else None
