@@ -6,9 +6,8 @@ It is made while the loop runs. See proton_loop.py for what is to be known about
 import asyncio
 import contextlib
 
-from proton_loop_handler import LoopHandler
-
 from proton_loop import LoopContainer
+from proton_loop_handler import LoopHandler
 
 
 class AsyncioHandler(LoopHandler):

@@ -5,9 +5,9 @@ proton_loop.py for what is to be known about such containers.
 """
 
 import tornado.ioloop
-from proton_loop_handler import LoopHandler
 
 from proton_loop import LoopContainer
+from proton_loop_handler import LoopHandler
 
 
 class TornadoHandler(LoopHandler):
