@@ -4,8 +4,10 @@ It is made while the loop runs. See proton_loop.py for what is to be known about
 """
 
 import asyncio
+import contextlib
 
-from proton_loop import LoopContainer, LoopHandler
+from proton_loop import LoopContainer
+from proton_loop_handler import LoopHandler
 
 
 class AsyncioHandler(LoopHandler):
@@ -35,20 +37,27 @@ class AsyncioHandler(LoopHandler):
 
 class Container(LoopContainer):
     def __init__(self, *handlers, **options):
-        self.loop = asyncio.get_running_loop()
-        self.end = self.loop.create_future()
-        super().__init__(*handlers, global_handler=AsyncioHandler(self, self.loop), **options)
+        self.end = asyncio.Event()
+        super().__init__(AsyncioHandler, asyncio.get_running_loop(), *handlers, **options)
 
     async def run_async(self):
-        self.start()
-        self.touch()
-        await self.end
+        """Runs until the container ends. Exceptions of callbacks come out of here.
 
-    def on_end(self, error):
-        if error:
-            self.end.set_exception(error)
-        else:
-            self.end.set_result(None)
+        To cancel it takes the container off the loop at once: its sockets are closed, and no callback is called any
+        more. For a friendly end close what is open, `touch`, and wait.
+        """
+        self.start()
+        try:
+            self.touch()
+            await self.end.wait()
+        finally:
+            self.leave()
+        if self.error is not None:
+            raise self.error
+
+    def on_end(self):
+        self.end.set()
 
     def wakeup(self):
-        self.loop.call_soon_threadsafe(self.touch)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to wake
+            self.loop.call_soon_threadsafe(self.touch)

@@ -1,57 +1,43 @@
-"""What it takes to have any event loop wait for a container's sockets and timers: a base for adaptors.
+"""A container whose sockets and timers any event loop waits for: a base for adaptors.
 
-proton_asyncio.py and proton_tornado.py are such adaptors. What a program does outside of the container's callbacks,
-in a coroutine or a web handler say, is sent by `container.touch()`.
+proton_asyncio.py and proton_tornado.py are such adaptors; how they wait is in proton_loop_handler.py. What a program
+does outside of the container's callbacks, in a coroutine or a web handler say, is sent by `container.touch()`.
 """
 
-from proton.handlers import IOHandler
+import contextlib
+
+from proton import Event
 from proton.reactor import Container
 
 
-class LoopHandler:
-    """A global handler that leaves the waiting to a loop, and all the rest to an `IOHandler`.
+class LoopContainer(Container):
+    """A container under a loop.
 
-    A subclass has `watch(selectable, deadline)`: have the loop call `happened` with `selectable.readable` while
-    `selectable.reading`, with `selectable.writable` while `selectable.writing`, and with `selectable.expired` at the
-    deadline, a time of day or None. A `fileno()` of -1 is none.
+    It ends when nothing is left to do, by `stop`, by `leave`, or by an exception of a callback, which is in `error`.
+    However it ends, it has left the loop then: nothing stays registered, no callback is called any more, and sockets
+    that are still open are closed, which their peers see as a lost connection.
+
+    A subclass has `wakeup()`, which has the loop call `touch` from any thread, and `on_end()`, which is called once,
+    last of all: who runs the container goes on, or raises the error.
     """
 
-    def __init__(self, container, loop):
-        self.container = container
-        self.loop = loop
-        self.io = IOHandler()
-
-    def on_reactor_quiesced(self, event):
-        event.reactor.yield_()
-
-    def on_unhandled(self, name, event):
-        event.dispatch(self.io)
-
-    def on_selectable_init(self, event):
-        self.watch(event.context, event.context.deadline)
-
-    on_selectable_updated = on_selectable_init
-
-    def on_selectable_final(self, event):
-        selectable = event.context
-        selectable.reading = selectable.writing = False
-        self.watch(selectable, None)
-        selectable.close()
-
-    def happened(self, tell):
-        self.container.mark()
-        tell()
-        self.container.touch()
-
-
-class LoopContainer(Container):
-    """A container under a loop. A subclass has `wakeup()`, which has the loop call `touch` from any thread, and
-    `on_end(error)`, which is called once nothing is left to do, or with the exception that came out of a callback."""
-
     busy = ended = False
+    error = None
+
+    def __init__(self, adaptor, loop, *handlers, **options):
+        self.loop = loop
+        self.adaptor = adaptor(self, loop)
+        self.selectables = set()  # all that are not closed yet
+        super().__init__(*handlers, global_handler=self.adaptor, **options)
+
+    def push_event(self, context, etype):
+        # From its first moment on: an exception may come before the event is handled.
+        if etype is Event.SELECTABLE_INIT:
+            self.selectables.add(context)
+        super().push_event(context, etype)
 
     def touch(self):
-        """Handles all that is to be handled now, and returns."""
+        """Handles all that is to be handled now, and returns; an exception of a callback goes to `error`."""
         if self.busy or self.ended:
             return
         self.busy = True
@@ -59,12 +45,23 @@ class LoopContainer(Container):
             while self.process():
                 if self.quiesced:
                     return
-            self.ended = True
             self.stop()
             self.process()
-            self.on_end(None)
-        except Exception as error:
-            self.ended = True
-            self.on_end(error)
+        except BaseException as error:
+            self.error = error
         finally:
             self.busy = False
+        self.leave()
+        if isinstance(self.error, (KeyboardInterrupt, SystemExit)):
+            raise self.error
+
+    def leave(self):
+        """Takes the container off the loop at once. Not for callbacks, which have `stop`."""
+        if self.ended:
+            return
+        self.ended = True
+        self.stop_events()
+        with contextlib.ExitStack() as stack:  # goes through all of them, even if one raises
+            stack.callback(self.on_end)
+            for selectable in self.selectables:
+                stack.callback(self.adaptor.drop, selectable)

@@ -6,7 +6,8 @@ proton_loop.py for what is to be known about such containers.
 
 import tornado.ioloop
 
-from proton_loop import LoopContainer, LoopHandler
+from proton_loop import LoopContainer
+from proton_loop_handler import LoopHandler
 
 
 class TornadoHandler(LoopHandler):
@@ -39,24 +40,33 @@ class TornadoHandler(LoopHandler):
 
 
 class Container(LoopContainer):
-    def __init__(self, *handlers, **options):
-        self.loop = options.pop("loop", None) or tornado.ioloop.IOLoop.current()
-        self.error = None
-        super().__init__(*handlers, global_handler=TornadoHandler(self, self.loop), **options)
+    running = False  # by `run`
+
+    def __init__(self, *handlers, loop=None, **options):
+        super().__init__(TornadoHandler, loop or tornado.ioloop.IOLoop.current(), *handlers, **options)
 
     def initialise(self):
+        """Begins, and leaves the loop to the program. The loop logs an exception of a callback, and goes on."""
         self.start()
         self.loop.add_callback(self.touch)
 
     def run(self):
+        """Runs the loop until the container ends, or the loop is stopped. Exceptions of callbacks come out of here."""
+        self.running = True
         self.initialise()
-        self.loop.start()
-        if self.error:
+        try:
+            self.loop.start()
+        finally:
+            self.running = False
+            self.leave()
+        if self.error is not None:
             raise self.error
 
-    def on_end(self, error):
-        self.error = error
-        self.loop.stop()
+    def on_end(self):
+        if self.running:
+            self.loop.stop()
+        elif self.error is not None:
+            raise self.error
 
     def wakeup(self):
         self.loop.add_callback(self.touch)

@@ -274,7 +274,7 @@ class Reactor:
     def schedule(self, delay: float, handler: Any) -> Task:
         """Have ``on_timer_task`` called later.
 
-        :param delay: seconds, counted from `now`.
+        :param delay: seconds, counted from `now`; `mark` brings that up to date for who is not in a callback.
         :param handler: the object to call; the container's own handlers are called when it is None.
         """
         earliest = self._tasks.deadline()

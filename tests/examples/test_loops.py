@@ -6,9 +6,7 @@ Both adaptors go through the same tests. An editor must keep: no wait without a 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import socket
-import sys
 import threading
 
 import pytest
@@ -16,61 +14,15 @@ import pytest
 from proton import Delivery, Message
 from proton.handlers import MessagingHandler
 from proton.reactor import ApplicationEvent, EventInjector
+from tests.support.event_loops import Asyncio, Tornado
 from tests.support.loops import SECONDS, Recorder, authenticate, frame, peer, read_to_end
-from tests.support.programs import ROOT
-
-
-@pytest.fixture(scope="module", autouse=True)
-def examples():
-    sys.path.insert(0, str(ROOT / "examples"))
-    yield
-    sys.path.remove(str(ROOT / "examples"))
-
-
-class Asyncio:
-    """Runs a container under asyncio, and something beside it."""
-
-    def __init__(self):
-        self.adaptor = importlib.import_module("proton_asyncio")
-
-    def run(self, make, beside=None):
-        async def main():
-            container = self.adaptor.Container(*make())
-            tasks = [container.run_async()]
-            if beside:
-                tasks.append(beside(container))
-            await asyncio.wait_for(asyncio.gather(*tasks), SECONDS)
-            return container
-
-        return asyncio.run(main())
-
-
-class Tornado:
-    """Runs a container under tornado's loop, and something beside it."""
-
-    def __init__(self):
-        self.ioloop = pytest.importorskip("tornado.ioloop", reason="tornado is not installed")
-        self.adaptor = importlib.import_module("proton_tornado")
-
-    def run(self, make, beside=None):
-        loop = self.ioloop.IOLoop(make_current=False)
-        try:
-            container = self.adaptor.Container(*make(), loop=loop)
-            late = []
-            limit = loop.call_later(SECONDS, lambda: (late.append(True), loop.stop()))
-            if beside:
-                loop.add_callback(beside, container)
-            container.run()
-            loop.remove_timeout(limit)
-            assert not late, f"the container was still running after {SECONDS} s"
-            return container
-        finally:
-            loop.close()
 
 
 @pytest.fixture(params=[Asyncio, Tornado], ids=["asyncio", "tornado"])
-def loop(request, examples):
-    return request.param()
+def loop(request):
+    loop = request.param()
+    yield loop
+    assert (loop.left, loop.complaints) == ([], [])
 
 
 class Exchange(Recorder):
@@ -219,12 +171,10 @@ def test_an_injector_and_a_stop_from_another_thread(loop):
             threads.append(threading.Thread(target=self.container.stop))
             threads[1].start()
 
-    listening = Listening()
-    loop.run(lambda: [listening])
+    loop.run(lambda: [Listening()])
     for thread in threads:
         thread.join(SECONDS)
     assert seen == ["told"]
-    listening.acceptor._selectable.close()
 
 
 def test_an_exception_comes_out(loop):
