@@ -2,8 +2,8 @@
 
 import pytest
 
-from proton import LinkException, Message
-from tests.support.engines import linked, pump
+from proton import Connection, LinkException, Message, symbol
+from tests.support.engines import connected, linked, pump
 
 SEND = r"send\(\) expects a Message \(or bytes for the current delivery\), got "
 STREAM = r"stream\(\) expects bytes, got "
@@ -44,3 +44,68 @@ def test_bytes_need_a_current_delivery(data):
     sender.send(Message(body=1))
     pump(a, b)
     assert receiver.recv(10) == b"abc"
+
+
+PROPERTIES = [
+    (5, TypeError, "properties takes a dict or None, got int 5"),
+    ("", TypeError, "properties takes a dict or None, got str ''"),
+    ([("a", 1)], TypeError, "properties takes a dict or None, got list"),
+    ({"a": object()}, TypeError, "properties takes a dict of AMQP values: .*'object'"),
+    ({"a": [{"b": object()}]}, TypeError, "properties takes a dict of AMQP values: .*'object'"),
+    ({object(): 1}, TypeError, "properties takes a dict of AMQP values: .*'object'"),
+    ({"a": 1 << 70}, OverflowError, "long out of range"),
+    ({"a": "\ud800"}, UnicodeEncodeError, "surrogates"),
+    ({"ä": 1}, UnicodeEncodeError, "ascii"),
+]
+
+
+def endpoints():
+    """A connection, a session and a link, none of them open."""
+    connection = Connection()
+    session = connection.session()
+    return connection, session, session.sender("L")
+
+
+@pytest.mark.parametrize(("properties", "error", "text"), PROPERTIES, ids=[case[2] for case in PROPERTIES])
+@pytest.mark.parametrize("which", [0, 1, 2], ids=["connection", "session", "link"])
+def test_properties_that_cannot_be_sent_are_told_by_open(which, properties, error, text):
+    endpoint = endpoints()[which]
+    endpoint.properties = properties
+    with pytest.raises(error, match=text):
+        endpoint.open()
+    assert endpoint.state == endpoint.LOCAL_UNINIT | endpoint.REMOTE_UNINIT
+    endpoint.properties = {"a": 1}
+    endpoint.open()
+    assert endpoint.state & endpoint.LOCAL_ACTIVE
+
+
+@pytest.mark.parametrize("name", ["offered_capabilities", "desired_capabilities"])
+def test_capabilities_that_cannot_be_sent_are_told_by_open(name):
+    for endpoint in endpoints():
+        setattr(endpoint, name, ["ä"])
+        with pytest.raises(UnicodeEncodeError):
+            endpoint.open()
+        assert endpoint.state & endpoint.LOCAL_UNINIT
+
+
+def test_what_is_nested_in_properties_is_sent_as_it_was_when_opened():
+    a, b = connected()
+    inner = {"n": 1}
+    session = a.connection.session()
+    session.properties = {"inner": inner}
+    session.open()
+    inner["n"] = object()
+    pump(a, b)
+    assert b.connection.session_head(0).remote_properties == {symbol("inner"): {"n": 1}}
+
+
+@pytest.mark.parametrize("properties", [5, {"a": object()}], ids=["no dict", "no AMQP value"])
+def test_flow_properties_that_cannot_be_sent_are_told_when_set(properties):
+    a, b, sender, receiver = linked()
+    with pytest.raises(TypeError, match="flow_properties takes a dict"):
+        receiver.flow_properties = properties
+    assert receiver.flow_properties is None
+    before = sender.credit
+    receiver.flow(1)
+    pump(a, b)
+    assert sender.credit == before + 1
