@@ -23,7 +23,7 @@ from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import LOCAL_ACTIVE, Endpoint, encoded_properties, matches
 from proton.endpoints.events import Event
 from proton.endpoints.recovery import take_over
-from proton.endpoints.terminus import Terminus
+from proton.endpoints.terminus import Terminus, encode_terminus
 from proton.exceptions import LinkException
 
 if TYPE_CHECKING:
@@ -253,6 +253,12 @@ class Link(Endpoint):
             pass
         self.connection._unlist(self)
         self._finish_if_done()
+
+    def _prepare_open(self) -> None:
+        # They are written as they are at the attach, but what is wrong with them is to be raised here.
+        encode_terminus(self.source)
+        encode_terminus(self.target)
+        Endpoint._prepare_open(self)
 
     def _wired(self) -> bool:
         return self._handle is not None or self._remote_handle is not None

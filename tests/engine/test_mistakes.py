@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton import Connection, LinkException, Message, symbol
+from proton import UNDESCRIBED, Array, Connection, Data, LinkException, Message, Terminus, symbol
 from tests.support.engines import connected, linked, pump
 
 SEND = r"send\(\) expects a Message \(or bytes for the current delivery\), got "
@@ -109,3 +109,113 @@ def test_flow_properties_that_cannot_be_sent_are_told_when_set(properties):
     receiver.flow(1)
     pump(a, b)
     assert sender.credit == before + 1
+
+
+ONE, TWO = symbol("one"), symbol("two")
+BOTH = Array(UNDESCRIBED, Data.SYMBOL, ONE, TWO)
+
+
+def told(field, *values, terminus="source"):
+    """The attach with a terminus in whose field these values were put, one behind the other."""
+    a, b = connected()
+    session = a.connection.session()
+    session.open()
+    link = session.receiver("L")
+    for value in values:
+        getattr(getattr(link, terminus), field).put_object(value)
+    link.open()
+    pump(a, b)
+    assert b.transport.condition is None
+    return next(frame for frame in a.sent() if frame.name == "attach"), b.connection.link_head(0)
+
+
+SYMBOLS = {
+    "two": ([ONE, TWO], BOTH),
+    "a text and a symbol": (["one", TWO], BOTH),
+    "a list": ([[ONE, TWO]], BOTH),
+    "an array and one": ([Array(UNDESCRIBED, Data.SYMBOL, ONE), TWO], BOTH),
+    "an array of texts": ([Array(UNDESCRIBED, Data.STRING, "one", "two")], BOTH),
+    "one": ([ONE], ONE),
+    "a text": (["one"], Array(UNDESCRIBED, Data.SYMBOL, ONE)),
+    "an array": ([BOTH], BOTH),
+    "an array of one": ([Array(UNDESCRIBED, Data.SYMBOL, ONE)], Array(UNDESCRIBED, Data.SYMBOL, ONE)),
+    "null": ([None], None),
+    "an empty list": ([[]], None),
+}
+
+
+@pytest.mark.parametrize("case", SYMBOLS)
+@pytest.mark.parametrize(
+    ("terminus", "field"), [("source", "capabilities"), ("source", "outcomes"), ("target", "capabilities")]
+)
+def test_symbols_of_a_terminus_are_one_field_however_they_were_put(terminus, field, case):
+    values, expected = SYMBOLS[case]
+    link = told(field, *values, terminus=terminus)[1]
+    tree = getattr(getattr(link, f"remote_{terminus}"), field)
+    assert (tree.get_object() if tree.next() else None) == expected
+    assert tree.next() is None
+
+
+def test_symbols_of_a_coordinator_are_one_field():
+    a, b = connected()
+    session = a.connection.session()
+    session.open()
+    link = session.sender("L")
+    link.target.type = Terminus.COORDINATOR
+    link.target.capabilities.put_symbol("one")
+    link.target.capabilities.put_symbol("two")
+    link.open()
+    pump(a, b)
+    tree = b.connection.link_head(0).remote_target.capabilities
+    assert tree.next() == Data.ARRAY and tree.get_object() == BOTH
+
+
+NO_FIELDS = [
+    ("capabilities", [5], "takes symbols, got 5"),
+    ("capabilities", [ONE, 5], "takes symbols, got :one, 5"),
+    ("outcomes", [{ONE: 1}], "takes symbols, got {:one=1}"),
+    ("outcomes", [[ONE, None]], "takes symbols"),
+    ("properties", [5], "takes one map, got 5"),
+    ("properties", [{ONE: 1}, {TWO: 2}], "takes one map, got {:one=1}, {:two=2}"),
+    ("filter", [{ONE: 1}, None], "takes one map, got {:one=1}, null"),
+    ("filter", [[ONE, 1]], r"takes one map, got \[:one, 1\]"),
+]
+
+
+@pytest.mark.parametrize(("field", "values", "text"), NO_FIELDS, ids=[f"{case[0]} {case[2]}" for case in NO_FIELDS])
+def test_what_is_no_field_of_a_terminus_is_told_by_open(field, values, text):
+    a, b = connected()
+    session = a.connection.session()
+    session.open()
+    link = session.receiver("L")
+    tree = getattr(link.source, field)
+    for value in values:
+        tree.put_object(value)
+    with pytest.raises(TypeError, match=f"{field} of a terminus {text}"):
+        link.open()
+    assert link.state == link.LOCAL_UNINIT | link.REMOTE_UNINIT
+    pump(a, b)
+    assert "attach" not in [frame.name for frame in a.sent()]
+    tree.clear()
+    link.open()
+    pump(a, b)
+    assert [frame.name for frame in a.sent()] == ["attach"]
+
+
+def test_what_is_put_after_the_open_becomes_no_malformed_frame():
+    a, b = connected()
+    session = a.connection.session()
+    session.open()
+    link = session.receiver("L")
+    link.open()
+    link.source.filter.put_object(5)
+    with pytest.raises(TypeError, match="filter of a terminus takes one map, got 5"):
+        a.transport.pending()
+    link.source.filter.clear()
+    pump(a, b)
+    assert b.transport.condition is None
+
+
+def test_null_for_a_map_of_a_terminus_says_nothing():
+    frame, link = told("filter", None)
+    assert link.remote_source.filter.next() is None
