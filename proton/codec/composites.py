@@ -18,7 +18,16 @@ from proton.codec.encode import ENCODE, Encoded
 from proton.codec.types import UNDESCRIBED, Array, Described
 from proton.exceptions import DataException
 
-__all__ = ["BY_CODE", "BY_SYMBOL", "Composite", "Field", "check_fields", "composite_of", "encode_composite"]
+__all__ = [
+    "BY_CODE",
+    "BY_SYMBOL",
+    "Composite",
+    "Field",
+    "check_fields",
+    "composite_of",
+    "encode_composite",
+    "encode_symbol_map",
+]
 
 _Encoder = Callable[["list[bytes]", Any], None]
 _Check = Callable[[Any], Any]
@@ -81,7 +90,7 @@ def _encode_binary(out: list[bytes], value: Any) -> None:
     e.encode_buffer(out, value)
 
 
-def _encode_symbol_map(out: list[bytes], value: Any) -> None:
+def encode_symbol_map(out: list[bytes], value: Any) -> None:
     """A map whose keys are symbols, as `fields` and `annotations` are; plain `str` keys become symbols."""
     if isinstance(value, dict) and str in set(map(type, value)):
         value = {t.symbol(key) if type(key) is str else key: item for key, item in value.items()}
@@ -101,7 +110,7 @@ _PRIMITIVES: dict[str, tuple[int, _Encoder, _Check]] = {
     "string": (t.TYPE_STRING, e.encode_string, _string),
     "symbol": (t.TYPE_SYMBOL, e.encode_symbol, _symbol),
     "map": (t.TYPE_MAP, _encode_any, _exactly(dict)),
-    "fields": (t.TYPE_MAP, _encode_symbol_map, _exactly(dict)),
+    "fields": (t.TYPE_MAP, encode_symbol_map, _exactly(dict)),
 }
 for _name, _primitive in {
     "role": "boolean",

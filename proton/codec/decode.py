@@ -349,11 +349,7 @@ def _array(buf: bytes, pos: int, limits: DecodeLimits, wide: bool = False) -> tu
             raise too_deep("array descriptor", pos, limits)
         descriptor, pos = DECODE[buf[pos + 1]](buf, pos + 2, inner)
         descriptors.append(descriptor)
-    code = buf[pos]
-    pos += 1
-    if pos > end:
-        raise _bad_end("array", pos, end)
-    number, elements, pos = _elements(buf, pos, end, code, count, inner)
+    number, elements, pos = _elements(buf, pos, end, count, inner)
     if pos != end:
         raise _bad_end("array", pos, end)
     if not descriptors:
@@ -365,10 +361,12 @@ def _array(buf: bytes, pos: int, limits: DecodeLimits, wide: bool = False) -> tu
     return Array(descriptors[0], number, *elements), end
 
 
-def _elements(
-    buf: bytes, pos: int, end: int, code: int, count: int, limits: DecodeLimits
-) -> tuple[int, Sequence[Any], int]:
-    """The elements of an array behind its constructor: type number, values, position."""
+def _elements(buf: bytes, pos: int, end: int, count: int, limits: DecodeLimits) -> tuple[int, Sequence[Any], int]:
+    """The elements of an array and their constructor, which is at `pos`: type number, values, position."""
+    code = buf[pos]
+    pos += 1
+    if pos > end:
+        raise _bad_end("array", pos, end)
     if code in _FIXED:
         number, width, letter, wrap = _FIXED[code]
         if count * width != end - pos:

@@ -388,12 +388,8 @@ def _array_content(number: int, elements: Sequence[Any]) -> bytes:
         if all(len(content) < 256 for content in contents):
             return bytes((code,)) + b"".join([bytes((len(content),)) + content for content in contents])
         return bytes((code + 0x10,)) + b"".join([_U32(len(content)) + content for content in contents])
-    if number == t.TYPE_LIST:
-        return _compound_elements(0xC0, number, elements, (list, tuple), encode_list, len)
-    if number == t.TYPE_MAP:
-        return _compound_elements(0xC1, number, elements, dict, encode_map, lambda element: 2 * len(element))
-    if number == t.TYPE_ARRAY:
-        return _compound_elements(0xE0, number, elements, Array, encode_array, lambda element: len(element.elements))
+    if number in _COMPOUNDS:
+        return _compound_elements(number, elements)
     if number == t.TYPE_BOOL:
         _check_elements(number, elements, bool)
         return b"\x56" + bytes(elements)
@@ -428,14 +424,16 @@ def _content(encoder: _Encoder, element: Any) -> bytes:
     return pieces[1] if len(pieces) > 1 else b""
 
 
-def _compound_elements(
-    code: int,
-    number: int,
-    elements: Sequence[Any],
-    classes: type | tuple[type, ...],
-    encoder: _Encoder,
-    count: Callable[[Any], int],
-) -> bytes:
+# Types with values inside: constructor of the short form, classes, encoder, and how many values one has.
+_COMPOUNDS: dict[int, tuple[int, type | tuple[type, ...], _Encoder, Callable[[Any], int]]] = {
+    t.TYPE_LIST: (0xC0, (list, tuple), encode_list, len),
+    t.TYPE_MAP: (0xC1, dict, encode_map, lambda element: 2 * len(element)),
+    t.TYPE_ARRAY: (0xE0, Array, encode_array, lambda element: len(element.elements)),
+}
+
+
+def _compound_elements(number: int, elements: Sequence[Any]) -> bytes:
+    code, classes, encoder, count = _COMPOUNDS[number]
     _check_elements(number, elements, classes)
     parts = [(_content(encoder, element), count(element)) for element in elements]
     if all(len(content) < 255 and counted < 256 for content, counted in parts):

@@ -211,7 +211,7 @@ def _read_body(code: int, buf: bytes, pos: int, end: int, depth: int) -> tuple[N
     if kind is None:
         return _broken(end)
     if code >= 0xC0:
-        return _read_compound(code, kind, buf, pos, end, depth)
+        return _read_compound(code, buf, pos, end, depth)
     if code >= 0xA0:
         width = 4 if code & 0x10 else 1
         start = pos + width
@@ -239,7 +239,8 @@ def _read_body(code: int, buf: bytes, pos: int, end: int, depth: int) -> tuple[N
         return Node(_MARK, _BROKEN), stop
 
 
-def _read_compound(code: int, kind: int, buf: bytes, pos: int, end: int, depth: int) -> tuple[Node, int]:
+def _read_compound(code: int, buf: bytes, pos: int, end: int, depth: int) -> tuple[Node, int]:
+    kind = CONSTRUCTOR_TYPES[code]
     width = 4 if code & 0x10 else 1
     start = pos + 2 * width
     stop = pos + width + int.from_bytes(buf[pos : pos + width], "big")
@@ -256,33 +257,33 @@ def _read_compound(code: int, kind: int, buf: bytes, pos: int, end: int, depth: 
             node.adopt(child)
             found += 1
     else:
-        found = _read_elements(node, count, buf, pos, stop, depth - 1)
+        element_kind, elements, found = _read_elements(count, buf, pos, stop, depth - 1)
+        node.value = (False, element_kind)
+        for element in elements:
+            node.adopt(element)
     if found != count:
         node.remark = f"<{found}!={count}>"
     return node, stop
 
 
-def _read_elements(node: Node, count: int, buf: bytes, pos: int, end: int, depth: int) -> int:
-    """Adds the elements of an array to its node and returns how many there are."""
+def _read_elements(count: int, buf: bytes, pos: int, end: int, depth: int) -> tuple[int, list[Node], int]:
+    """The elements of an array that says it has `count`: their type, those to show, and how many there are."""
     while pos < end and buf[pos] == 0:
         _, pos = _read(buf, pos + 1, end, depth)
     code = buf[pos] if pos < end else -1
     kind = CONSTRUCTOR_TYPES.get(code)
     if kind is None:
-        node.adopt(Node(_MARK, _BROKEN))
-        return count
-    node.value = (False, kind)
+        return 0, [Node(_MARK, _BROKEN)], count
+    elements: list[Node] = []
     pos += 1
     if code < 0x50:
         # A few bytes can claim billions of these.
         if count:
-            node.adopt(_read_body(code, buf, pos, end, depth)[0])
+            elements.append(_read_body(code, buf, pos, end, depth)[0])
         if count > 1:
-            node.adopt(Node(_MARK, f"...({count - 1} more)"))
-        return count
-    found = 0
+            elements.append(Node(_MARK, f"...({count - 1} more)"))
+        return kind, elements, count
     while pos < end:
-        child, pos = _read_body(code, buf, pos, end, depth)
-        node.adopt(child)
-        found += 1
-    return found
+        element, pos = _read_body(code, buf, pos, end, depth)
+        elements.append(element)
+    return kind, elements, len(elements)

@@ -18,6 +18,7 @@ from proton.endpoints.disposition import (
     DispositionType,
     LocalDisposition,
     RemoteDisposition,
+    check_state,
 )
 from proton.endpoints.events import Event, given_back
 
@@ -162,6 +163,7 @@ class Delivery:
 
     @local.setter
     def local(self, disposition: Disposition) -> None:
+        check_state(disposition.type, disposition)
         disposition.apply_to(self.local)
         self.local_state = self.local.type
 
@@ -216,11 +218,14 @@ class Delivery:
 
         :param state: a state number such as `Delivery.ACCEPTED`, or a disposition such as `RejectedDisposition`.
             Without it the state and the fields of `local` are sent.
-        :raises TypeError: not a number or a disposition of this end.
+        :raises TypeError: not a number or a disposition of this end, or the id of a transaction is none.
         :raises OverflowError: a number that is no ulong.
+        :raises DataException, AttributeError: a field of the disposition is of another type.
         """
         if state.__class__ is not DispositionType:
             state = self._resolve(state)
+        elif self._local is not None:
+            check_state(state, self._local)
         self.local_state = state
         if self._local is not None:
             self._local.type = state
@@ -229,10 +234,13 @@ class Delivery:
 
     def _resolve(self, state: int | Disposition | None) -> DispositionType | int:
         if state is None or (state.__class__ is int and state == 0):
-            return self._local.type if self._local is not None else self.local_state
+            if self._local is None:
+                return self.local_state
+            state = self._local
         if isinstance(state, Disposition):
             if isinstance(state, RemoteDisposition):
                 raise TypeError("expected a disposition of this end, got one of the peer's")
+            check_state(state.type, state)
             if state is not self._local:
                 state.apply_to(self.local)
             return STATES.get(state.type, state.type)
@@ -240,6 +248,8 @@ class Delivery:
             raise TypeError(f"an integer is required as a state, got {state!r}")
         if not 0 <= state < 1 << 64:
             raise OverflowError(f"a state is 0 to 2**64 - 1, got {state}")
+        if self._local is not None:
+            check_state(state, self._local)
         return STATES.get(state, int(state))
 
     def settle(self) -> None:

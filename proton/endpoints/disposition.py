@@ -189,12 +189,22 @@ class ModifiedDisposition(Disposition):
         self.annotations = annotations
 
 
+def _check_id(id: Any) -> None:
+    if not isinstance(id, (bytes, str, bytearray, memoryview)):
+        raise TypeError(f"the id of a transaction is bytes or str, got {id!r:.50}")
+
+
 class DeclaredDisposition(Disposition):
-    """A transaction was declared and has this id (4.5.7)."""
+    """A transaction was declared and has this id (4.5.7).
+
+    :param id: the transaction's id, bytes or str.
+    :raises TypeError: an id that is neither.
+    """
 
     type = DispositionType.TRANSACTION_DECLARED
 
     def __init__(self, id: Any) -> None:
+        _check_id(id)
         self.id = id
 
 
@@ -203,13 +213,17 @@ class TransactionalDisposition(Disposition):
 
     :param id: the transaction's id, bytes or str.
     :param outcome: the outcome in it: a state number or a disposition, of which the number is taken.
+    :raises TypeError: an id or an outcome that is none of these.
     """
 
     type = DispositionType.TRANSACTIONAL_STATE
 
     def __init__(self, id: Any, outcome: Disposition | int | None = None) -> None:
-        self.id = id
+        _check_id(id)
         kind = outcome.type if isinstance(outcome, Disposition) else outcome or 0
+        if not isinstance(kind, int):
+            raise TypeError(f"an outcome is a state number or a disposition, got {outcome!r:.50}")
+        self.id = id
         self.outcome_type = STATES.get(kind, kind)
 
 
@@ -218,9 +232,12 @@ class CustomDisposition(Disposition):
 
     :param type: the number of its descriptor.
     :param data: its value, anything that can be encoded; None for an empty list.
+    :raises TypeError: the number is none.
     """
 
     def __init__(self, type: int, data: Any = None) -> None:
+        if not isinstance(type, int):
+            raise TypeError(f"a state is a number, got {type!r:.50}")
         self.type = STATES.get(type, type)
         self.data = data
 
@@ -239,10 +256,11 @@ FIELDLESS_STATES = {
     DispositionType.ACCEPTED: Encoded(b"\x00\x53\x24\x45"),
     DispositionType.RELEASED: Encoded(b"\x00\x53\x26\x45"),
 }
+_STATES_WITH_ID = (DispositionType.TRANSACTION_DECLARED, DispositionType.TRANSACTIONAL_STATE)
 _BARE_STATES = {int(state): state for state in FIELDLESS_STATES}
 
 
-def encode_state(state: DispositionType | int, local: LocalDisposition | None) -> Encoded | None:
+def encode_state(state: DispositionType | int, local: Disposition | None) -> Encoded | None:
     """The delivery-state field for a local state; None when there is none."""
     if not state:
         return None
@@ -256,14 +274,24 @@ def encode_state(state: DispositionType | int, local: LocalDisposition | None) -
         return Encoded(encode_composite(REJECTED, (encode_condition(local.condition),)))
     if state == DispositionType.MODIFIED:
         return Encoded(encode_composite(MODIFIED, (local.failed, local.undeliverable, local.annotations)))
-    if state in (DispositionType.TRANSACTION_DECLARED, DispositionType.TRANSACTIONAL_STATE) and local.id is not None:
+    if state in _STATES_WITH_ID and local.id is not None:
         return Encoded(_encode_transactional(state, local))
     data = local.data if local.data is not None else []
     return Encoded(encode(Described(ulong(int(state)), data)))
 
 
-def _encode_transactional(state: DispositionType | int, local: LocalDisposition) -> bytes:
-    txn_id = local.id.encode("utf-8") if isinstance(local.id, str) else bytes(local.id)
+def check_state(state: DispositionType | int, fields: Disposition) -> None:
+    """Raises what is wrong with a state and its fields, which would show when the frame is written."""
+    if state not in _STATES_WITH_ID:
+        encode_state(state, fields)
+    elif fields.id is not None or isinstance(fields, (DeclaredDisposition, TransactionalDisposition)):
+        _check_id(fields.id)
+    else:
+        encode_state(state, fields)  # an older form, with all of it in `data`
+
+
+def _encode_transactional(state: DispositionType | int, local: Disposition) -> bytes:
+    txn_id = local.id.encode("utf-8") if isinstance(local.id, str) else local.id
     if state == DispositionType.TRANSACTION_DECLARED:
         return encode_composite(DECLARED, (txn_id,))
     outcome = local.outcome_type

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from proton.codec.composites import encode_symbol_map
+from proton.codec.encode import Encoded, encode
 from proton.codec.types import PropertyDict, SymbolList
 from proton.endpoints.condition import Condition
 from proton.endpoints.events import Event, EventType, given_back
 from proton.endpoints.handler import Handler
+from proton.exceptions import DataException
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
@@ -42,6 +45,32 @@ def matches(state: int, mask: int) -> bool:
     return bool(state & mask)
 
 
+def encoded_properties(name: str, properties: Any) -> Encoded | None:
+    """The properties as they will stand in a frame: what cannot be sent is told to the caller, not to the loop."""
+    if properties is None:
+        return None
+    if not isinstance(properties, dict):
+        raise TypeError(f"{name} takes a dict or None, got {type(properties).__name__} {properties!r:.50}")
+    pieces: list[bytes] = []
+    try:
+        encode_symbol_map(pieces, properties)
+    except DataException as error:
+        raise TypeError(f"{name} takes a dict of AMQP values: {error}") from error
+    return Encoded(b"".join(pieces))
+
+
+def _symbol_list(name: str, capabilities: Any) -> SymbolList:
+    try:
+        return SymbolList(capabilities)
+    except TypeError:
+        came = f"{type(capabilities).__name__} {capabilities!r:.50}"
+        raise TypeError(f"{name} takes a str or an iterable of str, got {came}") from None
+
+
+def _encoded_symbols(symbols: SymbolList | None) -> Encoded | None:
+    return Encoded(encode(symbols.to_array())) if symbols else None
+
+
 class Endpoint:
     """What `Connection`, `Session` and `Link` have in common: their states, condition and handler."""
 
@@ -64,7 +93,8 @@ class Endpoint:
     _offered_capabilities: SymbolList | None = None
     _desired_capabilities: SymbolList | None = None
     _properties: Any = None
-    _sent_fields: tuple[Any, Any, Any] = (None, None, None)  # these three as they were when open was called
+    # These three as they were when open was called.
+    _sent_fields: tuple[Encoded | None, Encoded | None, Encoded | None] = (None, None, None)
 
     # The event types of each kind of endpoint; set by the subclasses.
     _local_open_event: ClassVar[EventType]
@@ -124,7 +154,7 @@ class Endpoint:
 
     @offered_capabilities.setter
     def offered_capabilities(self, capabilities: Any) -> None:
-        self._offered_capabilities = SymbolList(capabilities)
+        self._offered_capabilities = _symbol_list("offered_capabilities", capabilities)
 
     @property
     def desired_capabilities(self) -> SymbolList | None:
@@ -138,7 +168,7 @@ class Endpoint:
 
     @desired_capabilities.setter
     def desired_capabilities(self, capabilities: Any) -> None:
-        self._desired_capabilities = SymbolList(capabilities)
+        self._desired_capabilities = _symbol_list("desired_capabilities", capabilities)
 
     @property
     def properties(self) -> Any:
@@ -155,6 +185,9 @@ class Endpoint:
         """Open this end; the frame is sent when the transport is next asked for output.
 
         Does nothing when it is open already.
+
+        :raises TypeError: `properties` is neither a dict nor None, or a value in it has no AMQP type.
+        :raises OverflowError, UnicodeEncodeError: a number or a text in it, or a capability, cannot be sent.
         """
         if self.state & LOCAL_ACTIVE:
             return
@@ -181,12 +214,11 @@ class Endpoint:
         self._mark()
 
     def _prepare_open(self) -> None:
-        """Takes copies of what the opening frame will carry, so that later changes have no effect."""
-        properties = self._properties
+        """Makes what the opening frame will carry: later changes have no effect, and mistakes show here."""
         self._sent_fields = (
-            list(self._offered_capabilities) if self._offered_capabilities else None,
-            list(self._desired_capabilities) if self._desired_capabilities else None,
-            dict(properties) if isinstance(properties, dict) else properties,
+            _encoded_symbols(self._offered_capabilities),
+            _encoded_symbols(self._desired_capabilities),
+            encoded_properties("properties", self._properties),
         )
 
     def _remote_opened(self) -> None:

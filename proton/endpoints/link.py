@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from proton.codec.types import PropertyDict
 from proton.endpoints.delivery import Delivery
-from proton.endpoints.endpoint import LOCAL_ACTIVE, Endpoint, matches
+from proton.endpoints.endpoint import LOCAL_ACTIVE, Endpoint, encoded_properties, matches
 from proton.endpoints.events import Event
 from proton.endpoints.recovery import take_over
-from proton.endpoints.terminus import Terminus
+from proton.endpoints.terminus import Terminus, encode_terminus
 from proton.exceptions import LinkException
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ class Link(Endpoint):
         """The link state properties to send with each flow, a dict with symbol keys, or None (2.7.4).
 
         Setting them has a flow written when the transport is next asked for output.
+
+        :raises TypeError, OverflowError, UnicodeEncodeError: set to what cannot be sent.
         """
         return self._flow_properties
 
@@ -143,6 +145,7 @@ class Link(Endpoint):
     def flow_properties(self, properties: Any) -> None:
         if isinstance(properties, dict):
             properties = PropertyDict(properties, raise_on_error=False)
+        encoded_properties("flow_properties", properties)
         self._flow_properties = properties
         if properties is not None and self.state & LOCAL_ACTIVE:
             self._flow_due = True
@@ -250,6 +253,12 @@ class Link(Endpoint):
             pass
         self.connection._unlist(self)
         self._finish_if_done()
+
+    def _prepare_open(self) -> None:
+        # They are written as they are at the attach, but what is wrong with them is to be raised here.
+        encode_terminus(self.source)
+        encode_terminus(self.target)
+        Endpoint._prepare_open(self)
 
     def _wired(self) -> bool:
         return self._handle is not None or self._remote_handle is not None

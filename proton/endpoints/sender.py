@@ -79,11 +79,11 @@ class Sender(Link):
         :raises LinkException: there is no current delivery.
         :raises TypeError: not bytes.
         """
+        if data.__class__ is not bytes:
+            data = _bytes(data, "stream() expects bytes")
         delivery = self.current
         if delivery is None:
             raise LinkException("[-1]: stream() needs a current delivery, got none: call delivery(tag) first")
-        if data.__class__ is not bytes:
-            data = _bytes(data)
         size = len(data)
         if size:
             delivery._chunks.append(data)
@@ -100,12 +100,20 @@ class Sender(Link):
         :param obj: a `Message` or anything with a method ``send(sender, tag=)``; else bytes for `stream`.
         :param tag: the delivery tag; made by `delivery_tag` when empty.
         :return: the `Delivery` of a message; the number of bytes that `stream` took.
-        :raises LinkException: the message is larger than the peer's max-message-size (2.7.3), or the tag too long.
+        :raises LinkException: the message is larger than the peer's max-message-size (2.7.3), or the tag too long;
+            bytes, and there is no current delivery.
+        :raises TypeError: anything else.
         """
         if obj.__class__ is not Message:
             if hasattr(obj, "send"):
                 return obj.send(self, tag=tag)
-            return self.stream(obj)
+            data = _bytes(obj, "send() expects a Message (or bytes for the current delivery)")
+            if self.current is None:
+                raise LinkException(
+                    f"[-1]: send() of bytes needs a current delivery, got {len(data)} bytes and no delivery: "
+                    "call delivery(tag) first, or send a Message"
+                )
+            return self.stream(data)
         # What Message.send does through the public methods, in one go: it costs half as many calls.
         body = obj.body
         if body.__class__ is bytes and len(body) >= LARGE_MESSAGE:
@@ -287,7 +295,8 @@ class Sender(Link):
             self.credit += 1
 
 
-def _bytes(data: Any) -> bytes:
-    if isinstance(data, str):
-        raise TypeError(f"expected bytes, got str {data!r:.50}")
-    return bytes(memoryview(data))
+def _bytes(data: Any, expected: str) -> bytes:
+    try:
+        return data if data.__class__ is bytes else bytes(memoryview(data))
+    except TypeError:
+        raise TypeError(f"{expected}, got {type(data).__name__} {data!r:.50}") from None

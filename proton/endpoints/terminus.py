@@ -6,11 +6,14 @@ between it and the attach frame; nothing else knows the order of the fields.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from proton.codec.composites import COORDINATOR, SOURCE, TARGET, check_fields, composite_of, encode_composite
 from proton.codec.data import Data
-from proton.codec.encode import Encoded
+from proton.codec.encode import Encoded, encode
+from proton.codec.nodes import Node
+from proton.codec.types import SymbolList
 
 __all__ = ["Terminus", "encode_terminus", "load_terminus"]
 
@@ -121,12 +124,12 @@ class Terminus:
 
     @property
     def capabilities(self) -> Data:
-        """The capabilities, as `Data` holding a symbol or an array of symbols."""
+        """The capabilities, as `Data` holding symbols: one, several, or an array of them."""
         return self._tree("capabilities")
 
     @property
     def outcomes(self) -> Data:
-        """The outcomes that a source supports, as `Data` holding an array of symbols."""
+        """The outcomes that a source supports, as `Data` holding symbols: one, several, or an array of them."""
         return self._tree("outcomes")
 
     @property
@@ -151,24 +154,46 @@ class Terminus:
         for name, tree in src._trees.items():
             self._tree(name).copy(tree)
 
-    def _encoded_tree(self, name: str) -> Encoded | None:
+    def _encoded_map(self, name: str) -> Encoded | None:
         tree = self._trees.get(name)
-        encoded = tree.encode() if tree is not None else b""
-        return Encoded(encoded) if encoded else None
+        nodes = tree._root.children if tree is not None else ()
+        if tree is None or not nodes or [node.kind for node in nodes] == [Data.NULL]:
+            return None
+        if len(nodes) > 1 or nodes[0].kind != Data.MAP:  # a second value would be taken for the next field
+            raise TypeError(f"{name} of a terminus takes one map, got {tree.format():.100}")
+        return Encoded(tree.encode())
 
     def _encoded_symbols(self, name: str) -> Encoded | None:
-        """As `_encoded_tree`; an array without elements says nothing and is left out."""
-        encoded = self._encoded_tree(name)
-        if encoded is not None:
-            tree = Data()
-            tree.decode(encoded)
-            if tree.type() == Data.ARRAY and not tree.get_array()[0]:
-                return None
-        return encoded
+        """One symbol stays bare and an array an array, several symbols become one; without any nothing is said."""
+        tree = self._trees.get(name)
+        nodes = tree._root.children if tree is not None else ()
+        if tree is None or not nodes or [node.kind for node in nodes] == [Data.NULL]:
+            return None
+        symbols = list(_elements(nodes))
+        if any(node.kind not in (Data.SYMBOL, Data.STRING) for node in symbols):
+            raise TypeError(f"{name} of a terminus takes symbols, got {tree.format():.100}")
+        if not symbols:
+            return None
+        if len(nodes) == 1 and (nodes[0].kind == Data.SYMBOL or nodes[0].value == (False, Data.SYMBOL)):
+            return Encoded(tree.encode())
+        return Encoded(encode(SymbolList(node.value for node in symbols).to_array()))
+
+
+def _elements(nodes: Iterable[Node]) -> Iterator[Node]:
+    for node in nodes:
+        if node.kind == Data.ARRAY:
+            yield from node.children[node.value[0] :]  # behind the descriptor
+        elif node.kind == Data.LIST:
+            yield from node.children
+        else:
+            yield node
 
 
 def encode_terminus(terminus: Terminus) -> Encoded | None:
-    """The terminus as a field of attach; None for one without a type."""
+    """The terminus as a field of attach; None for one without a type.
+
+    :raises TypeError: one of its trees holds something else than the field does.
+    """
     if terminus.type == Terminus.UNSPECIFIED:
         return None
     capabilities = terminus._encoded_symbols("capabilities")
@@ -181,14 +206,14 @@ def encode_terminus(terminus: Terminus) -> Encoded | None:
         _EXPIRY_SYMBOLS[policy] if terminus._expiry_policy_set and 0 <= policy < 4 else None,
         terminus._timeout,
         terminus._dynamic,
-        terminus._encoded_tree("properties"),
+        terminus._encoded_map("properties"),
     ]
     if terminus.type == Terminus.TARGET:
         fields.append(capabilities)
         return Encoded(encode_composite(TARGET, fields))
     fields += [
         _MODE_SYMBOLS.get(terminus.distribution_mode),
-        terminus._encoded_tree("filter"),
+        terminus._encoded_map("filter"),
         None,
         terminus._encoded_symbols("outcomes"),
         capabilities,

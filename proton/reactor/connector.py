@@ -8,6 +8,7 @@ handler would make a plain one. A sequence of attempts is pairs of a delay and a
 from __future__ import annotations
 
 import logging
+import numbers
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,11 +38,20 @@ class Backoff:
     :param factor: what each delay is multiplied with for the next one.
     :param max_delay: the longest delay, in seconds.
     :param max_tries: how many delays there are, None for no end.
+    :raises TypeError: one of them is no number.
     """
 
     def __init__(
         self, initial: float = 0.1, factor: float = 2.0, max_delay: float = 10.0, max_tries: int | None = None
     ) -> None:
+        for name, value in (
+            ("initial", initial),
+            ("factor", factor),
+            ("max_delay", max_delay),
+            ("max_tries", max_tries),
+        ):
+            if not isinstance(value, numbers.Real) and (name != "max_tries" or value is not None):
+                raise TypeError(f"{name} takes a number, got {type(value).__name__} {value!r:.50}")
         self.initial = initial
         self.factor = factor
         self.max_delay = max_delay
@@ -91,6 +101,25 @@ class SessionPerConnection:
         return self._session
 
 
+def _check_reconnect(reconnect: Any) -> None:
+    """What cannot be used should fail where it is given, not in the loop.
+
+    :raises TypeError: no sequence of delays.
+    """
+    expected = "reconnect takes None, False, a Backoff or a sequence of seconds"
+    try:
+        if isinstance(reconnect, (str, bytes, bytearray)):
+            raise TypeError
+        if reconnect is not False:
+            delays(reconnect)
+    except TypeError:
+        raise TypeError(f"{expected}, got {type(reconnect).__name__} {reconnect!r:.50}") from None
+    if isinstance(reconnect, (list, tuple)):  # others may be used up by a look at them
+        for delay in reconnect:
+            if not isinstance(delay, numbers.Real):
+                raise TypeError(f"{expected}, got {type(delay).__name__} {delay!r:.50} in it")
+
+
 def delays(reconnect: Any) -> Iterator[float]:
     """The delays of one sequence of attempts.
 
@@ -138,8 +167,7 @@ class Connector(Handler):
     def __init__(self, address: Urls, reconnect: Any) -> None:
         self.address = address
         self.reconnect = reconnect
-        if reconnect is not False:
-            delays(reconnect)  # what cannot be used should fail where it is given, not in the loop
+        _check_reconnect(reconnect)
         #: True when no further attempt will be made
         self.finished = False
         self._left = False  # the program has closed the connection before the peer did

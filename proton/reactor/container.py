@@ -68,6 +68,28 @@ def _check_options(options: dict[str, Any], heartbeat: Any, secure: bool) -> Non
             trial.ssl(domain)
 
 
+#: What `connect` sets on a connection besides its name and host.
+_OPEN_FIELDS = ("offered_capabilities", "desired_capabilities", "properties")
+
+
+def _draft(connector: Connector, options: dict[str, Any], container_id: Any) -> Connection:
+    """A connection like the one to be made, which no loop knows: what cannot be sent shows when it is opened.
+
+    :raises TypeError: an option is of another type.
+    :raises OverflowError, UnicodeEncodeError, ValueError: a number or a text cannot be sent.
+    """
+    draft = Connection()
+    draft.container = container_id or str(uuid.uuid4())
+    if connector.virtual_host:
+        draft.hostname = connector.virtual_host
+    draft.user, draft.password, draft.authorization = connector.user, connector.password, connector.authorization
+    for name in _OPEN_FIELDS:
+        if options.get(name) is not None:
+            setattr(draft, name, options[name])
+    draft.open()
+    return draft
+
+
 class Container(Reactor):
     """An AMQP container: connections, listeners, and the loop in which their events are handled (2.1).
 
@@ -127,7 +149,7 @@ class Container(Reactor):
             `offered_capabilities`, `desired_capabilities`, `properties`: sent with the open (2.7.1).
             `max_frame_size`: in bytes. `container_id`: for this connection. Other names are ignored.
         :raises ValueError: no URL; a URL that is none; a mistake in the configuration file, told with its place.
-        :raises TypeError: `reconnect` is no sequence.
+        :raises TypeError: `reconnect` is no sequence of numbers; an option is of another type, or cannot be sent.
         """
         options: dict[str, Any] = dict(kwargs, ssl_domain=ssl_domain)
         if not (url or urls or address):
@@ -138,11 +160,12 @@ class Container(Reactor):
         if isinstance(urls, str):
             raise TypeError(f"urls takes several URLs in a list, got one str: {Url(urls)!r}")
         connector = self._connector(Urls([url] if url else urls), reconnect, heartbeat, options)
+        draft = _draft(connector, options, self._option(options, "container_id"))
         connection = self.connection(handler)
-        connection.container = self._option(options, "container_id") or str(uuid.uuid4())
-        for name in ("offered_capabilities", "desired_capabilities", "properties"):
+        connection.container = draft.container
+        for name in _OPEN_FIELDS:
             if options.get(name) is not None:
-                setattr(connection, name, options[name])
+                setattr(connection, name, getattr(draft, name))
         if connector.virtual_host:
             connection.hostname = connector.virtual_host
         attributes: Any = connection

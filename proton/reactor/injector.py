@@ -97,7 +97,14 @@ class EventInjector:
         """Have an event dispatched in the container; from any thread. Nothing happens after `close`.
 
         :param event: an `ApplicationEvent`, or an `Event` whose context and type are dispatched.
+        :raises TypeError: nothing that can be dispatched: it has no context, or no `EventType` as its type.
         """
+        # Told here, not in the loop; another object may have both and be as good as an event.
+        method = getattr(getattr(event, "type", None), "method", None)
+        if not isinstance(method, str) or not hasattr(event, "context"):
+            raise TypeError(
+                f"trigger() expects an event (ApplicationEvent, or Event), got {type(event).__name__} {event!r:.50}"
+            )
         self.queue.put(event)
         self._wake()
 

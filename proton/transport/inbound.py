@@ -345,7 +345,7 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         raise EndpointViolation(link, NOT_ALLOWED, f"transfer on link {link.name!r}, whose receiver the peer is")
     delivery = link._arriving  # type: ignore[attr-defined]
     if delivery is None:
-        delivery = _first_frame(session, link, number, tag, settled, resume)  # type: ignore[arg-type]
+        delivery = _first_frame(link, number, tag, settled, resume)  # type: ignore[arg-type]
         if message_format:
             delivery._message_format = message_format
     else:
@@ -418,7 +418,8 @@ def _late_fields_fit(fields: list[Any]) -> bool:
     return (mode is None or mode.__class__ is int) and all(x is None or x.__class__ is bool for x in fields[8:11])
 
 
-def _first_frame(session: Session, link: Receiver, number: Any, tag: Any, settled: Any, resume: Any) -> Delivery:
+def _first_frame(link: Receiver, number: Any, tag: Any, settled: Any, resume: Any) -> Delivery:
+    session = link.session
     expected = session._expected_delivery_id
     if number != expected:
         if number is None:

@@ -217,6 +217,7 @@ def _attach(transport: Transport, link: Link) -> None:
             f"no free handle for link {link.name!r}: the peer takes handles 0 to {session._handle_max}",
         )
         return
+    source, target = encode_terminus(link.source), encode_terminus(link.target)  # may raise: changed since the open
     handle = link._handle = session._handles.take()
     link._handle_bytes = encode_number(handle)
     link._was_attached = True
@@ -232,8 +233,8 @@ def _attach(transport: Transport, link: Link) -> None:
         link.is_receiver,
         link.snd_settle_mode,
         link.rcv_settle_mode,
-        encode_terminus(link.source),
-        encode_terminus(link.target),
+        source,
+        target,
         None,
         None,
         link._delivery_count if link.is_sender else 0,
@@ -243,9 +244,8 @@ def _attach(transport: Transport, link: Link) -> None:
         None if coordinator else properties,
     ]
     if link._recovering:
-        room = (
-            transport._output_frame_size - len(encode_composite(ATTACH, fields)) - 32
-        )  # the map's own head, and the frame's
+        # 32: the map's own head, and the frame's.
+        room = transport._output_frame_size - len(encode_composite(ATTACH, fields)) - 32
         fields[7], link.incomplete_unsettled = unsettled_map(link, room)
         fields[8] = True if link.incomplete_unsettled else None
     write_frame(transport, session._channel, ATTACH, fields)

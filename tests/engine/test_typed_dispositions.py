@@ -1,10 +1,13 @@
 """Typed dispositions: values that a program hands to `update`, their wire form, and what the peer sees (3.4)."""
 
+import re
+
 import pytest
 
 from proton import (
     Condition,
     CustomDisposition,
+    DataException,
     DeclaredDisposition,
     Delivery,
     DispositionType,
@@ -130,3 +133,80 @@ def test_state_set_before_sending_travels_in_the_transfer():
 @pytest.mark.parametrize("disposition", [ModifiedDisposition(), CustomDisposition(5), RejectedDisposition()])
 def test_repr_shows_what_was_set(disposition):
     assert repr(disposition).startswith(type(disposition).__name__ + "(")
+
+
+@pytest.mark.parametrize("value", [5, None, 1.5, [b"T"], True], ids=repr)
+def test_an_id_that_is_none_is_told_at_once(value):
+    expected = re.escape(f"the id of a transaction is bytes or str, got {value!r}")
+    for make in (TransactionalDisposition, DeclaredDisposition):
+        with pytest.raises(TypeError, match=f"^{expected}$"):
+            make(value)
+
+
+@pytest.mark.parametrize(
+    "value", [b"T", "T", bytearray(b"T"), memoryview(b"T")], ids=lambda value: type(value).__name__
+)
+def test_an_id_may_be_any_bytes_or_text(value):
+    state, sent = told(TransactionalDisposition(value))
+    assert state.value == [b"T"]
+    assert sent.remote.id == b"T"
+
+
+def with_field(disposition, name, value):
+    setattr(disposition, name, value)
+    return disposition
+
+
+WRONG = {
+    # what is handed to `update`, and what it raises
+    "id, set later": (with_field(TransactionalDisposition(b"T"), "id", 5), TypeError),
+    "no id any more": (with_field(TransactionalDisposition(b"T"), "id", None), TypeError),
+    "declared id, set later": (with_field(DeclaredDisposition(b"T"), "id", 5), TypeError),
+    "condition": (RejectedDisposition(5), AttributeError),
+    "condition of no type": (RejectedDisposition(Condition("x", info={"a": object()})), DataException),
+    "annotations": (ModifiedDisposition(annotations={"a": object()}), DataException),
+    "section": (ReceivedDisposition("one"), DataException),
+    "data": (CustomDisposition(99, object()), DataException),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_field_of_a_wrong_type_is_told_before_anything_changed(case):
+    wrong, error = WRONG[case]
+    a, b, sender, receiver = linked()
+    sent = put(sender, b"x")
+    pump(a, b)
+    got = receiver.current
+    got.update(RejectedDisposition(WHY))
+    with pytest.raises(error):
+        got.update(wrong)
+    with pytest.raises(error):
+        got.local = wrong
+    assert got.local_state == got.local.type == Delivery.REJECTED
+    assert got.local.condition == WHY and got.local.id is None
+    pump(a, b)
+    assert sent.remote_state == Delivery.REJECTED and sent.remote.condition == WHY
+
+
+@pytest.mark.parametrize("said", [DispositionType.TRANSACTIONAL_STATE, 0x34, None])
+def test_a_wrong_id_of_the_local_disposition_is_told_by_update(said):
+    a, b, sender, receiver = linked()
+    put(sender, b"x")
+    pump(a, b)
+    got = receiver.current
+    got.local.id = 5
+    if said is None:
+        got.local.type = DispositionType.TRANSACTIONAL_STATE
+    with pytest.raises(TypeError, match="the id of a transaction is bytes or str, got 5"):
+        got.update(said)
+    assert got.local_state == 0
+    got.update(Delivery.ACCEPTED)  # which has no id
+    pump(a, b)
+    assert b.sent()[-1]["state"].descriptor == Delivery.ACCEPTED
+
+
+def test_states_and_outcomes_are_numbers():
+    with pytest.raises(TypeError, match="a state is a number, got 'x'"):
+        CustomDisposition("x")
+    with pytest.raises(TypeError, match="an outcome is a state number or a disposition, got 'accepted'"):
+        TransactionalDisposition(b"T", "accepted")

@@ -33,6 +33,9 @@ FUNCTION_EXCEPTIONS = {
     # One line an attribute, each with what it means: parted they would be harder to find.
     "transport/transport.py:__init__": 78,
 }
+PRIVATE_PARAMETERS = 5  # `self` and `cls` are not counted; public signatures are what programs know
+#: by "file:function", with the reason; none is needed
+PARAMETER_EXCEPTIONS: dict[str, int] = {}
 #: those of the specification's machines that earn an essay; the others open with 12 lines at most
 ESSAYS = {"endpoints/link.py", "endpoints/session.py", "transport/outbound.py", "transport/transport.py"}
 
@@ -140,6 +143,27 @@ def test_functions_keep_their_budget(path):
         assert lines <= most, f"{node.name}: expected {most} lines at most, got {lines}"
 
 
+def is_private(node):
+    return node.name.startswith("_") and not node.name.startswith("__")
+
+
+def parameters(node):
+    """The names of all parameters of a function, without the object that a method is called on."""
+    given = node.args
+    named = [argument.arg for argument in given.posonlyargs + given.args + given.kwonlyargs]
+    starred = [argument.arg for argument in (given.vararg, given.kwarg) if argument is not None]
+    return [name for name in named + starred if name not in ("self", "cls")]
+
+
+@every_file
+def test_private_functions_take_few_parameters(path):
+    for node in functions(path):
+        if is_private(node):
+            most = PARAMETER_EXCEPTIONS.get(f"{name_of(path)}:{node.name}", PRIVATE_PARAMETERS)
+            names = parameters(node)
+            assert len(names) <= most, f"{node.name}: expected {most} parameters at most, got {len(names)}: {names}"
+
+
 def test_exceptions_are_needed():
     for key, most in FILE_EXCEPTIONS.items():
         assert FILE_LINES < len((PACKAGE / key).read_text(encoding="utf-8").splitlines()) <= most, key
@@ -147,6 +171,10 @@ def test_exceptions_are_needed():
         name, function = key.split(":")
         (node,) = (node for node in functions(PACKAGE / name) if node.name == function)
         assert node.end_lineno - node.lineno + 1 > FUNCTION_LINES, f"{key} fits into the budget: remove the exception"
+    for key in PARAMETER_EXCEPTIONS:
+        name, function = key.split(":")
+        (node,) = (node for node in functions(PACKAGE / name) if node.name == function)
+        assert len(parameters(node)) > PRIVATE_PARAMETERS, f"{key} fits into the budget: remove the exception"
 
 
 @every_file

@@ -53,6 +53,12 @@ def test_backoff_refuses_other_keywords():
         Backoff(nonsense=1)
 
 
+@pytest.mark.parametrize("name", ["initial", "factor", "max_delay", "max_tries"])
+def test_backoff_takes_numbers(name):
+    with pytest.raises(TypeError, match=f"{name} takes a number, got str '1'"):
+        Backoff(**{name: "1"})
+
+
 def test_urls_may_be_iterated_again():
     urls = Urls(["a", "amqps://b"])
     assert [str(url) for url in urls] == [str(url) for url in urls] == ["amqp://a:amqp", "amqps://b:amqps"]

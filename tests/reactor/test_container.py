@@ -322,16 +322,52 @@ def test_the_container_of_every_event_is_known():
     assert looking.unknown == []
 
 
-@pytest.mark.parametrize(
-    ("options", "error"),
-    [
-        ({"urls": "127.0.0.1:1"}, TypeError),
-        ({"url": "127.0.0.1:1", "heartbeat": -1}, OverflowError),
-        ({"url": "127.0.0.1:1", "heartbeat": "5"}, TypeError),
-        ({"url": "127.0.0.1:1", "max_frame_size": "100"}, TypeError),
-    ],
-    ids=str,
-)
-def test_mistakes_are_told_at_the_call(options, error):
-    with pytest.raises(error):
-        Container().connect(**options)
+MISTAKES = [
+    # options beside the URL, what they raise, and what its text says
+    ({"heartbeat": -1}, OverflowError, "idle_timeout"),
+    ({"heartbeat": "5"}, TypeError, "heartbeat takes a number"),
+    ({"max_frame_size": "100"}, TypeError, "max_frame_size takes a number"),
+    ({"properties": 5}, TypeError, "properties takes a dict or None, got int 5"),
+    ({"properties": [("a", 1)]}, TypeError, "properties takes a dict or None, got list"),
+    ({"properties": {"a": object()}}, TypeError, "properties takes a dict of AMQP values.*'object'"),
+    ({"properties": {"a": 1 << 70}}, OverflowError, "long out of range"),
+    ({"properties": {"ä": 1}}, UnicodeEncodeError, "ascii"),
+    ({"offered_capabilities": 5}, TypeError, "offered_capabilities takes a str or an iterable of str, got int 5"),
+    ({"desired_capabilities": [5]}, TypeError, "desired_capabilities takes a str or an iterable of str, got list"),
+    ({"desired_capabilities": ["ä"]}, UnicodeEncodeError, "ascii"),
+    ({"container_id": 5}, TypeError, "container takes a str or None, got 5"),
+    ({"virtual_host": "\ud800"}, ValueError, "hostname takes text that UTF-8 can say"),
+    ({"user": "\ud800"}, ValueError, "user takes text that UTF-8 can say"),
+    ({"reconnect": "abc"}, TypeError, "reconnect takes None, False, a Backoff or a sequence of seconds, got str 'abc'"),
+    ({"reconnect": b"abc"}, TypeError, "sequence of seconds, got bytes"),
+    ({"reconnect": 5}, TypeError, "sequence of seconds, got int 5"),
+    ({"reconnect": True}, TypeError, "sequence of seconds, got bool True"),
+    ({"reconnect": [0, "1"]}, TypeError, "sequence of seconds, got str '1' in it"),
+    ({"reconnect": (None,)}, TypeError, "sequence of seconds, got NoneType None in it"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "text"), MISTAKES, ids=[case[2] for case in MISTAKES])
+def test_mistakes_are_told_at_the_call_and_nothing_is_made(options, error, text):
+    seen = []
+
+    class Seeing:
+        def on_unhandled(self, method, event):
+            seen.append(method)
+
+    container = Container(Seeing())
+    with pytest.raises(error, match=text):
+        container.connect("127.0.0.1:1", **options)
+    assert container.selectable_count == 0
+    container.run()
+    assert [method for method in seen if "reactor" not in method and "selectable" not in method] == []
+
+
+def test_several_urls_in_one_text_are_told_at_the_call():
+    with pytest.raises(TypeError):
+        Container().connect(urls="127.0.0.1:1")
+
+
+def test_capabilities_may_be_given_as_a_generator(container):
+    connection = container.connect("h", offered_capabilities=(name for name in ("a", "b")))
+    assert connection.offered_capabilities == [symbol("a"), symbol("b")]

@@ -4,6 +4,7 @@ import gc
 import os
 import threading
 import weakref
+from types import SimpleNamespace
 
 import pytest
 
@@ -130,6 +131,53 @@ def test_an_event_is_dispatched_by_context_and_type():
     injector.close()
     container.run()
     assert seen == [("context", container)]
+
+
+@pytest.mark.parametrize(
+    "type_", [EventType("injected"), SimpleNamespace(method="on_injected")], ids=["type", "like one"]
+)
+def test_whatever_has_a_context_and_a_type_is_dispatched(type_):
+    seen = []
+
+    class Handler:
+        def on_injected(self, event):
+            seen.append(event.context)
+
+    container = Container(Handler())
+    injector = EventInjector()
+    container.selectable(injector)
+    injector.trigger(SimpleNamespace(context="context", type=type_))
+    injector.close()
+    container.run()
+    assert seen == ["context"]
+
+
+NO_EVENTS = {
+    "a text": ("x", "str 'x'"),
+    "nothing": (None, "NoneType None"),
+    "the class": (ApplicationEvent, "type <class .*ApplicationEvent'>"),
+    "the type": (EventType("x"), "EventType EventType.*"),
+    "a type that is a name": (SimpleNamespace(context=1, type="x"), "SimpleNamespace namespace.*"),
+    "no context": (SimpleNamespace(type=EventType("x")), "SimpleNamespace namespace.*"),
+}
+
+
+@pytest.mark.parametrize("case", NO_EVENTS)
+def test_what_is_no_event_is_told_at_the_trigger(case):
+    value, came = NO_EVENTS[case]
+    noting = Noting()
+    container = Container(noting)
+    injector = EventInjector()
+    container.selectable(injector)
+    expected = r"^trigger\(\) expects an event \(ApplicationEvent, or Event\), got "
+    with pytest.raises(TypeError, match=f"{expected}{came}$"):
+        injector.trigger(value)
+    injector.trigger(note(1))
+    injector.close()
+    with pytest.raises(TypeError):
+        injector.trigger(value)
+    container.run()
+    assert noting.seen == [1]
 
 
 def test_an_unknown_event_is_unhandled():
