@@ -72,20 +72,19 @@ def _check_options(options: dict[str, Any], heartbeat: Any, secure: bool) -> Non
 _OPEN_FIELDS = ("offered_capabilities", "desired_capabilities", "properties")
 
 
-def _draft(connector: Connector, options: dict[str, Any], container_id: Any) -> Connection:
+def _draft(connector: Connector, fields: dict[str, Any], container_id: Any) -> Connection:
     """A connection like the one to be made, which no loop knows: what cannot be sent shows when it is opened.
 
     :raises TypeError: an option is of another type.
     :raises OverflowError, UnicodeEncodeError, ValueError: a number or a text cannot be sent.
     """
     draft = Connection()
-    draft.container = container_id or str(uuid.uuid4())
+    draft.container = container_id or ""
     if connector.virtual_host:
         draft.hostname = connector.virtual_host
     draft.user, draft.password, draft.authorization = connector.user, connector.password, connector.authorization
-    for name in _OPEN_FIELDS:
-        if options.get(name) is not None:
-            setattr(draft, name, options[name])
+    for name, value in fields.items():
+        setattr(draft, name, value)
     draft.open()
     return draft
 
@@ -160,12 +159,15 @@ class Container(Reactor):
         if isinstance(urls, str):
             raise TypeError(f"urls takes several URLs in a list, got one str: {Url(urls)!r}")
         connector = self._connector(Urls([url] if url else urls), reconnect, heartbeat, options)
-        draft = _draft(connector, options, self._option(options, "container_id"))
+        container_id = self._option(options, "container_id")
+        fields = {name: options[name] for name in _OPEN_FIELDS if options.get(name) is not None}
+        if fields or options.get("container_id") or connector.virtual_host or connector.user or connector.authorization:
+            draft = _draft(connector, fields, container_id)
+            fields = {name: getattr(draft, name) for name in fields}
         connection = self.connection(handler)
-        connection.container = draft.container
-        for name in _OPEN_FIELDS:
-            if options.get(name) is not None:
-                setattr(connection, name, getattr(draft, name))
+        connection.container = container_id or str(uuid.uuid4())
+        for name, value in fields.items():
+            setattr(connection, name, value)
         if connector.virtual_host:
             connection.hostname = connector.virtual_host
         attributes: Any = connection
