@@ -17,7 +17,7 @@ from proton.reactor import transaction
 from proton.reactor.acceptor import Acceptor, ServerTerms
 from proton.reactor.config import configured_options, read_config
 from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConnection, Urls
-from proton.reactor.options import apply_options
+from proton.reactor.options import apply_options, listed
 from proton.reactor.reactor import Reactor
 from proton.reactor.tls_config import NO_TLS, SSLConfig, default_config, make_domain
 from proton.transport.domain import SSLDomain
@@ -245,6 +245,7 @@ class Container(Reactor):
         :param options: a `LinkOption`, or a list of them.
         """
         _check_addresses(source, target)
+        options = listed(options)
         session, path = self._session_for(context)
         if not target:
             target = path
@@ -274,6 +275,7 @@ class Container(Reactor):
         :param options: a `LinkOption`, or a list of them.
         """
         _check_addresses(source, target)
+        options = listed(options)
         session, path = self._session_for(context)
         if not source:
             source = path

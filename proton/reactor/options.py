@@ -25,6 +25,7 @@ __all__ = [
     "Selector",
     "SenderOption",
     "apply_options",
+    "listed",
 ]
 
 
@@ -152,10 +153,22 @@ class Copy(ReceiverOption):
         receiver.source.distribution_mode = Terminus.DIST_MODE_COPY
 
 
+def listed(options: Any) -> list[Any]:
+    """One option, or a list of them, or None, as a list.
+
+    :raises TypeError: one of them is no option.
+    """
+    found: list[Any] = list(options) if isinstance(options, (list, tuple)) else [options] if options else []
+    for option in found:
+        if isinstance(option, type):
+            raise TypeError(f"options takes objects such as {option.__name__}(), got the class {option.__name__}")
+        if not (hasattr(option, "test") and hasattr(option, "apply")):
+            raise TypeError(f"options takes LinkOption objects, got {type(option).__name__} {option!r:.50}")
+    return found
+
+
 def apply_options(options: Any, link: Any) -> None:
     """Apply one option, or a list of them, to a link; None and options for other links are passed over."""
-    if not options:
-        return
-    for option in options if isinstance(options, (list, tuple)) else [options]:
+    for option in listed(options):
         if option.test(link):
             option.apply(link)

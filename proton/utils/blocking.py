@@ -177,6 +177,8 @@ class BlockingConnection(Handler):
         :param options: a `LinkOption`, or a list of them.
         :raises LinkDetached: the peer refuses it.
         """
+        if credit is not None and not isinstance(credit, int):
+            raise TypeError(f"credit takes a number of messages or None, got {type(credit).__name__} {credit!r:.50}")
         fetcher = None if handler else Fetcher(self, credit)
         if handler and credit is None:
             credit = 1

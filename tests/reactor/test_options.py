@@ -6,6 +6,7 @@ from proton import Connection, Data, Described, Terminus, symbol
 from proton.reactor import (
     AtLeastOnce,
     AtMostOnce,
+    Container,
     Copy,
     DurableSubscription,
     DynamicNodeProperties,
@@ -158,3 +159,20 @@ def test_options_are_applied_where_they_are_wanted(form, wanted):
 @pytest.mark.parametrize("options", [None, []])
 def test_no_options_are_no_problem(options):
     apply_options(options, "link")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (AtMostOnce, "options takes objects such as AtMostOnce(), got the class AtMostOnce"),
+        ([AtMostOnce(), AtMostOnce], "options takes objects such as AtMostOnce(), got the class AtMostOnce"),
+        ("filter", "options takes LinkOption objects, got str 'filter'"),
+    ],
+)
+@pytest.mark.parametrize("create", ["create_sender", "create_receiver"])
+def test_what_is_no_option_is_told_before_anything_is_made(create, options, text):
+    container = Container()
+    with pytest.raises(TypeError) as failure:
+        getattr(container, create)("127.0.0.1:1/x", options=options)
+    assert str(failure.value) == text
+    assert container.selectable_count == 0 and not container._collector.events

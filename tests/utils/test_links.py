@@ -132,6 +132,11 @@ def test_a_link_that_the_peer_has_closed_tells_each_time(connection, queue):
             sender.send(Message(body="detach"))
 
 
+def test_credit_is_a_number(connection, queue):
+    with pytest.raises(TypeError, match="credit takes a number of messages or None, got str '10'"):
+        connection.create_receiver(queue, credit="10")
+
+
 def test_no_message_in_time(connection, queue):
     receiver = connection.create_receiver(queue)
     with pytest.raises(Timeout, match="timed out: Receiving on receiver "):
