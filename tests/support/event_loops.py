@@ -7,6 +7,7 @@ descriptors are open than before.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import os
@@ -76,7 +77,7 @@ class Under:
         self.sockets = descriptors() - before
         # What is not retrieved is complained about when it goes.
         gc.collect()
-        self.complaints = loop.complaints
+        self.complaints, loop.complaints = loop.complaints, []  # a loop may stay, and would keep the exceptions
 
 
 class Asyncio(Under):
@@ -105,7 +106,11 @@ class Asyncio(Under):
         finally:
             limit.cancel()
             self.look(loop, before)
-            loop.run_until_complete(cancel_all_others())
+            # What has ended the loop is raised once more by whoever else awaited the same.
+            for _ in range(2):
+                others = loop.create_task(cancel_all_others())
+                with contextlib.suppress(SystemExit, KeyboardInterrupt, asyncio.CancelledError):
+                    loop.run_until_complete(others)
             loop.close()
 
 
