@@ -61,9 +61,14 @@ class Receiver(Link):
 
         :return: messages of credit that the sender does not yet know of.
         """
+        if self._drain_mode:
+            self.flow(window - self.credit)
+            return 0
         self.credit = window
-        grant = window - self.queued - self._link_credit
-        if (2 * grant >= window or grant < 0) and not self._marked:
+        left = self._link_credit
+        grant = window - self.queued - left
+        # Without credit left no other message would bring us here again: what is read after this has to be told.
+        if (2 * grant >= window or left <= 0 or grant < 0) and not self._marked:
             self.flow(0)
         return grant
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler
 
 __all__ = ["FlowController"]
 
+_CLOSED = LOCAL_CLOSED | REMOTE_CLOSED
 _WRITABLE = Event.SELECTABLE_WRITABLE
 
 #: Messages of credit that are worth a write of their own while messages wait to be handled: with a prefetch of 10 they
@@ -57,7 +59,7 @@ class FlowController(Handler):
                 window = self.window
                 grant = link._replenish(2 if window == 1 else window)
                 if 2 * grant >= window and grant >= EARLY and link.queued > 1:
-                    _write_now(link.connection.transport)
+                    _write_now(link)
 
     def _top_up(self, link: Any) -> None:
         if link.is_receiver:
@@ -68,8 +70,9 @@ class FlowController(Handler):
                 link.flow(self.window - link.credit)
 
 
-def _write_now(transport: Any) -> None:
+def _write_now(link: Any) -> None:
     """Has what there is to say written before the messages that wait are handled, when a loop drives the transport."""
-    selectable = getattr(transport, "_selectable", None)
-    if selectable is not None and not selectable._refused:
+    selectable = getattr(link.connection.transport, "_selectable", None)
+    over = link.state & _CLOSED or link._remotely_detached  # nobody can use the credit
+    if selectable is not None and not selectable._refused and not over:
         selectable._reactor._handle(selectable, _WRITABLE)

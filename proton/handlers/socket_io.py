@@ -23,6 +23,7 @@ from proton.handlers.endpoint_state import FORCED
 from proton.io import sockets
 from proton.io.poller import READ, WRITE, Poller
 from proton.io.selectable import Selectable
+from proton.transport.transfers import MAX_OUTPUT
 from proton.transport.transport import Transport
 from proton.url import Url
 
@@ -35,8 +36,9 @@ _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 #: Turns that may go to writing alone before the selector is asked again, so that no other socket starves.
 WRITING_TURNS = 8
 
-#: Bytes offered to a socket at once: more than its buffer takes would only be copied in vain.
-SEND_SIZE = 256 * 1024
+#: Bytes offered to a socket at once: more than its buffer takes would only be copied in vain. No less than what makes
+#: the output wait: who sends less than this has written all that there is.
+SEND_SIZE = MAX_OUTPUT
 
 _WRITABLE = Event.SELECTABLE_WRITABLE
 

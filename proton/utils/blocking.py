@@ -95,7 +95,6 @@ class BlockingConnection(Handler):
         self._failures = 0  # attempts to connect that have failed since there was a connection
         self._pumped_error: BaseException | None = None
         self._pump_ended = threading.Event()
-        self._closed_by: threading.Thread | None = None
         self._at_work_on: Any = None  # the link of the operation under way
         self._owed: dict[Any, LinkDetached] = {}  # ends of links that were met by threads they do not concern
         # All connections of a container take turns.
@@ -197,21 +196,21 @@ class BlockingConnection(Handler):
         :raises Timeout: the peer does not answer; everything is closed in spite of it.
         """
         with self._lock:
-            if self.container is None or self._closed_by not in (None, threading.current_thread()):
-                return
-            self._closed_by = threading.current_thread()
+            container = self.container
+            if container is None or self.closing:
+                return  # another thread is at it, or a callback of this one
+            self.closing = True
         try:
             self._close_own()
         finally:
             try:
                 self._run_out()
             finally:
-                self.container.stop_events()
+                container.stop_events()
                 self.conn = self.container = None
 
     @locked
     def _close_own(self) -> None:
-        self.closing = True
         self._pump_ended.set()
         self._pumped_error = None  # no operation will be told any more
         self._owed.clear()
@@ -243,7 +242,8 @@ class BlockingConnection(Handler):
                     first = first or error
                     # Its event would come again for ever; what waits behind it closes sockets.
                     self.container._collector.pop()
-                    self.container.stop()
+                    if not self._sharing:  # the others would have no loop any more
+                        self.container.stop()
             if self._sharing:
                 time.sleep(HANDING_OVER)
         if first is not None:
@@ -276,7 +276,7 @@ class BlockingConnection(Handler):
 
     def _is_over(self, connection: Any) -> bool:
         transport = connection.transport
-        if not connection.state & Endpoint.REMOTE_ACTIVE or transport is None:
+        if not connection.state & Endpoint.REMOTE_ACTIVE or transport is None or self.container._stopped:
             return True
         return bool(transport.closed)
 
@@ -328,7 +328,8 @@ class BlockingConnection(Handler):
                         raise Timeout(f"Connection {self._place()} timed out{reason}{self._ended_session()}")
                     left = 0
                 container.timeout = left
-                container._turn(over)
+                if not container._turn(over) and not over():
+                    raise ConnectionException(f"Connection {self._place()} has ended: its container was stopped")
                 turns += 1
         finally:
             container.timeout = usual

@@ -112,6 +112,46 @@ def test_a_window_that_was_made_smaller_is_told_at_once():
     assert (sender.credit, receiver.credit) == (3, 4)  # nobody has read the message
 
 
+class Ahead:
+    """A program that reads messages when more than some of them are there."""
+
+    def __init__(self, kept):
+        self.kept = kept
+        self.read = 0
+
+    def on_delivery(self, event):
+        link = event.link
+        while link.is_receiver and link.queued > self.kept:
+            delivery = link.current
+            link.recv(1000)
+            link.advance()
+            delivery.settle()
+            self.read += 1
+
+
+@pytest.mark.parametrize(("window", "kept"), [(10, 4), (10, 5), (10, 6), (10, 8), (5, 3), (3, 1), (2, 0), (100, 60)])
+def test_messages_come_while_some_are_kept_unread(window, kept):
+    ahead = Ahead(kept)
+    world = opened(Both(), Both(FlowController(window), ahead))
+    sender = world.session.sender("x")
+    sender.open()
+    world.settle()
+    for _ in range(3 * window):
+        sender.send(Message())
+        world.settle()
+    assert ahead.read == 3 * window - kept
+
+
+def test_credit_that_is_given_while_the_sender_drains_ends_the_drain():
+    world = receiving(10)
+    send(world, 2)
+    world.receiver.drain(0)
+    world.settle()
+    send(world, 3)
+    assert not world.receiver.draining() and not world.sender.drain_mode
+    assert world.receiver.credit == world.sender.credit == 9
+
+
 class Slow(MessagingHandler):
     """Notes the credit that the sender has heard of when a message is handled."""
 
@@ -137,6 +177,12 @@ class Slow(MessagingHandler):
 )
 def test_the_sender_may_go_on_while_messages_wait_to_be_handled(prefetch, credits):
     handler = Slow(prefetch)
+    delivered(handler, prefetch)
+    assert handler.credits == credits
+
+
+def delivered(handler, count):
+    """Runs a container to which as many messages come at once as it has asked for, and ends it."""
     container = Container(handler)
     container.start()
     container.process()
@@ -147,12 +193,10 @@ def test_the_sender_may_go_on_while_messages_wait_to_be_handled(prefetch, credit
     session.open()
     sender = handler.sender = session.sender("L")
     sender.open()
-    wire.step(container, lambda: sender.credit == prefetch)
-    for _ in range(prefetch):
-        sender.send(Message())
+    wire.step(container, lambda: sender.credit == count)
+    deliveries = [sender.send(Message()) for _ in range(count)]
     wire.exchange()
-    wire.step(container, lambda: len(handler.credits) == prefetch)
-    assert handler.credits == credits
+    wire.step(container, lambda: all(delivery.settled for delivery in deliveries))
     handler.acceptor.close()
     connection.close()
     wire.exchange()
@@ -160,6 +204,22 @@ def test_the_sender_may_go_on_while_messages_wait_to_be_handled(prefetch, credit
         wire.exchange()
     container.process()
     wire.sock.close()
+
+
+def test_nothing_is_written_early_for_a_link_that_is_closed():
+    class Closing(Slow):
+        writes = 0
+
+        def on_message(self, event):
+            event.receiver.close()
+            self.writes = 0
+
+        def on_selectable_writable(self, event):
+            self.writes += 1
+
+    handler = Closing(40)
+    delivered(handler, 40)
+    assert handler.writes <= 3  # the detach, and the ends of the connection
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 10])

@@ -312,6 +312,59 @@ def test_each_thread_may_close_its_own_connection_of_a_container(server):
     assert sorted(bodies) == sorted([*range(5), *range(10)])
 
 
+def test_what_a_handler_raises_while_one_is_closed_does_not_end_the_other(server):
+    class Raising:
+        def on_timer_task(self, event):
+            raised.set()
+            raise LookupError("told to the one that is being closed")
+
+    def close():
+        with pytest.raises(LookupError, match="told to"):
+            first.close()
+        told.append(True)
+
+    raised, told = threading.Event(), []
+    container = Container()
+    first, second = (BlockingConnection(server.url, container=container, timeout=SECONDS) for _ in range(2))
+    closing = threading.Thread(target=close, daemon=True)
+    with first._lock:
+        container.schedule(0.05, Raising())
+        closing.start()
+    assert raised.wait(SECONDS)
+    second.create_sender("still").send(Message(body="here"))
+    assert second.create_receiver("still").receive().body == "here"
+    second.close()
+    closing.join(SECONDS)
+    assert told == [True]
+
+
+def test_a_container_that_a_handler_stops_is_not_waited_for(connection):
+    class Stopping(MessagingHandler):
+        def on_timer_task(self, event):
+            event.container.stop()
+
+    connection.container.schedule(0, Stopping())
+    with pytest.raises(ConnectionException, match="has ended: its container was stopped"):
+        connection.wait(lambda: False)
+
+
+def test_closing_from_a_callback_is_done_once(server):
+    class Closing(MessagingHandler):
+        messages = 0
+
+        def on_message(self, event):
+            self.messages += 1
+            connection.close()
+
+    connection = BlockingConnection(server.url, timeout=SECONDS)
+    connection.create_sender("close").send(Message())
+    closing = Closing()
+    with pytest.raises(AttributeError):  # as for every operation on a connection that is closed
+        connection.create_receiver("close", handler=closing)
+        connection.wait(lambda: False)
+    assert connection.container is None and connection.conn is None
+
+
 def test_a_connection_closed_by_two_threads_is_closed_once(server):
     connection = BlockingConnection(server.url, timeout=SECONDS)
     threads = [threading.Thread(target=connection.close, daemon=True) for _ in range(2)]
