@@ -6,7 +6,7 @@ between it and the attach frame; nothing else knows the order of the fields.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from proton.codec.composites import COORDINATOR, SOURCE, TARGET, check_fields, composite_of, encode_composite
@@ -154,28 +154,31 @@ class Terminus:
         for name, tree in src._trees.items():
             self._tree(name).copy(tree)
 
-    def _encoded_map(self, name: str) -> Encoded | None:
+    def _values(self, name: str) -> Sequence[Node]:
+        """The values at the top of a tree; none when it says nothing."""
         tree = self._trees.get(name)
-        nodes = tree._root.children if tree is not None else ()
-        if tree is None or not nodes or [node.kind for node in nodes] == [Data.NULL]:
+        nodes = tree._root.children if tree is not None else []
+        return [] if [node.kind for node in nodes] == [Data.NULL] else nodes
+
+    def _encoded_map(self, name: str) -> Encoded | None:
+        nodes = self._values(name)
+        if not nodes:
             return None
+        tree = self._trees[name]
         if len(nodes) > 1 or nodes[0].kind != Data.MAP:  # a second value would be taken for the next field
             raise TypeError(f"{name} of a terminus takes one map, got {tree.format():.100}")
         return Encoded(tree.encode())
 
     def _encoded_symbols(self, name: str) -> Encoded | None:
         """One symbol stays bare and an array an array, several symbols become one; without any nothing is said."""
-        tree = self._trees.get(name)
-        nodes = tree._root.children if tree is not None else ()
-        if tree is None or not nodes or [node.kind for node in nodes] == [Data.NULL]:
-            return None
+        nodes = self._values(name)
         symbols = list(_elements(nodes))
         if any(node.kind not in (Data.SYMBOL, Data.STRING) for node in symbols):
-            raise TypeError(f"{name} of a terminus takes symbols, got {tree.format():.100}")
+            raise TypeError(f"{name} of a terminus takes symbols, got {self._trees[name].format():.100}")
         if not symbols:
             return None
         if len(nodes) == 1 and (nodes[0].kind == Data.SYMBOL or nodes[0].value == (False, Data.SYMBOL)):
-            return Encoded(tree.encode())
+            return Encoded(self._trees[name].encode())
         return Encoded(encode(SymbolList(node.value for node in symbols).to_array()))
 
 

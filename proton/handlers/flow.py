@@ -44,8 +44,7 @@ class FlowController(Handler):
 
     def on_link_flow(self, event: Any) -> None:
         """Looks whether the sender has given credit back, and tops up when not."""
-        if event.link.is_receiver:
-            self._top_up(event.link)
+        self._top_up(event.link)
 
     def on_delivery(self, event: Any) -> None:
         """Replaces the credit that messages have used."""

@@ -460,8 +460,7 @@ class Transport:
         """No more input is taken."""
         if not self._tail_closed:
             self._tail_closed = True
-            self._partial = []
-            self._partial_size = 0
+            self._partial, self._partial_size = [], 0
             if self._tracing:
                 self._trace_header("<-", "EOS")
             self._emit(Event.TRANSPORT_TAIL_CLOSED)
@@ -503,7 +502,7 @@ class Transport:
             if filters.may_write(self):
                 self._produce()
             filters.wrap_output(self)
-        if not self._out_size and (self._close_sent or self._output is final_output) and not filters.finish(self):
+        if not self._out_size and self._output_is_over() and not filters.finish(self):
             self._close_head()
             return -1
         return self._out_size
@@ -558,8 +557,11 @@ class Transport:
         if self._head_offset >= len(self._head):
             self._head = b""
             self._head_offset = 0
-            if not self._out_size and (self._close_sent or self._output is final_output) and not filters.finish(self):
+            if not self._out_size and self._output_is_over() and not filters.finish(self):
                 self._close_head()
+
+    def _output_is_over(self) -> bool:
+        return self._close_sent or self._output is final_output
 
     def close_head(self) -> None:
         """Say that no more output will be taken; what waits is dropped."""

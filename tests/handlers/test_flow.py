@@ -1,14 +1,12 @@
 """`FlowController`: how much credit a receiver has, and when."""
 
-import socket
-
 import pytest
 
 from proton import Message
 from proton.handlers import FlowController, Handshaker, IncomingMessageHandler, MessagingHandler
 from proton.reactor import Container
 from tests.support.pairs import opened
-from tests.support.wire import Wire
+from tests.support.wire import connected
 
 
 class Both:
@@ -184,13 +182,8 @@ def test_the_sender_may_go_on_while_messages_wait_to_be_handled(prefetch, credit
 def delivered(handler, count):
     """Runs a container to which as many messages come at once as it has asked for, and ends it."""
     container = Container(handler)
-    container.start()
-    container.process()
-    wire = handler.wire = Wire(socket.create_connection(("127.0.0.1", handler.acceptor.port)))
-    connection = wire.peer.connection
-    connection.open()
-    session = connection.session()
-    session.open()
+    wire, session = connected(container, handler)
+    handler.wire = wire
     sender = handler.sender = session.sender("L")
     sender.open()
     wire.step(container, lambda: sender.credit == count)
@@ -198,7 +191,7 @@ def delivered(handler, count):
     wire.exchange()
     wire.step(container, lambda: all(delivery.settled for delivery in deliveries))
     handler.acceptor.close()
-    connection.close()
+    wire.peer.connection.close()
     wire.exchange()
     while container.process():
         wire.exchange()

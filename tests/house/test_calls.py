@@ -14,7 +14,7 @@ from proton.handlers import MessagingHandler
 from proton.reactor import Container
 from proton.utils import BlockingConnection, SyncRequestResponse
 from tests.support.server import serving
-from tests.support.wire import TURNS, Wire
+from tests.support.wire import TURNS, Wire, connected
 
 MESSAGES = 200
 RECEIVED = 45
@@ -71,14 +71,7 @@ class Receive(MessagingHandler):
 def test_a_received_message_costs_at_most_its_budget():
     handler = Receive()
     container = Container(handler)
-    container.start()
-    container.process()
-    wire = Wire(socket.create_connection(("127.0.0.1", handler.acceptor.port)))
-    connection = wire.peer.connection
-    connection.container = "peer"
-    connection.open()
-    session = connection.session()
-    session.open()
+    wire, session = connected(container, handler)
     sender = session.sender("L")
     sender.target.address = "examples"
     sender.open()
@@ -186,13 +179,7 @@ class Answer(MessagingHandler):
 def test_a_request_costs_its_server_at_most_its_budget():
     handler = Answer()
     container = Container(handler)
-    container.start()
-    container.process()
-    wire = Wire(socket.create_connection(("127.0.0.1", handler.acceptor.port)))
-    connection = wire.peer.connection
-    connection.open()
-    session = connection.session()
-    session.open()
+    wire, session = connected(container, handler)
     sender, receiver = session.sender("requests"), session.receiver("answers")
     sender.open()
     receiver.open()

@@ -43,3 +43,16 @@ class Wire:
             container.process()
             self.exchange()
         raise AssertionError(f"not done after {TURNS} turns")
+
+
+def connected(container, handler):
+    """Begins a container that listens on `handler.acceptor`; an engine that is connected to it, with a session open."""
+    container.start()
+    container.process()
+    wire = Wire(socket.create_connection(("127.0.0.1", handler.acceptor.port)))
+    connection = wire.peer.connection
+    connection.container = "peer"
+    connection.open()
+    session = connection.session()
+    session.open()
+    return wire, session
