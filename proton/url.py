@@ -10,6 +10,7 @@ logs, never does. No exception text may quote more than the part that is wrong.
 
 from __future__ import annotations
 
+import functools
 import socket
 from typing import Any
 from urllib.parse import quote, unquote
@@ -91,14 +92,11 @@ class Url:
     password: str | None
 
     def __init__(self, url: str | Url | None = None, defaults: bool = True, **kwargs: Any) -> None:
-        self.scheme = self.username = self.password = None
-        self._host: str | None = None
-        self._port: Any = None
-        self._path: str | None = None  # with its leading slash
-        self._tail = ""  # parameters, query and fragment: kept only for the text
         if isinstance(url, Url):
             vars(self).update(vars(url))
-        elif url:
+        elif isinstance(url, str) and "@" not in url:
+            vars(self).update(vars(_parsed(url)))
+        else:
             self._parse(url)
         for name, value in kwargs.items():
             name = "username" if name == "user" else name
@@ -109,6 +107,13 @@ class Url:
             self.defaults()
 
     def _parse(self, text: Any) -> None:
+        self.scheme = self.username = self.password = None
+        self._host: str | None = None
+        self._port: Any = None
+        self._path: str | None = None  # with its leading slash
+        self._tail = ""  # parameters, query and fragment: kept only for the text
+        if not text:
+            return
         if not isinstance(text, str):
             raise TypeError(f"a url must be a str or a Url, not {type(text).__name__}")
         text = text.lstrip(_LEADING).translate(_DROPPED)
@@ -238,6 +243,14 @@ class Url:
         return str(self) == str(other)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> Url:
+    """The parts of a text, to be copied: programs connect often, and to few places. No password is kept here."""
+    url = Url.__new__(Url)
+    url._parse(text)
+    return url
 
 
 def _checked_scheme(text: str) -> str | None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proton.url import Url
+from proton.url import Url, _parsed
 
 # text, (scheme, username, password, host, port, path), str with defaults, str without
 PARSED = [
@@ -287,3 +287,15 @@ def test_a_password_that_is_not_encoded_is_not_taken_for_a_port(text):
     ) as caught:
         Url(text).port  # noqa: B018
     assert "sec" not in str(caught.value) and "ret" not in str(caught.value)
+
+
+def test_urls_of_one_text_share_nothing():
+    first, second = Url("amqp://h/a"), Url("amqp://h/a")
+    first.host, first.port, first.path = "other", 1, "b"
+    assert [str(second), str(Url("amqp://h/a"))] == ["amqp://h:amqp/a"] * 2
+
+
+def test_no_url_with_a_password_is_kept():
+    kept = _parsed.cache_info().currsize
+    Url("amqp://anybody:s3cret@h"), Url("amqp://anybody:s3cret@h")
+    assert _parsed.cache_info().currsize == kept

@@ -6,6 +6,7 @@ any caching of look-ups belongs into this one function or nowhere.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 __all__ = ["Handler", "dispatch"]
@@ -47,6 +48,51 @@ class Handler:
         """
 
 
+class _Everything:
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+@functools.lru_cache(maxsize=64)
+def event_methods(kind: type) -> frozenset[str]:
+    """The names of the event methods that a class of handlers has."""
+    return frozenset(name for name in dir(kind) if name.startswith("on_") and name != "on_unhandled")
+
+
+class Family(list):  # type: ignore[type-arg]
+    """Child handlers of this package that always go together, and which events they have methods for.
+
+    `dispatch` passes by all of them at once when an event is for none, as most events of the loop are. Once changed it
+    is a list like any other. Children that are added to its members are noticed; methods that are put on a member, or
+    on its class, under a name that the class did not have are not.
+
+    :param children: handlers of classes that this package defines.
+    """
+
+    def __init__(self, children: list[Any]) -> None:
+        super().__init__(children)
+        self.answers: Any = frozenset().union(*(event_methods(child.__class__) for child in children))
+        self.nested = [child.handlers for child in children]
+
+
+def _changing(name: str) -> Any:
+    change = getattr(list, name)
+
+    @functools.wraps(change)
+    def changing(self: Family, *args: Any, **kwargs: Any) -> Any:
+        self.answers = _Everything()
+        return change(self, *args, **kwargs)
+
+    return changing
+
+
+for _name in (
+    *("append", "clear", "extend", "insert", "pop", "remove"),
+    *("__delitem__", "__iadd__", "__imul__", "__setitem__"),
+):
+    setattr(Family, _name, _changing(_name))
+
+
 def dispatch(handler: Any, method: str, event: Any) -> None:
     """Give `event` to `handler` and then to its children, parents first, depth first.
 
@@ -58,17 +104,20 @@ def dispatch(handler: Any, method: str, event: Any) -> None:
     elif handler.__class__ not in _QUIET:
         _unhandled(handler, method, event)
     children = getattr(handler, "handlers", None)
-    if children:
-        for child in children:
-            # A leaf is the common case; a handler with children of its own goes the general way.
-            if getattr(child, "handlers", None):
-                dispatch(child, method, event)
-                continue
-            bound = getattr(child, method, None)
-            if bound:
-                bound(event)
-            elif child.__class__ not in _QUIET:
-                _unhandled(child, method, event)
+    if children and not (children.__class__ is Family and method not in children.answers and not any(children.nested)):
+        _descend(children, method, event)
+
+
+def _descend(children: Any, method: str, event: Any) -> None:
+    for child in children:
+        bound = getattr(child, method, None)
+        if bound:
+            bound(event)
+        elif child.__class__ not in _QUIET:
+            _unhandled(child, method, event)
+        nested = getattr(child, "handlers", None)
+        if nested and not (nested.__class__ is Family and method not in nested.answers and not any(nested.nested)):
+            _descend(nested, method, event)
 
 
 # Classes whose `on_unhandled` is the one that does nothing: it need not be called to do nothing. Without this a

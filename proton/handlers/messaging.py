@@ -11,7 +11,7 @@ import weakref
 from typing import Any
 
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
-from proton.endpoints.handler import Handler
+from proton.endpoints.handler import Family, Handler
 from proton.handlers.endpoint_state import EndpointStateHandler
 from proton.handlers.flow import FlowController
 from proton.handlers.incoming import Acking, IncomingMessageHandler
@@ -42,12 +42,11 @@ class MessagingHandler(Handler, Acking):
         peer_close_is_error: bool = False,
     ) -> None:
         delegate = weakref.proxy(self)
-        self.handlers = []
-        if prefetch:
-            self.handlers.append(FlowController(prefetch))
-        self.handlers.append(EndpointStateHandler(peer_close_is_error, delegate))
-        self.handlers.append(IncomingMessageHandler(auto_accept, delegate))
-        self.handlers.append(OutgoingMessageHandler(auto_settle, delegate))
+        children: list[Any] = [FlowController(prefetch)] if prefetch else []
+        children.append(EndpointStateHandler(peer_close_is_error, delegate))
+        children.append(IncomingMessageHandler(auto_accept, delegate))
+        children.append(OutgoingMessageHandler(auto_settle, delegate))
+        self.handlers = Family(children)
         #: names of transport conditions after which connecting again is pointless
         self.fatal_conditions = [UNAUTHORIZED_ACCESS]
 

@@ -313,8 +313,7 @@ def _is_to_be_read_first(selectable: Any, now: float) -> bool:
 
 def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
     """Waits for readiness, the next deadline or the time-out, and queues the events of what has come true."""
-    timed = poller.has_deadlines
-    deadline = poller.deadline() if timed else None
+    deadline = poller.deadline()
     if deadline is not None:
         timeout = max(0.0, min(timeout, deadline - reactor.mark()))
     for selectable, mask in poller.wait(timeout, reactor.waker):
@@ -322,8 +321,8 @@ def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
             selectable.readable()
         if mask & WRITE:
             selectable.writable()
-    if timed:
-        for selectable in poller.due(reactor.mark()):
+    if deadline is not None and reactor.mark() >= deadline:
+        for selectable in poller.due(reactor.now):
             selectable.expired()
 
 

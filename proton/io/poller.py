@@ -180,11 +180,6 @@ class Poller:
         watch = self._watches.get(entry[2])
         return watch is not None and watch.armed == entry[0]
 
-    @property
-    def has_deadlines(self) -> bool:
-        """False when `deadline` and `due` have nothing to tell."""
-        return bool(self._heap)
-
     def deadline(self) -> float | None:
         """The earliest time at which a selectable falls due; None when none will."""
         heap = self._heap

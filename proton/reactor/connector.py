@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from proton.endpoints.endpoint import Endpoint
-from proton.endpoints.handler import Handler, dispatch
+from proton.endpoints.handler import Handler, dispatch, event_methods
 from proton.exceptions import SSLUnavailable
 from proton.handlers.socket_io import IOHandler
 from proton.reactor.tls_config import NO_TLS
@@ -300,18 +300,14 @@ class Connector(Handler):
         ssl.peer_hostname = self.ssl_sni or self.virtual_host or url.host
 
 
-def _reactions(kind: type) -> frozenset[str]:
-    return frozenset(name for name in dir(kind) if name.startswith("on_") and name != "on_unhandled")
-
-
 class GlobalOverrides(Handler):
     """Shows each event to the connector of its connection, if it has one, and then to the base handler.
 
     :param base: the global handler proper.
     """
 
-    _reacts_to = _reactions(IOHandler) | _reactions(Connector)
-    _overridden = _reactions(Connector)
+    _reacts_to = event_methods(IOHandler) | event_methods(Connector)
+    _overridden = event_methods(Connector)
 
     def __init__(self, base: Any) -> None:
         self.base = base
@@ -331,7 +327,7 @@ class GlobalOverrides(Handler):
         :param event: the event.
         """
         if method in self._overridden:
-            overrides = getattr(getattr(event, "connection", None), "_overrides", None)
+            overrides = getattr(event.connection, "_overrides", None)
             if overrides is not None:
                 dispatch(overrides, method, event)
         bound = getattr(self.base, method, None)

@@ -4,6 +4,7 @@ import pytest
 
 from proton import Collector, Connection, Event, EventType, Handler
 from proton.endpoints.events import EventBase
+from proton.endpoints.handler import Family
 from tests.support.engines import Peer, linked, names, pump, put
 
 CORE = {
@@ -292,3 +293,73 @@ def test_handlers_are_lists_of_their_own():
     first.add(second)
     assert (list(first.handlers), list(second.handlers)) == ([second], [])
     assert first.on_unhandled("on_x", None) is None
+
+
+class Member(Handler):
+    def __init__(self, log):
+        self.log = log
+
+    def on_delivery(self, event):
+        self.log.append(self)
+
+
+CHANGES = {
+    "append": lambda family, late: family.append(late),
+    "insert": lambda family, late: family.insert(0, late),
+    "extend": lambda family, late: family.extend([late]),
+    "iadd": lambda family, late: family.__iadd__([late]),
+    "setitem": lambda family, late: family.__setitem__(0, late),
+    "slice": lambda family, late: family.__setitem__(slice(0, 1), [late]),
+    "nested": lambda family, late: family[1].add(late),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+def test_a_family_of_handlers_that_has_changed_is_walked_as_a_whole(change):
+    log = []
+    parent = Handler()
+    parent.handlers = family = Family([Member(log), Member(log)])
+    event().dispatch(parent)
+    event().dispatch(parent, Event.DELIVERY)
+    assert log == list(family)
+    del log[:]
+    change(family, Recorder("late", log, "on_link_flow"))
+    event().dispatch(parent)
+    assert log == [("late", "on_link_flow")]
+
+
+def test_what_leaves_a_family_is_called_no_more():
+    log = []
+    root, parent = Handler(), Handler()
+    root.add(parent)
+    parent.handlers = family = Family([Member(log) for _ in range(5)])
+    family.remove(family[0])
+    family.pop()
+    del family[0]
+    event().dispatch(root, Event.DELIVERY)
+    assert log == list(family) and len(family) == 2
+    family *= 2
+    event().dispatch(root, Event.DELIVERY)
+    assert len(log) == 6
+    family.clear()
+    event().dispatch(root, Event.DELIVERY)
+    assert len(log) == 6
+
+
+def test_an_event_for_none_of_a_family_looks_at_none_of_its_members():
+    looked = []
+
+    class Watched(Member):
+        def __getattribute__(self, name):
+            looked.append(name)
+            return super().__getattribute__(name)
+
+    root, parent = Handler(), Handler()
+    root.add(parent)
+    parent.handlers = Family([Watched([]), Watched([])])
+    del looked[:]
+    event().dispatch(root)
+    event().dispatch(parent)
+    assert looked == []
+    event().dispatch(root, Event.DELIVERY)
+    assert looked.count("on_delivery") == 2
