@@ -173,10 +173,16 @@ def codec(engine: Engine, messages: int) -> list[Row]:
 
 
 def connections(engine: Engine, messages: int) -> list[Row]:
-    """Connections opened and closed, one after the other."""
+    """Connections opened and closed: in one container, and one after the other between two processes."""
     rows = []
-    for role, name in (("cycle", "open and close"), ("blocking", "BlockingConnection")):
-        count = max(100, messages // 50)
+    count = max(100, messages // 50)
+    for at_once in (1, 10):
+        arguments = ("--port", free_port(), "--connections", count, "--at-once", at_once)
+        both = result_of(engine.start("connections.py", "within", *arguments))
+        name = f"open and close, {at_once} at once"
+        rows.append(Row(name, "connections/s", count / both["seconds"], higher=True))
+        rows.append(Row(name, "CPU us, both ends", both["cpu"] / count * 1e6))
+    for role, name in (("cycle", "open and close, two processes"), ("blocking", "BlockingConnection")):
         common = ("--connections", count)
         client, server = pair(engine, "connections.py", ("accept", *common), (role, *common))
         rows += [
@@ -341,7 +347,7 @@ def growth_connections(engine: Engine, messages: int) -> list[Row]:
 
 
 def brokers(engine: Engine, messages: int) -> list[Row]:
-    """Messages sent and received at once through RabbitMQ; messages/s until the last one has come."""
+    """Messages through RabbitMQ, sent and received by one program or two; and how fast the broker is by itself."""
     messages = messages * 3 // 2
     rows = []
     with contextlib.ExitStack() as stack:
@@ -352,17 +358,35 @@ def brokers(engine: Engine, messages: int) -> list[Row]:
         word, _, port = broker.stdout.readline().partition(" ")
         if word != "ready":
             raise WorkerFailed("RabbitMQ does not start")
+
+        def start(role: str, queue: str, *arguments: object) -> subprocess.Popen:
+            common = ("--port", port.strip(), "--messages", messages, "--queue", f"/queue/{queue}")
+            worker = engine.start("broker.py", role, *common, *arguments)
+            stack.callback(end, worker)
+            return worker
+
         for prefetch in (100, 500):
-            common = ("--port", port.strip(), "--messages", messages, "--queue", f"/queue/prefetch-{prefetch}")
-            receiver = engine.start("broker.py", "receive", "--prefetch", prefetch, *common)
-            stack.callback(end, receiver)
+            name = f"RabbitMQ, one program, {prefetch}"
+            both = result_of(start("both", f"both-{prefetch}", "--prefetch", prefetch))
+            rows.append(Row(name, "messages/s", messages / both["seconds"], higher=True))
+            rows.append(Row(name, "CPU us/message", both["cpu"] / messages * 1e6))
+        for prefetch in (100, 500):
+            name = f"at-once-{prefetch}"
+            receiver = start("receive", name, "--prefetch", prefetch)
             if receiver.stdout.readline().strip() != "ready":
                 raise WorkerFailed(f"has no link: {receiver.args}")
-            sender = engine.start("broker.py", "send", *common)
-            stack.callback(end, sender)
-            sent, received = result_of(sender), result_of(receiver)
-            name = f"RabbitMQ, prefetch {prefetch}"
+            sent, received = result_of(start("send", name)), result_of(receiver)
+            name = f"RabbitMQ, two programs, {prefetch}"
             rows += per_message(name, {**sent, "seconds": received["seconds"]}, received, messages)
+        sent = result_of(start("send", "one-by-one"))
+        received = result_of(start("receive", "one-by-one", "--prefetch", 500))
+        limit = result_of(start("limit", "limit"))
+        rows += [
+            Row("RabbitMQ, sent", "messages/s", messages / sent["seconds"], higher=True),
+            Row("RabbitMQ, then received", "messages/s", messages / received["seconds"], higher=True),
+            Row("RabbitMQ by itself, taken", "messages/s", messages / limit["sent"], higher=True),
+            Row("RabbitMQ by itself, given", "messages/s", messages / limit["received"], higher=True),
+        ]
     return rows
 
 

@@ -1,5 +1,7 @@
 """Connections: `accept` listens; `cycle` and `blocking` open and close one after the other; `idle` holds many.
 
+`within` does both in one container: it listens, and opens and closes connections to itself, --at-once at a time.
+
 With --marks `accept` and `cycle` measure the --window connections that follow each mark, with --held other
 connections open beside them. `links` does the same with links on one session.
 
@@ -107,6 +109,39 @@ class Cycle(Worker):
                 connection.close()
 
 
+class Within(Worker):
+    def __init__(self, options):
+        super().__init__(options)
+        self.opened = self.closed = 0
+
+    def on_start(self, event):
+        self.listen(event.container)
+        self.clock.start()
+        for _ in range(self.options.at_once):
+            self.next(event.container)
+
+    def next(self, container):
+        if self.opened < self.options.connections:
+            self.opened += 1
+            container.connect(self.url, reconnect=False)
+
+    def on_connection_opened(self, event):
+        if not self.is_accepted(event.connection):
+            event.connection.close()
+
+    def on_connection_closed(self, event):
+        if self.is_accepted(event.connection):
+            return
+        self.closed += 1
+        self.next(event.container)
+        if self.closed == self.options.connections:
+            print_result(**self.clock.read())
+            self.acceptor.close()
+
+    def is_accepted(self, connection):
+        return getattr(connection, "_acceptor", None) is not None
+
+
 class Links(Worker):
     """Senders of one session, attached and closed one after the other."""
 
@@ -189,11 +224,21 @@ def blocking(options):
     print_result(**clock.read())
 
 
+ROLES = {
+    "accept": Accept,
+    "cycle": Cycle,
+    "within": Within,
+    "idle": Idle,
+    "links": Links,
+    "accept-links": AcceptLinks,
+}
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("role", choices=("accept", "cycle", "blocking", "idle", "links", "accept-links"))
+    parser.add_argument("role", choices=("blocking", *ROLES))
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--connections", type=int, default=100)
+    parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--held", type=int, default=0)
     parser.add_argument("--marks", type=lambda text: [int(part) for part in text.split(",")], default=[])
     parser.add_argument("--window", type=int, default=200)
@@ -204,5 +249,4 @@ if __name__ == "__main__":
     if options.role == "blocking":
         blocking(options)
     else:
-        roles = {"accept": Accept, "cycle": Cycle, "idle": Idle, "links": Links, "accept-links": AcceptLinks}
-        container(roles[options.role](options)).run()
+        container(ROLES[options.role](options)).run()
