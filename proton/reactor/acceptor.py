@@ -28,10 +28,16 @@ REST = 1.0
 #: Connections taken in one turn, so that callers in great number do not starve those who are in.
 ACCEPTED_PER_TURN = 64
 
-
 #: Callers at most whose TLS and SASL are not finished. In a flood of callers that stall, the oldest have to go: some
 #: 40 kB of memory each are bounded by it, and whoever does speak is still served.
 UNFINISHED = 1000
+
+#: The same where there is no TLS. They take some 6 kB of memory each, and thousands may well come at once: a program
+#: that holds so many connections makes them all before any of them gets to speak.
+UNFINISHED_PLAIN = 10 * UNFINISHED
+
+#: So many are not worth a look at which of them have finished.
+FEW = 128
 
 
 class ServerTerms(NamedTuple):
@@ -89,6 +95,7 @@ class Acceptor(Handler):
         #: on what terms clients are let in
         self.terms = ServerTerms(Credentials.of(reactor.credentials))
         self._unfinished: list[weakref.ref[Transport]] = []
+        self._crowd = 0  # how many of them may come together before they are looked through
         self._selectables: list[Any] = []
         for listener in sockets.listen(host, port):
             selectable = reactor.selectable(handler=self, delegate=listener)
@@ -165,22 +172,24 @@ class Acceptor(Handler):
         self.terms.apply(transport)
         transport.handshake_timeout = reactor.handshake_timeout
         self._unfinished.append(weakref.ref(transport))
-        if len(self._unfinished) > 2 * UNFINISHED:
+        if len(self._unfinished) > self._crowd:
             self._drop_unfinished()
         transport.bind(connection)
         attach(reactor, transport, sock)
 
     def _drop_unfinished(self) -> None:
         """Forgets who has finished the handshake, and ends the oldest of the others if they are too many."""
+        most = UNFINISHED if self._ssl_domain else UNFINISHED_PLAIN
         waiting = [ref for ref in self._unfinished if _is_unfinished(ref())]
-        for ref in waiting[:-UNFINISHED]:
+        for ref in waiting[:-most]:
             transport = ref()
             if transport is not None:
-                reason = f"{UNFINISHED} younger callers have not finished the handshake either"
+                reason = f"{most} younger callers have not finished the handshake either"
                 transport.condition = Condition(RESOURCE_LIMIT_EXCEEDED, reason)
                 transport.close_tail()
                 transport.close_head()
-        self._unfinished = waiting[-UNFINISHED:]
+        self._unfinished = waiting[-most:]
+        self._crowd = 2 * max(len(self._unfinished), min(FEW, most))
 
 
 def _is_unfinished(transport: Transport | None) -> bool:

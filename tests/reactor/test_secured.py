@@ -394,8 +394,68 @@ def test_those_who_have_come_in_are_not_hurried():
     assert is_open(pair) and reasons(pair) == ["", ""]
 
 
-def test_in_a_flood_the_oldest_have_to_go(monkeypatch):
+def test_many_who_come_at_once_without_tls_are_no_flood(monkeypatch):
     monkeypatch.setattr(acceptor, "UNFINISHED", 5)
+    monkeypatch.setattr(acceptor, "UNFINISHED_PLAIN", 50)
+
+    class Crowd(MessagingHandler):
+        def __init__(self):
+            super().__init__()
+            self.opened, self.errors = [], []
+
+        def on_start(self, event):
+            self.acceptor = event.container.listen("127.0.0.1:0")
+            for _ in range(40):
+                event.container.connect(f"127.0.0.1:{self.acceptor.port}", reconnect=False)
+
+        def on_connection_opened(self, event):
+            if side(event) == "C":
+                self.opened.append(event.connection)
+                if len(self.opened) == 40:
+                    self.acceptor.close()
+                    for connection in self.opened:
+                        connection.close()
+
+        def on_transport_error(self, event):
+            self.errors.append(event.transport.condition)
+
+    program = Crowd()
+    run(program)
+    assert (len(program.opened), program.errors) == (40, [])
+
+
+def test_who_has_finished_is_not_remembered(monkeypatch):
+    monkeypatch.setattr(acceptor, "FEW", 4)
+
+    class Visits(MessagingHandler):
+        def on_start(self, event):
+            self.acceptor = event.container.listen("127.0.0.1:0")
+            self.left, self.most = 50, 0
+            self.visit(event.container)
+
+        def visit(self, container):
+            container.connect(f"127.0.0.1:{self.acceptor.port}", reconnect=False)
+
+        def on_connection_opened(self, event):
+            self.most = max(self.most, len(self.acceptor._unfinished))
+            if side(event) == "C":
+                event.connection.close()
+
+        def on_connection_closed(self, event):
+            if side(event) == "C":
+                self.left -= 1
+                if self.left:
+                    self.visit(event.container)
+                else:
+                    self.acceptor.close()
+
+    program = Visits()
+    run(program)
+    assert (program.left, program.most) == (0, 8)
+
+
+def test_in_a_flood_the_oldest_have_to_go(monkeypatch):
+    monkeypatch.setattr(acceptor, "UNFINISHED_PLAIN", 5)
 
     class Flood(MessagingHandler):
         def __init__(self):
