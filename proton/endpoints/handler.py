@@ -109,6 +109,7 @@ def dispatch(handler: Any, method: str, event: Any) -> None:
 
 
 def _descend(children: Any, method: str, event: Any) -> None:
+    # Whether there is anything to descend to is asked where it would be called: most events of the loop need no call.
     for child in children:
         bound = getattr(child, method, None)
         if bound:

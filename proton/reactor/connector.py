@@ -327,7 +327,7 @@ class GlobalOverrides(Handler):
         :param event: the event.
         """
         if method in self._overridden:
-            overrides = getattr(event.connection, "_overrides", None)
+            overrides = getattr(getattr(event, "connection", None), "_overrides", None)
             if overrides is not None:
                 dispatch(overrides, method, event)
         bound = getattr(self.base, method, None)

@@ -5,6 +5,7 @@ import logging
 import pytest
 
 from proton import Event, EventType, Handler
+from proton.endpoints.events import EventBase
 from proton.handlers import IOHandler
 from proton.reactor import ApplicationEvent, Container
 from proton.reactor.reactor import Reactor
@@ -349,3 +350,19 @@ def test_a_plain_reactor_runs_too():
     noting = Noting()
     Reactor(noting).run()
     assert noting.seen[-1] == "reactor_final"
+
+
+def test_an_event_of_a_program_may_have_a_type_of_the_loop_and_nothing_else():
+    """Connectors look at events of this type, and ask for a connection that such an event does not have."""
+    seen = []
+
+    class Timed(Handler):
+        def on_timer_task(self, event):
+            seen.append(event)
+
+    container = Container(Timed())
+    mine = EventBase(Event.TIMER_TASK)
+    mine.context = None
+    container.push_event(mine, None)
+    container.run()
+    assert seen == [mine]
