@@ -17,10 +17,10 @@ from tests.support.server import serving
 from tests.support.wire import TURNS, Wire, connected
 
 MESSAGES = 200
-RECEIVED = 45
-SENT = 50
+RECEIVED = 30
+SENT = 40
 ANSWERED = 175
-CALLED = 155
+CALLED = 150
 
 
 class Counter:
