@@ -322,6 +322,9 @@ class Connection(Endpoint):
         for delivery in self._touched:
             delivery._touched = False
         self._touched = []
+        for endpoint in self._work:  # `_bind` marks again what there is then; until it does, this would be a cycle
+            endpoint._marked = False
+        self._work = []
         self.remote_container = self.remote_hostname = self.remote_condition = None
         self.remote_offered_capabilities = self.remote_desired_capabilities = self.remote_properties = None
         for session in list(self._members):

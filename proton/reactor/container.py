@@ -72,8 +72,8 @@ def _check_options(options: dict[str, Any], heartbeat: Any, secure: bool) -> Non
 _OPEN_FIELDS = ("offered_capabilities", "desired_capabilities", "properties")
 
 
-def _draft(connector: Connector, fields: dict[str, Any], container_id: Any) -> Connection:
-    """A connection like the one to be made, which no loop knows: what cannot be sent shows when it is opened.
+def _drafted(connector: Connector, fields: dict[str, Any], container_id: Any) -> dict[str, Any]:
+    """The fields as a connection takes them. It is made, and opened, without a loop: what cannot be sent shows then.
 
     :raises TypeError: an option is of another type.
     :raises OverflowError, UnicodeEncodeError, ValueError: a number or a text cannot be sent.
@@ -85,8 +85,11 @@ def _draft(connector: Connector, fields: dict[str, Any], container_id: Any) -> C
     draft.user, draft.password, draft.authorization = connector.user, connector.password, connector.authorization
     for name, value in fields.items():
         setattr(draft, name, value)
-    draft.open()
-    return draft
+    try:
+        draft.open()
+    finally:
+        draft._dispose()  # it is marked as to be opened, hence would keep itself, and the password, until a collection
+    return {name: getattr(draft, name) for name in fields}
 
 
 class Container(Reactor):
@@ -162,8 +165,7 @@ class Container(Reactor):
         container_id = self._option(options, "container_id")
         fields = {name: options[name] for name in _OPEN_FIELDS if options.get(name) is not None}
         if fields or options.get("container_id") or connector.virtual_host or connector.user or connector.authorization:
-            draft = _draft(connector, fields, container_id)
-            fields = {name: getattr(draft, name) for name in fields}
+            fields = _drafted(connector, fields, container_id)
         connection = self.connection(handler)
         connection.container = container_id or str(uuid.uuid4())
         for name, value in fields.items():

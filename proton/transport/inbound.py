@@ -595,7 +595,8 @@ def on_close(transport: Transport, channel: int, fields: list[Any], payload: byt
     (error,) = _checked(CLOSE, fields)
     transport._close_received = True
     connection._remote_closed(decode_condition(error))
-    _schedule_closing(connection)
+    if not transport._close_sent:
+        _schedule_closing(connection)
     transport._end_input()
 
 

@@ -1,5 +1,9 @@
 """`Container`: connect, links and their names, and the small life of whole programs over loopback."""
 
+import contextlib
+import gc
+import weakref
+
 import pytest
 
 from proton import Connection, Endpoint, Message, Url, symbol
@@ -371,3 +375,55 @@ def test_several_urls_in_one_text_are_told_at_the_call():
 def test_capabilities_may_be_given_as_a_generator(container):
     connection = container.connect("h", offered_capabilities=(name for name in ("a", "b")))
     assert connection.offered_capabilities == [symbol("a"), symbol("b")]
+
+
+@contextlib.contextmanager
+def no_collection():
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def test_a_closed_connection_waits_for_no_collector():
+    class Visits(MessagingHandler):
+        def on_start(self, event):
+            self.acceptor = event.container.listen("127.0.0.1:0")
+            self.seen = []
+            self.visit(event.container)
+
+        def visit(self, container):
+            connection = container.connect(f"127.0.0.1:{self.acceptor.port}", reconnect=False)
+            self.outgoing = weakref.ref(connection)
+
+        def on_connection_opened(self, event):
+            self.seen.append(weakref.ref(event.connection))
+            if event.connection is self.outgoing():
+                event.connection.close()
+
+        def on_connection_closed(self, event):
+            if event.connection is self.outgoing():
+                if len(self.seen) < 10:
+                    self.visit(event.container)
+                else:
+                    self.acceptor.close()
+
+    program = Visits()
+    with no_collection():
+        run(program)
+        assert [seen() for seen in program.seen] == [None] * 10
+
+
+def test_no_password_waits_for_the_collector():
+    def kept():
+        return [each for each in gc.get_objects() if isinstance(each, Connection) and each._password == "s3cret"]
+
+    with no_collection():
+        connection = Container().connect("h", user="anybody", password="s3cret", properties={"a": 1})
+        assert connection.properties == {symbol("a"): 1}
+        assert kept() == []
+        with pytest.raises(TypeError):
+            Container().connect("h", user="anybody", password="s3cret", properties={"a": object()})
+        assert kept() == []
