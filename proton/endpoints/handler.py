@@ -7,6 +7,7 @@ any caching of look-ups belongs into this one function or nowhere.
 from __future__ import annotations
 
 import functools
+import weakref
 from typing import Any
 
 __all__ = ["Handler", "dispatch"]
@@ -53,26 +54,47 @@ class _Everything:
         return True
 
 
-@functools.lru_cache(maxsize=64)
+_EVERYTHING = _Everything()
+
+
 def event_methods(kind: type) -> frozenset[str]:
-    """The names of the event methods that a class of handlers has."""
+    """The names of the event methods that a class of handlers has now."""
+    return _event_methods(kind, *[len(vars(base)) for base in kind.__mro__])
+
+
+@functools.lru_cache(maxsize=64)
+def _event_methods(kind: type, *sizes: int) -> frozenset[str]:  # a class that was given a method has grown
     return frozenset(name for name in dir(kind) if name.startswith("on_") and name != "on_unhandled")
 
 
+class Member(Handler):
+    """A handler that may be one of a `Family`, which hears of event methods and children that it is given later."""
+
+    _family: Any = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        family = self._family and self._family()
+        if family is not None and (name == "handlers" or name.startswith("on_")):
+            family.answers = _EVERYTHING
+
+
 class Family(list):  # type: ignore[type-arg]
-    """Child handlers of this package that always go together, and which events they have methods for.
+    """Child handlers that always go together, and which events they have methods for.
 
-    `dispatch` passes by all of them at once when an event is for none, as most events of the loop are. Once changed it
-    is a list like any other. Children that are added to its members are noticed; methods that are put on a member, or
-    on its class, under a name that the class did not have are not.
+    `dispatch` passes by all of them at once when an event is for none, as most events of the loop are. It notices
+    what is done to the list and to its members; what it does not notice is a method that the class of a member is
+    given, under a name that was new to it, when the family is there already.
 
-    :param children: handlers of classes that this package defines.
+    :param children: the members.
     """
 
-    def __init__(self, children: list[Any]) -> None:
+    def __init__(self, children: list[Member]) -> None:
         super().__init__(children)
         self.answers: Any = frozenset().union(*(event_methods(child.__class__) for child in children))
         self.nested = [child.handlers for child in children]
+        for child in children:
+            child._family = weakref.ref(self)
 
 
 def _changing(name: str) -> Any:
@@ -80,7 +102,7 @@ def _changing(name: str) -> Any:
 
     @functools.wraps(change)
     def changing(self: Family, *args: Any, **kwargs: Any) -> Any:
-        self.answers = _Everything()
+        self.answers = _EVERYTHING
         return change(self, *args, **kwargs)
 
     return changing

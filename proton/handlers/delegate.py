@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from proton.endpoints.handler import Handler
+from proton.endpoints.handler import Member
 
 __all__ = ["Delegating", "forwarding"]
 
 
-class Delegating(Handler):
+class Delegating(Member):
     """A handler whose callbacks go to a delegate by default.
 
     :param delegate: any object with callback methods, or None for nobody.

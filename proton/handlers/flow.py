@@ -11,7 +11,7 @@ from typing import Any
 
 from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from proton.endpoints.events import Event
-from proton.endpoints.handler import Handler
+from proton.endpoints.handler import Member
 
 __all__ = ["FlowController"]
 
@@ -23,7 +23,7 @@ _WRITABLE = Event.SELECTABLE_WRITABLE
 EARLY = 5
 
 
-class FlowController(Handler):
+class FlowController(Member):
     """Tops the credit of receivers up to a window, whenever messages have used some of it.
 
     A receiver whose sender has given credit back (the application drained it) is left alone from then on.

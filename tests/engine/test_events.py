@@ -4,7 +4,7 @@ import pytest
 
 from proton import Collector, Connection, Event, EventType, Handler
 from proton.endpoints.events import EventBase
-from proton.endpoints.handler import Family
+from proton.endpoints.handler import Family, Member
 from tests.support.engines import Peer, linked, names, pump, put
 
 CORE = {
@@ -295,7 +295,7 @@ def test_handlers_are_lists_of_their_own():
     assert first.on_unhandled("on_x", None) is None
 
 
-class Member(Handler):
+class Part(Member):
     def __init__(self, log):
         self.log = log
 
@@ -311,6 +311,8 @@ CHANGES = {
     "setitem": lambda family, late: family.__setitem__(0, late),
     "slice": lambda family, late: family.__setitem__(slice(0, 1), [late]),
     "nested": lambda family, late: family[1].add(late),
+    "children": lambda family, late: setattr(family[1], "handlers", [late]),
+    "method": lambda family, late: setattr(family[1], "on_link_flow", late.on_link_flow),
 }
 
 
@@ -318,7 +320,7 @@ CHANGES = {
 def test_a_family_of_handlers_that_has_changed_is_walked_as_a_whole(change):
     log = []
     parent = Handler()
-    parent.handlers = family = Family([Member(log), Member(log)])
+    parent.handlers = family = Family([Part(log), Part(log)])
     event().dispatch(parent)
     event().dispatch(parent, Event.DELIVERY)
     assert log == list(family)
@@ -332,7 +334,7 @@ def test_what_leaves_a_family_is_called_no_more():
     log = []
     root, parent = Handler(), Handler()
     root.add(parent)
-    parent.handlers = family = Family([Member(log) for _ in range(5)])
+    parent.handlers = family = Family([Part(log) for _ in range(5)])
     family.remove(family[0])
     family.pop()
     del family[0]
@@ -349,7 +351,7 @@ def test_what_leaves_a_family_is_called_no_more():
 def test_an_event_for_none_of_a_family_looks_at_none_of_its_members():
     looked = []
 
-    class Watched(Member):
+    class Watched(Part):
         def __getattribute__(self, name):
             looked.append(name)
             return super().__getattribute__(name)
@@ -363,3 +365,16 @@ def test_an_event_for_none_of_a_family_looks_at_none_of_its_members():
     assert looked == []
     event().dispatch(root, Event.DELIVERY)
     assert looked.count("on_delivery") == 2
+
+
+def test_a_method_that_a_class_was_given_is_known_to_later_families():
+    class Patched(Part):
+        pass
+
+    log = []
+    Family([Patched(log)])
+    Patched.on_link_flow = lambda self, event: log.append("patched")
+    parent = Handler()
+    parent.handlers = Family([Patched(log)])
+    event().dispatch(parent)
+    assert log == ["patched"]
