@@ -217,6 +217,9 @@ class Connector(Handler):
     def on_transport_closed(self, event: Any) -> None:
         """The transport is at its end: gets ready for the next attempt, if there is to be one."""
         connection = event.connection
+        condition = event.transport.condition
+        if condition is not None:
+            log.info("Connection to %r failed: %s: %s", connection.url, condition.name, condition.description)
         if not connection.state & Endpoint.LOCAL_ACTIVE:
             self._finish(event, connection, "already closed")
             return

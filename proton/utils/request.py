@@ -47,7 +47,7 @@ class SyncRequestResponse(IncomingMessageHandler):
     """
 
     # Part of no family, and it sets attributes for each request: it need not pay for telling one (3 % of a call).
-    __setattr__ = object.__setattr__
+    __setattr__ = object.__setattr__  # type: ignore[assignment]
 
     #: of the requests of this process
     correlation_id = AtomicCount()

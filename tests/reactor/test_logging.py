@@ -29,6 +29,7 @@ from tests.support.loops import (
     receive_frame,
     run,
 )
+from tests.support.programs import free_port
 
 PLAIN = bytes.fromhex("00000018 02010000 005340 c00b01e00801a305") + b"PLAIN"
 
@@ -187,7 +188,27 @@ def test_each_address_of_a_name(lines, monkeypatch):
         ("DEBUG", "Connection refused: trying next transport address: ('127.0.0.3', 5)"),
         ("DEBUG", "Connection refused, but tried all transport addresses"),
         ("ERROR", "proton.pythonio: Connection refused to all addresses"),
+        ("INFO", "Connection to Url('amqp://three:5') failed: proton.pythonio: Connection refused to all addresses"),
         ("INFO", "Disconnected, reconnect disabled"),
+    ]
+
+
+def test_why_a_connection_failed_is_told_without_its_password_whatever_the_program_does(caplog):
+    caplog.set_level(logging.INFO, "proton")
+
+    class Calm(Recorder):
+        def on_transport_error(self, event):
+            pass
+
+    container = Container(Calm())
+    port = free_port()
+    container.connect(f"amqp://me:secret@127.0.0.1:{port}", reconnect=False)
+    container.run()
+    place = f"Url('amqp://me:***@127.0.0.1:{port}')"
+    assert caplog.messages == [
+        f"Connecting to {place}...",
+        f"Connection to {place} failed: proton.pythonio: Connection refused to all addresses",
+        "Disconnected, reconnect disabled",
     ]
 
 
