@@ -66,10 +66,13 @@ class Transaction:
         """End it.
 
         :param failed: True to undo its work.
-        :raises ProtonException: it is not declared (yet).
+        :raises ProtonException: it is not declared (yet), or its end is under way: what became of it would be unknown.
         """
         if not self._lost:
             self._need_id()
+            if self._discharge is not None:
+                done, wanted = (("commit", "abort")[end] for end in (self.failed, failed))
+                raise ProtonException(f"expected one commit or abort of a transaction, got {wanted} after {done}")
         self.failed = failed
         if not self._lost:
             self._discharge = self._send_ctrl("amqp:discharge:list", [self.id, failed])
@@ -135,9 +138,8 @@ class Transaction:
             if delivery is self._declare:
                 self._declare = None
         elif delivery is self._discharge:
+            self._discharge = None
             self._discharged(event, delivery)
-            if delivery is self._discharge:
-                self._discharge = None
 
     def _declared(self, event: Any, delivery: Delivery) -> None:
         state = delivery.remote_state

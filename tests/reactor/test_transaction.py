@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from proton import Condition, DeclaredDisposition, Delivery, Described, Message, Terminus
+from proton import Condition, DeclaredDisposition, Delivery, Described, Message, ProtonException, Terminus
 from proton.handlers import MessagingHandler, TransactionalClientHandler, TransactionHandler
 from proton.reactor import Container
 from tests.support.loops import Recorder, watchdog
@@ -135,6 +135,31 @@ def test_a_new_transaction_has_no_id():
 )
 def test_outcomes_of_declare_and_commit(answers, expected):
     assert outcomes(Client(Coordinator(*answers))) == expected
+
+
+@pytest.mark.parametrize("first", ["commit", "abort"])
+@pytest.mark.parametrize("second", ["commit", "abort"])
+def test_a_transaction_ends_once(first, second):
+    class Twice(Client):
+        def work(self, transaction):
+            getattr(transaction, first)()
+            expected = f"one commit or abort of a transaction, got {second} after {first}"
+            with pytest.raises(ProtonException, match=expected):
+                getattr(transaction, second)()
+
+    client = Twice(Coordinator("declared", "accepted"))
+    assert outcomes(client) == ["declared", "committed" if first == "commit" else "aborted"]
+    assert client.transaction.failed is (first == "abort")
+
+
+def test_a_commit_that_failed_may_be_followed_by_an_abort():
+    class Careful(Client):
+        def on_transaction_commit_failed(self, event):
+            self.calls.append("commit failed")
+            event.transaction.abort()
+
+    client = Careful(Coordinator("declared", "rejected", "accepted"))
+    assert outcomes(client) == ["declared", "commit failed", "aborted"]
 
 
 def test_an_unexpected_outcome_is_logged(caplog):
