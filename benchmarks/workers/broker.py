@@ -144,7 +144,10 @@ class Bare:
             if writable:
                 to_send = to_send[self.socket.send(to_send[:65536]) :]
             if readable:
-                data = rest + self.socket.recv(1 << 18)
+                data = self.socket.recv(1 << 18)
+                if not data:
+                    raise RuntimeError("the broker has closed the connection")
+                data = rest + data
                 start = 0
                 while len(data) - start >= 8:
                     size = struct.unpack_from(">I", data, start)[0]
