@@ -3,13 +3,18 @@
 Keep true: an idle selectable costs nothing per turn. The selector hears of changes only, and deadlines sit in a
 heap in which a later deadline is noticed when the earlier entry falls due: a busy connection moves its own all the
 time. The choice of the selector module is made here and nowhere else.
+
+A selector knows one owner of a descriptor, programs may have several (`_Shared`), and may close a socket before
+its selectable has gone: the number is given to another one, and epoll has forgotten what the selector's map still has.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import heapq
 import itertools
+import operator
 import socket
 import sys
 import threading
@@ -105,6 +110,28 @@ class _Watch:
         self.armed: float | None = None  # the heap entry that will look at the deadline
 
 
+class _Shared(dict[Any, int]):
+    """The selectables that watch one descriptor, and what each of them waits for there; None is the waker."""
+
+    def spread(self, mask: int, ready: list[tuple[Selectable, int]]) -> bool:
+        """Add those for whom the descriptor is ready; True when the waker is one of them."""
+        woken = False
+        for member, wanted in self.items():
+            if member is None:
+                woken = bool(mask & wanted)
+            elif mask & wanted:
+                ready.append((member, mask & wanted))
+        return woken
+
+
+def _descriptor(selectable: Selectable) -> int:
+    """The descriptor of a selectable that may have been closed behind our back, -1 then."""
+    try:
+        return selectable.fileno()
+    except (OSError, ValueError):
+        return -1
+
+
 class Poller:
     """Waits for selectables, with any object that has the interface of the standard library's selectors.
 
@@ -116,6 +143,7 @@ class Poller:
         self._selector = selector
         self._owned = selector is None
         self._watches: dict[Selectable, _Watch] = {}
+        self._shared: set[int] = set()  # the descriptors whose key has a `_Shared`
         self._heap: list[tuple[float, int, Selectable]] = []
         self._count = itertools.count()
         self._waker_fd = -1
@@ -156,15 +184,63 @@ class Poller:
             self._selector = selectors.DefaultSelector()
         wanted = fd if mask and fd >= 0 else -1
         known = watch.fd if watch.mask and watch.fd >= 0 else -1
+        watch.mask = mask
         if wanted != known:
-            if known >= 0:
+            watch.fd = -1  # should the selector refuse the new one
+            if known in self._shared:
+                self._share(known, 0, selectable)
+            elif known >= 0:
                 self._selector.unregister(known)
             if wanted >= 0:
-                self._selector.register(wanted, mask, selectable)
+                try:
+                    self._selector.register(wanted, mask, selectable)
+                except KeyError:
+                    self._share(wanted, mask, selectable)
+        elif wanted in self._shared:
+            self._share(wanted, mask, selectable)
         elif wanted >= 0:
-            self._selector.modify(wanted, mask, selectable)
+            try:
+                self._selector.modify(wanted, mask, selectable)
+            except (KeyError, OSError):
+                # Closed and opened anew under the same number, of which epoll has not heard.
+                watch.fd = -1
+                with contextlib.suppress(KeyError):
+                    self._selector.unregister(wanted)
+                self._selector.register(wanted, mask, selectable)
         watch.fd = fd
-        watch.mask = mask
+
+    def _share(self, fd: int, mask: int, member: Selectable | None) -> None:
+        """Change what one of several waits for on their descriptor, 0 for nothing; those with another one go."""
+        key = self._selector.get_key(fd)
+        members = key.data if isinstance(key.data, _Shared) else _Shared({key.data: key.events})
+        members.pop(member, None)
+        gone = [other for other in members if other is not None and _descriptor(other) != fd]
+        # Not `modify`: the descriptor may be another one than that which was registered.
+        self._selector.unregister(fd)
+        self._shared.discard(fd)
+        for other in gone:
+            del members[other]
+        if mask:
+            members[member] = mask
+        try:
+            if len(members) > 1:
+                wanted = functools.reduce(operator.or_, members.values())
+                self._selector.register(fd, wanted, members)
+                self._shared.add(fd)
+            elif members:
+                [(only, wanted)] = members.items()
+                self._selector.register(fd, wanted, only)
+        except (OSError, ValueError):
+            # Closed, though they do not know it. Who leaves is not to blame.
+            gone.extend(members)
+            if mask:
+                raise
+        finally:
+            for other in gone:
+                if other is None:
+                    self._waker_fd = -1
+                elif other in self._watches:
+                    self._watches[other].fd = -1
 
     def remove(self, selectable: Selectable) -> None:
         """Watch a selectable no longer; before its descriptor is closed."""
@@ -221,19 +297,42 @@ class Poller:
             if self._waker_fd < 0:
                 self._waker_fd = waker.fileno()
                 if self._waker_fd >= 0:
-                    self._selector.register(self._waker_fd, READ, None)
+                    try:
+                        self._selector.register(self._waker_fd, READ, None)
+                    except KeyError:
+                        self._share(self._waker_fd, READ, None)
             if waker._pending:
                 timeout = 0
-        ready = []
+        ready: list[tuple[Selectable, int]] = []
+        try:
+            found = self._selector.select(timeout)
+        except OSError:
+            if not self._drop_closed():
+                raise
+            found = []
         woken = waker is not None and waker._pending
-        for key, mask in self._selector.select(timeout):
-            if key.data is not None:
-                ready.append((key.data, mask))
-            else:
+        for key, mask in found:
+            data = key.data
+            if data is None:
+                woken = True
+            elif type(data) is not _Shared:
+                ready.append((data, mask))
+            elif data.spread(mask, ready):
                 woken = True
         if woken and waker is not None:
             waker.clear()
         return ready
+
+    def _drop_closed(self) -> bool:
+        """Forget the descriptors that were closed under their selectables; some selectors fail for everybody then."""
+        closed = [
+            (selectable, watch)
+            for selectable, watch in self._watches.items()
+            if watch.mask and watch.fd >= 0 and _descriptor(selectable) != watch.fd
+        ]
+        for selectable, watch in closed:
+            self._register(selectable, watch, -1, watch.mask)
+        return bool(closed)
 
     def close(self) -> None:
         """Watch nothing any more, and close the selector if this poller made it; it starts anew when used again."""

@@ -281,3 +281,170 @@ def test_very_many_wakes_do_not_block():
         waker.wake()
     assert waker.pending
     waker.close()
+
+
+def test_two_selectables_on_one_socket_are_both_served(poller, pair):
+    ours, theirs = pair
+    reader, writer = selectable(ours, reading=True), selectable(ours, writing=True)
+    poller.add(reader)
+    poller.add(writer)
+    assert poller.wait(SECONDS) == [(writer, WRITE)]
+    theirs.send(b"x")
+    assert poller.wait(SECONDS) == [(reader, READ), (writer, WRITE)]
+    reader.writing, writer.writing = True, False
+    poller.update(reader)
+    poller.update(writer)
+    assert poller.wait(SECONDS) == [(reader, READ | WRITE)]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first", "second"])
+@pytest.mark.parametrize("masks", [(True, True), (True, False), (False, False)])
+def test_who_shares_a_socket_stays_when_the_other_goes(poller, pair, first, masks):
+    ours, theirs = pair
+    both = [selectable(ours, reading=reading, writing=not reading) for reading in masks]
+    for watched in both:
+        poller.add(watched)
+    goes, stays = both if first else reversed(both)
+    poller.remove(goes)
+    theirs.send(b"x")
+    assert poller.wait(SECONDS) == [(stays, READ if stays.reading else WRITE)]
+    stays.reading = stays.writing = True
+    poller.update(stays)
+    assert poller.wait(SECONDS) == [(stays, READ | WRITE)]
+    poller.add(goes)
+    assert [found for found, _ in poller.wait(SECONDS)] in ([goes, stays], [stays, goes])
+    poller.remove(stays)
+    poller.remove(goes)
+    assert poller.wait(0) == []
+
+
+def test_three_selectables_on_one_socket(poller, pair):
+    ours, _ = pair
+    three = [selectable(ours, writing=True) for _ in range(3)]
+    for watched in three:
+        poller.add(watched)
+    assert poller.wait(SECONDS) == [(watched, WRITE) for watched in three]
+    three[1].writing = False
+    poller.update(three[1])
+    poller.remove(three[0])
+    assert poller.wait(SECONDS) == [(three[2], WRITE)]
+
+
+def test_a_selectable_may_be_added_twice(poller, pair):
+    watched = selectable(pair[0], writing=True)
+    poller.add(watched)
+    poller.add(watched)
+    assert poller.wait(SECONDS) == [(watched, WRITE)]
+    poller.remove(watched)
+    assert poller.wait(0) == []
+
+
+@pytest.fixture
+def reopened():
+    """Gives a selectable of a socket that is closed, and a socket of the same number, with its peer."""
+    made = []
+
+    def reopen(poller, **interests):
+        ours, theirs = socket.socketpair()
+        old = selectable(ours, **interests)
+        poller.add(old)
+        fd = ours.fileno()
+        ours.close()
+        new, peer = socket.socketpair()
+        made.extend([theirs, peer])
+        if new.fileno() != fd:
+            os.dup2(new.fileno(), fd)
+            new.close()
+            new = socket.socket(fileno=fd)
+        made.append(new)
+        return old, new, peer
+
+    yield reopen
+    for sock in made:
+        sock.close()
+
+
+@pytest.mark.parametrize("knows", [True, False], ids=["knows", "does not know"])
+def test_a_socket_with_the_number_of_one_that_was_closed_is_served(poller, reopened, knows):
+    old, ours, theirs = reopened(poller, reading=True)
+    if not knows:
+        # A delegate that is a number, as that of a pipe.
+        old.fileno = ours.fileno
+    new = selectable(ours, reading=True, writing=True)
+    poller.add(new)
+    found = poller.wait(SECONDS)
+    assert found == [(new, WRITE)]
+    if knows:
+        old.writing = True
+        poller.update(old)
+    poller.remove(old)
+    theirs.send(b"x")
+    assert poller.wait(SECONDS) == [(new, READ | WRITE)]
+    poller.remove(new)
+    assert poller.wait(0) == []
+
+
+def test_a_selectable_may_open_its_descriptor_anew(poller, reopened):
+    old, ours, theirs = reopened(poller, reading=True)
+    old.fileno = ours.fileno
+    old.writing = True
+    poller.update(old)
+    assert poller.wait(SECONDS) == [(old, WRITE)]
+
+
+def test_a_socket_closed_too_early_does_not_harm_others(poller, pair):
+    early, theirs = socket.socketpair()
+    other = selectable(pair[0], writing=True)
+    with theirs:
+        closed = selectable(early, reading=True)
+        poller.add(closed)
+        early.close()
+        poller.add(other)
+        found = poller.wait(SECONDS) or poller.wait(SECONDS)
+        assert (other, WRITE) in found
+        poller.update(closed)
+        assert poller.wait(SECONDS) == [(other, WRITE)]
+        poller.remove(closed)
+    assert poller.wait(SECONDS) == [(other, WRITE)]
+
+
+def test_those_who_share_a_closed_socket_can_go(poller):
+    ours, theirs = socket.socketpair()
+    fd = ours.fileno()
+    both = [selectable(ours, reading=True), selectable(ours, writing=True)]
+    for watched in both:
+        watched.fileno = lambda: fd
+        poller.add(watched)
+    ours.close()
+    theirs.close()
+    for watched in both:
+        poller.remove(watched)
+    assert poller.wait(0) == []
+
+
+def test_a_waker_may_get_the_number_of_a_socket_that_was_closed(poller, reopened):
+    old, ours, theirs = reopened(poller, reading=True)
+
+    class Given(Waker):
+        def fileno(self):
+            return ours.fileno()
+
+    waker = Given()
+    theirs.send(b"x")
+    assert poller.wait(SECONDS, waker) == []
+    old.fileno = ours.fileno
+    old.writing = True
+    poller.update(old)
+    assert poller.wait(SECONDS, waker) == [(old, READ | WRITE)]
+    waker.close()
+
+
+def test_a_failure_of_the_selector_is_told():
+    class Failing(Counting):
+        def select(self, timeout=None):
+            raise OSError("broken")
+
+    poller = Poller(Failing())
+    poller.add(selectable(None, reading=True))
+    with pytest.raises(OSError, match="broken"):
+        poller.wait(0)

@@ -3,6 +3,7 @@
 import collections
 import collections.abc
 import selectors
+import socket
 import sys
 import time
 
@@ -10,7 +11,7 @@ import pytest
 
 from proton import Message
 from proton.handlers import IOHandler, MessagingHandler, PythonIO
-from proton.reactor import Container
+from proton.reactor import ApplicationEvent, Container, EventInjector
 from tests.support.loops import SECONDS, Recorder, run, watchdog
 
 
@@ -236,8 +237,6 @@ def test_a_socket_that_refuses_bytes_is_waited_for():
 
 
 def test_a_selectable_of_ones_own():
-    import socket
-
     ours, theirs = socket.socketpair()
     seen = []
 
@@ -266,3 +265,103 @@ def test_a_selectable_of_ones_own():
         container.run()
     assert seen == [b"hello", "expired", "final"]
     assert ours.fileno() == -1
+
+
+class Interested:
+    """Waits for one thing, once, and finishes without closing what it waited for."""
+
+    def __init__(self, wanted, seen):
+        self.wanted = wanted
+        self.seen = seen
+
+    def on_selectable_init(self, event):
+        setattr(event.selectable, self.wanted, True)
+        event.selectable.update()
+
+    def on_selectable_readable(self, event):
+        self.seen.append(("readable", self.wanted, event.selectable.recv(10)))
+        self.finish(event.selectable)
+
+    def on_selectable_writable(self, event):
+        self.seen.append(("writable", self.wanted, None))
+        self.finish(event.selectable)
+
+    def finish(self, selectable):
+        selectable.release()
+        selectable.terminate()
+        selectable.update()
+
+
+def test_one_selectable_reads_and_another_writes_the_same_socket():
+    ours, theirs = socket.socketpair()
+    seen = []
+
+    class Writes(Interested):
+        def on_selectable_writable(self, event):
+            super().on_selectable_writable(event)
+            theirs.send(b"answer")
+
+    container = Container()
+    container.selectable(Interested("reading", seen), ours)
+    container.selectable(Writes("writing", seen), ours)
+    with ours, theirs, watchdog(container):
+        container.run()
+        assert seen == [("writable", "writing", None), ("readable", "reading", b"answer")]
+        assert ours.fileno() >= 0
+
+
+def test_a_new_selectable_has_the_descriptor_of_one_whose_socket_was_closed():
+    first, peer = socket.socketpair()
+    seen = []
+    sockets = [peer]
+
+    class Closes(Interested):
+        def on_selectable_readable(self, event):
+            fd = first.fileno()
+            first.close()
+            ours, theirs = socket.socketpair()
+            sockets.extend([ours, theirs])
+            seen.append(ours.fileno() == fd)
+            self.new = event.container.selectable(Interested("reading", seen), ours)
+            self.old = event.selectable
+            event.container.schedule(0, self)
+
+        def on_timer_task(self, event):
+            # The new one is watched by now.
+            self.finish(self.old)
+            event.container.schedule(0, Sends())
+
+    class Sends:
+        def on_timer_task(self, event):
+            sockets[2].send(b"new")
+
+    container = Container()
+    container.selectable(Closes("reading", seen), first)
+    peer.send(b"x")
+    with watchdog(container):
+        container.run()
+    for sock in sockets:
+        sock.close()
+    assert seen == [True, ("readable", "reading", b"new")]
+
+
+def test_an_injector_may_be_registered_twice():
+    seen = []
+
+    class Notes:
+        def on_note(self, event):
+            seen.append(event.subject)
+            if event.subject < 2:
+                injector.trigger(ApplicationEvent("note", subject=event.subject + 1))
+            else:
+                injector.close()
+
+    container = Container(Notes())
+    injector = EventInjector()
+    container.selectable(injector)
+    container.selectable(injector)
+    injector.trigger(ApplicationEvent("note", subject=1))
+    with watchdog(container):
+        container.run()
+    assert seen == [1, 2]
+    assert injector.fileno() == -1
