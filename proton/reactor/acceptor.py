@@ -1,11 +1,14 @@
 """`Acceptor`: listens on every address of a name and makes a server connection of each caller.
 
-A system that has run out of descriptors must not make the loop spin: the acceptor then rests for a second.
+A system that has run out of descriptors must not make the loop spin: the acceptor then rests, and if callers who have
+not finished their handshake hold them, the older half of these has to go when the rest is over. Who has finished stays.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import weakref
 from typing import Any, NamedTuple
 
@@ -25,11 +28,19 @@ log = logging.getLogger("proton")
 #: Seconds without accepting after the system has refused to make a socket.
 REST = 1.0
 
+#: The same when some callers have not finished the handshake: so long they may still do it before they have to go. Who
+#: comes in at the very limit of the system needs the time, and each rest shorter than this lets a flood in faster.
+GRACE = 0.25
+
+#: What the system answers when it has run out of descriptors, or of memory for them.
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
 #: Connections taken in one turn, so that callers in great number do not starve those who are in.
 ACCEPTED_PER_TURN = 64
 
 #: Callers at most whose TLS and SASL are not finished. In a flood of callers that stall, the oldest have to go: some
-#: 40 kB of memory each are bounded by it, and whoever does speak is still served.
+#: 40 kB of memory each are bounded by it, and whoever does speak is still served. Where the system has descriptors for
+#: fewer, they have to go when these run out.
 UNFINISHED = 1000
 
 #: The same where there is no TLS. They take some 6 kB of memory each, and thousands may well come at once: a program
@@ -96,6 +107,9 @@ class Acceptor(Handler):
         self.terms = ServerTerms(Credentials.of(reactor.credentials))
         self._unfinished: list[weakref.ref[Transport]] = []
         self._crowd = 0  # how many of them may come together before they are looked through
+        self._to_go: list[weakref.ref[Transport]] = []  # unless they finish while the acceptor rests
+        self._to_go_for = ""  # why
+        reactor._acceptors.add(self)
         self._selectables: list[Any] = []
         for listener in sockets.listen(host, port):
             selectable = reactor.selectable(handler=self, delegate=listener)
@@ -135,23 +149,36 @@ class Acceptor(Handler):
         selectable = event.context
         if selectable.is_terminal:
             return
-        for _ in range(ACCEPTED_PER_TURN):
+        for accepted_before in range(ACCEPTED_PER_TURN):
             try:
                 accepted = sockets.accept(selectable._delegate)
             except OSError as error:
+                if accepted_before:
+                    return  # systems say so when nobody waits, too; if somebody does, the next turn comes at once
                 log.error("Couldn't accept: %s", repr(error))
-                selectable.reading = False
-                selectable.deadline = event.reactor.now + REST
-                selectable.update()
+                self._rest(event.reactor, selectable, error)
                 return
             if accepted is None:
                 return
             self._serve(event.reactor, *accepted)
 
+    def _rest(self, reactor: Any, selectable: Any, error: OSError) -> None:
+        """Accepts nobody for a while, and notes who has to go after it, so that there is room for others."""
+        if error.errno in EXHAUSTED:
+            # The system has one supply for all acceptors: the most crowded one, which may be another, has to give.
+            crowd = max((acceptor._waiting() for acceptor in reactor._acceptors), key=len)
+            self._to_go = crowd[: (len(crowd) + 1) // 2]
+            self._to_go_for = f"no other caller can be let in ({os.strerror(error.errno)})"
+        selectable.reading = False
+        selectable.deadline = reactor.now + (GRACE if self._to_go else REST)
+        selectable.update()
+
     def on_selectable_expired(self, event: Any) -> None:
         """Accepts again after a rest."""
         selectable = event.context
+        to_go, self._to_go = self._to_go, []
         if not selectable.is_terminal:
+            _end_unfinished(to_go, f"the handshake is not finished, and {self._to_go_for}")
             selectable.deadline = None
             selectable.reading = True
             selectable.update()
@@ -180,16 +207,23 @@ class Acceptor(Handler):
     def _drop_unfinished(self) -> None:
         """Forgets who has finished the handshake, and ends the oldest of the others if they are too many."""
         most = UNFINISHED if self._ssl_domain else UNFINISHED_PLAIN
-        waiting = [ref for ref in self._unfinished if _is_unfinished(ref())]
-        for ref in waiting[:-most]:
-            transport = ref()
-            if transport is not None:
-                reason = f"{most} younger callers have not finished the handshake either"
-                transport.condition = Condition(RESOURCE_LIMIT_EXCEEDED, reason)
-                transport.close_tail()
-                transport.close_head()
+        waiting = self._waiting()
+        _end_unfinished(waiting[:-most], f"{most} younger callers have not finished the handshake either")
         self._unfinished = waiting[-most:]
         self._crowd = 2 * max(len(self._unfinished), min(FEW, most))
+
+    def _waiting(self) -> list[weakref.ref[Transport]]:
+        """Those who have not finished the handshake, the oldest first."""
+        return [ref for ref in self._unfinished if _is_unfinished(ref())]
+
+
+def _end_unfinished(refs: list[weakref.ref[Transport]], reason: str) -> None:
+    for ref in refs:
+        transport = ref()
+        if transport is not None and _is_unfinished(transport):
+            transport.condition = Condition(RESOURCE_LIMIT_EXCEEDED, reason)
+            transport.close_tail()
+            transport.close_head()
 
 
 def _is_unfinished(transport: Transport | None) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+import weakref
 from typing import Any, Callable
 
 from proton.endpoints.connection import Connection
@@ -73,6 +74,7 @@ class Reactor:
         self.waker = Waker()
         self._epoch = time.time() - time.monotonic()
         self._now = time.time()
+        self._acceptors: weakref.WeakSet[Acceptor] = weakref.WeakSet()
         self._tasks = Tasks()
         self._timers: TimerSelectable | None = None
         self._yield = False

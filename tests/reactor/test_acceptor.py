@@ -1,8 +1,13 @@
 """Listening: ports and addresses, what becomes of callers, and of a system that runs out of descriptors."""
 
+import contextlib
 import errno
 import logging
+import os
+import pathlib
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -11,8 +16,9 @@ from proton.exceptions import SSLUnavailable
 from proton.handlers import MessagingHandler
 from proton.io import sockets
 from proton.reactor import Container
+from proton.utils import BlockingConnection
 from tests.io.test_sockets import needs_ipv6
-from tests.support.loops import Recorder, in_thread, run
+from tests.support.loops import SECONDS, Recorder, in_thread, run, side
 
 
 class Listening(Container):
@@ -239,3 +245,198 @@ def test_tls_is_set_up_before_the_connection_is_bound(monkeypatch):
     with in_thread(container), socket.create_connection(("127.0.0.1", port)):
         pass
     assert calls == [("domain", None)]
+
+
+class Scarce:
+    """A system that has descriptors for so many callers at a time."""
+
+    def __init__(self, monkeypatch, most):
+        self.most, self.taken, self.failures, self.accept = most, [], 0, sockets.accept
+        monkeypatch.setattr(sockets, "accept", self.accept_if_there_is_room)
+
+    def accept_if_there_is_room(self, listener):
+        self.taken = [sock for sock in self.taken if sock.fileno() >= 0]
+        if len(self.taken) == self.most:
+            self.failures += 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        accepted = self.accept(listener)
+        if accepted is not None:
+            self.taken.append(accepted[0])
+        return accepted
+
+
+NO_ROOM = f"the handshake is not finished, and no other caller can be let in ({os.strerror(errno.EMFILE)})"
+
+
+class Besieged(MessagingHandler):
+    """A client comes in before a crowd that says nothing, another one after it, to an acceptor of its own or not."""
+
+    def __init__(self, silent, own):
+        super().__init__()
+        self.silent, self.own = silent, own
+        self.gone, self.clients, self.served, self.callers = [], [], [], []
+
+    def on_start(self, event):
+        self.acceptors = [event.container.listen("127.0.0.1:0") for _ in range(2)]
+        self.come(event, self.acceptors[0])
+
+    def come(self, event, acceptor):
+        url = f"127.0.0.1:{acceptor.port}"
+        self.clients.append(event.container.connect(url, reconnect=False))
+
+    def on_connection_opened(self, event):
+        if side(event) == "S":
+            self.served.append(event.connection)
+        elif len(self.clients) == 1:
+            port = self.acceptors[0].port
+            self.callers = [socket.create_connection(("127.0.0.1", port), SECONDS) for _ in range(self.silent)]
+            self.come(event, self.acceptors[self.own])
+        else:
+            self.states = [connection.state for connection in (*self.clients, *self.served)]
+            for acceptor in self.acceptors:
+                acceptor.close()
+            for connection in self.clients:
+                connection.close()
+            for caller in self.callers:
+                caller.close()
+
+    def on_transport_error(self, event):
+        self.gone.append((event.transport.condition.name, event.transport.condition.description))
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_out_of_descriptors_the_oldest_who_have_not_finished_have_to_go(monkeypatch, own):
+    monkeypatch.setattr("proton.reactor.acceptor.GRACE", 0.02)
+    monkeypatch.setattr("proton.reactor.acceptor.REST", 10 * SECONDS)
+    scarce = Scarce(monkeypatch, 8)
+    program = Besieged(20, own)
+    run(program)
+    active = program.clients[0].LOCAL_ACTIVE | program.clients[0].REMOTE_ACTIVE
+    assert program.states == [active] * 4
+    told = [description for name, description in program.gone if name == "amqp:resource-limit-exceeded"]
+    assert set(told) == {NO_ROOM} and 4 <= len(told) < 20
+    assert scarce.failures < 10
+
+
+def test_out_of_descriptors_who_is_about_to_finish_has_the_time_to(monkeypatch):
+    monkeypatch.setattr("proton.reactor.acceptor.GRACE", 10 * SECONDS)
+    monkeypatch.setattr("proton.reactor.acceptor.REST", 0.01)
+    scarce = Scarce(monkeypatch, 1)
+
+    class Two(Recorder):
+        def on_start(self, event):
+            self.acceptor = event.container.listen("127.0.0.1:0")
+            self.clients = [
+                event.container.connect(f"127.0.0.1:{self.acceptor.port}", reconnect=False) for _ in range(2)
+            ]
+
+        def on_connection_opened(self, event):
+            if side(event) == "C":
+                event.connection.close()
+
+        def on_connection_closed(self, event):
+            if event.connection is self.clients[1]:
+                self.acceptor.close()
+            elif side(event) == "C":
+                self.acceptor._selectable.expired()
+
+    two = Two()
+    run(two)
+    assert scarce.failures >= 1
+    assert [call for call in two.calls if "error" in call] == [] and two.calls.count("S connection_opened") == 2
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM])
+def test_only_for_want_of_descriptors_or_memory_somebody_has_to_go(monkeypatch, code):
+    failures = [OSError(code, os.strerror(code))]
+    real = sockets.accept
+    calls = iter(range(1000))
+
+    def accept(listener):
+        """Somebody is let in, nobody else waits; then there is a failure, and after it all is well."""
+        call = next(calls)
+        if call == 2:
+            raise failures.pop()
+        return None if call == 1 else real(listener)
+
+    monkeypatch.setattr(sockets, "accept", accept)
+    for pause in ("GRACE", "REST"):
+        monkeypatch.setattr(f"proton.reactor.acceptor.{pause}", 0.01)
+
+    class One(MessagingHandler):
+        def __init__(self):
+            super().__init__()
+            self.reasons = []
+
+        def on_start(self, event):
+            self.acceptor = event.container.listen("127.0.0.1:0")
+            self.caller = socket.create_connection(("127.0.0.1", self.acceptor.port), SECONDS)
+            event.container.connect(f"127.0.0.1:{self.acceptor.port}", reconnect=False)
+
+        def on_connection_opened(self, event):
+            if side(event) == "C":
+                event.connection.close()
+
+        def on_connection_closed(self, event):
+            if side(event) == "C":
+                self.acceptor.close()
+                self.caller.close()
+
+        def on_transport_error(self, event):
+            self.reasons.append(event.transport.condition.description)
+
+    one = One()
+    run(one)
+    ended = f"the handshake is not finished, and no other caller can be let in ({os.strerror(code)})"
+    assert failures == [] and len(one.reasons) == 1
+    assert (one.reasons == [ended]) == (code != errno.EPERM)
+
+
+SERVER = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+from proton.handlers import MessagingHandler
+from proton.reactor import Container
+class Server(MessagingHandler):
+    def on_start(self, event):
+        self.acceptor = event.container.listen("127.0.0.1:0")
+        print(self.acceptor.port, flush=True)
+    def on_connection_closed(self, event):
+        self.acceptor.close()
+        event.container.stop()
+Container(Server()).run()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit of descriptors is a matter of POSIX")
+def test_at_the_limit_of_descriptors_who_speaks_is_served():
+    root = pathlib.Path(__file__).resolve().parents[2]
+    program = [sys.executable, "-c", SERVER]
+    environment = dict(os.environ, PYTHONPATH=str(root))
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(subprocess.Popen(program, env=environment, stdout=subprocess.PIPE, text=True))
+        stack.callback(server.kill)
+        port = int(server.stdout.readline())
+        for _ in range(90):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), SECONDS))
+        BlockingConnection(f"127.0.0.1:{port}", timeout=SECONDS).close()
+        assert server.wait(SECONDS) == 0
+
+
+def test_at_the_limit_of_descriptors_nobody_has_to_go_when_nobody_waits(monkeypatch, caplog):
+    scarce = Scarce(monkeypatch, 2)
+
+    class Full(MessagingHandler):
+        def on_start(self, event):
+            self.acceptor = event.container.listen("127.0.0.1:0")
+            self.caller = socket.create_connection(("127.0.0.1", self.acceptor.port), SECONDS)
+            event.container.connect(f"127.0.0.1:{self.acceptor.port}", reconnect=False)
+
+        def on_connection_opened(self, event):
+            if side(event) == "C":
+                self.acceptor.close()
+                self.caller.close()
+                event.connection.close()
+
+    run(Full())
+    assert scarce.failures >= 1 and "Couldn't accept" not in caplog.text
