@@ -341,9 +341,12 @@ class BlockingConnection(Handler):
             if self._concerns(link):
                 raise self._owed.pop(link)
 
-    def _ended_session(self) -> str:
-        """Why nothing came: some peers refuse a link by ending its session, which ends no operation."""
-        ended = self.conn.sessions(Endpoint.REMOTE_CLOSED) if self.conn is not None else ()
+    def _ended_session(self, *sessions: Any) -> str:
+        """Why nothing came: some peers refuse a link by ending its session, which ends no operation.
+
+        :param sessions: those to look at; all of the connection that the peer has ended when there are none.
+        """
+        ended = sessions or (self.conn.sessions(Endpoint.REMOTE_CLOSED) if self.conn is not None else ())
         condition = next((session.remote_condition for session in ended if session.remote_condition), None)
         return f" (session ended by peer due to: {condition!r})" if condition else ""
 

@@ -76,9 +76,13 @@ class BlockingLink:
         self._check_closed()
 
     def _wait_for_close(self, timeout: float = REFUSAL_TIMEOUT) -> None:
+        """Waits for the end of the link, or of its session: some peers refuse a link that way, and say there why."""
+        link, session = self.link, self.link.session
         with contextlib.suppress(Timeout):
             self.connection._wait(
-                lambda: self.link.state & Endpoint.REMOTE_CLOSED, timeout=timeout, msg=f"Opening link {self.link.name}"
+                lambda: (link.state | session.state) & Endpoint.REMOTE_CLOSED,
+                timeout=timeout,
+                msg=f"Opening link {link.name}",
             )
         self._check_closed()
 
@@ -103,7 +107,8 @@ class BlockingLink:
         if wanted.address != getattr(self.link, "remote_" + terminus).address:
             self._wait_for_close()
             self.link.close()
-            raise LinkException(f"Failed to open {kind} {self.link.name}, {terminus} does not match")
+            ended = self.connection._ended_session(self.link.session)
+            raise LinkException(f"Failed to open {kind} {self.link.name}, {terminus} does not match{ended}")
 
     @at_work
     def close(self) -> None:

@@ -71,6 +71,10 @@ class Server(MessagingHandler):
     def on_link_opening(self, event):
         link = event.link
         self.names.append(link.name)
+        if link.name.startswith("ending"):
+            event.session.condition = Condition("amqp:not-found", "no such node") if "why" in link.name else None
+            event.session.close()
+            return
         if link.is_receiver:
             address = link.remote_target.address
             link.target.address = "elsewhere" if address == "mismatch" else address

@@ -1,6 +1,7 @@
 """Blocking senders and receivers: outcomes, credit, refusals."""
 
 import gc
+import time
 import weakref
 
 import pytest
@@ -9,6 +10,7 @@ from proton import Delivery, LinkException, Message, Timeout
 from proton.handlers import MessagingHandler
 from proton.reactor import AtMostOnce
 from proton.utils import BlockingConnection, LinkDetached, SendException
+from proton.utils.links import BlockingLink
 from tests.support.loops import SECONDS
 from tests.support.server import serving
 
@@ -254,6 +256,21 @@ def test_a_sender_detached_while_it_sends(connection, queue):
 def test_another_address_than_asked_for(connection, kind, terminus):
     with pytest.raises(LinkException, match=f"Failed to open {kind} .*-mismatch, {terminus} does not match"):
         getattr(connection, "create_" + kind)("mismatch")
+
+
+@pytest.mark.parametrize(("kind", "terminus"), [("sender", "target"), ("receiver", "source")])
+@pytest.mark.parametrize("why", [True, False])
+def test_a_link_turned_away_with_its_session(connection, queue, monkeypatch, kind, terminus, why):
+    """The peer has attached it to no address; it says why where it ends the session, and is not waited for longer."""
+    monkeypatch.setattr(BlockingLink._wait_for_close, "__defaults__", (2 * SECONDS,))  # the test's limit is below it
+    name = f"ending-{'why' if why else 'so'}-{kind}"
+    started = time.monotonic()
+    with pytest.raises(LinkException) as failure:
+        getattr(connection, "create_" + kind)(queue, name=name)
+    reason = " (session ended by peer due to: Condition('amqp:not-found', 'no such node'))" if why else ""
+    assert str(failure.value) == f"Failed to open {kind} {name}, {terminus} does not match{reason}"
+    assert time.monotonic() - started < SECONDS
+    assert connection.create_sender(queue).send(Message(body="x")).settled  # in a session that follows the ended one
 
 
 def test_anonymous_senders_and_dynamic_receivers(connection):
