@@ -24,8 +24,8 @@ def message(number):
 
 
 class Send(Worker):
-    def __init__(self, options):
-        super().__init__(options)
+    def __init__(self, options, **settings):
+        super().__init__(options, **settings)
         self.sent = self.accepted = 0
 
     def on_start(self, event):
@@ -41,6 +41,9 @@ class Send(Worker):
 
     def on_accepted(self, event):
         self.accepted += 1
+        self.end_if_done(event)
+
+    def end_if_done(self, event):
         if self.accepted == self.options.messages:
             print_result(**self.clock.read())
             event.connection.close()
@@ -67,10 +70,10 @@ class Receive(Worker):
             event.connection.close()
 
 
-class Both(Worker):
+class Both(Send):
     def __init__(self, options):
         super().__init__(options, prefetch=options.prefetch)
-        self.sent = self.accepted = self.received = 0
+        self.received = 0
         self.connections = []
 
     def connect(self, container):
@@ -84,22 +87,11 @@ class Both(Worker):
         if event.receiver:
             event.container.create_sender(self.connect(event.container), self.options.queue)
 
-    def on_sendable(self, event):
-        if self.sent == 0:
-            self.clock.start()
-        while event.sender.credit > 0 and self.sent < self.options.messages:
-            self.sent += 1
-            event.sender.send(message(self.sent))
-
-    def on_accepted(self, event):
-        self.accepted += 1
-        self.end_if_done()
-
     def on_message(self, event):
         self.received += 1
-        self.end_if_done()
+        self.end_if_done(event)
 
-    def end_if_done(self):
+    def end_if_done(self, event):
         if self.accepted == self.received == self.options.messages:
             print_result(**self.clock.read())
             for connection in self.connections:
