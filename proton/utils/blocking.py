@@ -200,6 +200,7 @@ class BlockingConnection(Handler):
             if container is None or self.closing:
                 return  # another thread is at it, or a callback of this one
             self.closing = True
+            links = list(self.conn.links()) if self.conn is not None else []
         try:
             self._close_own()
         finally:
@@ -207,6 +208,8 @@ class BlockingConnection(Handler):
                 self._run_out()
             finally:
                 container.stop_events()
+                for link in links:
+                    link.handler = None  # a `SyncRequestResponse` is one, and would keep all of this by way of its link
                 self.conn = self.container = None
 
     @locked

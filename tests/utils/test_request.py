@@ -1,6 +1,9 @@
 """`SyncRequestResponse` and `AtomicCount`."""
 
+import gc
+import platform
 import threading
+import weakref
 
 import pytest
 
@@ -95,3 +98,20 @@ def test_credit_for_responses_never_ends(connection):
         credits.append(client.receiver.link._link_credit)
     # The service hears of more when half of it is used.
     assert min(credits) >= WINDOW // 2 - 1 and max(credits) <= WINDOW
+
+
+@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts references")
+def test_what_was_closed_waits_for_no_collector():
+    with serving() as server:
+        gc.collect()
+        gc.disable()
+        try:
+            connection = BlockingConnection(server.url, timeout=SECONDS)
+            client = SyncRequestResponse(connection, "service")
+            assert client.call(Message(body="x")).body == "x"
+            kept = [weakref.ref(each) for each in (connection, connection.conn, client, client.receiver.link)]
+            connection.close()
+            del connection, client
+            assert [each() for each in kept] == [None] * 4
+        finally:
+            gc.enable()
