@@ -312,6 +312,13 @@ class Connection(Endpoint):
             endpoint._marked = True
             self._work.append(endpoint)
 
+    def _take_work(self) -> list[Endpoint]:
+        """What is marked, which is marked no longer."""
+        work, self._work = self._work, []
+        for endpoint in work:
+            endpoint._marked = False
+        return work
+
     def _unbind(self) -> None:
         """Parted from its transport: what belonged to that is forgotten, what was not sent stays."""
         transport = self.transport
@@ -322,9 +329,7 @@ class Connection(Endpoint):
         for delivery in self._touched:
             delivery._touched = False
         self._touched = []
-        for endpoint in self._work:  # `_bind` marks again what there is then; until it does, this would be a cycle
-            endpoint._marked = False
-        self._work = []
+        self._take_work()  # `_bind` marks again what there is then; until it does, this would be a cycle
         self.remote_container = self.remote_hostname = self.remote_condition = None
         self.remote_offered_capabilities = self.remote_desired_capabilities = self.remote_properties = None
         for session in list(self._members):

@@ -1,7 +1,7 @@
 """`Handler`, the base of what programs are made of, and `dispatch`, the only walker over handlers.
 
 Whoever wants events delivered calls `dispatch`; nothing else in the package walks handler chains, so
-any caching of look-ups belongs into this one function or nowhere.
+any caching of look-ups belongs into this file or nowhere (`Family`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 import weakref
 from typing import Any
 
-__all__ = ["Handler", "dispatch"]
+__all__ = ["Family", "Handler", "Member", "dispatch", "event_methods"]
 
 
 class _Children:

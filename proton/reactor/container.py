@@ -73,7 +73,7 @@ _OPEN_FIELDS = ("offered_capabilities", "desired_capabilities", "properties")
 
 
 def _drafted(connector: Connector, fields: dict[str, Any], container_id: Any) -> dict[str, Any]:
-    """The fields as a connection takes them. It is made, and opened, without a loop: what cannot be sent shows then.
+    """The fields as a connection takes them: one that no loop knows is opened with them, so that mistakes show.
 
     :raises TypeError: an option is of another type.
     :raises OverflowError, UnicodeEncodeError, ValueError: a number or a text cannot be sent.

@@ -68,14 +68,15 @@ class Transaction:
         :param failed: True to undo its work.
         :raises ProtonException: it is not declared (yet), or its end is under way: what became of it would be unknown.
         """
-        if not self._lost:
-            self._need_id()
-            if self._discharge is not None:
-                done, wanted = (("commit", "abort")[end] for end in (self.failed, failed))
-                raise ProtonException(f"expected one commit or abort of a transaction, got {wanted} after {done}")
+        if self._lost:
+            self.failed = failed
+            return
+        self._need_id()
+        if self._discharge is not None:
+            done, wanted = (("commit", "abort")[end] for end in (self.failed, failed))
+            raise ProtonException(f"expected one commit or abort of a transaction, got {wanted} after {done}")
         self.failed = failed
-        if not self._lost:
-            self._discharge = self._send_ctrl("amqp:discharge:list", [self.id, failed])
+        self._discharge = self._send_ctrl("amqp:discharge:list", [self.id, failed])
 
     def _send_ctrl(self, descriptor: str, value: list[Any]) -> Delivery:
         delivery: Any = self.txn_ctrl.send(Message(body=Described(symbol(descriptor), value)))

@@ -60,15 +60,15 @@ def flush(transport: Transport) -> None:
             return
         write_open(transport, connection)
     if transport._close_received:
-        _finish(transport, connection, _take_work(connection))
+        _finish(transport, connection, connection._take_work())
         return  # nobody listens any more: what is closed is said, nothing else
     if connection._work:
-        work = _take_work(connection)
+        work = connection._take_work()
         for endpoint in work:
             if endpoint.__class__ is Session:
                 _begin(transport, endpoint)
         if connection._work:  # links that waited for a begin
-            work += _take_work(connection)
+            work += connection._take_work()
         for endpoint in work:
             if isinstance(endpoint, Link) and endpoint._handle is None:
                 _attach(transport, endpoint)
@@ -84,18 +84,11 @@ def flush(transport: Transport) -> None:
                 break
         send(transport, connection)
         if connection._work:  # links that wanted to detach when all is sent
-            work += _take_work(connection)
+            work += connection._take_work()
     if connection._touched:
         write_dispositions(transport, connection)
     if work:
         _finish(transport, connection, work)
-
-
-def _take_work(connection: Connection) -> list[Any]:
-    work, connection._work = connection._work, []
-    for endpoint in work:
-        endpoint._marked = False
-    return work
 
 
 def _finish(transport: Transport, connection: Connection, work: list[Any]) -> None:
