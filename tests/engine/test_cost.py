@@ -13,6 +13,7 @@ import pytest
 
 from proton import Delivery, Message
 from tests.support.engines import Peer, accept, connected, linked, pump, put, read, take
+from tests.support.references import no_collection
 
 MIB = 1 << 20
 
@@ -288,17 +289,13 @@ def test_a_freed_connection_goes_without_the_collector():
     marker = Peer()
     sender.application_data = marker
     seen = weakref.ref(marker)
-    gc.collect()
-    gc.disable()
-    try:
+    with no_collection():
         for peer in (a, b):
             peer.connection.free()
             peer.transport.unbind()
             drop_events(peer)
         del a, b, peer, sender, receiver, marker
         assert seen() is None
-    finally:
-        gc.enable()
 
 
 def test_idle_output_costs_a_fixed_few_calls():

@@ -14,6 +14,7 @@ from proton.transport import cyrus, libsasl
 from proton.transport.exchange import Refused, Unavailable
 from tests.support.engines import Peer
 from tests.support.library import PASSWORD, USER, configuration, is_open, joined, needs_library, needs_users
+from tests.support.references import no_collection
 
 #: exchanges of the test that looks for leaks
 EXCHANGES = int(os.environ.get("PROTON_SASL_EXCHANGES", "2000"))
@@ -112,13 +113,10 @@ def test_exchange_that_is_dropped_is_disposed_of_at_once(mech):
     exchange, _peer = client(mech)
     handle = weakref.ref(exchange.handle)
     close = exchange.handle.close
-    gc.disable()
-    try:
+    with no_collection():
         assert close.alive
         del exchange
         assert handle() is None and not close.alive
-    finally:
-        gc.enable()
 
 
 @needs_users

@@ -12,6 +12,7 @@ from proton.handlers import IOHandler, MessagingHandler
 from proton.io import sockets
 from proton.reactor import Container
 from tests.support.loops import AMQP_HEADER, Recorder, authenticate, peer, read_to_end, receive, run, watchdog
+from tests.support.programs import free_port
 
 HERE = sockets.Address(socket.AF_INET, ("127.0.0.1", 1))
 REFUSED = "Connection refused to all addresses"
@@ -52,13 +53,8 @@ def resolve(monkeypatch, addresses):
     monkeypatch.setattr(IOHandler, "resolve", staticmethod(lambda host, port: addresses))
 
 
-def unused_port():
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return unused.getsockname()[1]
-
-
 def test_a_refused_connection():
-    assert failed(f"127.0.0.1:{unused_port()}") == REFUSED
+    assert failed(f"127.0.0.1:{free_port()}") == REFUSED
 
 
 @pytest.mark.parametrize(
@@ -124,7 +120,7 @@ def test_an_unresolvable_name_is_tried_again():
 
 def test_all_addresses_of_a_name_are_tried(monkeypatch):
     with peer(lambda sock: (authenticate(sock), read_to_end(sock))) as place:
-        dead = [sockets.Address(socket.AF_INET, (f"127.0.0.{n}", unused_port())) for n in (2, 3)]
+        dead = [sockets.Address(socket.AF_INET, (f"127.0.0.{n}", free_port())) for n in (2, 3)]
         alive = sockets.Address(socket.AF_INET, ("127.0.0.1", place.port))
         resolve(monkeypatch, [*dead, alive])
         opened = []
@@ -206,7 +202,7 @@ def test_the_address_may_come_from_the_hostname(hostname):
             self.condition = event.transport.condition
             event.connection.close()
 
-    port = unused_port()
+    port = free_port()
     handler = ByName()
     run(handler)
     assert handler.condition == Condition("proton.pythonio", REFUSED)
@@ -251,7 +247,7 @@ def test_a_transport_of_the_applications_own_is_connected():
 def test_nothing_is_logged_for_a_refusal(caplog):
     caplog.set_level(logging.WARNING, "proton")
     container = Container()
-    container.connect(f"127.0.0.1:{unused_port()}", reconnect=itertools.repeat(0, 3))
+    container.connect(f"127.0.0.1:{free_port()}", reconnect=itertools.repeat(0, 3))
     with watchdog(container):
         container.run()
     assert caplog.messages == []

@@ -1,6 +1,5 @@
 """`MessagingHandler`: its parts, its defaults, and its life."""
 
-import gc
 import logging
 import weakref
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from proton.handlers import (
     TransactionHandler,
 )
 from proton.handlers.incoming import Acking
+from tests.support.references import no_collection
 
 NO_OPS = [
     "on_start",
@@ -168,13 +168,9 @@ def test_the_parts_do_not_keep_the_application_alive():
 
 
 def test_no_cycle_waits_for_the_collector():
-    gc.collect()
-    gc.disable()
-    try:
+    with no_collection():
         gone = weakref.ref(MessagingHandler())
         assert gone() is None
-    finally:
-        gc.enable()
 
 
 def test_a_raw_event_method_runs_before_the_parts():

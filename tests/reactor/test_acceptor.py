@@ -346,6 +346,15 @@ def test_out_of_descriptors_who_is_about_to_finish_has_the_time_to(monkeypatch):
     assert [call for call in two.calls if "error" in call] == [] and two.calls.count("S connection_opened") == 2
 
 
+class Visited(MessagingHandler):
+    """Somebody calls and says nothing, a client comes after him."""
+
+    def on_start(self, event):
+        self.acceptor = event.container.listen("127.0.0.1:0")
+        self.caller = socket.create_connection(("127.0.0.1", self.acceptor.port), SECONDS)
+        event.container.connect(f"127.0.0.1:{self.acceptor.port}", reconnect=False)
+
+
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM])
 def test_only_for_want_of_descriptors_or_memory_somebody_has_to_go(monkeypatch, code):
     failures = [OSError(code, os.strerror(code))]
@@ -363,15 +372,10 @@ def test_only_for_want_of_descriptors_or_memory_somebody_has_to_go(monkeypatch, 
     for pause in ("GRACE", "REST"):
         monkeypatch.setattr(f"proton.reactor.acceptor.{pause}", 0.01)
 
-    class One(MessagingHandler):
+    class One(Visited):
         def __init__(self):
             super().__init__()
             self.reasons = []
-
-        def on_start(self, event):
-            self.acceptor = event.container.listen("127.0.0.1:0")
-            self.caller = socket.create_connection(("127.0.0.1", self.acceptor.port), SECONDS)
-            event.container.connect(f"127.0.0.1:{self.acceptor.port}", reconnect=False)
 
         def on_connection_opened(self, event):
             if side(event) == "C":
@@ -426,12 +430,7 @@ def test_at_the_limit_of_descriptors_who_speaks_is_served():
 def test_at_the_limit_of_descriptors_nobody_has_to_go_when_nobody_waits(monkeypatch, caplog):
     scarce = Scarce(monkeypatch, 2)
 
-    class Full(MessagingHandler):
-        def on_start(self, event):
-            self.acceptor = event.container.listen("127.0.0.1:0")
-            self.caller = socket.create_connection(("127.0.0.1", self.acceptor.port), SECONDS)
-            event.container.connect(f"127.0.0.1:{self.acceptor.port}", reconnect=False)
-
+    class Full(Visited):
         def on_connection_opened(self, event):
             if side(event) == "C":
                 self.acceptor.close()

@@ -1,8 +1,6 @@
 """`Container`: connect, links and their names, and the small life of whole programs over loopback."""
 
-import contextlib
 import gc
-import platform
 import weakref
 
 import pytest
@@ -11,6 +9,7 @@ from proton import Connection, Endpoint, Message, Url, symbol
 from proton.handlers import MessagingHandler
 from proton.reactor import AtMostOnce, Container, LinkOption
 from tests.support.loops import Recorder, run
+from tests.support.references import counting, no_collection
 
 
 @pytest.fixture
@@ -378,17 +377,7 @@ def test_capabilities_may_be_given_as_a_generator(container):
     assert connection.offered_capabilities == [symbol("a"), symbol("b")]
 
 
-@contextlib.contextmanager
-def no_collection():
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts references")
+@counting
 def test_a_closed_connection_waits_for_no_collector():
     class Visits(MessagingHandler):
         def on_start(self, event):
@@ -418,7 +407,7 @@ def test_a_closed_connection_waits_for_no_collector():
         assert [seen() for seen in program.seen] == [None] * 10
 
 
-@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts references")
+@counting
 def test_no_password_waits_for_the_collector():
     def kept():
         return [each for each in gc.get_objects() if isinstance(each, Connection) and each._password == "s3cret"]

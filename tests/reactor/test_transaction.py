@@ -1,8 +1,6 @@
 """Transactions, against a coordinator that answers as it is told."""
 
-import gc
 import logging
-import platform
 import weakref
 
 import pytest
@@ -11,6 +9,7 @@ from proton import Condition, DeclaredDisposition, Delivery, Described, Message,
 from proton.handlers import MessagingHandler, TransactionalClientHandler, TransactionHandler
 from proton.reactor import Container
 from tests.support.loops import Recorder, watchdog
+from tests.support.references import counting, no_collection
 
 TXN_ID = b"txn-1"
 
@@ -360,7 +359,7 @@ def test_the_client_handler_accepts_with_and_without_a_transaction():
     assert calls == [("transaction", "delivery"), ("update", int(Delivery.ACCEPTED)), ("settle",)]
 
 
-@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts references")
+@counting
 def test_a_transaction_that_is_over_is_freed_without_the_garbage_collector():
     alive = []
 
@@ -378,10 +377,6 @@ def test_a_transaction_that_is_over_is_freed_without_the_garbage_collector():
             super().end(name)
 
     client = Many(Coordinator(*["declared", "accepted"] * 5))
-    gc.collect()
-    gc.disable()
-    try:
+    with no_collection():
         outcomes(client)
-    finally:
-        gc.enable()
     assert [call for call in client.calls if isinstance(call, int)] == [1]

@@ -3,7 +3,6 @@
 import contextlib
 import gc
 import os
-import socket
 import threading
 import time
 import weakref
@@ -15,6 +14,7 @@ from proton.handlers import MessagingHandler
 from proton.reactor import Backoff, Container
 from proton.utils import BlockingConnection, ConnectionClosed, SendException, SyncRequestResponse
 from tests.support.loops import SECONDS, authenticate, peer, read_to_end
+from tests.support.programs import free_port
 from tests.support.server import serving
 
 
@@ -29,11 +29,6 @@ def connection(server):
     made = BlockingConnection(server.url, timeout=SECONDS)
     yield made
     made.close()
-
-
-def unused_port():
-    with socket.create_server(("127.0.0.1", 0)) as unused:
-        return unused.getsockname()[1]
 
 
 def descriptors():
@@ -68,7 +63,7 @@ def test_a_handler_cannot_be_given():
 
 
 def test_nobody_there():
-    port = unused_port()
+    port = free_port()
     with pytest.raises(ConnectionException) as failure:
         BlockingConnection(f"127.0.0.1:{port}", timeout=SECONDS)
     assert str(failure.value) == (
@@ -84,7 +79,7 @@ def test_an_unknown_name():
 
 def test_a_password_is_not_shown():
     with pytest.raises(ConnectionException) as failure:
-        BlockingConnection(f"me:secret@127.0.0.1:{unused_port()}", timeout=SECONDS)
+        BlockingConnection(f"me:secret@127.0.0.1:{free_port()}", timeout=SECONDS)
     assert "me@" in str(failure.value) and "secret" not in str(failure.value)
 
 
@@ -227,7 +222,7 @@ def test_an_error_of_a_handler_while_closing_comes_out_and_everything_is_let_go(
 
 def test_nothing_is_left_after_close_or_failure(server):
     """No object of a connection outlives it, whatever way it ended."""
-    port = unused_port()
+    port = free_port()
     kept = []
 
     def used(body):
@@ -270,7 +265,7 @@ def test_no_descriptor_is_left(server):
         connection.create_sender("q").send(Message())
         connection.close()
         with pytest.raises(ConnectionException):
-            BlockingConnection(f"127.0.0.1:{unused_port()}")
+            BlockingConnection(f"127.0.0.1:{free_port()}")
     assert descriptors() <= before + 5  # what the server has not closed yet
 
 

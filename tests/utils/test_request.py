@@ -1,7 +1,5 @@
 """`SyncRequestResponse` and `AtomicCount`."""
 
-import gc
-import platform
 import threading
 import weakref
 
@@ -11,6 +9,7 @@ from proton import Message, Timeout
 from proton.utils import BlockingConnection, SyncRequestResponse
 from proton.utils.request import WINDOW, AtomicCount
 from tests.support.loops import SECONDS
+from tests.support.references import counting, no_collection
 from tests.support.server import serving
 
 
@@ -100,18 +99,13 @@ def test_credit_for_responses_never_ends(connection):
     assert min(credits) >= WINDOW // 2 - 1 and max(credits) <= WINDOW
 
 
-@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts references")
+@counting
 def test_what_was_closed_waits_for_no_collector():
-    with serving() as server:
-        gc.collect()
-        gc.disable()
-        try:
-            connection = BlockingConnection(server.url, timeout=SECONDS)
-            client = SyncRequestResponse(connection, "service")
-            assert client.call(Message(body="x")).body == "x"
-            kept = [weakref.ref(each) for each in (connection, connection.conn, client, client.receiver.link)]
-            connection.close()
-            del connection, client
-            assert [each() for each in kept] == [None] * 4
-        finally:
-            gc.enable()
+    with serving() as server, no_collection():
+        connection = BlockingConnection(server.url, timeout=SECONDS)
+        client = SyncRequestResponse(connection, "service")
+        assert client.call(Message(body="x")).body == "x"
+        kept = [weakref.ref(each) for each in (connection, connection.conn, client, client.receiver.link)]
+        connection.close()
+        del connection, client
+        assert [each() for each in kept] == [None] * 4

@@ -1,0 +1,20 @@
+"""What must go when the last reference to it goes, with no help of the garbage collector."""
+
+import contextlib
+import gc
+import platform
+
+import pytest
+
+counting = pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts references")
+
+
+@contextlib.contextmanager
+def no_collection():
+    """Nothing is collected in the block; what was left before it is gone."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
