@@ -39,6 +39,7 @@ TESTED_BY = {
     "endpoints/session": ("engine/test_credit.py", "incoming_capacity"),
     "endpoints/link": ("engine/test_links.py", "Link"),
     "endpoints/sender": ("engine/test_credit.py", "drained"),
+    "endpoints/printable": ("engine/test_printable.py", "printable"),
     "endpoints/receiver": ("engine/test_credit.py", "draining"),
     "endpoints/streaming": ("engine/test_streaming.py", "reader"),
     "endpoints/recovery": ("engine/test_recovery.py", "recover"),

@@ -1,0 +1,58 @@
+"""`printable`: the words of a peer, so that they can stand in a log line or in the text of an exception.
+
+Conditions, descriptions, names and addresses are chosen by the peer. A line break in one of them would forge a second
+log line; an escape sequence would steer a terminal; a bidirectional control would reorder what a person reads. Each
+text of the package that quotes a peer passes through here, once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["MAX_PRINTABLE", "printable", "reason"]
+
+#: Characters of a quoted text. A description has at least the 512 bytes of the smallest frame (2.8.1) to say what is
+#: wrong in; a peer that says more must not fill the log.
+MAX_PRINTABLE = 512
+
+_CUT = "..."
+
+
+def printable(text: object, limit: int = MAX_PRINTABLE) -> str:
+    """The text with escapes (`\\n`, `\\x1b`, `\\u202e`) for all that is not printable, cut to a length.
+
+    Escaped are control characters, line and paragraph separators, bidirectional and other format controls,
+    surrogates, and every space except U+0020.
+
+    :param text: what a peer said; an object that is not text is quoted as its `str`, None as an empty text.
+    :param limit: the greatest length of the result in characters; what was cut off is marked by `...`.
+    """
+    if text is None:
+        return ""
+    # For a subclass the characters count, not what its `str` gives: an Enum's would be `K.A`.
+    shown = str.__str__(text) if isinstance(text, str) else str(text)
+    if len(shown) <= limit and shown.isprintable():
+        return shown
+    kept: list[str] = []
+    size = 0
+    whole = 0  # how many of `kept` fit beside the mark of a cut
+    for letter in shown[: limit + 1]:
+        escaped = letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
+        size += len(escaped)
+        if size > limit:
+            return "".join(kept[:whole]) + _CUT
+        kept.append(escaped)
+        if size <= limit - len(_CUT):
+            whole = len(kept)
+    return "".join(kept)
+
+
+def reason(condition: Any) -> str:
+    """A condition in one line: its name, and its description if it has one: `amqp:not-found: no queue 'q'`.
+
+    :param condition: a `Condition`, or None, which gives an empty text.
+    """
+    if condition is None:
+        return ""
+    name = printable(condition.name)
+    return f"{name}: {printable(condition.description)}" if condition.description else name
