@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from proton.endpoints.condition import Condition
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import LOCAL_UNINIT, Endpoint, matches
 from proton.endpoints.events import Collector, Event, EventType
@@ -70,6 +71,11 @@ class Connection(Endpoint):
     error = 0
     #: the transport that this connection is bound to, or None
     transport: Transport | None = None
+
+    #: decides whether and when a lost connection is made again: a `ReconnectPolicy`, None for never
+    _reconnect: Any = None
+    _loss: tuple[int, Condition | None] | None = None  # when the last transport ended, and its condition
+    _ends = 0  # counts the ends of this connection, its sessions and links
 
     def __init__(self) -> None:
         Endpoint.__init__(self)
@@ -294,12 +300,18 @@ class Connection(Endpoint):
         while len(self._kept) > MOST_KEPT:
             self._kept.pop(0).free()
 
+    def _number_end(self, condition: Condition | None) -> tuple[int, Condition | None]:
+        """The record of an end of this connection, or of a session or link of it: in order, with its condition."""
+        self._ends += 1
+        return self._ends, condition
+
     def _forget_session(self, session: Session) -> None:
         self._members.pop(session, None)
 
     def _bind(self, transport: Transport) -> None:
         """Joined to a transport: everything that is open at this end is to be announced on it."""
         self.transport = transport
+        self._loss = None
         self._collector.emit(Event.CONNECTION_BOUND, self)
         self._schedule(self)
         for endpoint in self._endpoints():
@@ -323,6 +335,8 @@ class Connection(Endpoint):
         """Parted from its transport: what belonged to that is forgotten, what was not sent stays."""
         transport = self.transport
         self.transport = None
+        if transport is not None and transport._tail_closed:
+            self._loss = self._number_end(transport.condition)
         self._collector.emit(Event.CONNECTION_UNBOUND, self)
         self._channels = Numbers()
         self._local_channels = {}

@@ -112,6 +112,9 @@ class Endpoint:
         self.remote_condition: Condition | None = None
         self._handler: Any = None
         self._close_condition: Condition | None = None  # the condition as it was when close was called
+        # When and why this end and the peer's ended; a serial number of the connection tells which end came first.
+        self._local_end: tuple[int, Condition | None] | None = None
+        self._remote_end: tuple[int, Condition | None] | None = None
         self._marked = False  # on the connection's work list
         self._freed = False  # the application will not use it any more
         self._final = False  # the final event was put
@@ -209,6 +212,7 @@ class Endpoint:
         if self.state & LOCAL_CLOSED:
             return
         self._close_condition = condition
+        self._local_end = self.connection._number_end(condition)
         self.state = self.state & REMOTE_MASK | LOCAL_CLOSED
         self.connection._collector.emit(self._local_close_event, self)
         self._mark()
@@ -227,6 +231,7 @@ class Endpoint:
 
     def _remote_closed(self, condition: Condition | None) -> None:
         self.remote_condition = condition
+        self._remote_end = self.connection._number_end(condition)
         self.state = self.state & LOCAL_MASK | REMOTE_CLOSED
         self.connection._collector.emit(self._remote_close_event, self)
 

@@ -19,8 +19,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.types import PropertyDict
+from proton.endpoints.condition import Condition
 from proton.endpoints.delivery import Delivery
-from proton.endpoints.endpoint import LOCAL_ACTIVE, Endpoint, encoded_properties, matches
+from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, Endpoint, encoded_properties, matches
 from proton.endpoints.events import Event
 from proton.endpoints.recovery import take_over
 from proton.endpoints.terminus import Terminus, encode_terminus
@@ -214,6 +215,8 @@ class Link(Endpoint):
         if self._detached:
             return
         self._detached = True
+        if not self.state & LOCAL_CLOSED:
+            self._local_end = self.connection._number_end(None)
         self.connection._collector.emit(Event.LINK_LOCAL_DETACH, self)
         self._mark()
 
@@ -253,6 +256,12 @@ class Link(Endpoint):
             pass
         self.connection._unlist(self)
         self._finish_if_done()
+
+    def _remote_detached(self, condition: Condition | None) -> None:
+        """The peer's detach without closed has come (2.6.4); the remote state stays as it is."""
+        self.remote_condition = condition
+        self._remote_end = self.connection._number_end(condition)
+        self.connection._collector.emit(Event.LINK_REMOTE_DETACH, self)
 
     def _prepare_open(self) -> None:
         # They are written as they are at the attach, but what is wrong with them is to be raised here.

@@ -569,8 +569,7 @@ def on_detach(transport: Transport, channel: int, fields: list[Any], payload: by
     if closed:
         link._remote_closed(decode_condition(error))
     else:
-        link.remote_condition = decode_condition(error)
-        connection._collector.emit(Event.LINK_REMOTE_DETACH, link)
+        link._remote_detached(decode_condition(error))
     # What waited for queued messages to go waits no longer.
     connection._schedule(link)
     connection._schedule(session)

@@ -41,6 +41,7 @@ TESTED_BY = {
     "endpoints/sender": ("engine/test_credit.py", "drained"),
     "endpoints/printable": ("engine/test_printable.py", "printable"),
     "endpoints/receiver": ("engine/test_credit.py", "draining"),
+    "endpoints/ends": ("engine/test_ends.py", "end_of"),
     "endpoints/streaming": ("engine/test_streaming.py", "reader"),
     "endpoints/recovery": ("engine/test_recovery.py", "recover"),
     "endpoints/delivery": ("engine/test_transfers.py", "abort"),
