@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["MAX_PRINTABLE", "printable", "reason"]
+__all__ = ["MAX_PRINTABLE", "condition_text", "printable"]
 
 #: Characters of a quoted text. A description has at least the 512 bytes of the smallest frame (2.8.1) to say what is
 #: wrong in; a peer that says more must not fill the log.
@@ -47,7 +47,7 @@ def printable(text: object, limit: int = MAX_PRINTABLE) -> str:
     return "".join(kept)
 
 
-def reason(condition: Any) -> str:
+def condition_text(condition: Any) -> str:
     """A condition in one line: its name, and its description if it has one: `amqp:not-found: no queue 'q'`.
 
     :param condition: a `Condition`, or None, which gives an empty text.

@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.printable import printable
 from proton.handlers.delegate import Delegating
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class EndpointStateHandler(Delegating):
         """
         condition = endpoint.remote_condition
         if condition:
-            log.error(condition.description or condition.name)
+            log.error("%s", printable(condition.description or condition.name))
         elif cls.is_local_open(endpoint) and cls.is_remote_closed(endpoint):
             log.error("%s closed by peer", endpoint_type)
 

@@ -15,6 +15,7 @@ from proton.endpoints.condition import DECODE_ERROR, Condition
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import ModifiedDisposition
 from proton.endpoints.endpoint import LOCAL_CLOSED
+from proton.endpoints.printable import printable
 from proton.exceptions import MessageException, ProtonException
 from proton.handlers.delegate import Delegating, forwarding
 from proton.message import LARGE_MESSAGE, Message
@@ -155,7 +156,7 @@ class IncomingMessageHandler(Delegating, Acking):
 
 def _refuse(delivery: Delivery, error: MessageException) -> None:
     link = delivery.link
-    log.error("rejected a message on link %s that cannot be decoded: %s", link.name, str(error))
+    log.error("rejected a message on link %s that cannot be decoded: %s", printable(link.name), printable(error))
     delivery.local.condition = Condition(DECODE_ERROR, str(error))
     delivery.update(_REJECTED)
     delivery.settle()

@@ -12,6 +12,7 @@ from typing import Any
 
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.handler import Family, Handler
+from proton.endpoints.printable import printable
 from proton.handlers.endpoint_state import EndpointStateHandler
 from proton.handlers.flow import FlowController
 from proton.handlers.incoming import Acking, IncomingMessageHandler
@@ -66,10 +67,11 @@ class MessagingHandler(Handler, Acking):
         if not condition:
             logging.error("Unspecified transport error")
             return
+        name, description = printable(condition.name), printable(str(condition.description))
         if condition.info:
-            log.error("%s: %s: %s", condition.name, condition.description, condition.info)
+            log.error("%s: %s: %s", name, description, printable(repr(condition.info)))
         else:
-            log.error("%s: %s", condition.name, condition.description)
+            log.error("%s: %s", name, description)
         # An error that comes after the end of the connection has none.
         if condition.name in self.fatal_conditions and event.connection is not None:
             event.connection.close()

@@ -14,6 +14,7 @@ from typing import Any
 
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.handler import Handler, dispatch, event_methods
+from proton.endpoints.printable import condition_text
 from proton.exceptions import SSLUnavailable
 from proton.handlers.socket_io import IOHandler
 from proton.reactor.tls_config import NO_TLS
@@ -219,7 +220,7 @@ class Connector(Handler):
         connection = event.connection
         condition = event.transport.condition
         if condition is not None:
-            log.info("Connection to %r failed: %s: %s", connection.url, condition.name, condition.description)
+            log.info("Connection to %r failed: %s", connection.url, condition_text(condition))
         if not connection.state & Endpoint.LOCAL_ACTIVE:
             self._finish(event, connection, "already closed")
             return

@@ -44,6 +44,7 @@ from proton.endpoints.disposition import decode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link
+from proton.endpoints.printable import printable
 from proton.endpoints.receiver import Receiver
 from proton.endpoints.recovery import load_unsettled, reconcile, resumed_delivery
 from proton.endpoints.sender import Sender
@@ -194,7 +195,7 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
     waiting = session._unanswered.get((peer_receives, name))
     link = waiting[0] if waiting else session._links.get((peer_receives, name))
     if link is not None and link._remote_handle is not None:
-        raise EndpointViolation(session, INVALID_FIELD, f"link name already attached: {name}")
+        raise EndpointViolation(session, INVALID_FIELD, f"link name already attached: {printable(name)}")
     try:
         remote_source, remote_target = load_terminus(source), load_terminus(target)
         remote_unsettled = load_unsettled(checked[7])

@@ -21,6 +21,7 @@ from proton.codec.composites import (
     encode_composite,
 )
 from proton.endpoints.condition import DECODE_ERROR, FRAMING_ERROR, UNAUTHORIZED_ACCESS
+from proton.endpoints.printable import printable
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport import cyrus, filters
 from proton.transport.credentials import Credentials
@@ -36,6 +37,9 @@ __all__ = ["SASL"]
 
 #: 5.3.2: the whole SASL frame; bounds what a peer can make us hold before it has authenticated
 MAX_SASL_FRAME = 512 * 16
+
+#: characters of a name that a peer gives: the rest of the text has to fit into a line beside it
+_MAX_QUOTED = 256
 
 
 class SASL:
@@ -167,11 +171,6 @@ class SASL:
         return self._allowed is None or mech in self._allowed
 
 
-def _shown(text: str) -> str:
-    """What a peer says, as it may stand in a log: no line ends in it, and no more than a line."""
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text[:256])
-
-
 def _check_text(text: str | None) -> None:
     if text is not None and not isinstance(text, str):
         raise TypeError(f"Unrecognized string type: {text!r} ({type(text)})")
@@ -199,7 +198,9 @@ def _client_chooses(sasl: SASL, transport: Transport, fields: list[Any]) -> None
             return
     sasl.mech = None
     sasl.outcome = SASL.PERM
-    description = f"Authentication failed [mech=none] (the peer offers: {_shown(' '.join(offered)) or 'nothing'})"
+    description = (
+        f"Authentication failed [mech=none] (the peer offers: {printable(' '.join(offered), _MAX_QUOTED) or 'nothing'})"
+    )
     # Only where the program has named such a mechanism: other texts do not depend on what is on the machine.
     if sasl._allowed is not None and cyrus.available() and any(map(cyrus.only_here, allowed)):
         description = f"{cyrus.NO_MECHANISM} ({description})"
@@ -257,7 +258,7 @@ def _server_goes_on(sasl: SASL, transport: Transport, response: bytes | None) ->
         return
     user, authorization = exchange.user, exchange.authorization or exchange.user
     if sasl._credentials is not None and not sasl._credentials.authorizes(user, authorization):
-        raise Refused(f"user {_shown(user)} may not act as {_shown(authorization)}")
+        raise Refused(f"user {printable(user, _MAX_QUOTED)} may not act as {printable(authorization, _MAX_QUOTED)}")
     sasl._user, sasl._authorization = user, authorization
     sasl._replies.append((SASL_OUTCOME, (SASL.OK,)))
     _succeed(sasl, transport)
@@ -282,7 +283,7 @@ def _refuse(sasl: SASL, transport: Transport, reason: str, code: int) -> None:
         description = f"Authentication failed [mech={sasl.mech or 'none'}]"
     else:
         sasl._replies.append((SASL_OUTCOME, (code,)))
-        description = f"Failed to authenticate client [mech={_shown(sasl.mech or 'none')}]"
+        description = f"Failed to authenticate client [mech={printable(sasl.mech or 'none', _MAX_QUOTED)}]"
         if not sasl._is_allowed(sasl.mech or ""):
             reason = "Client mechanism not in mechanism inclusion list."
     transport._fail(UNAUTHORIZED_ACCESS, f"{reason} ({description})" if reason else description, silent=True)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.codec.text import quote
 from proton.endpoints.condition import FRAMING_ERROR
+from proton.endpoints.printable import printable
 from proton.exceptions import SSLException, SSLUnavailable
 from proton.transport import filters, header
 from proton.transport.certificate import Certificate, matches, read_certificate
@@ -392,7 +393,7 @@ class SSL:
         if checks_name and host is None:
             self._reject(transport, "a host name is needed to verify the peer's, got none")
         elif checks_name and not matches(certificate, host or ""):
-            names = certificate.names_text()[:200]
+            names = printable(certificate.names_text(), 200)
             self._reject(transport, f"expected a certificate for {host!r}, got one for {names}")
         else:
             self._certificate, self._der = certificate, der

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits
 from proton.endpoints.condition import FRAMING_ERROR, Condition
 from proton.endpoints.events import Event, given_back
+from proton.endpoints.printable import condition_text
 from proton.endpoints.session import Session
 from proton.exceptions import SessionException, TransportException
 from proton.transport import filters, header, idle, sasl, tls, trace
@@ -374,8 +375,7 @@ class Transport:
         """
         if self._tail_closed:
             condition = self.condition
-            reason = f"{condition.name}: {condition.description}" if condition is not None else "the input is closed"
-            raise TransportException(f"[-1]: {reason}")
+            raise TransportException(f"[-1]: {condition_text(condition) or 'the input is closed'}")
         data = binary if binary.__class__ is bytes else bytes(memoryview(binary))
         size = len(data)
         if not size:

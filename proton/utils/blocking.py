@@ -20,6 +20,7 @@ from typing import Any, Callable
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.handler import Handler
+from proton.endpoints.printable import printable
 from proton.exceptions import ConnectionException, ProtonException, Timeout
 from proton.handlers.endpoint_state import FORCED
 from proton.reactor.container import Container
@@ -351,7 +352,7 @@ class BlockingConnection(Handler):
         """
         ended = sessions or (self.conn.sessions(Endpoint.REMOTE_CLOSED) if self.conn is not None else ())
         condition = next((session.remote_condition for session in ended if session.remote_condition), None)
-        return f" (session ended by peer due to: {condition!r})" if condition else ""
+        return f" (session ended by peer due to: {printable(repr(condition))})" if condition else ""
 
     def _place(self) -> str:
         return _shown(self.conn.url if self.conn is not None else None)
@@ -367,7 +368,8 @@ class BlockingConnection(Handler):
     def _loss(self) -> ConnectionException:
         if self.conn.state == _CLOSED:
             return ConnectionClosed(self.conn)
-        return ConnectionException(f"Connection {self._place()} disconnected: {self.disconnected or 'unknown'}")
+        reason = printable(str(self.disconnected or "unknown"))
+        return ConnectionException(f"Connection {self._place()} disconnected: {reason}")
 
     def on_link_remote_close(self, event: Any) -> None:
         """Ends the operation under way when the peer closes a link."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from proton.endpoints.printable import printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException
 
 __all__ = ["ConnectionClosed", "LinkDetached", "SendException"]
@@ -23,14 +24,14 @@ class SendException(ProtonException):
         super().__init__(state)
         self.state = state
         self.condition: str | None = condition.name if condition else None
-        self._reason = f" due to: {condition!r}" if condition else ""
+        self._reason = f" due to: {printable(repr(condition))}" if condition else ""
 
     def __str__(self) -> str:
         return super().__str__() + self._reason
 
 
 def _because(condition: Any) -> str:
-    return f" due to: {condition!r}" if condition else " by peer"
+    return f" due to: {printable(repr(condition))}" if condition else " by peer"
 
 
 class LinkDetached(LinkException):
@@ -44,9 +45,9 @@ class LinkDetached(LinkException):
         condition = link.remote_condition
         self.condition: str | None = condition.name if condition else None
         if link.is_sender:
-            text = f"sender {link.name} to {link.target.address} closed"
+            text = f"sender {printable(link.name)} to {printable(str(link.target.address))} closed"
         else:
-            text = f"receiver {link.name} from {link.source.address} closed"
+            text = f"receiver {printable(link.name)} from {printable(str(link.source.address))} closed"
         super().__init__(text + _because(condition))
 
 
@@ -60,4 +61,4 @@ class ConnectionClosed(ConnectionException):
         self.connection = connection
         condition = connection.remote_condition
         self.condition: str | None = condition.name if condition else None
-        super().__init__(f"Connection {connection.hostname} closed" + _because(condition))
+        super().__init__(f"Connection {printable(connection.hostname)} closed" + _because(condition))

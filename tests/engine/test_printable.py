@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proton import Condition, symbol
-from proton.endpoints.printable import MAX_PRINTABLE, printable, reason
+from proton.endpoints.printable import MAX_PRINTABLE, condition_text, printable
 
 
 class Reason(str, enum.Enum):
@@ -75,4 +75,4 @@ CONDITIONS = [
 
 @pytest.mark.parametrize(("condition", "expected"), CONDITIONS)
 def test_a_condition_is_named_with_its_description(condition, expected):
-    assert reason(condition) == expected
+    assert condition_text(condition) == expected

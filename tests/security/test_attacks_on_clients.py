@@ -253,7 +253,7 @@ def test_an_offer_is_shown_without_line_ends_and_not_without_end():
     take(peer.transport)
     names = [symbol(f"X\nERROR forged-{number}" + "y" * 60) for number in range(40)]
     speak(peer, offer(*names))
-    text = kept_out(peer, "X\\x0aERROR forged-0", name=DENIED).description
+    text = kept_out(peer, "X\\nERROR forged-0", name=DENIED).description
     assert text.isprintable() and len(text) < 1200
 
 

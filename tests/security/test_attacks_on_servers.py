@@ -303,7 +303,7 @@ def test_the_end_of_the_stream_in_the_middle_of_a_login(chunk):
 def test_a_name_of_a_mechanism_is_shown_without_line_ends_and_not_without_end():
     peer = guarded()
     speak(peer, login(symbol("X\r\nERROR forged" + "y" * 4000), b""))
-    text = kept_out(peer, "X\\x0d\\x0aERROR forged", name=DENIED).description
+    text = kept_out(peer, "X\\r\\nERROR forged", name=DENIED).description
     assert text.isprintable() and len(text) < 1200
 
 
