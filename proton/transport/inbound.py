@@ -286,8 +286,9 @@ def _ahead(number: int, other: int) -> int:
 
 def _flow_to_sender(link: Sender, delivery_count: int | None, link_credit: int | None, drain: bool) -> None:
     if link_credit is not None:
-        # 2.6.7; before its attach was seen the receiver does not know our delivery-count, which starts at 0
-        credit = max(0, link_credit - _ahead(link._delivery_count, delivery_count or 0))
+        # 2.6.7; before its attach was seen the receiver does not know our delivery-count, which starts at 0. A count
+        # that lies ahead of ours is invalid, and would make credit that no flow of ours could tell.
+        credit = min(_SERIAL, max(0, link_credit - _ahead(link._delivery_count, delivery_count or 0)))
         link.credit += credit - link._link_credit
         link._link_credit = credit
     link._drain_mode = drain
@@ -300,7 +301,10 @@ def _flow_to_receiver(link: Receiver, delivery_count: int | None, available: int
     if delivery_count is not None:
         given_back = (delivery_count - link._delivery_count) & _SERIAL
         if 0 < given_back < _HALF:
+            granted = max(0, _ahead(link._credit_limit, link._delivery_count))
             link._delivery_count = delivery_count
+            if given_back > granted:  # a sender cannot give that back, and credit would fall without end
+                given_back, link._credit_limit = granted, delivery_count
             link._link_credit -= given_back
             link.credit -= given_back
             link._drained += given_back

@@ -343,9 +343,6 @@ def amqp_output(transport: Transport) -> None:
         flush(transport)
     except FrameTooLarge as fault:
         transport._fail(FRAME_SIZE_TOO_SMALL, str(fault))
-    error, transport._source_error = transport._source_error, None
-    if error is not None:
-        raise error
 
 
 def failed_output(transport: Transport) -> None:

@@ -8,7 +8,8 @@ would be a reference cycle, and keep sockets alive until the collector runs.
 
 Rules for editors:
 1. Bytes from the network never raise out of `push`; the layers see to that (`transport/layers.py`).
-2. Everything that fails goes through `_fail`: condition, event, close frame, no more input.
+2. Everything that fails goes through `_fail`: condition, event, close frame, no more input. Where our own code
+   raises, `failure.contain` does it: one connection ends, with the traceback in the log, and the loop goes on.
 3. No socket, clock or logger in here: time is an argument, lines go to `transport/trace.py`.
 """
 
@@ -17,15 +18,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits
-from proton.endpoints.condition import FRAMING_ERROR, Condition
+from proton.endpoints.condition import Condition
 from proton.endpoints.events import Event, given_back
 from proton.endpoints.printable import condition_text
 from proton.endpoints.session import Session
 from proton.exceptions import SessionException, TransportException
-from proton.transport import filters, header, idle, sasl, tls, trace
+from proton.transport import failure, filters, header, idle, sasl, tls, trace
 from proton.transport.inbound import on_open
 from proton.transport.layers import (
-    HEADER_EXPECTED,
     Input,
     Output,
     amqp_input,
@@ -33,11 +33,9 @@ from proton.transport.layers import (
     client_output,
     client_sasl_header_input,
     client_sasl_output,
-    failed_output,
     final_output,
     held_input,
     no_output,
-    sasl_input,
     server_header_input,
 )
 
@@ -321,11 +319,14 @@ class Transport:
         connection._bind(self)
         held, self._held_open = self._held_open, None
         if held is not None:
-            on_open(self, 0, held, b"")
-            self._input = amqp_input
-            data, self._partial, self._partial_size = b"".join(self._partial), [], 0
-            if data:
-                self._process(data, 0)
+            try:
+                on_open(self, 0, held, b"")
+                self._input = amqp_input
+                data, self._partial, self._partial_size = b"".join(self._partial), [], 0
+                if data:
+                    self._process(data, 0)
+            except Exception as error:
+                failure.contain(self, error, "taking input")
 
     def bind_nothrow(self, connection: Connection) -> None:
         """As `bind`, but do nothing where one of the two is bound already.
@@ -381,12 +382,15 @@ class Transport:
         if not size:
             return
         self._bytes_in += size
-        if self._filters:
-            filters.received(self, data)
-            return
-        if self._held_open is not None and self._partial_size + size > _READ:
+        if self._held_open is not None and not self._filters and self._partial_size + size > _READ:
             raise OverflowError(f"unable to process all bytes: {_READ - self._partial_size}, {size}")
-        self._take(data)
+        try:
+            if self._filters:
+                filters.received(self, data)
+            else:
+                self._take(data)
+        except Exception as error:
+            failure.contain(self, error, "taking input")
 
     def _take(self, data: bytes) -> None:
         """Bytes for the layers, behind those that were not enough before."""
@@ -433,28 +437,11 @@ class Transport:
 
     def close_tail(self) -> None:
         """Say that no more input will come. An error if the peer has not closed the connection before."""
-        if self._tail_closed:
-            return
-        data, self._partial, self._partial_size = b"".join(self._partial), [], 0
-        if self.condition is not None and not self._amqp_began:
-            # Set by whoever owns the socket: the reason why nothing came.
-            reason, self.condition = self.condition, None
-            self._end_input()
-            self._fail(reason.name, reason.description or "", reason.info, silent=not self._is_server)
-            return
-        self._end_input()
-        filters.end_input(self)
-        if self._close_received or self._failed:
-            return
-        if self._input is server_header_input:
-            found = header.identify(data, at_end=True)
-            self._fail(FRAMING_ERROR, header.server_error(data, found, at_end=True), silent=not data)
-        elif self._input in HEADER_EXPECTED:
-            expected = HEADER_EXPECTED[self._input]
-            found = header.identify(data, at_end=True)
-            self._fail(FRAMING_ERROR, header.client_error(expected, data, found, at_end=True))
-        else:
-            self._fail(FRAMING_ERROR, "connection aborted", silent=self._input is sasl_input)
+        if not self._tail_closed:
+            try:
+                failure.end_of_stream(self)
+            except Exception as error:
+                failure.contain(self, error, "ending its input")
 
     def _end_input(self) -> None:
         """No more input is taken."""
@@ -474,21 +461,7 @@ class Transport:
 
     def _fail(self, name: str, description: str, info: Any = None, silent: bool = False) -> None:
         """The end of this transport: condition, event, a close frame unless `silent`, and no more input."""
-        condition = self.condition
-        if condition is not None:
-            condition = Condition(condition.name, f"{condition.description} ({description})", condition.info)
-        else:
-            condition = Condition(name, description, info)
-        self.condition = condition
-        if self._failed:
-            return
-        self._failed = True
-        self._emit(Event.TRANSPORT_ERROR)
-        if silent or self._close_sent or not filters.may_write(self):
-            self._output = final_output
-        else:
-            self._output = failed_output
-        self._end_input()
+        failure.fail(self, name, description, info, silent)
 
     # -- output --------------------------------------------------------------------------------------------------
 
@@ -496,16 +469,21 @@ class Transport:
         """Bytes that wait to be sent; -1 when there will be no more output."""
         if self._head_closed:
             return -1
-        if not self._filters:
-            self._produce()
-        else:
-            if filters.may_write(self):
+        try:
+            if not self._filters:
                 self._produce()
-            filters.wrap_output(self)
-        if not self._out_size and self._output_is_over() and not filters.finish(self):
-            self._close_head()
-            return -1
-        return self._out_size
+            else:
+                if filters.may_write(self):
+                    self._produce()
+                filters.wrap_output(self)
+            if not self._out_size and self._output_is_over() and not filters.finish(self):
+                self._close_head()
+        except Exception as error:
+            failure.contain(self, error, "making output")
+        if self._source_error is not None:  # the program's own
+            raised, self._source_error = self._source_error, None
+            raise raised
+        return -1 if self._head_closed else self._out_size
 
     def _produce(self) -> None:
         """Writes what there is to write."""
@@ -544,21 +522,24 @@ class Transport:
 
         :param size: bytes, as many as `peek` has shown at most.
         """
-        if self._filters:
-            filters.wrap_output(self)
-        size = min(size, self._out_size)
-        if self._head_closed or size <= 0:
-            return
-        if self._out and size > len(self._head) - self._head_offset:
-            self._join()
-        self._head_offset += size
-        self._bytes_out += size
-        self._out_size -= size
-        if self._head_offset >= len(self._head):
-            self._head = b""
-            self._head_offset = 0
-            if not self._out_size and self._output_is_over() and not filters.finish(self):
-                self._close_head()
+        try:
+            if self._filters:
+                filters.wrap_output(self)
+            size = min(size, self._out_size)
+            if self._head_closed or size <= 0:
+                return
+            if self._out and size > len(self._head) - self._head_offset:
+                self._join()
+            self._head_offset += size
+            self._bytes_out += size
+            self._out_size -= size
+            if self._head_offset >= len(self._head):
+                self._head = b""
+                self._head_offset = 0
+                if not self._out_size and self._output_is_over() and not filters.finish(self):
+                    self._close_head()
+        except Exception as error:
+            failure.contain(self, error, "ending its output")
 
     def _output_is_over(self) -> bool:
         return self._close_sent or self._output is final_output

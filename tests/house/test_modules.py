@@ -50,6 +50,7 @@ TESTED_BY = {
     "transport/header": ("engine/test_headers.py", "Unknown protocol detected"),
     "transport/inbound": ("engine/test_violations.py", "no such channel"),
     "transport/layers": ("engine/test_violations.py", "malformed frame"),
+    "transport/failure": ("engine/test_containment.py", "internal error"),
     "transport/idle": ("engine/test_idle_timeout.py", "tick"),
     "transport/frames": ("engine/test_bounds.py", "frame"),
     "transport/outbound": ("engine/test_open_close.py", "attach"),

@@ -1,0 +1,90 @@
+"""How a transport ends before its time: what fails it, the end of the stream, and errors of our own code.
+
+`contain` is the second line of defence. The layers turn every fault of a peer into a condition; what raises all the
+same is a bug of this package. It costs the connection on which it showed, never the loop with the others. Keep true:
+nothing in here raises, and only `contain` logs.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from proton.endpoints.condition import FRAMING_ERROR, INTERNAL_ERROR, Condition
+from proton.endpoints.events import Event
+from proton.transport import filters, header
+from proton.transport.layers import HEADER_EXPECTED, failed_output, final_output, sasl_input, server_header_input
+
+if TYPE_CHECKING:
+    from proton.transport.transport import Transport
+
+__all__ = ["contain", "end_of_stream", "fail"]
+
+# A logger of its own, so that tests, and programs that want to, can tell a bug of this package from all else.
+log = logging.getLogger("proton.internal")
+
+
+def fail(transport: Transport, name: str, description: str, info: Any, silent: bool) -> None:
+    """Condition, event, a close frame unless `silent`, and no more input; a second fault is added to the first."""
+    condition = transport.condition
+    if condition is not None:
+        condition = Condition(condition.name, f"{condition.description} ({description})", condition.info)
+    else:
+        condition = Condition(name, description, info)
+    transport.condition = condition
+    if transport._failed:
+        return
+    transport._failed = True
+    transport._emit(Event.TRANSPORT_ERROR)
+    if silent or transport._close_sent or not filters.may_write(transport):
+        transport._output = final_output
+    else:
+        transport._output = failed_output
+    transport._end_input()
+
+
+def contain(transport: Transport, error: Exception, doing: str) -> None:
+    """An error of our own code ends this connection, and this one only.
+
+    The peer learns the class of the error alone: its text may quote what is none of the peer's business.
+
+    :param doing: what the transport was doing, for the log.
+    """
+    kind = type(error).__name__
+    connection = transport.connection
+    place = connection.hostname or connection.remote_container if connection is not None else None
+    log.error("internal error on the connection with %.80r while %s: %s", place, doing, kind, exc_info=error)
+    # Whole frames are written; what had not been counted yet counts now.
+    transport._out_size = len(transport._head) - transport._head_offset + sum(map(len, transport._out))
+    again = transport._failed
+    try:
+        fail(transport, INTERNAL_ERROR, f"internal error while {doing}: {kind}", None, transport._input is sasl_input)
+    except Exception:
+        again = True
+    if again:  # it shows in what tells the peer of the first one
+        transport.close_head()
+        transport._end_input()
+
+
+def end_of_stream(transport: Transport) -> None:
+    """The socket gives no more: a fault unless both ends had said that it is over."""
+    data, transport._partial, transport._partial_size = b"".join(transport._partial), [], 0
+    if transport.condition is not None and not transport._amqp_began:
+        # Set by what owns the socket: the reason why nothing came.
+        reason, transport.condition = transport.condition, None
+        transport._end_input()
+        fail(transport, reason.name, reason.description or "", reason.info, not transport._is_server)
+        return
+    transport._end_input()
+    filters.end_input(transport)
+    if transport._close_received or transport._failed:
+        return
+    if transport._input is server_header_input:
+        found = header.identify(data, at_end=True)
+        fail(transport, FRAMING_ERROR, header.server_error(data, found, at_end=True), None, not data)
+    elif transport._input in HEADER_EXPECTED:
+        expected = HEADER_EXPECTED[transport._input]
+        found = header.identify(data, at_end=True)
+        fail(transport, FRAMING_ERROR, header.client_error(expected, data, found, at_end=True), None, False)
+    else:
+        fail(transport, FRAMING_ERROR, "connection aborted", None, transport._input is sasl_input)
