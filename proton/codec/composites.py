@@ -91,10 +91,26 @@ def _encode_binary(out: list[bytes], value: Any) -> None:
 
 
 def encode_symbol_map(out: list[bytes], value: Any) -> None:
-    """A map whose keys are symbols, as `fields` and `annotations` are; plain `str` keys become symbols."""
-    if isinstance(value, dict) and str in set(map(type, value)):
-        value = {t.symbol(key) if type(key) is str else key: item for key, item in value.items()}
+    """A map whose keys are symbols, as `fields` and `annotations` are; other `str` keys become symbols.
+
+    `TypeError` for anything but a map, `DataException` for a key that is neither a symbol nor a ulong (3.2.10).
+    """
+    if not isinstance(value, dict):
+        raise TypeError
+    if not _SYMBOL_KEYS.issuperset(map(type, value)):
+        value = {_symbol_key(key): item for key, item in value.items()}
     ENCODE[type(value)](out, value)
+
+
+_SYMBOL_KEYS = frozenset((t.symbol, t.ulong))
+
+
+def _symbol_key(key: Any) -> Any:
+    if type(key) in _SYMBOL_KEYS:
+        return key
+    if isinstance(key, str) and not isinstance(key, t.char):
+        return t.symbol(key)
+    raise DataException(f"expected symbols as keys of a map, got {type(key).__name__} {key!r:.50}")
 
 
 # Every type that a field may have: its type number, its encoder, and what a received value must be. Those of the

@@ -27,6 +27,7 @@ DECODE_ERRORS = (IndexError, struct.error, UnicodeDecodeError, DataException)
 _Decoder = Callable[[bytes, int, DecodeLimits], "tuple[Any, int]"]
 
 _new_int = int.__new__
+_new_str = str.__new__
 _unpack_u16 = struct.Struct(">H").unpack_from
 _unpack_u32 = struct.Struct(">I").unpack_from
 _unpack_u64 = struct.Struct(">Q").unpack_from
@@ -108,7 +109,7 @@ def _char(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[t.char, int]:
     end = pos + 4
     if end > len(buf):
         raise _too_short("char", pos, end, buf)
-    return t.char(buf[pos:end].decode("utf-32-be")), end
+    return _new_str(t.char, buf[pos:end], "utf-32-be"), end
 
 
 def _uuid(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[UUID, int]:
@@ -148,12 +149,12 @@ def _symbol8(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[t.symbol, int]
     end = pos + 1 + buf[pos]
     if end > len(buf):
         raise _too_short("symbol", pos, end, buf)
-    return t.symbol(buf[pos + 1 : end], "ascii"), end
+    return _new_str(t.symbol, buf[pos + 1 : end], "ascii"), end
 
 
 def _symbol32(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[t.symbol, int]:
     raw, pos = _binary32(buf, pos, limits)
-    return t.symbol(raw, "ascii"), pos
+    return _new_str(t.symbol, raw, "ascii"), pos
 
 
 # -- compounds ----------------------------------------------------------------------------------------------------
@@ -297,7 +298,7 @@ _FIXED: dict[int, tuple[int, int, str, Callable[..., Any] | None]] = {
     0x70: (t.TYPE_UINT, 4, "I", t.uint),
     0x71: (t.TYPE_INT, 4, "i", t.int32),
     0x72: (t.TYPE_FLOAT, 4, "f", t.float32),
-    0x73: (t.TYPE_CHAR, 4, "4s", lambda raw: t.char(raw, "utf-32-be")),
+    0x73: (t.TYPE_CHAR, 4, "4s", lambda raw: _new_str(t.char, raw, "utf-32-be")),
     0x74: (t.TYPE_DECIMAL32, 4, "I", t.decimal32),
     0x80: (t.TYPE_ULONG, 8, "Q", t.ulong),
     0x81: (t.TYPE_LONG, 8, "q", None),
@@ -511,7 +512,7 @@ def decode_fields(buf: bytes, pos: int, end: int, limits: DecodeLimits = DEFAULT
         elif code == 0xA3:
             begin = pos + 1
             pos = begin + buf[pos]
-            append(t.symbol(buf[begin:pos], "ascii"))
+            append(_new_str(t.symbol, buf[begin:pos], "ascii"))
         elif code == 0x60:
             append(_unpack_u16(buf, pos)[0])
             pos += 2

@@ -2,7 +2,7 @@
 
 No bytes here: `decode`, `encode` and `data` share these classes and the `TYPE_*` numbers. The wrappers compare,
 hash and compute as their base types do; only construction and `repr` are theirs, so code written for plain
-values keeps working. Decoders build unsigned wrappers with `int.__new__`, which skips the range check.
+values keeps working. Decoders build them with `int.__new__` and `str.__new__`, which skip the checks.
 """
 
 from __future__ import annotations
@@ -93,10 +93,16 @@ TYPE_NAMES: dict[int, str] = {
 
 
 class Constant:
-    """A named value that is only ever compared by identity."""
+    """A named value that is only ever compared by identity.
+
+    Copies and pickles of one are the same object, since it is stored under its name in this module.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def __reduce__(self) -> str:
+        return self.name
 
     def __repr__(self) -> str:
         return self.name
@@ -239,7 +245,18 @@ class float32(float):
         return f"float32({float.__repr__(self)})"
 
 
-class char(str):
+class _Text(str):
+    """Takes the characters of any `str`: `str()` of a member of an enumeration would be the member's name."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: Any = "", *args: Any) -> _Text:
+        if isinstance(value, str) and not args:
+            value = str.__str__(value)
+        return str.__new__(cls, value, *args)
+
+
+class char(_Text):
     """An AMQP char: one Unicode character, checked when it is encoded (1.6.16)."""
 
     __slots__ = ()
@@ -248,7 +265,7 @@ class char(str):
         return f"char({str.__repr__(self)})"
 
 
-class symbol(str):
+class symbol(_Text):
     """An AMQP symbol: ASCII text from a constrained domain, checked when it is encoded (1.6.21)."""
 
     __slots__ = ()
@@ -316,6 +333,8 @@ def _any_key(key: Any, raise_on_error: bool) -> Any:
 def _property_key(key: Any, raise_on_error: bool) -> Any:
     if type(key) is symbol:
         return key
+    if type(key) is str:
+        return str.__new__(symbol, key)  # messages with annotations come here: no call of a class of ours
     if isinstance(key, str):
         return symbol(key)
     if raise_on_error:

@@ -71,8 +71,15 @@ def shortened(condition: Condition | None) -> Condition | None:
 
 
 def encode_condition(condition: Condition | None) -> Encoded | None:
-    """The `error` value of a frame; None where there is nothing to say."""
-    if condition is None or not condition.name:
+    """The `error` value of a frame; None where there is nothing to say.
+
+    :raises AttributeError: what is no `Condition`.
+    """
+    if condition is None:
+        return None
+    if not hasattr(condition, "name"):
+        raise AttributeError(f"condition takes a Condition or None, got {type(condition).__name__} {condition!r:.50}")
+    if not condition.name:
         return None
     return Encoded(encode_composite(ERROR, (condition.name, condition.description or None, condition.info or None)))
 

@@ -22,6 +22,7 @@ from proton.codec.composites import (
     composite_of,
     encode_composite,
 )
+from proton.codec.decode import decode_value
 from proton.codec.encode import Encoded, encode
 from proton.codec.types import Described, ulong
 from proton.endpoints.condition import Condition, decode_condition, encode_condition
@@ -184,8 +185,8 @@ class ModifiedDisposition(Disposition):
     type = DispositionType.MODIFIED
 
     def __init__(self, failed: bool = True, undeliverable: bool | None = None, annotations: Any = None) -> None:
-        self.failed = bool(failed)
-        self.undeliverable = bool(undeliverable)
+        self.failed = _flag("failed", failed)
+        self.undeliverable = _flag("undeliverable", undeliverable)
         self.annotations = annotations
 
 
@@ -269,15 +270,22 @@ def encode_state(state: DispositionType | int, local: Disposition | None) -> Enc
         return known  # type: ignore[no-any-return]
     local = local or LocalDisposition()
     if state == DispositionType.RECEIVED:
-        return Encoded(encode_composite(RECEIVED, (local.section_number, local.section_offset)))
+        return Encoded(encode_composite(RECEIVED, (local.section_number or 0, local.section_offset or 0)))
     if state == DispositionType.REJECTED:
         return Encoded(encode_composite(REJECTED, (encode_condition(local.condition),)))
     if state == DispositionType.MODIFIED:
-        return Encoded(encode_composite(MODIFIED, (local.failed, local.undeliverable, local.annotations)))
+        flags = _flag("failed", local.failed), _flag("undeliverable", local.undeliverable)
+        return Encoded(encode_composite(MODIFIED, (*flags, local.annotations)))
     if state in _STATES_WITH_ID and local.id is not None:
         return Encoded(_encode_transactional(state, local))
     data = local.data if local.data is not None else []
     return Encoded(encode(Described(ulong(int(state)), data)))
+
+
+def _flag(name: str, value: Any) -> bool:
+    if value is None or isinstance(value, int):
+        return bool(value)
+    raise TypeError(f"{name} takes a bool, got {type(value).__name__} {value!r:.50}")  # "no" would mean yes
 
 
 def check_state(state: DispositionType | int, fields: Disposition) -> None:
@@ -286,8 +294,12 @@ def check_state(state: DispositionType | int, fields: Disposition) -> None:
         encode_state(state, fields)
     elif fields.id is not None or isinstance(fields, (DeclaredDisposition, TransactionalDisposition)):
         _check_id(fields.id)
+        encode_state(state, fields)
     else:
-        encode_state(state, fields)  # an older form, with all of it in `data`
+        # An older form, with all of it in `data`: what the peer would refuse shows here (4.5.5, 4.5.8).
+        encoded = encode_state(state, fields)
+        if encoded is not None:
+            decode_state(decode_value(encoded)[0])
 
 
 def _encode_transactional(state: DispositionType | int, local: Disposition) -> bytes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from proton.codec.composites import encode_symbol_map
 from proton.codec.encode import Encoded, encode
 from proton.codec.types import PropertyDict, SymbolList
-from proton.endpoints.condition import Condition
+from proton.endpoints.condition import Condition, encode_condition
 from proton.endpoints.events import Event, EventType, given_back
 from proton.endpoints.handler import Handler
 from proton.exceptions import DataException
@@ -205,12 +205,14 @@ class Endpoint:
         Does nothing when it is closed already. An end that was never opened is opened and closed on the wire.
 
         :raises AttributeError: `condition` is neither None nor a `Condition`.
+        :raises DataException, UnicodeEncodeError: a field of it cannot be sent.
         """
         condition = self.condition
         if condition is not None:
             condition = Condition(condition.name, condition.description, condition.info)
         if self.state & LOCAL_CLOSED:
             return
+        encode_condition(condition)  # what cannot be sent is to be raised here, and nothing changed by it
         self._close_condition = condition
         self._local_end = self.connection._number_end(condition)
         self.state = self.state & REMOTE_MASK | LOCAL_CLOSED

@@ -57,11 +57,19 @@ class EventType:
         self.event_class: type[Event] = Event
         EventType.TYPES[number] = self
 
+    def __reduce__(self) -> Any:  # types are compared by identity: a copy has to be the same object
+        return _known_type, (self.name, self.number, self.method)
+
     def __repr__(self) -> str:
         return f"EventType(name={self.name}, number={self.number})"
 
     def __str__(self) -> str:
         return self.name
+
+
+def _known_type(name: str, number: int, method: str) -> EventType:
+    known = EventType.TYPES.get(number)
+    return known if known is not None and known.name == name else EventType(name, number, method)
 
 
 class EventBase:

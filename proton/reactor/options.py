@@ -71,6 +71,18 @@ def _merge(data: Any, entries: dict[Any, Any]) -> None:
     data.put_dict(merged)
 
 
+def _symbol_keys(option: str, entries: Any) -> dict[Any, Any]:
+    """The entries of an option with symbols as keys: those of other types name no filter or property (3.5.8, 3.5.9)."""
+    if entries is None:
+        return {}
+    if not isinstance(entries, dict):
+        raise TypeError(f"{option} takes a dict or None, got {type(entries).__name__} {entries!r:.50}")
+    for key in entries:
+        if not isinstance(key, str):
+            raise TypeError(f"{option} takes a dict with symbols as keys, got {type(key).__name__} {key!r:.50}")
+    return {symbol(key): value for key, value in entries.items()}
+
+
 class AtMostOnce(LinkOption):
     """Messages are sent settled: fire and forget (2.8.2)."""
 
@@ -92,10 +104,11 @@ class DynamicNodeProperties(LinkOption):
     """Properties of the node that a dynamic source or target asks for (3.5.9).
 
     :param props: names and values; the names are sent as symbols.
+    :raises TypeError: not a dict, or a name is not a str.
     """
 
     def __init__(self, props: dict[Any, Any] | None = None) -> None:
-        self.properties = {symbol(name): value for name, value in (props or {}).items()}
+        self.properties = _symbol_keys("DynamicNodeProperties", props)
 
     def apply(self, link: Any) -> None:
         """Sets the properties of a receiver's source or a sender's target."""
@@ -106,15 +119,17 @@ class DynamicNodeProperties(LinkOption):
 class Filter(ReceiverOption):
     """A filter set for the source of a receiver (3.5.8).
 
-    :param filter_set: names, as symbols, and described values.
+    :param filter_set: names, which are sent as symbols, and described values.
+    :raises TypeError: not a dict, or a name is not a str.
     """
 
     def __init__(self, filter_set: dict[Any, Any] | None = None) -> None:
         self.filter_set = {} if filter_set is None else filter_set
+        _symbol_keys("Filter", filter_set)
 
     def apply(self, receiver: Any) -> None:
         """Sets the filter of the source."""
-        _merge(receiver.source.filter, self.filter_set)
+        _merge(receiver.source.filter, _symbol_keys("Filter", self.filter_set))
 
 
 class Selector(Filter):

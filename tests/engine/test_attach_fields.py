@@ -3,6 +3,7 @@
 import pytest
 
 from proton import SymbolList, symbol
+from proton.codec.encode import Encoded, encode
 from tests.support.engines import connected, frame, linked, pump
 
 
@@ -98,7 +99,10 @@ def test_a_flow_without_properties_leaves_those_that_were_told():
 
 def test_flow_properties_that_are_no_map_are_a_decode_error():
     a, b, _, _ = linked()
-    b.transport.push(frame(0, "flow", next_outgoing_id=0, incoming_window=1, outgoing_window=1, handle=0, properties=5))
+    five = Encoded(encode(5))
+    b.transport.push(
+        frame(0, "flow", next_outgoing_id=0, incoming_window=1, outgoing_window=1, handle=0, properties=five)
+    )
     assert b.transport.condition.name == "amqp:decode-error"
     assert "properties" in b.transport.condition.description
 

@@ -21,6 +21,7 @@ TESTED_BY = {
     "tracing": ("api/test_tracing.py", "amqp-delivery-receive"),
     "exceptions": ("test_exceptions.py", "ProtonException"),
     "url": ("test_url.py", "Url"),
+    "warn": ("test_warn.py", "unknown_options"),
     "message": ("message/test_message.py", "Message"),
     "codec/types": ("codec/test_types.py", "SymbolList"),
     "codec/decode": ("codec/test_decode.py", "decode_fields"),

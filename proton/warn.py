@@ -1,0 +1,58 @@
+"""Warnings about mistakes of the program: they point to the program's line, and name what it may have meant.
+
+Only the text and the place of a warning are made here; what a mistake is, the caller knows. Keep true: no warning on
+a path that correct programs run, and nothing but the standard library's `warnings` is loaded before one is given.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Collection, Iterable
+from typing import Any
+
+__all__ = ["nearest", "unknown_options", "warn"]
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Give a warning at the innermost line that is not a part of this package.
+
+    :param text: what was expected and what came, without secrets.
+    :param category: the class of the warning.
+    """
+    level = 2
+    frame: Any = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(text, category, stacklevel=level)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most like another one, None when nothing is like it.
+
+    :param name: the name that is not known.
+    :param known: the names to choose from.
+    """
+    # Loaded when there is a mistake: it costs more than all else in this file.
+    difflib = importlib.import_module("difflib")
+    found: list[str] = difflib.get_close_matches(name, sorted(known), 1, 0.6)
+    return found[0] if found else None
+
+
+def unknown_options(owner: str, given: Iterable[str], known: Collection[str]) -> None:
+    """Warn of each option that is not known: it is ignored, and a misspelt password logs in as somebody else.
+
+    :param owner: what was given the options, as the program calls it.
+    :param given: the names of the options.
+    :param known: the names that have a meaning.
+    """
+    for name in given:
+        if name not in known:
+            meant = nearest(name, known)
+            hint = f": did you mean {meant!r}?" if meant else ""
+            warn(f"{owner} has no option {name!r}, which is ignored{hint}")
