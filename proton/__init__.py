@@ -70,6 +70,7 @@ from proton.exceptions import (
     Timeout,
     TransportException,
 )
+from proton.logs import DefaultHandler
 from proton.message import Message
 from proton.transport.credentials import Credentials
 from proton.transport.domain import SSLDomain
@@ -159,9 +160,10 @@ VERSION = (VERSION_MAJOR, VERSION_MINOR, VERSION_POINT)
 API_LANGUAGE = "Python"
 IMPLEMENTATION_LANGUAGE = "Python"
 
-#: where the settings of logging come from, and what keeps the logger quiet when nobody listens
+#: the file that configures logging, or None; without one `handler` prints warnings and errors to standard error, until
+#: the program adds a handler of its own
 logconfigfile = os.environ.get("PNPY_LOGGER_CONFIG")
-handler = logging.NullHandler()
+handler = DefaultHandler()
 if logconfigfile:
     logging.config.fileConfig(logconfigfile, None, False)
 log = logging.getLogger("proton")

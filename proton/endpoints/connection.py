@@ -74,6 +74,8 @@ class Connection(Endpoint):
 
     #: decides whether and when a lost connection is made again: a `ReconnectPolicy`, None for never
     _reconnect: Any = None
+    #: what goes wrong is raised by the operations of a blocking connection, and needs no line at error in the log
+    _raises_errors = False
     _loss: tuple[int, Condition | None] | None = None  # when the last transport ended, and its condition
     _ends = 0  # counts the ends of this connection, its sessions and links
 

@@ -15,13 +15,18 @@ from typing import Any
 from proton.endpoints.condition import Condition
 from proton.io import sockets
 from proton.io.selectable import Selectable
+from proton.logs import log
 
-__all__ = ["ConnectAttempt", "ConnectSelectable", "attach", "refresh"]
-
-log = logging.getLogger("proton")
+__all__ = ["ConnectAttempt", "ConnectSelectable", "attach", "failure_level", "refresh"]
 
 #: The condition of transports whose socket could not be made or connected.
 IO_CONDITION = "proton.pythonio"
+
+
+def failure_level(transport: Any) -> int:
+    """The level at which a failure of a transport is logged: error, unless a blocking call is going to raise it."""
+    connection = transport.connection
+    return logging.INFO if connection is not None and connection._raises_errors else logging.ERROR
 
 
 def refresh(selectable: Any, now: float) -> None:
@@ -152,7 +157,7 @@ class ConnectAttempt:
             log.debug("Connection refused, but tried all transport addresses")
             return "Connection refused to all addresses"
         reason = os.strerror(others[-1]) if others else "the name has no address"
-        log.error("Couldn't connect: %s: %s", self.place, reason)
+        log.log(failure_level(self.transport), "Couldn't connect: %s: %s", self.place, reason)
         return f"cannot connect to {self.place}: {reason}"
 
     def fail(self, reason: str) -> None:

@@ -8,19 +8,17 @@ connection stays locally open and can be made again.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.printable import printable
 from proton.handlers.delegate import Delegating
+from proton.logs import log
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
 
 __all__ = ["EndpointStateHandler"]
-
-log = logging.getLogger("proton")
 
 FORCED = "amqp:connection:forced"
 

@@ -7,7 +7,6 @@ not leave the loop as an exception.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.limits import DEFAULT_LIMITS
@@ -18,14 +17,13 @@ from proton.endpoints.endpoint import LOCAL_CLOSED
 from proton.endpoints.printable import printable
 from proton.exceptions import MessageException, ProtonException
 from proton.handlers.delegate import Delegating, forwarding
+from proton.logs import log
 from proton.message import LARGE_MESSAGE, Message
 
 if TYPE_CHECKING:
     from proton.endpoints.disposition import Disposition
 
 __all__ = ["Acking", "IncomingMessageHandler", "Reject", "Release", "recv_msg"]
-
-log = logging.getLogger("proton")
 
 # Looked up once: an enumeration's members are found through its class each time.
 _ACCEPTED = Delivery.ACCEPTED

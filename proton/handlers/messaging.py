@@ -6,7 +6,6 @@ keeps it, and no cycle keeps it longer. A raw event method of a subclass (`on_de
 
 from __future__ import annotations
 
-import logging
 import weakref
 from typing import Any
 
@@ -17,10 +16,9 @@ from proton.handlers.endpoint_state import EndpointStateHandler
 from proton.handlers.flow import FlowController
 from proton.handlers.incoming import Acking, IncomingMessageHandler
 from proton.handlers.outgoing import OutgoingMessageHandler
+from proton.logs import log
 
 __all__ = ["MessagingHandler"]
-
-log = logging.getLogger("proton")
 
 
 class MessagingHandler(Handler, Acking):
@@ -65,7 +63,7 @@ class MessagingHandler(Handler, Acking):
         """
         condition = event.transport.condition
         if not condition:
-            logging.error("Unspecified transport error")
+            log.error("Unspecified transport error")
             return
         name, description = printable(condition.name), printable(str(condition.description))
         if condition.info:

@@ -12,24 +12,22 @@ resolver leaves as an exception, each becomes a condition of its transport.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler
-from proton.handlers.connecting import ConnectAttempt, ConnectSelectable, refresh
+from proton.handlers.connecting import ConnectAttempt, ConnectSelectable, failure_level, refresh
 from proton.handlers.endpoint_state import FORCED
 from proton.io import sockets
 from proton.io.poller import READ, WRITE, Poller
 from proton.io.selectable import Selectable
+from proton.logs import log
 from proton.transport.transfers import MAX_OUTPUT
 from proton.transport.transport import Transport
 from proton.url import Url
 
 __all__ = ["ConnectSelectable", "IOHandler", "PythonIO"]
-
-log = logging.getLogger("proton")
 
 _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
@@ -98,7 +96,8 @@ class IOHandler(Handler):
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                log.error("Couldn't recv: %s", repr(error))  # a record that is kept would keep its traceback too
+                # The text of the error alone: a record that is kept would keep its traceback too.
+                log.log(failure_level(transport), "Couldn't recv: %s", repr(error))
                 transport.close_tail()
             else:
                 if data:
@@ -124,7 +123,7 @@ class IOHandler(Handler):
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as error:
-                log.error("Couldn't send: %s", repr(error))
+                log.log(failure_level(transport), "Couldn't send: %s", repr(error))
                 transport.close_head()
                 sent = len(data)
             else:
@@ -243,7 +242,7 @@ class IOHandler(Handler):
             attempt.addresses = iter(self.resolve(host, port))
         except (OSError, UnicodeError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            log.error("Couldn't resolve %s: %s", attempt.place, reason)
+            log.log(failure_level(transport), "Couldn't resolve %s: %s", attempt.place, reason)
             attempt.fail(f"cannot resolve {attempt.place}: {reason}")
         else:
             attempt.next()

@@ -7,7 +7,6 @@ not finished their handshake hold them, the older half of these has to go when t
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import weakref
 from typing import Any, NamedTuple
@@ -17,13 +16,12 @@ from proton.endpoints.handler import Handler
 from proton.exceptions import SSLException
 from proton.handlers.connecting import attach
 from proton.io import sockets
+from proton.logs import log
 from proton.transport.credentials import Credentials
 from proton.transport.transport import Transport
 from proton.url import Url
 
 __all__ = ["Acceptor", "ServerTerms"]
-
-log = logging.getLogger("proton")
 
 #: Seconds without accepting after the system has refused to make a socket.
 REST = 1.0

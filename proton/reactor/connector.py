@@ -7,7 +7,6 @@ handler would make a plain one. A sequence of attempts is pairs of a delay and a
 
 from __future__ import annotations
 
-import logging
 import numbers
 from collections.abc import Iterator
 from typing import Any
@@ -17,14 +16,13 @@ from proton.endpoints.handler import Handler, dispatch, event_methods
 from proton.endpoints.printable import condition_text
 from proton.exceptions import SSLUnavailable
 from proton.handlers.socket_io import IOHandler
+from proton.logs import log
 from proton.reactor.tls_config import NO_TLS
 from proton.reactor.transaction import lose
 from proton.transport.transport import Transport
 from proton.url import Url
 
 __all__ = ["Backoff", "Connector", "GlobalOverrides", "SessionPerConnection", "Urls", "delays"]
-
-log = logging.getLogger("proton")
 
 #: Seconds that each address of a place has for a connect, where there are other places: the system takes minutes.
 PATIENCE = 10.0

@@ -23,14 +23,13 @@ from proton.endpoints.handler import Handler, dispatch
 from proton.handlers.socket_io import IOHandler
 from proton.io.poller import Waker
 from proton.io.selectable import Selectable
+from proton.logs import log
 from proton.reactor.acceptor import Acceptor
 from proton.reactor.connector import GlobalOverrides
 from proton.reactor.timers import Task, Tasks, TimerSelectable
 from proton.url import Url
 
 __all__ = ["Reactor"]
-
-log = logging.getLogger("proton")
 
 #: Seconds that a wait of `run` takes at most. Nothing depends on it but what polls without saying so.
 RUN_TIMEOUT = 3.14159265359
@@ -175,7 +174,7 @@ class Reactor:
         handler = self._global_handler
         self._reacts = handler.reacts_to() if handler.__class__ is GlobalOverrides else None
         events = self._collector.events
-        debugging = log.isEnabledFor(logging.DEBUG)
+        debugging = log.is_enabled_for(logging.DEBUG)
         previous = None
         while True:
             if self._yield:

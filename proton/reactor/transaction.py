@@ -8,7 +8,6 @@ back what it held (4.2), so that is the outcome of every transaction of the link
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from proton.codec.types import Described, symbol
@@ -19,11 +18,10 @@ from proton.endpoints.handler import dispatch
 from proton.endpoints.terminus import Terminus
 from proton.exceptions import ProtonException
 from proton.handlers.outgoing import OutgoingMessageHandler
+from proton.logs import log
 from proton.message import Message
 
 __all__ = ["Transaction", "declare", "lose"]
-
-log = logging.getLogger("proton")
 
 _DECLARED = DispositionType.TRANSACTION_DECLARED
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.condition import FRAMING_ERROR, INTERNAL_ERROR, Condition
 from proton.endpoints.events import Event
+from proton.logs import EngineLog
 from proton.transport import filters, header
 from proton.transport.layers import HEADER_EXPECTED, failed_output, final_output, sasl_input, server_header_input
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["contain", "end_of_stream", "fail"]
 
 # A logger of its own, so that tests, and programs that want to, can tell a bug of this package from all else.
-log = logging.getLogger("proton.internal")
+log = EngineLog(logging.getLogger("proton.internal"))
 
 
 def fail(transport: Transport, name: str, description: str, info: Any, silent: bool) -> None:

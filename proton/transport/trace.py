@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from proton.codec.text import trace_performative
+from proton.logs import write_stderr
 from proton.transport.frames import FRAME_HEADER
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def write_line(transport: Transport, subsystem: str, level: str, text: str) -> N
         text = text[: _MOST - 16] + " ... (truncated)"
     tracer = transport.tracer
     if tracer is None:
-        sys.stderr.write(f"[{id(transport):#x}]:{subsystem:>5}:{level:>5}:{text}\n")
+        write_stderr(f"[{id(transport):#x}]:{subsystem:>5}:{level:>5}:{text}")
         return
     try:
         tracer(transport, f"{level}: {text}")
     except Exception as error:  # a tracer must not break the connection that it watches
-        sys.stderr.write(f"[{id(transport):#x}]:*ALL*:ERROR:tracer raised {error!r}\n")
+        write_stderr(f"[{id(transport):#x}]:*ALL*:ERROR:tracer raised {error!r}")
 
 
 def trace_header(transport: Transport, direction: str, name: str) -> None:

@@ -119,6 +119,7 @@ class BlockingConnection(Handler):
                     urls=urls,
                     **kwargs,
                 )
+                self.conn._raises_errors = True
                 self._open()
             except BaseException:
                 with contextlib.suppress(ProtonException):

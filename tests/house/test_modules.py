@@ -22,6 +22,7 @@ TESTED_BY = {
     "exceptions": ("test_exceptions.py", "ProtonException"),
     "url": ("test_url.py", "Url"),
     "warn": ("test_warn.py", "unknown_options"),
+    "logs": ("test_logs.py", "DefaultHandler"),
     "message": ("message/test_message.py", "Message"),
     "codec/types": ("codec/test_types.py", "SymbolList"),
     "codec/decode": ("codec/test_decode.py", "decode_fields"),

@@ -71,18 +71,20 @@ def python(program, **environment):
     return done.stdout
 
 
-def test_nothing_is_logged_unless_somebody_listens():
+def test_a_warning_is_printed_where_the_program_has_set_nothing_up():
+    # ends.md 3: an error must be seen without any set-up; a `NullHandler` stood here before.
     output = python(
         """
         import logging, proton
         log = logging.getLogger("proton")
         assert proton.log is log and log.handlers == [proton.handler]
-        assert isinstance(proton.handler, logging.NullHandler) and not proton.logconfigfile
-        log.error("nobody hears")
+        assert isinstance(proton.handler, logging.Handler) and not proton.logconfigfile
+        log.info("nobody hears")
+        log.error("somebody sees")
         """,
         PNPY_LOGGER_CONFIG="",
     )
-    assert output == ""
+    assert output == "somebody sees\n"
 
 
 CONFIGURATION = """
