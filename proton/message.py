@@ -476,8 +476,8 @@ class Message:
             is clear then.
         :param limits: what decoding may cost.
         """
-        if type(data) is not bytes:
-            data = bytes(memoryview(data))
+        data = data if type(data) is bytes else bytes(memoryview(data))
+        limits = limits if len(data) <= limits.unmetered else limits.metered()
         header = fields = _NO_FIELDS
         instructions = annotations = properties = footer = body = None
         kind = code = start = pos = 0

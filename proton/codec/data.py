@@ -18,7 +18,7 @@ from typing import Any, Callable, ClassVar
 
 from proton.codec import types as t
 from proton.codec.encode import out_of_range, type_number
-from proton.codec.nodes import Node, decode_node, encode_node, to_array, to_described, to_dict, to_object
+from proton.codec.nodes import Node, decode_node, depth_bounded, encode_node, to_array, to_described, to_dict, to_object
 from proton.codec.text import format_value
 from proton.exceptions import DataException
 
@@ -202,6 +202,7 @@ class Data:
 
     # -- the whole tree -----------------------------------------------------------------------------------------
 
+    @depth_bounded
     def copy(self, src: Data) -> None:
         """Replace everything by a copy of all that another `Data` holds, and rewind.
 
@@ -214,6 +215,7 @@ class Data:
         self.widen()
         self.rewind()
 
+    @depth_bounded
     def encode(self) -> bytes:
         """All top-level values as AMQP bytes, one after another; the cursor stays.
 
@@ -242,6 +244,7 @@ class Data:
             self._here().adopt(child)
         return size
 
+    @depth_bounded
     def format(self) -> str:
         """All top-level values as text for people, such as ``@open(16) [container-id="me"]``."""
         return ", ".join([format_value(node) for node in self._root.children])
@@ -480,6 +483,7 @@ class Data:
         """Put a map: enter it, and put keys and values in turn."""
         self._put(t.TYPE_MAP)
 
+    @depth_bounded
     def put_object(self, obj: Any) -> None:
         """Put any Python value, with the AMQP type that belongs to its class or to the nearest base class.
 
@@ -489,6 +493,7 @@ class Data:
         """
         _PUT[type_number(obj)](self, obj)
 
+    @depth_bounded
     def put_dict(self, d: dict[Any, Any]) -> None:
         """Put a map with everything in a dict.
 
@@ -500,6 +505,7 @@ class Data:
         self.put_map()
         self._fill([member for item in items for member in item])
 
+    @depth_bounded
     def put_sequence(self, s: Iterable[Any]) -> None:
         """Put a list with everything in an iterable.
 
@@ -511,6 +517,7 @@ class Data:
         self.put_list()
         self._fill(elements)
 
+    @depth_bounded
     def put_py_described(self, d: t.Described) -> None:
         """Put a `Described`.
 
@@ -520,6 +527,7 @@ class Data:
         self.put_described()
         self._fill(members)
 
+    @depth_bounded
     def put_py_array(self, a: t.Array) -> None:
         """Put an `Array`; plain Python values become elements of its type.
 
@@ -683,6 +691,7 @@ class Data:
         described, element_type = self._get(t.TYPE_ARRAY, (False, None))
         return max(self._children(t.TYPE_ARRAY) - described, 0), described, element_type
 
+    @depth_bounded
     def get_object(self) -> Any:
         """The current node as a Python value; None without one.
 
@@ -690,6 +699,7 @@ class Data:
         """
         return None if self._current is None else to_object(self._current)
 
+    @depth_bounded
     def get_dict(self) -> dict[Any, Any] | None:
         """The current map as a dict; of equal keys the last one wins. None without a current node.
 
@@ -697,6 +707,7 @@ class Data:
         """
         return None if self._current is None else to_dict(self._current)
 
+    @depth_bounded
     def get_sequence(self) -> list[Any] | None:
         """The current list as a list; None without a current node."""
         return None if self._current is None else [to_object(node) for node in self._current.children]
@@ -705,6 +716,7 @@ class Data:
         """The current described value as a `Described`; None without a current node."""
         return None if self._current is None else to_described(self._current)
 
+    @depth_bounded
     def get_py_array(self) -> t.Array | None:
         """The current array as an `Array`; None on another node."""
         return to_array(self._here()) if self.type() == t.TYPE_ARRAY else None

@@ -10,16 +10,17 @@ handled here; a tree that is no AMQP value raises `DataException` and never beco
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Callable, TypeVar
 
 from proton.codec import types as t
 from proton.codec.decode import DECODE, DECODE_ERRORS
 from proton.codec.encode import Encoded, encode_value
-from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits, bad_count, charge_zero_width, too_deep
+from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits, KeyHashes, bad_count, charge_zero_width, too_deep
 from proton.exceptions import DataException
 
-__all__ = ["CONSTRUCTOR_TYPES", "Node", "decode_node", "encode_node", "to_object"]
+__all__ = ["CONSTRUCTOR_TYPES", "Node", "decode_node", "depth_bounded", "encode_node", "to_object"]
 
 #: The type number of every constructor; 0x00 opens a descriptor.
 CONSTRUCTOR_TYPES: dict[int, int] = {
@@ -107,6 +108,22 @@ class Node:
             self.adopt(Node(child.kind, child.value)).copy_children(child)
 
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def depth_bounded(method: _Method) -> _Method:
+    """A method that walks down a value of the caller: what the interpreter's stack cannot follow is no AMQP value."""
+
+    @functools.wraps(method)
+    def bounded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except RecursionError:
+            raise DataException("the value is nested too deep, or contains itself") from None
+
+    return bounded  # type: ignore[return-value]
+
+
 # -- from bytes ---------------------------------------------------------------------------------------------------
 
 
@@ -124,6 +141,19 @@ def decode_node(buf: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> tuple[Node
         raise DataException(f"invalid text: {error}") from error
     except DECODE_ERRORS as error:
         raise DataException(f"not enough data to decode: a value does not end within {len(buf)} bytes") from error
+
+
+def _check_keys(node: Node, pos: int) -> None:
+    """No key comes twice (1.6.23), nor many whose hash a peer has chosen: a `dict` is made of them later."""
+    seen = set()
+    hashes = KeyHashes()
+    for key in node.children[::2]:
+        if not key.children and key.kind not in _COMPOUND:
+            hashes.add(key.value, pos)
+            same = (key.kind, repr(key.value))
+            if same in seen:
+                raise DataException(f"map at offset {pos} has the key {key.value!r:.80} twice (1.6.23)")
+            seen.add(same)
 
 
 class _NodeDecoder:
@@ -172,6 +202,8 @@ class _NodeDecoder:
             for _ in range(count):
                 child, pos = self.value(pos, inner)
                 node.adopt(child)
+            if kind == t.TYPE_MAP:
+                _check_keys(node, start - 1)
         if pos != end:
             raise DataException(
                 f"{t.TYPE_NAMES[kind]} at offset {start - 1} should end at offset {end} by its size, "
@@ -203,19 +235,21 @@ class _NodeDecoder:
 
     def array(self, pos: int, count: int, limits: DecodeLimits) -> tuple[Node, int]:
         descriptors: list[Node] = []
+        copied = 0  # nodes that each element has besides its own, from no bytes
         while self.buf[pos] == 0:
             if len(descriptors) >= limits.depth:
                 raise too_deep("array descriptor", pos, limits)
+            left = self.left
             descriptor, pos = self.value(pos + 1, limits)
+            copied += left - self.left + 1 if descriptors else 0
             descriptors.append(descriptor)
         code = self.buf[pos]
         pos += 1
         kind = CONSTRUCTOR_TYPES.get(code)
         if kind is None:
             raise DataException(f"unknown array element constructor 0x{code:02x} at offset {pos - 1}")
-        if code <= 0x45:
-            charge_zero_width(self.buf, pos, count, limits)
-        elif count > len(self.buf) - pos:
+        charge_zero_width(self.buf, pos, count * (copied + (code <= 0x45)), limits)
+        if code > 0x45 and count > len(self.buf) - pos:
             raise bad_count(f"array of {t.TYPE_NAMES[kind]}", pos, count, len(self.buf) - pos, limits)
         # An array holds one descriptor; further ones describe each element.
         node = self.node(t.TYPE_ARRAY, (bool(descriptors), t.TYPE_DESCRIBED if descriptors[1:] else kind))

@@ -54,7 +54,7 @@ def encoded_properties(name: str, properties: Any) -> Encoded | None:
     pieces: list[bytes] = []
     try:
         encode_symbol_map(pieces, properties)
-    except DataException as error:
+    except (DataException, RecursionError) as error:
         raise TypeError(f"{name} takes a dict of AMQP values: {error}") from error
     return Encoded(b"".join(pieces))
 

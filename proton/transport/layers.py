@@ -212,6 +212,7 @@ def amqp_input(transport: Transport, buf: bytes, pos: int) -> int:
     end_of_input = len(buf)
     most = transport._max_frame_size or _UINT32
     limits = transport.decode_limits
+    wide = most > limits.unmetered < end_of_input - pos  # a frame could be too large for its values to go uncounted
     unpack = FRAME_HEADER.unpack_from
     inbound = INBOUND
     while end_of_input - pos >= 8:
@@ -233,6 +234,8 @@ def amqp_input(transport: Transport, buf: bytes, pos: int) -> int:
             if transport._tracing:
                 transport._trace_frame(channel, "<-", b"")
             continue
+        if wide:
+            limits = transport.decode_limits if size <= limits.unmetered else transport.decode_limits.metered()
         try:
             # The descriptor of every performative is a small ulong, unless the peer is wasteful.
             if buf[start + 1] == 0x53 and not buf[start]:

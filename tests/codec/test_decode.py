@@ -48,10 +48,6 @@ def test_malformed(name: str, encoded: str, text: str) -> None:
         decode_value(bytes.fromhex(encoded))
 
 
-def test_the_last_of_two_equal_keys_wins() -> None:
-    assert decode_value(bytes.fromhex("c10904 a1016141 a1016142"))[0] == {"a": False}
-
-
 # -- fields -------------------------------------------------------------------------------------------------------
 
 FIELDS = [
