@@ -7,7 +7,6 @@ handler would make a plain one. A sequence of attempts is pairs of a delay and a
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +18,7 @@ from proton.handlers.socket_io import IOHandler
 from proton.logs import log
 from proton.reactor.tls_config import NO_TLS
 from proton.reactor.transaction import lose
+from proton.reconnect import Backoff, Urls, check_reconnect, delays
 from proton.transport.transport import Transport
 from proton.url import Url
 
@@ -26,60 +26,6 @@ __all__ = ["Backoff", "Connector", "GlobalOverrides", "SessionPerConnection", "U
 
 #: Seconds that each address of a place has for a connect, where there are other places: the system takes minutes.
 PATIENCE = 10.0
-
-
-class Backoff:
-    """Delays between attempts to connect: 0, then `initial`, then each time `factor` times as long.
-
-    Iterating over it begins anew.
-
-    :param initial: the first delay that is not 0, in seconds.
-    :param factor: what each delay is multiplied with for the next one.
-    :param max_delay: the longest delay, in seconds.
-    :param max_tries: how many delays there are, None for no end.
-    :raises TypeError: one of them is no number.
-    """
-
-    def __init__(
-        self, initial: float = 0.1, factor: float = 2.0, max_delay: float = 10.0, max_tries: int | None = None
-    ) -> None:
-        for name, value in (
-            ("initial", initial),
-            ("factor", factor),
-            ("max_delay", max_delay),
-            ("max_tries", max_tries),
-        ):
-            if not isinstance(value, numbers.Real) and (name != "max_tries" or value is not None):
-                raise TypeError(f"{name} takes a number, got {type(value).__name__} {value!r:.50}")
-        self.initial = initial
-        self.factor = factor
-        self.max_delay = max_delay
-        self.max_tries = max_tries
-
-    def __iter__(self) -> Iterator[float]:
-        yield 0.0
-        delay = self.initial
-        count = 1
-        while self.max_tries is None or count < self.max_tries:
-            yield delay
-            count += 1
-            delay = min(self.max_delay, self.factor * delay)
-
-
-class Urls:
-    """The places that a connection may be made to, in order of preference.
-
-    :param values: texts or `Url` objects.
-    :raises ValueError: one of them is no URL, or its port is none.
-    """
-
-    def __init__(self, values: Any) -> None:
-        self.values = [Url(value) for value in values]
-        for url in self.values:
-            url.port  # noqa: B018 -- a bad port shows on reading: better here than in the loop
-
-    def __iter__(self) -> Iterator[Url]:
-        return iter(self.values)
 
 
 class SessionPerConnection:
@@ -98,48 +44,6 @@ class SessionPerConnection:
             self._session = connection.session()  # some peers refuse a link by ending its session
             self._session.open()
         return self._session
-
-
-def _check_reconnect(reconnect: Any) -> None:
-    """What cannot be used should fail where it is given, not in the loop.
-
-    :raises TypeError: no sequence of delays.
-    """
-    expected = "reconnect takes None, False, a Backoff or a sequence of seconds"
-    try:
-        if isinstance(reconnect, (str, bytes, bytearray)):
-            raise TypeError
-        if reconnect is not False:
-            delays(reconnect)
-    except TypeError:
-        raise TypeError(f"{expected}, got {type(reconnect).__name__} {reconnect!r:.50}") from None
-    if isinstance(reconnect, (list, tuple)):  # others may be used up by a look at them
-        for delay in reconnect:
-            if not isinstance(delay, numbers.Real):
-                raise TypeError(f"{expected}, got {type(delay).__name__} {delay!r:.50} in it")
-
-
-def delays(reconnect: Any) -> Iterator[float]:
-    """The delays of one sequence of attempts.
-
-    :raises TypeError: `reconnect` is no sequence of delays.
-    """
-    if reconnect is None:
-        return iter(Backoff())
-    if hasattr(reconnect, "reset") and hasattr(reconnect, "next"):
-        return _counted_delays(reconnect)
-    return iter(reconnect)
-
-
-def _counted_delays(counter: Any) -> Iterator[float]:
-    """An older form: an object that is asked for one delay after the other, and told when to begin anew."""
-    counter.reset()
-    while True:
-        try:
-            delay = counter.next()
-        except StopIteration:
-            return
-        yield delay
 
 
 class Connector(Handler):
@@ -166,7 +70,7 @@ class Connector(Handler):
     def __init__(self, address: Urls, reconnect: Any) -> None:
         self.address = address
         self.reconnect = reconnect
-        _check_reconnect(reconnect)
+        check_reconnect(reconnect)
         #: True when no further attempt will be made
         self.finished = False
         self._left = False  # the program has closed the connection before the peer did

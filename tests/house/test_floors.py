@@ -18,7 +18,7 @@ PACKAGE = ROOT / "proton"
 FILES = sorted(PACKAGE.rglob("*.py"))
 # One floor, the lowest: none of these imports another.
 LOWEST = {"exceptions", "logs", "url", "warn"}
-FLOORS = ["codec", "message", "endpoints", "transport", "io", "handlers", "reactor", "utils"]
+FLOORS = ["reconnect", "codec", "message", "endpoints", "transport", "io", "handlers", "reactor", "utils"]
 # Above all floors: old names for what is elsewhere, and what changes classes when it is imported.
 FLOORS += ["_handlers", "_reactor", "_utils", "tracing"]
 LEVEL = {**dict.fromkeys(LOWEST, 0), **{name: level for level, name in enumerate(FLOORS, 1)}}

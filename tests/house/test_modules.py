@@ -23,6 +23,7 @@ TESTED_BY = {
     "url": ("test_url.py", "Url"),
     "warn": ("test_warn.py", "unknown_options"),
     "logs": ("test_logs.py", "DefaultHandler"),
+    "reconnect": ("test_reconnect.py", "ReconnectPolicy"),
     "message": ("message/test_message.py", "Message"),
     "codec/types": ("codec/test_types.py", "SymbolList"),
     "codec/decode": ("codec/test_decode.py", "decode_fields"),

@@ -1,0 +1,404 @@
+"""`ReconnectPolicy`: whether, when and where a lost connection is made again, and a session or link that has ended.
+
+Everything here is arithmetic: the time and a source of random numbers are arguments, and the answer is a delay. The
+caller waits, connects, and says what came of it (`connected`, `lost`, `ended`). Nothing here knows of a loop.
+A sequence of attempts is pairs of a delay and a URL: for each delay all URLs, in order.
+Keep true: a sequence begins afresh only after progress, so that a peer that opens and closes at once sees growing
+delays; the same condition without progress comes to an end, so that a message that kills its session does.
+"""
+
+from __future__ import annotations
+
+import numbers
+import random
+from collections.abc import Iterable, Iterator
+from typing import Any, Callable, NamedTuple
+
+from proton.url import Url
+
+__all__ = ["Attempt", "Backoff", "ReconnectPolicy", "Series", "Urls", "check_reconnect", "delays"]
+
+
+class Backoff:
+    """Delays between attempts to connect: 0, then `initial`, then each time `factor` times as long.
+
+    Iterating over it begins anew.
+
+    :param initial: the first delay that is not 0, in seconds.
+    :param factor: what each delay is multiplied with for the next one.
+    :param max_delay: the longest delay, in seconds.
+    :param max_tries: how many delays there are, None for no end.
+    :raises TypeError: one of them is no number.
+    """
+
+    def __init__(
+        self, initial: float = 0.1, factor: float = 2.0, max_delay: float = 10.0, max_tries: int | None = None
+    ) -> None:
+        for name, value in (
+            ("initial", initial),
+            ("factor", factor),
+            ("max_delay", max_delay),
+            ("max_tries", max_tries),
+        ):
+            if not isinstance(value, numbers.Real) and (name != "max_tries" or value is not None):
+                raise TypeError(f"{name} takes a number, got {type(value).__name__} {value!r:.50}")
+        self.initial = initial
+        self.factor = factor
+        self.max_delay = max_delay
+        self.max_tries = max_tries
+
+    def __iter__(self) -> Iterator[float]:
+        yield 0.0
+        delay = self.initial
+        count = 1
+        while self.max_tries is None or count < self.max_tries:
+            yield delay
+            count += 1
+            delay = min(self.max_delay, self.factor * delay)
+
+
+class Urls:
+    """The places that a connection may be made to, in order of preference.
+
+    :param values: texts or `Url` objects.
+    :raises ValueError: one of them is no URL, or its port is none.
+    """
+
+    def __init__(self, values: Any) -> None:
+        self.values = [Url(value) for value in values]
+        for url in self.values:
+            url.port  # noqa: B018 -- a bad port shows on reading: better here than in the loop
+
+    def __iter__(self) -> Iterator[Url]:
+        return iter(self.values)
+
+
+def check_reconnect(reconnect: Any) -> None:
+    """What cannot be used should fail where it is given, not in the loop.
+
+    :raises TypeError: no sequence of delays.
+    """
+    expected = "reconnect takes None, False, a Backoff or a sequence of seconds"
+    try:
+        if isinstance(reconnect, (str, bytes, bytearray)):
+            raise TypeError
+        if reconnect is not False:
+            delays(reconnect)
+    except TypeError:
+        raise TypeError(f"{expected}, got {type(reconnect).__name__} {reconnect!r:.50}") from None
+    if isinstance(reconnect, (list, tuple)):  # others may be used up by a look at them
+        for delay in reconnect:
+            if not isinstance(delay, numbers.Real):
+                raise TypeError(f"{expected}, got {type(delay).__name__} {delay!r:.50} in it")
+
+
+def delays(reconnect: Any) -> Iterator[float]:
+    """The delays of one sequence of attempts.
+
+    :raises TypeError: `reconnect` is no sequence of delays.
+    """
+    if reconnect is None:
+        return iter(Backoff())
+    if hasattr(reconnect, "reset") and hasattr(reconnect, "next"):
+        return _counted_delays(reconnect)
+    return iter(reconnect)
+
+
+def _counted_delays(counter: Any) -> Iterator[float]:
+    """An older form: an object that is asked for one delay after the other, and told when to begin anew."""
+    counter.reset()
+    while True:
+        try:
+            delay = counter.next()
+        except StopIteration:
+            return
+        yield delay
+
+
+#: The conditions of a peer's close or end after which trying again has a chance: the broker is stopped or overloaded,
+#: and another node, or the same one later, takes us (2.8.15, 2.8.16; what the clients of Azure take for retriable).
+RETRIABLE = frozenset(
+    {
+        "amqp:connection:forced",
+        "amqp:internal-error",
+        "amqp:link:detach-forced",
+        "amqp:resource-limit-exceeded",
+        "com.microsoft:container-close",
+        "com.microsoft:internal-error",
+        "com.microsoft:operation-cancelled",
+        "com.microsoft:server-busy",
+        "com.microsoft:session-cannot-be-locked",
+        "com.microsoft:timeout",
+    }
+)
+
+#: How often the same condition may come without progress in between: the last time, the attempts end. It bounds what a
+#: message costs that kills its session each time that it is sent.
+MOST_REPEATS = 5
+
+#: Seconds after which a connection or session that stayed open counts as progress.
+STEADY = 30.0
+
+
+class Attempt(NamedTuple):
+    """An attempt to make a lost connection again.
+
+    :param number: 1 for the first one since the connection was lost.
+    :param delay: seconds to wait before it.
+    :param address: where to, a `Url`.
+    """
+
+    number: int
+    delay: float
+    address: Any
+
+
+def check_retry_on(retry_on: Any) -> Any:
+    """The conditions after which to try again: names, or a callable.
+
+    :raises TypeError: neither a collection of names nor a callable.
+    """
+    if retry_on is None or callable(retry_on):
+        return retry_on
+    expected = "retry_on takes a collection of names or a callable"
+    if isinstance(retry_on, (str, bytes)) or not isinstance(retry_on, Iterable):
+        raise TypeError(f"{expected}, got {type(retry_on).__name__} {retry_on!r:.50}")
+    names = list(retry_on)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"{expected}, got {type(name).__name__} {name!r:.50} in it")
+    return frozenset(map(str, names))
+
+
+class Series:
+    """The retries of one connection, session or link: their delays, and how often the same condition came.
+
+    :param make: makes the steps of a sequence: what `step` gives, one after the other.
+    """
+
+    def __init__(self, make: Callable[[], Iterator[Any]]) -> None:
+        self._make = make
+        self._steps: Iterator[Any] | None = None
+        self._name: Any = None
+        self._number: Any = None
+        #: how often the condition has come that came last
+        self.count = 0
+        #: when it was last opened, in seconds; None before
+        self.opened_at: float | None = None
+
+    def steady(self, now: float) -> bool:
+        """Whether it has stayed open long enough to count as progress.
+
+        :param now: seconds.
+        """
+        return self.opened_at is not None and now - self.opened_at >= STEADY
+
+    def note(self, number: Any, name: Any, progress: bool) -> int:
+        """Counts an end; how often its condition has now come without progress.
+
+        :param number: identifies the end: asked again, the answer is the same.
+        :param name: the condition's name.
+        :param progress: whether there was some since the last end.
+        """
+        if number is None or number != self._number:
+            self.count = self.count + 1 if name == self._name and not progress else 1
+            self._name = name
+            self._number = number
+            if progress:
+                self._steps = None
+        return self.count
+
+    def afresh(self) -> None:
+        """The next step is the first one."""
+        self._steps = None
+
+    def step(self) -> Any:
+        """The next step; None when there is none."""
+        if self._steps is None:
+            self._steps = self._make()
+        return next(self._steps, None)
+
+
+class ReconnectPolicy:
+    """Decides for one connection whether it is made again when it is lost, when, and where.
+
+    :param addresses: the places to connect to, a `Urls`.
+    :param reconnect: None for the default delays, False for one attempt, a `Backoff` or a sequence of seconds.
+    :param retry_on: the conditions of the peer that can pass: a collection of names, or a callable that is given the
+        `Condition`; None for `RETRIABLE`.
+    :param chance: gives a number from 0 to 1, for the jitter of the default delays.
+    :raises TypeError: `reconnect` is not a sequence of delays, or `retry_on` neither names nor a callable.
+    """
+
+    #: seconds for which a link is attached again after a reconnect while its node is not there (`amqp:not-found`)
+    missing_node_time = 60.0
+
+    def __init__(
+        self, addresses: Urls, reconnect: Any = None, retry_on: Any = None, chance: Callable[[], float] = random.random
+    ) -> None:
+        check_reconnect(reconnect)
+        self.addresses = addresses
+        self.reconnect = reconnect
+        self.retry_on = check_retry_on(retry_on)
+        self.chance = chance
+        #: True when no further attempt will be made, and why
+        self.finished = False
+        self.reason: str | None = None
+        #: how often it was tried to connect since the start, or since the connection was lost
+        self.attempts = 0
+        #: collections of names of conditions that cannot pass, whatever `retry_on` says
+        self.fatal_conditions: Any = ()
+        #: of the connection itself
+        self.series = Series(self._places)
+        self._first_loss = True  # the next one of an open connection begins a sequence
+        self._down_since: float | None = None
+        # Seconds since then, before which no line is due for a failure, and for a success.
+        self._told_after = self._up_told_after = 0.0
+
+    def __repr__(self) -> str:
+        return f"<ReconnectPolicy {self.addresses.values!r}>"
+
+    # -- what may be retried -------------------------------------------------------------------------------------
+
+    def can_pass(self, condition: Any) -> bool:
+        """Whether a close or end of the peer with this condition is followed by a retry.
+
+        :param condition: a `Condition`, or None.
+        """
+        return self._may(condition, RETRIABLE if self.retry_on is None else self.retry_on)
+
+    def link_can_pass(self, condition: Any) -> bool:
+        """Whether a link that the peer has detached with this condition is attached again: where the program says so.
+
+        :param condition: a `Condition`, or None.
+        """
+        return self._may(condition, () if self.retry_on is None else self.retry_on)
+
+    def _may(self, condition: Any, named: Any) -> bool:
+        if condition is None or self.reconnect is False or self.finished:
+            return False
+        if any(condition.name in names for names in self.fatal_conditions):
+            return False
+        return bool(named(condition)) if callable(named) else condition.name in named
+
+    def passes(self, series: Series, end: Any, now: float, progress: bool) -> bool:
+        """Whether this end of a connection or session by the peer is followed by a retry; it is counted.
+
+        :param series: of the connection or session.
+        :param end: a pair of what identifies this end, and its condition.
+        :param now: seconds.
+        :param progress: whether a delivery was settled since the last end.
+        """
+        number, condition = end
+        if not self.can_pass(condition):
+            return False
+        return series.note(number, condition.name, progress or series.steady(now)) < MOST_REPEATS
+
+    # -- the connection ------------------------------------------------------------------------------------------
+
+    def start(self) -> Any:
+        """The address of the first attempt, which is made at once."""
+        self.finished, self.reason = False, None
+        self.attempts = 1
+        self._first_loss = True
+        self._down_since = None
+        self.series = Series(self._places)
+        first = None if self.reconnect is False else self.series.step()
+        return self.addresses.values[0] if first is None else first[1]
+
+    def connected(self, now: float) -> float | None:
+        """The connection is open at both ends.
+
+        :param now: seconds.
+        :return: for how many seconds it was down, where that should be told; None else.
+        """
+        self.series.opened_at = now
+        if self._down_since is None:
+            return None
+        down = now - self._down_since
+        if down < self._up_told_after:
+            return None
+        self._up_told_after = max(1.0, 2 * down)
+        return down
+
+    def lost(self, now: float, progress: bool = False) -> Attempt | None:
+        """The connection is lost, or an attempt has failed.
+
+        :param now: seconds.
+        :param progress: whether a delivery was settled over it.
+        :return: the next attempt; None when there is none, then `reason` says why.
+        """
+        if self.reconnect is False:
+            self.finish("reconnect disabled")
+            return None
+        series = self.series
+        if series.opened_at is not None:
+            progress = progress or series.steady(now)
+            if progress:
+                self._down_since = None
+            if progress or self._first_loss:
+                series.afresh()
+            self._first_loss = False
+            self.attempts = 0
+            series.opened_at = None
+        step = series.step()
+        if step is None:
+            self.finish("giving up retrying")
+            return None
+        self.attempts += 1
+        return Attempt(self.attempts, self.pause(step[0], series), step[1])
+
+    def finish(self, reason: str) -> None:
+        """There will be no further attempt.
+
+        :param reason: why not.
+        """
+        self.finished = True
+        self.reason = reason
+
+    def is_due(self, now: float) -> bool:
+        """Whether a failure is to be told in the log: the first one, and then one for each doubling of the time.
+
+        :param now: seconds.
+        """
+        return self._down_since is None or now - self._down_since >= self._told_after
+
+    def told(self, now: float) -> None:
+        """A failure was told in the log.
+
+        :param now: seconds.
+        """
+        if self._down_since is None:
+            self._down_since = now
+            self._up_told_after = 0.0
+        self._told_after = max(1.0, 2 * (now - self._down_since))
+
+    # -- delays --------------------------------------------------------------------------------------------------
+
+    def series_for_endpoint(self) -> Series:
+        """The retries of a session or link, after the same delays as those of the connection."""
+        return Series(self._delays)
+
+    def pause(self, delay: float, series: Series) -> float:
+        """The delay before an attempt, in seconds; with jitter, unless the program has given the delays.
+
+        A peer that has told the same reason again gets a second, then two, then four.
+
+        :param delay: as the sequence has it.
+        :param series: the retries that it belongs to.
+        """
+        if self.reconnect is not None:
+            return delay
+        if series.count > 1:
+            delay = max(delay, 2.0 ** (series.count - 2))
+        return round(delay * (1 - self.chance() / 2), 3)
+
+    def _places(self) -> Iterator[tuple[float, Any]]:
+        for delay in delays(self.reconnect):
+            for url in self.addresses:
+                yield delay, url
+
+    def _delays(self) -> Iterator[float]:
+        # A generator is used up by the connection, and an object with `reset` counts for it.
+        shared = isinstance(self.reconnect, (Backoff, list, tuple))
+        return delays(self.reconnect if shared else None)
