@@ -1,8 +1,9 @@
 """The Python classes of AMQP values that Python's own types cannot tell apart (1.6), and the type numbers.
 
 No bytes here: `decode`, `encode` and `data` share these classes and the `TYPE_*` numbers. The wrappers compare,
-hash and compute as their base types do; only construction and `repr` are theirs, so code written for plain
-values keeps working. Decoders build them with `int.__new__` and `str.__new__`, which skip the checks.
+hash and compute as their base types do; only construction, `repr` and `str` are theirs, so code written for plain
+values keeps working. The numbers name `__str__` themselves: PyPy's `int` has one of its own, CPython's has not.
+Decoders build them with `int.__new__` and `str.__new__`, which skip the checks.
 """
 
 from __future__ import annotations
@@ -132,6 +133,8 @@ class _Unsigned(int):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({int(self)})"
 
+    __str__ = __repr__
+
 
 class ubyte(_Unsigned):
     """An AMQP ubyte: an integer from 0 to 2**8 - 1 (1.6.3).
@@ -181,6 +184,8 @@ class byte(int):
     def __repr__(self) -> str:
         return f"byte({int(self)})"
 
+    __str__ = __repr__
+
 
 class short(int):
     """An AMQP short: an integer from -2**15 to 2**15 - 1, checked when it is encoded (1.6.8)."""
@@ -189,6 +194,8 @@ class short(int):
 
     def __repr__(self) -> str:
         return f"short({int(self)})"
+
+    __str__ = __repr__
 
 
 class int32(int):
@@ -199,6 +206,8 @@ class int32(int):
     def __repr__(self) -> str:
         return f"int32({int(self)})"
 
+    __str__ = __repr__
+
 
 class timestamp(int):
     """An AMQP timestamp: signed milliseconds since 1970-01-01 UTC (1.6.17)."""
@@ -207,6 +216,8 @@ class timestamp(int):
 
     def __repr__(self) -> str:
         return f"timestamp({int(self)})"
+
+    __str__ = __repr__
 
 
 class decimal32(int):
@@ -217,6 +228,8 @@ class decimal32(int):
     def __repr__(self) -> str:
         return f"decimal32({int(self)})"
 
+    __str__ = __repr__
+
 
 class decimal64(int):
     """An AMQP decimal64: the 64 bits of an IEEE 754-2008 decimal, as an unsigned integer (1.6.14)."""
@@ -225,6 +238,8 @@ class decimal64(int):
 
     def __repr__(self) -> str:
         return f"decimal64({int(self)})"
+
+    __str__ = __repr__
 
 
 class decimal128(bytes):
@@ -243,6 +258,8 @@ class float32(float):
 
     def __repr__(self) -> str:
         return f"float32({float.__repr__(self)})"
+
+    __str__ = __repr__
 
 
 class _Text(str):

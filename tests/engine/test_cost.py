@@ -13,7 +13,7 @@ import pytest
 
 from proton import Delivery, Message
 from tests.support.engines import Peer, accept, connected, linked, pump, put, read, take
-from tests.support.references import no_collection
+from tests.support.references import counting, no_collection
 
 MIB = 1 << 20
 
@@ -281,6 +281,7 @@ def test_a_delivery_that_both_ends_have_settled_is_freed(life):
     assert len(seen) == 0
 
 
+@counting
 def test_a_freed_connection_goes_without_the_collector():
     a, b, sender, receiver = linked()
     put(sender, b"m")

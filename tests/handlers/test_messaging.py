@@ -17,7 +17,7 @@ from proton.handlers import (
     TransactionHandler,
 )
 from proton.handlers.incoming import Acking
-from tests.support.references import no_collection
+from tests.support.references import counting, no_collection
 
 NO_OPS = [
     "on_start",
@@ -158,6 +158,7 @@ def test_errors_of_endpoints_are_logged_and_end_the_connection(kind, closes, cap
     assert connection.closed is closes
 
 
+@counting
 def test_the_parts_do_not_keep_the_application_alive():
     handler = MessagingHandler()
     part = handler.handlers[2]
@@ -168,6 +169,7 @@ def test_the_parts_do_not_keep_the_application_alive():
         part.on_message(None)
 
 
+@counting
 def test_no_cycle_waits_for_the_collector():
     with no_collection():
         gone = weakref.ref(MessagingHandler())

@@ -108,16 +108,18 @@ FILE = os.path.join(os.curdir, "connect.json")
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ('{"host": }', "Expecting value: line 1 column 10 (char 9)"),
-        ("", "Expecting value: line 1 column 1 (char 0)"),
-        ('{\n  /* two\n lines */\n  "port": x}', "Expecting value: line 4 column 11"),
-        ('{"a": 1} // one\n{}', "Extra data: line 2 column 1"),
+        ('{"host": }', "line 1 column 10 (char 9)"),
+        ("", "line 1 column 1 (char 0)"),
+        ('{\n  /* two\n lines */\n  "port": x}', "line 4 column 11"),
+        ('{"a": 1} // one\n{}', "line 2 column 1"),
     ],
 )
 def test_bad_json_is_a_value_error_that_names_file_and_place(no_configuration, text, place):
     error = failing(no_configuration, text)
     assert type(error) is json.JSONDecodeError
-    assert str(error).startswith(f"{FILE}: {place}")
+    # The words between are those of the interpreter's JSON decoder: CPython and PyPy choose other ones.
+    assert str(error).startswith(f"{FILE}: ")
+    assert f": {place}" in str(error)
 
 
 def test_bad_json_shows_no_password(no_configuration):

@@ -1,6 +1,5 @@
 """Blocking senders and receivers: outcomes, credit, refusals."""
 
-import gc
 import time
 import weakref
 
@@ -12,6 +11,7 @@ from proton.reactor import AtMostOnce
 from proton.utils import BlockingConnection, LinkDetached, SendException
 from proton.utils.links import BlockingLink
 from tests.support.loops import SECONDS
+from tests.support.references import collect
 from tests.support.server import serving
 
 
@@ -298,5 +298,5 @@ def test_a_dropped_receiver_lets_its_handler_go(connection, queue):
     receiver = connection.create_receiver(queue)
     link, fetcher = receiver.link, weakref.ref(receiver.fetcher)
     del receiver
-    gc.collect()
+    collect()
     assert link.handler is None and fetcher() is None
