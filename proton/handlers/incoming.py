@@ -129,6 +129,7 @@ class IncomingMessageHandler(Delegating, Acking):
                 event.message = recv_msg(delivery)
             except MessageException as error:
                 _refuse(delivery, error)
+                self._undecodable(event, error)
                 return
             try:
                 self.on_message(event)
@@ -143,6 +144,17 @@ class IncomingMessageHandler(Delegating, Acking):
 
     on_message = forwarding("on_message", "Called with `event.message` set, for each message.")
 
+    def _undecodable(self, event: Any, error: MessageException) -> None:
+        """Tells of a rejected message: in the log, unless a blocking operation raises it."""
+        handler = self if self.delegate is None else self.delegate
+        told = getattr(handler, "on_undecodable", None)
+        if told is not None:
+            told(event, error)
+            return
+        log.error(
+            "rejected a message on link %s that cannot be decoded: %s", printable(event.link.name), printable(error)
+        )
+
     def on_settled(self, event: Any) -> None:
         """Called when the sender has settled a delivery."""
         self._forward("on_settled", event)
@@ -153,8 +165,6 @@ class IncomingMessageHandler(Delegating, Acking):
 
 
 def _refuse(delivery: Delivery, error: MessageException) -> None:
-    link = delivery.link
-    log.error("rejected a message on link %s that cannot be decoded: %s", printable(link.name), printable(error))
     delivery.local.condition = Condition(DECODE_ERROR, str(error))
     delivery.update(_REJECTED)
     delivery.settle()

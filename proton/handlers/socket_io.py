@@ -315,7 +315,7 @@ def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
     deadline = poller.deadline()
     if deadline is not None:
         timeout = max(0.0, min(timeout, deadline - reactor.mark()))
-    for selectable, mask in poller.wait(timeout, reactor.waker):
+    for selectable, mask in poller.wait(timeout, reactor.waker, reactor.wait_hook):
         if mask & READ:
             selectable.readable()
         if mask & WRITE:

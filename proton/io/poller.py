@@ -19,7 +19,7 @@ import socket
 import sys
 import threading
 import warnings
-from typing import Any
+from typing import Any, Callable
 
 from proton.io.selectable import Selectable
 
@@ -285,11 +285,14 @@ class Poller:
             self._watches[selectable].armed = None
             found.append(selectable)
 
-    def wait(self, timeout: float | None, waker: Waker | None = None) -> list[tuple[Selectable, int]]:
+    def wait(
+        self, timeout: float | None, waker: Waker | None = None, hook: Callable[..., Any] | None = None
+    ) -> list[tuple[Selectable, int]]:
         """Wait for readiness: pairs of a selectable and READ, WRITE or both.
 
         :param timeout: seconds at most, 0 for a look only, None for no limit.
         :param waker: ends the wait early.
+        :param hook: makes the wait: called with a function to call in turn, and the time-out, its argument.
         """
         if self._selector is None:
             self._selector = selectors.DefaultSelector()
@@ -304,10 +307,12 @@ class Poller:
             if waker._pending:
                 timeout = 0
         ready: list[tuple[Selectable, int]] = []
+        selector = self._selector
         try:
-            found = self._selector.select(timeout)
-        except OSError:
-            if not self._drop_closed():
+            found = selector.select(timeout) if hook is None else hook(selector.select, timeout)
+        except (OSError, ValueError):
+            # It is closed when a signal handler of the program has ended the container in the meantime.
+            if self._selector is selector and not self._drop_closed():
                 raise
             found = []
         woken = waker is not None and waker._pending

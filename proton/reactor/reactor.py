@@ -61,6 +61,9 @@ class Reactor:
     credentials: Any = None
     #: seconds that TLS and SASL may take on a connection before it is given up, 0 for no limit
     handshake_timeout = 30.0
+    #: makes the waits of the loop, None for nothing special: called with a function and its argument, a time-out; the
+    #: blocking interface lets other threads use the container meanwhile
+    wait_hook: Any = None
 
     def __init__(self, *handlers: Any, **kwargs: Any) -> None:
         #: connections, acceptors and injectors that are not finished

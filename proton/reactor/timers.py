@@ -8,14 +8,32 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
+import numbers
 from typing import Any
 
 from proton.io.selectable import Selectable
 
-__all__ = ["Task", "Tasks", "TimerSelectable"]
+__all__ = ["Task", "Tasks", "TimerSelectable", "check_seconds"]
 
 #: Heaps smaller than this are not worth cleaning.
 _SMALL = 64
+
+
+def check_seconds(name: str, value: Any, alternative: str = "") -> float:
+    """A time-out or delay that a program has given, as a float.
+
+    :param name: the name of the argument.
+    :param alternative: what else is taken, for the text.
+    :raises TypeError: it is not a number.
+    :raises ValueError: it is not a number that can be compared (NaN).
+    """
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{name} takes seconds, a number{alternative}, got {type(value).__name__} {value!r:.50}")
+    seconds = float(value)
+    if math.isnan(seconds):
+        raise ValueError(f"{name} takes seconds, a number{alternative}, got {value!r}")
+    return seconds
 
 
 class Task:

@@ -1,11 +1,13 @@
 """The blocking interface: `BlockingConnection`. Each operation runs the loop until its condition is met.
 
 Rules for editors:
-1. A whole operation holds the container's lock, so threads may share a connection. With a heartbeat a thread of
-   our own (the pump) turns the loop while the program works; what handlers raise in it, the next operation raises.
+1. An operation holds the container's lock, except while it waits (`sharing.py`), so threads share a connection. With a
+   heartbeat a thread of ours (the pump) runs the loop while the program works; what handlers raise in it, the next
+   operation raises.
 2. `disconnected` says that there is no connection now. An operation gives up when none will come any more
    (`_lost_for_good`), so a connection that can be made elsewhere, or again, goes on with its links.
-3. The end of a link is told to who made it or uses it, not to whatever thread has met it (`_link_ended`).
+3. Callbacks raise nothing for the end of a link, session or connection. An operation asks `end_of` about what it uses
+   (`_why`), at its start and after each turn; so it does not matter when the end has come, and in which thread.
 4. No URL in an exception shows a password.
 """
 
@@ -19,14 +21,17 @@ from typing import Any, Callable
 
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.ends import End, end_of
 from proton.endpoints.handler import Handler
 from proton.endpoints.printable import printable
-from proton.exceptions import ConnectionException, ProtonException, Timeout
+from proton.exceptions import ConnectionException, LinkException, ProtonException, Timeout
 from proton.handlers.endpoint_state import FORCED
 from proton.reactor.container import Container
+from proton.reactor.timers import check_seconds
 from proton.url import Url
 from proton.utils.errors import ConnectionClosed, LinkDetached
-from proton.utils.links import BlockingReceiver, BlockingSender, Fetcher, locked
+from proton.utils.links import BlockingReceiver, BlockingSender, Fetcher
+from proton.utils.sharing import SharedLoop, Watch
 
 __all__ = ["BlockingConnection"]
 
@@ -36,9 +41,8 @@ DEFAULT_TIMEOUT = 60
 #: Turns of the loop that a wait makes at least: to write and to look at the sockets, to read, to handle.
 TURNS = 5
 
-#: Seconds of a turn while others share a container that is to end, and of the pause in which they get the lock.
-SHARED_TURN = 0.05
-HANDING_OVER = 0.001
+#: Seconds after which a thread that closes looks again whether the container has ended, while other threads use it.
+SHARED_WAIT = 0.05
 
 _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
@@ -55,8 +59,8 @@ def _shown(url: Any) -> str:
 class BlockingConnection(Handler):
     """A connection whose operations return when they are done. It is open when the constructor returns.
 
-    Threads may share it: one operation goes on at a time, and the others wait for its end. Where a thread must not wait
-    for a `receive` of another one, give each its own connection.
+    Threads may share it. While one waits, in `receive` for example, the operations of the others go on; handlers of the
+    program are called in any thread that waits. After `close` each operation raises `ConnectionException`.
 
     :param url: where to connect to, a str or `Url`; the connection configuration file is used without.
     :param timeout: seconds that an operation may take, 60 when left out.
@@ -82,6 +86,8 @@ class BlockingConnection(Handler):
         reconnect: Any = None,
         **kwargs: Any,
     ) -> None:
+        if "handler" in kwargs:
+            raise TypeError("BlockingConnection takes no handler: it is the handler of its connection")
         #: False, or why there is no connection: the transport's condition, or "unknown"
         self.disconnected: Any = False
         #: True once `close` was called
@@ -96,53 +102,89 @@ class BlockingConnection(Handler):
         self._failures = 0  # attempts to connect that have failed since there was a connection
         self._pumped_error: BaseException | None = None
         self._pump_ended = threading.Event()
-        self._at_work_on: Any = None  # the link of the operation under way
-        self._owed: dict[Any, LinkDetached] = {}  # ends of links that were met by threads they do not concern
-        # All connections of a container take turns.
-        self._lock: Any = self.container.__dict__.setdefault("_blocking_lock", threading.RLock())
-        self._sharing: set[BlockingConnection] = self.container.__dict__.setdefault("_blocking_connections", set())
+        self._closed_place = ""  # how to call the connection that was closed
+        # All connections of a container share its loop.
+        self._loop = SharedLoop.of(self.container)
+        self._lock = self._loop.lock
         self._patient = reconnect is not None
         if url and not urls and reconnect is None:
             url = Url(url).defaults()
             reconnect = False
-        with self._lock:
-            self._sharing.add(self)
-            self.container.timeout = self.timeout
-            self.container.start()
-            try:
-                self.conn = self.container.connect(
-                    url=url,
-                    handler=self,
-                    ssl_domain=ssl_domain,
-                    reconnect=reconnect,
-                    heartbeat=heartbeat,
-                    urls=urls,
-                    **kwargs,
-                )
-                self.conn._raises_errors = True
-                self._open()
-            except BaseException:
-                with contextlib.suppress(ProtonException):
-                    self.close()
-                raise
+        options = dict(kwargs, handler=self, ssl_domain=ssl_domain, reconnect=reconnect, heartbeat=heartbeat)
+        try:
+            self._run(self._connect, self._deadline(), url, urls, options)
+        except BaseException:
+            with contextlib.suppress(ProtonException):
+                self.close()
+            raise
         if heartbeat:
             pump = threading.Thread(target=_pump, args=(weakref.ref(self), self._pump_ended, heartbeat), daemon=True)
             pump.start()
 
-    def _open(self) -> None:
+    def _connect(self, deadline: float | None, url: Any, urls: Any, options: dict[str, Any]) -> None:
+        self._loop.connections.add(self)
+        self.container.timeout = self.timeout
+        self.container.start()
+        connection = self.conn = self.container.connect(url=url, urls=urls, **options)
+        connection._raises_errors = True
         try:
-            self._wait(lambda: not self.conn.state & Endpoint.REMOTE_UNINIT, msg="Opening connection")
+            self._wait(
+                lambda: not connection.state & Endpoint.REMOTE_UNINIT, deadline, "Opening connection", Watch(connection)
+            )
+            self._check(Watch(connection))  # it may have been closed in one read with the open
         except Timeout:
             if self.disconnected:
                 raise self._loss() from None
             raise
+
+    def _run(self, operation: Callable[..., Any], deadline: float | None, *args: Any) -> Any:
+        """Calls an operation with its deadline and arguments, with the lock; inside a callback this thread has it."""
+        loop = self._loop
+        lock = loop.lock
+        if lock._is_owned():
+            if self.closing or self._pumped_error is not None:
+                self._check_open()
+            return operation(deadline, *args)
+        try:
+            if not lock.acquire(False) and not loop.acquire(deadline):
+                raise Timeout(f"{self._timed_out(None)}: another thread has used it all the time")
+            if self.closing or self._pumped_error is not None:
+                self._check_open()
+            result = operation(deadline, *args)
+            if loop.runner is not None and self.container is not None and not self.container.quiesced:
+                self.container.wakeup()  # what has changed is to be written at once
+            return result
+        finally:
+            if loop.followers or loop.starving or not lock._is_owned():
+                loop.release()
+            else:
+                lock.release()  # nearly always
+
+    def _deadline(self, timeout: Any = False) -> float | None:
+        """When an operation that begins now has to end, as of `time.monotonic`; None for no limit."""
+        if timeout is False:
+            timeout = self.timeout
+        if timeout is None:
+            return None
+        if timeout.__class__ is not float and timeout.__class__ is not int:
+            check_seconds("timeout", timeout, " or None")
+        return time.monotonic() + float(timeout)
+
+    def _check_open(self) -> None:
+        if self._pumped_error is not None:
+            error, self._pumped_error = self._pumped_error, None
+            raise error
+        if self.closing:
+            raise self._closed_error()
+
+    def _closed_error(self) -> ConnectionException:
+        return ConnectionException(f"Connection {self._place()} is closed")
 
     @property
     def url(self) -> str | None:
         """The address of the connection, None after `close`."""
         return self.conn.connected_address if self.conn is not None else None
 
-    @locked
     def create_sender(
         self, address: str | None, handler: Any = None, name: str | None = None, options: Any = None
     ) -> Any:
@@ -154,11 +196,14 @@ class BlockingConnection(Handler):
         :param options: a `LinkOption`, or a list of them.
         :raises LinkDetached: the peer refuses it.
         """
-        link = self.container.create_sender(self.conn, address, name=name, handler=handler, options=options)
-        link._made_by = threading.current_thread()
-        return BlockingSender(self, link)
+        options = {"name": name, "handler": handler, "options": options}
+        return self._run(self._create_sender, self._deadline(), address, options)
 
-    @locked
+    def _create_sender(self, deadline: float | None, address: str | None, options: dict[str, Any]) -> BlockingSender:
+        link = self.container.create_sender(self.conn, address, **options)
+        link._made_by = threading.current_thread()
+        return BlockingSender(self, link, deadline)
+
     def create_receiver(
         self,
         address: str | None = None,
@@ -183,11 +228,18 @@ class BlockingConnection(Handler):
         fetcher = None if handler else Fetcher(self, credit)
         if handler and credit is None:
             credit = 1
-        link = self.container.create_receiver(
-            self.conn, address, name=name, dynamic=dynamic, handler=handler or fetcher, options=options
+        options = {"name": name, "handler": handler or fetcher, "options": options, "dynamic": dynamic}
+        receiver: BlockingReceiver = self._run(
+            self._create_receiver, self._deadline(), address, fetcher, credit, options
         )
+        return receiver
+
+    def _create_receiver(
+        self, deadline: float | None, address: str | None, fetcher: Any, credit: int | None, options: dict[str, Any]
+    ) -> BlockingReceiver:
+        link = self.container.create_receiver(self.conn, address, **options)
         link._made_by = threading.current_thread()
-        return BlockingReceiver(self, link, fetcher, credit=credit)
+        return BlockingReceiver(self, link, fetcher, credit, deadline)
 
     def close(self) -> None:
         """Close the connection, and end its container with all that it does. Closing twice does nothing.
@@ -197,34 +249,44 @@ class BlockingConnection(Handler):
 
         :raises Timeout: the peer does not answer; everything is closed in spite of it.
         """
-        with self._lock:
+        loop = self._loop
+        nested = loop.lock._is_owned()
+        try:
+            if not nested:
+                loop.acquire(None)
             container = self.container
             if container is None or self.closing:
                 return  # another thread is at it, or a callback of this one
             self.closing = True
-            links = list(self.conn.links()) if self.conn is not None else []
+            loop.notify_all()
+            self._finish(container)
+        finally:
+            if not nested:
+                loop.release()
+
+    def _finish(self, container: Container) -> None:
+        links = list(self.conn.links()) if self.conn is not None else []
         try:
             self._close_own()
         finally:
             try:
-                self._run_out()
+                self._run_out(container)
             finally:
                 container.stop_events()
                 for link in links:
                     link.handler = None  # a `SyncRequestResponse` is one, and would keep all of this by way of its link
+                self._closed_place = self._place()
                 self.conn = self.container = None
 
-    @locked
     def _close_own(self) -> None:
         self._pump_ended.set()
         self._pumped_error = None  # no operation will be told any more
-        self._owed.clear()
         connection = self.conn
         try:
             self.container.errors = []
             if connection is not None:
                 connection.close()
-                self._wait(lambda: self._is_over(connection), msg="Closing connection")
+                self._wait(lambda: self._is_over(connection), self._deadline(), "Closing connection", Watch())
         finally:
             if connection is not None:
                 transport = connection.transport
@@ -233,49 +295,50 @@ class BlockingConnection(Handler):
                     transport.close_tail()
                     transport.close_head()
                 connection.free()
-            self._sharing.discard(self)
+            self._loop.connections.discard(self)
 
-    def _run_out(self) -> None:
+    def _run_out(self, container: Container) -> None:
         """Runs the container to its end, whatever handlers raise; the first error of theirs comes out after that."""
+        loop = self._loop
         first: Exception | None = None
         more = True
         while more:
-            with self._lock:
-                try:
-                    more = self._run_on()
-                except Exception as error:
-                    first = first or error
-                    # Its event would come again for ever; what waits behind it closes sockets.
-                    self.container._collector.pop()
-                    if not self._sharing:  # the others would have no loop any more
-                        self.container.stop()
-            if self._sharing:
-                time.sleep(HANDING_OVER)
+            if loop.runner is not None and loop.runner != threading.get_ident():
+                if not loop.follow(None, time.monotonic() + SHARED_WAIT):
+                    loop.acquire(None)
+                continue
+            try:
+                more = self._run_on(container)
+            except Exception as error:
+                first = first or error
+                # Its event would come again for ever; what waits behind it closes sockets.
+                container._collector.pop()
+                if not loop.connections:  # the others would have no loop any more
+                    container.stop()
         if first is not None:
             raise first
 
-    def _run_on(self) -> bool:
-        """A turn on the way to the end of the container, a short one while others are open; False at the end."""
-        container = self.container
-        usual = container.timeout
-        if self._sharing:
-            container.timeout = min(usual, SHARED_TURN)
-        try:
+    def _run_on(self, container: Container) -> bool:
+        """A turn on the way to the end of the container; False at the end."""
+        with self._loop.running():
             if container._turn(None):
                 return True
-        finally:
-            container.timeout = usual
-        container.stop()
-        container.process()
+            container.stop()
+            container.process()
         return False
 
     def _look(self, turns: int = TURNS) -> None:
         """Handles and writes what there is, reads what has come, and waits for nothing."""
-        container = self.container
-        usual, container.timeout = container.timeout, 0
+        loop, container = self._loop, self.container
+        if loop.runner is not None and loop.runner != threading.get_ident():
+            container.wakeup()  # that thread does it
+            return
+        usual = container.timeout
         try:
-            for _ in range(turns):
-                container._turn(None)
+            with loop.running():
+                container.timeout = 0
+                for _ in range(turns):
+                    container._turn(None)
         finally:
             container.timeout = usual
 
@@ -285,78 +348,145 @@ class BlockingConnection(Handler):
             return True
         return bool(transport.closed)
 
-    @locked
     def run(self) -> None:
         """Run the container until nothing is left to do."""
-        while self.container.process():
-            pass
-        self.container.stop()
-        self.container.process()
+        self._run(self._run_all, None)
 
-    @locked
+    def _run_all(self, deadline: float | None) -> None:
+        loop, container = self._loop, self.container
+        more = True
+        while more:
+            if loop.runner is not None and loop.runner != threading.get_ident():
+                if not loop.follow(None, time.monotonic() + SHARED_WAIT):
+                    loop.acquire(None)
+                continue
+            with loop.running():
+                more = container.process()
+        container.stop()
+        container.process()
+
     def wait(self, condition: Callable[[], Any], timeout: Any = False, msg: str | None = None) -> None:
-        """Run the container until a condition is met, or the connection is lost for good.
+        """Run the container until a condition is met.
 
         :param condition: a callable without arguments.
         :param timeout: seconds; that of the connection when left out, None for no limit.
         :param msg: what is waited for, for the text of `Timeout`.
-        :raises Timeout: the condition was not met in time; the text has the peer's condition if it ended a session.
-        :raises ConnectionException: the connection is lost.
+        :raises Timeout: the condition was not met in time.
+        :raises LinkDetached: a link that this thread has made, without a handler of its own, has ended meanwhile.
+        :raises ConnectionException: the connection is closed, or lost.
         """
-        self._wait(condition, timeout, msg)
+        self._run(self._wait_for, self._deadline(timeout), condition, msg)
 
-    def _wait(self, condition: Callable[[], Any], timeout: Any = False, msg: str | None = None) -> None:
-        """As `wait`, for who has the lock."""
-        if self._pumped_error is not None:
-            error, self._pumped_error = self._pumped_error, None
-            raise error
-        if self._owed:
-            self._tell_owed()
-        limit = self.timeout if timeout is False else timeout
-        container = self.container
-        usual = container.timeout
-        deadline = None if limit is None else time.monotonic() + limit
-        turns = 0
+    def _wait_for(self, deadline: float | None, condition: Callable[[], Any], msg: str | None) -> None:
+        maker = threading.current_thread()
+        connection = self.conn
+        links = [
+            link
+            for link in connection.links()
+            if getattr(link, "_made_by", None) is maker
+            and (link.handler is None or isinstance(link.handler, Fetcher))
+            and end_of(link) is None
+        ]
+        try:
+            self._wait(condition, deadline, msg, Watch(connection, *links, own_thread=True))
+        except ConnectionException:
+            end = end_of(connection)
+            if self.closing or end is None or end.by_peer or not connection.state & Endpoint.LOCAL_CLOSED:
+                raise
+            # The program itself has closed `conn`, and waits for the end.
+
+    def _wait(self, condition: Callable[[], Any], deadline: float | None, msg: str | None, watch: Watch) -> None:
+        """Waits until the condition is true, with the lock; raises the end of what is watched, and `Timeout`.
+
+        A true condition goes before an end: what has come before it can be used.
+        """
+        loop, container, connection = self._loop, self.container, self.conn
+        me = threading.get_ident()
+        why: Exception | None = None
         done = False
+        turns = 0
 
         def over() -> bool:
-            nonlocal done
-            done = condition() or (self.disconnected and self._lost_for_good())
+            nonlocal done, why
+            if condition():
+                done, why = True, None
+            elif watch.endpoints and (self.closing or self.disconnected or connection._ends != watch.seen):
+                why = self._why(watch)
+                done = why is not None
             return done
 
+        nested = loop.runner == me
+        usual: float | None = None
         try:
             while not (done or over()):
-                left = usual if deadline is None else deadline - time.monotonic()
-                if left <= 0:
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
                     if turns >= TURNS:
-                        reason = f": {msg}" if msg else ""
-                        raise Timeout(f"Connection {self._place()} timed out{reason}{self._ended_session()}")
+                        raise Timeout(self._timed_out(msg))
                     left = 0
-                container.timeout = left
+                if loop.runner is not None and loop.runner != me:
+                    if left == 0 or not container.quiesced:
+                        container.wakeup()  # it writes what this thread has made
+                    if not loop.follow(None if left == 0 or watch.own_thread else over, deadline):
+                        raise Timeout(self._timed_out(msg))
+                    done = False  # the condition may be true no longer
+                    turns += 2
+                    continue
+                if usual is None:
+                    loop.runner, usual = me, container.timeout
+                container.timeout = usual if left is None else left
                 if not container._turn(over) and not over():
                     raise ConnectionException(f"Connection {self._place()} has ended: its container was stopped")
                 turns += 1
         finally:
-            container.timeout = usual
-        if self.disconnected and self._lost_for_good() and not self.conn.state & _CLOSED:
-            raise self._loss()
+            if usual is not None:
+                container.timeout = usual
+                if not nested:
+                    loop.runner = None
+        if why is not None:
+            raise why
 
-    def _tell_owed(self) -> None:
-        for link in list(self._owed):
-            if self._concerns(link):
-                raise self._owed.pop(link)
+    def _timed_out(self, msg: str | None) -> str:
+        return f"Connection {self._place()} timed out{f': {msg}' if msg else ''}"
 
-    def _ended_session(self, *sessions: Any) -> str:
-        """Why nothing came: some peers refuse a link by ending its session, which ends no operation.
+    def _check(self, watch: Watch) -> None:
+        """Raises the end of what is watched, if it has ended."""
+        if self.closing or self.disconnected or self.conn._ends != watch.seen:
+            why = self._why(watch)
+            if why is not None:
+                raise why
 
-        :param sessions: those to look at; all of the connection that the peer has ended when there are none.
-        """
-        ended = sessions or (self.conn.sessions(Endpoint.REMOTE_CLOSED) if self.conn is not None else ())
-        condition = next((session.remote_condition for session in ended if session.remote_condition), None)
-        return f" (session ended by peer due to: {printable(repr(condition))})" if condition else ""
+    def _why(self, watch: Watch) -> Exception | None:
+        """What to raise for the end of what is watched; None when nothing of it has ended."""
+        if self.closing:
+            return self._closed_error()
+        connection = self.conn
+        if self.disconnected and not connection.state & _CLOSED and self._lost_for_good():
+            return self._loss()
+        for endpoint in watch.endpoints:
+            end = end_of(endpoint)
+            error = None if end is None else self._error_of(endpoint, end)
+            if error is not None:
+                return error
+        watch.seen = connection._ends
+        return None
+
+    def _error_of(self, endpoint: Any, end: End) -> Exception | None:
+        connection = self.conn
+        if end.endpoint is not connection:
+            if end.condition is None and not end.by_peer:
+                return LinkException(f"expected an open link, got {endpoint.name}, which was closed")
+            return LinkDetached(endpoint, end)
+        if end.by_peer:
+            return None if self._is_forced(end.condition) else ConnectionClosed(connection, end)
+        if not connection.state & Endpoint.LOCAL_CLOSED:
+            return self._loss() if self._lost_for_good() else None
+        if endpoint is connection and connection.state & Endpoint.REMOTE_ACTIVE and not self.disconnected:
+            return None  # the program has closed it, and waits for the peer to do the same
+        return self._closed_error()
 
     def _place(self) -> str:
-        return _shown(self.conn.url if self.conn is not None else None)
+        return self._closed_place or _shown(self.conn.url if self.conn is not None else None)
 
     def _lost_for_good(self) -> bool:
         """When there is no connection: true if none will be made."""
@@ -367,42 +497,31 @@ class BlockingConnection(Handler):
         return not self._losses and not self._patient and self._failures >= len(connector.address.values)
 
     def _loss(self) -> ConnectionException:
-        if self.conn.state == _CLOSED:
-            return ConnectionClosed(self.conn)
         reason = printable(str(self.disconnected or "unknown"))
         return ConnectionException(f"Connection {self._place()} disconnected: {reason}")
 
+    def _is_forced(self, condition: Any) -> bool:
+        """Whether the peer's close is as good as a lost socket: the connection will be made again."""
+        return condition is not None and condition.name == FORCED and self.conn._overrides.reconnect is not False
+
     def on_link_remote_close(self, event: Any) -> None:
-        """Ends the operation under way when the peer closes a link."""
-        self._link_ended(event.link)
+        """Closes a link that the peer has closed; the next operation on it raises."""
+        event.link.close()
 
-    def _link_ended(self, link: Any) -> None:
-        """Closes a link that the peer has closed, and tells whom it concerns."""
-        if not link.state & Endpoint.LOCAL_ACTIVE:
-            return
-        link.close()
-        if self.closing:
-            return
-        error = LinkDetached(link)
-        if self._concerns(link):
-            raise error
-        self._owed[link] = error
+    def on_link_remote_detach(self, event: Any) -> None:
+        """Detaches a link that the peer has detached; the next operation on it raises."""
+        event.link.detach()
 
-    def _concerns(self, link: Any) -> bool:
-        """True when this thread has made the link, or is at work on it."""
-        return link is self._at_work_on or getattr(link, "_made_by", None) in (None, threading.current_thread())
+    def on_session_remote_close(self, event: Any) -> None:
+        """Ends a session that the peer has ended; the next link gets a new one."""
+        if end_of(event.session) is not None:
+            event.session.close()
 
     def on_connection_remote_close(self, event: Any) -> None:
-        """Ends the operation under way when the peer closes the connection."""
+        """Closes the connection that the peer has closed; the next operation raises."""
         connection = event.connection
-        if not connection.state & Endpoint.LOCAL_ACTIVE:
-            return
-        condition = connection.remote_condition
-        if condition is not None and condition.name == FORCED and connection._overrides.reconnect is not False:
-            return  # as good as a lost socket: it will be made again
-        connection.close()
-        if not self.closing:
-            raise ConnectionClosed(connection)
+        if not self._is_forced(connection.remote_condition):
+            connection.close()
 
     def on_connection_remote_open(self, event: Any) -> None:
         """There is a connection, for the first time or again."""
@@ -439,29 +558,30 @@ class BlockingConnection(Handler):
 
 
 def _pump(reference: Any, ended: threading.Event, heartbeat: float) -> None:
-    """Turns the loop of a connection while no operation does, so that heartbeats go out and come in."""
+    """Runs the loop of a connection while no operation does, so that heartbeats go out and come in."""
     interval = heartbeat / 4.0
     while not ended.wait(interval):
         connection = reference()
-        # Whoever has the lock turns the loop himself.
         if connection is None:
             return
-        if connection._lock.acquire(blocking=False):
+        # If another thread holds the lock, or runs the loop, it does the work.
+        loop = connection._loop
+        if loop.lock.acquire(blocking=False):
             try:
-                interval = _turn(connection, heartbeat)
+                if loop.runner is None:
+                    interval = _turn(connection, heartbeat)
             finally:
-                connection._lock.release()
-        del connection
+                loop.release()
+        del connection, loop
 
 
 def _turn(connection: BlockingConnection, heartbeat: float) -> float:
-    container = connection.container
-    if container is None or connection._pumped_error is not None:
+    if connection.container is None or connection._pumped_error is not None:
         return heartbeat / 4.0
     try:
         connection._look()
     except Exception as error:
         connection._pumped_error = error
-    transport = connection.conn.transport
+    transport = connection.conn.transport if connection.conn is not None else None
     wanted = transport.remote_idle_timeout if transport is not None else 0.0
     return min(heartbeat, wanted or heartbeat) / 4.0

@@ -35,14 +35,15 @@ def _because(condition: Any) -> str:
 
 
 class LinkDetached(LinkException):
-    """The peer has closed a link.
+    """A link has ended: the peer has closed or detached it, has ended its session, or has broken a rule.
 
-    :param link: the link; `condition` is the name of the peer's condition, None when it gave none.
+    :param link: the link; `condition` is the name of the condition of the end, None when there was none.
+    :param end: the `End` of the link; the peer's close when left out.
     """
 
-    def __init__(self, link: Any) -> None:
+    def __init__(self, link: Any, end: Any = None) -> None:
         self.link = link
-        condition = link.remote_condition
+        condition = link.remote_condition if end is None else end.condition
         self.condition: str | None = condition.name if condition else None
         if link.is_sender:
             text = f"sender {printable(link.name)} to {printable(str(link.target.address))} closed"
@@ -55,10 +56,11 @@ class ConnectionClosed(ConnectionException):
     """The peer has closed the connection.
 
     :param connection: the connection; `condition` is the name of the peer's condition, None when it gave none.
+    :param end: the `End` of the connection; the peer's close when left out.
     """
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, end: Any = None) -> None:
         self.connection = connection
-        condition = connection.remote_condition
+        condition = connection.remote_condition if end is None else end.condition
         self.condition: str | None = condition.name if condition else None
         super().__init__(f"Connection {printable(connection.hostname)} closed" + _because(condition))

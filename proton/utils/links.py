@@ -1,59 +1,35 @@
 """Blocking links: `BlockingSender`, `BlockingReceiver`, and the `Fetcher` that keeps what has come in.
 
-They wait through their `BlockingConnection`, under its lock (`locked`). A message whose connection is lost before
-its outcome is not sent again: that is the caller's to decide.
+Each operation is run by the `BlockingConnection` (`_run`), with its lock and a deadline that counts from the call. A
+message whose connection is lost before its outcome is not sent again: that is the caller's to decide.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import time
+import types
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Callable
 
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import Endpoint
-from proton.exceptions import LinkException, Timeout
+from proton.exceptions import LinkException, MessageException, Timeout
 from proton.handlers.messaging import MessagingHandler
 from proton.message import Message
-from proton.utils.errors import ConnectionClosed, LinkDetached, SendException
+from proton.utils.errors import LinkDetached, SendException
+from proton.utils.sharing import Watch
 
 if TYPE_CHECKING:
     from proton.utils.blocking import BlockingConnection
 
-__all__ = ["BlockingLink", "BlockingReceiver", "BlockingSender", "Fetcher", "locked"]
+__all__ = ["BlockingLink", "BlockingReceiver", "BlockingSender", "Fetcher"]
 
 #: Seconds to wait for the detach that a peer owes after attaching a link to another address than asked for (2.6.3).
 REFUSAL_TIMEOUT = 1
 
-Operation = TypeVar("Operation", bound=Callable[..., Any])
-
-
-def locked(operation: Operation) -> Operation:
-    """Has a method hold the lock of its connection."""
-
-    @functools.wraps(operation)
-    def operate(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with self._lock:
-            return operation(self, *args, **kwargs)
-
-    return cast(Operation, operate)
-
-
-def at_work(operation: Operation) -> Operation:
-    """As `locked`, for methods of a link that wait: its end is told to who has called them."""
-
-    @functools.wraps(operation)
-    def operate(self: Any, *args: Any, **kwargs: Any) -> Any:
-        connection = self.connection
-        with connection._lock:
-            before, connection._at_work_on = connection._at_work_on, self.link
-            try:
-                return operation(self, *args, **kwargs)
-            finally:
-                connection._at_work_on = before
-
-    return cast(Operation, operate)
+_OVER = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
 
 class BlockingLink:
@@ -61,67 +37,101 @@ class BlockingLink:
 
     :param connection: the `BlockingConnection`.
     :param link: the link, opened.
+    :param deadline: when the peer has to have attached it, as of `time.monotonic`; the time-out of the connection when
+        left out.
     :raises LinkDetached: the peer refuses it.
     :raises ConnectionException: the connection is gone.
     """
 
-    def __init__(self, connection: BlockingConnection, link: Any) -> None:
-        self._lock = connection._lock
+    _terminus = "target"
+
+    def __init__(self, connection: BlockingConnection, link: Any, deadline: Any = False) -> None:
         self._closed = False  # by `close`
+        self._watch = Watch(link)
         self.connection = connection
         self.link = link
-        connection._wait(lambda: not link.state & Endpoint.REMOTE_UNINIT, msg=f"Opening link {link.name}")
-        if link.state & Endpoint.REMOTE_UNINIT:
-            raise connection._loss()
-        self._check_closed()
+        self._run(self._open, connection._deadline() if deadline is False else deadline)
 
-    def _wait_for_close(self, timeout: float = REFUSAL_TIMEOUT) -> None:
-        """Waits for the end of the link, or of its session: some peers refuse a link that way, and say there why."""
-        link, session = self.link, self.link.session
-        with contextlib.suppress(Timeout):
-            self.connection._wait(
-                lambda: (link.state | session.state) & Endpoint.REMOTE_CLOSED,
-                timeout=timeout,
-                msg=f"Opening link {link.name}",
-            )
-        self._check_closed()
+    def _run(self, operation: Callable[..., Any], deadline: float | None, *args: Any) -> Any:
+        return self.connection._run(operation, deadline, *args)
 
-    def _check_closed(self) -> None:
-        if self.link.state & Endpoint.REMOTE_CLOSED:
-            self.link.close()
-            if not self.connection.closing:
-                raise LinkDetached(self.link)
+    def _open(self, deadline: float | None) -> None:
+        link = self.link
+        try:
+            self._wait(lambda: not link.state & Endpoint.REMOTE_UNINIT, deadline, f"Opening link {link.name}")
+            self._check()
+            self._check_address()
+        except LinkException:
+            link.close()
+            raise
 
-    def _check_in_use(self) -> None:
+    def _wait(self, condition: Callable[[], Any], deadline: float | None, msg: str) -> None:
+        try:
+            self.connection._wait(condition, deadline, msg, self._watch)
+        except LinkDetached:
+            self._watch.told = True
+            raise
+
+    def _check(self) -> None:
+        """Raises the end of the link, if it has ended."""
         if self._closed:
             raise LinkException(f"expected an open link, got {self.link.name}, which was closed")
-        if self.link.state & Endpoint.REMOTE_CLOSED:
-            self.connection._owed.pop(self.link, None)
-            self._check_closed()
+        try:
+            self.connection._check(self._watch)
+        except LinkDetached:
+            self._watch.told = True
+            raise
 
-    def _check_address(self, kind: str, terminus: str) -> None:
+    def _check_address(self) -> None:
         """The peer has to attach the address that was asked for; a link to another one it refuses (2.6.3)."""
-        wanted = getattr(self.link, terminus)
+        wanted = getattr(self.link, self._terminus)
         if wanted.dynamic or not wanted.address:
             return
-        if wanted.address != getattr(self.link, "remote_" + terminus).address:
-            self._wait_for_close()
-            self.link.close()
-            ended = self.connection._ended_session(self.link.session)
-            raise LinkException(f"Failed to open {kind} {self.link.name}, {terminus} does not match{ended}")
+        if wanted.address != getattr(self.link, "remote_" + self._terminus).address:
+            # Its detach, or the end of its session, says why.
+            with contextlib.suppress(Timeout):
+                self._wait(lambda: False, time.monotonic() + REFUSAL_TIMEOUT, f"Opening link {self.link.name}")
+            kind = "sender" if self.link.is_sender else "receiver"
+            raise LinkException(f"Failed to open {kind} {self.link.name}, {self._terminus} does not match")
 
-    @at_work
     def close(self) -> None:
-        """Close the link, and wait for the peer to do the same."""
-        self._closed = True
+        """Close the link, and wait for the peer to do the same. Closing twice does nothing.
+
+        :raises LinkDetached: the peer had ended the link before, which no operation has told yet.
+        :raises ConnectionException: the connection is closed, or lost.
+        """
+        self._run(self._close, self.connection._deadline())
+
+    def _close(self, deadline: float | None) -> None:
+        if self._closed:
+            return
+        link, connection = self.link, self.connection
+        try:
+            if not self._watch.told:
+                self._check()
+        finally:
+            self._closed = True
+            link.close()
+        connection._wait(self._is_over, deadline, f"Closing link {link.name}", Watch(connection.conn))
+
+    def _is_over(self) -> bool:
+        """Nothing more comes for the link that this end has closed: a detach of any kind, or its session's end, did."""
         link = self.link
-        link.close()
-        self.connection._wait(lambda: not link.state & Endpoint.REMOTE_ACTIVE, msg=f"Closing link {link.name}")
+        return not link.state & Endpoint.REMOTE_ACTIVE or link._remotely_detached or link.session.state & _OVER != 0
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "link" not in self.__dict__:
             raise AttributeError(name)
-        return getattr(self.link, name)
+        value = getattr(self.link, name)
+        if not isinstance(value, types.MethodType) or value.__self__ is not self.link:
+            return value
+
+        @functools.wraps(value)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            # Another thread may run the loop: it must not meet the link in the middle of a change.
+            return self._run(lambda deadline: value(*args, **kwargs), None)
+
+        return call
 
 
 class BlockingSender(BlockingLink):
@@ -130,11 +140,6 @@ class BlockingSender(BlockingLink):
     :raises LinkException: the peer has attached another target than asked for.
     """
 
-    def __init__(self, connection: BlockingConnection, sender: Any) -> None:
-        super().__init__(connection, sender)
-        self._check_address("sender", "target")
-
-    @at_work
     def send(self, msg: Message, timeout: Any = False, error_states: Any = None) -> Delivery:
         """Send a message, and wait until the receiver has settled it.
 
@@ -142,33 +147,37 @@ class BlockingSender(BlockingLink):
         :param timeout: seconds; that of the connection when left out, None for no limit.
         :param error_states: the outcomes to raise for; rejected and released when left out.
         :raises SendException: the outcome is one of these.
-        :raises LinkDetached: the peer has closed the link.
+        :raises LinkDetached: the link has ended; if the message was sent, its outcome is unknown.
         :raises LinkException: the link was closed by `close`.
         :raises Timeout: there was none in time. The message stays queued: it may have arrived, or arrive yet.
-        :raises ConnectionException: the connection was lost; whether the message has arrived is unknown.
+        :raises ConnectionException: the connection was closed, or lost; whether the message has arrived is unknown.
         """
-        return self._send(msg, timeout, error_states)
-
-    def _send(self, msg: Message, timeout: Any = False, error_states: Any = None) -> Delivery:
-        """As `send`, for who has the lock."""
-        if self.link.state & Endpoint.LOCAL_CLOSED:
-            self._check_in_use()
         connection = self.connection
+        delivery: Delivery = connection._run(self._send, connection._deadline(timeout), msg, error_states)
+        return delivery
+
+    def _send(
+        self, deadline: float | None, msg: Message, error_states: Any = None, watch: Watch | None = None
+    ) -> Delivery:
+        connection = self.connection
+        watch = watch or self._watch
+        if self._closed or watch.seen != connection.conn._ends or connection.disconnected:
+            self._check()
         losses = connection._losses
         delivery: Delivery = self.link.send(msg)
         if self.link.snd_settle_mode == self.link.SND_SETTLED:
-            connection._wait(lambda: True)  # raises what was found out since the last operation
             connection._look(1)  # no outcome will come, but what credit allows is to be written
             return delivery
         connection._wait(
             lambda: delivery.settled or connection._losses != losses,
-            timeout=timeout,
-            msg=f"Sending on sender {self.link.name}",
+            deadline,
+            f"Sending on sender {self.link.name}",
+            watch,
         )
         settled = delivery.settled
         delivery.settle()
         if not settled:
-            raise connection._loss()
+            raise connection._why(watch) or connection._loss()
         bad = (Delivery.REJECTED, Delivery.RELEASED) if error_states is None else error_states
         if delivery.remote_state in bad:
             raise SendException(delivery.remote_state, delivery.remote.condition if delivery.remote else None)
@@ -185,7 +194,8 @@ class Fetcher(MessagingHandler):
     def __init__(self, connection: BlockingConnection, prefetch: int | None) -> None:
         super().__init__(prefetch=prefetch or 0, auto_accept=False)
         self.connection = connection
-        self.incoming: deque[tuple[Message, Delivery]] = deque()
+        #: messages with their deliveries; an exception in place of a message that cannot be decoded
+        self.incoming: deque[tuple[Message | MessageException, Delivery]] = deque()
         self.unsettled: deque[Delivery] = deque()
 
     def on_message(self, event: Any) -> None:
@@ -193,14 +203,15 @@ class Fetcher(MessagingHandler):
         self.incoming.append((event.message, event.delivery))
         event.container.yield_()  # to wake up the operation that waits for it
 
-    def on_link_error(self, event: Any) -> None:
-        """Ends the operation under way with what the peer said about the link."""
-        self.connection._link_ended(event.link)
+    def on_undecodable(self, event: Any, error: MessageException) -> None:
+        """Keeps the error, for the `receive` whose message this would have been."""
+        self.incoming.append((error, event.delivery))
+        event.container.yield_()
 
-    def on_connection_error(self, event: Any) -> None:
-        """Ends the operation under way with what the peer said about the connection."""
-        if not self.connection.closing:
-            raise ConnectionClosed(event.connection)
+    def on_link_error(self, event: Any) -> None:
+        """Nothing: the operations on the link raise its end."""
+
+    on_session_error = on_connection_error = on_link_error
 
     @property
     def has_message(self) -> int:
@@ -208,8 +219,13 @@ class Fetcher(MessagingHandler):
         return len(self.incoming)
 
     def pop(self) -> Message:
-        """The oldest message; it now waits to be settled, unless the sender has settled it."""
+        """The oldest message; it now waits to be settled, unless the sender has settled it.
+
+        :raises MessageException: it cannot be decoded, and was rejected.
+        """
         message, delivery = self.incoming.popleft()
+        if isinstance(message, MessageException):
+            raise message
         if not delivery.settled:
             self.unsettled.append(delivery)
         return message
@@ -234,13 +250,20 @@ class BlockingReceiver(BlockingLink):
     :raises LinkException: the peer has attached another source than asked for.
     """
 
+    _terminus = "source"
+
     def __init__(
-        self, connection: BlockingConnection, receiver: Any, fetcher: Fetcher | None, credit: int | None = 1
+        self,
+        connection: BlockingConnection,
+        receiver: Any,
+        fetcher: Fetcher | None,
+        credit: int | None = 1,
+        deadline: Any = False,
     ) -> None:
-        super().__init__(connection, receiver)
-        self._check_address("receiver", "source")
+        super().__init__(connection, receiver, deadline)
+        self._waiting = 0  # threads in `receive`
         if credit:
-            receiver.flow(credit)
+            self.flow(credit)
         self.fetcher = fetcher
         self.container = connection.container
 
@@ -250,28 +273,36 @@ class BlockingReceiver(BlockingLink):
         if link is not None:
             link.handler = None
 
-    @at_work
     def receive(self, timeout: Any = False) -> Message:
         """Wait for a message.
 
         :param timeout: seconds; that of the connection when left out, None for no limit.
         :raises Timeout: none came in time.
-        :raises LinkDetached: the peer has closed the link.
+        :raises MessageException: the message cannot be decoded; it was rejected.
+        :raises LinkDetached: the link has ended.
         :raises LinkException: the link was closed by `close`.
-        :raises ConnectionException: the connection is gone.
+        :raises ConnectionException: the connection was closed, or lost.
         """
-        fetcher = self.fetcher
+        connection = self.connection
+        message: Message = connection._run(self._receive, connection._deadline(timeout))
+        return message
+
+    def _receive(self, deadline: float | None) -> Message:
+        fetcher, link = self.fetcher, self.link
         if fetcher is None:
             raise Exception("Can't call receive on this receiver as a handler was not provided")
-        if not fetcher.has_message:
-            self._check_in_use()
-        if not self.link.credit:
-            self.link.flow(1)
-        self.connection._wait(
-            lambda: fetcher.has_message, timeout=timeout, msg=f"Receiving on receiver {self.link.name}"
-        )
-        if not fetcher.has_message:
-            raise self.connection._loss()
+        if fetcher.has_message:
+            if not link.credit:
+                link.flow(1)
+            return fetcher.pop()
+        self._check()
+        self._waiting += 1
+        try:
+            if link.credit < self._waiting:  # each thread that waits has a message coming
+                link.flow(self._waiting - link.credit)
+            self._wait(lambda: fetcher.has_message, deadline, f"Receiving on receiver {link.name}")
+        finally:
+            self._waiting -= 1
         return fetcher.pop()
 
     def accept(self) -> None:
@@ -296,13 +327,13 @@ class BlockingReceiver(BlockingLink):
         """
         self.settle(Delivery.MODIFIED if delivered else Delivery.RELEASED)
 
-    @locked
     def settle(self, state: Any = None) -> None:
         """Settle the oldest message that was received and not settled.
 
         :param state: its outcome, if any.
         :raises IndexError: there is none.
         """
-        if self.fetcher is None:
+        fetcher = self.fetcher
+        if fetcher is None:
             raise Exception("Can't call accept/reject etc on this receiver as a handler was not provided")
-        self.fetcher.settle(state)
+        self._run(lambda deadline: fetcher.settle(state), None)

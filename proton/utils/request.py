@@ -1,7 +1,7 @@
 """`SyncRequestResponse`: a request, and the response to it, over a blocking connection.
 
-Responses are matched by correlation-id (3.2.4); one request is under way at a time. What comes without being asked
-for, such as the response to a request that was given up, is passed over.
+Responses are matched by correlation-id (3.2.4); each thread may have one request under way. What comes without being
+asked for, such as the response to a request that was given up, is passed over.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from proton.exceptions import MessageException
 from proton.handlers.incoming import IncomingMessageHandler
 from proton.message import Message
 from proton.utils.blocking import BlockingConnection
+from proton.utils.sharing import Watch
 
 __all__ = ["AtomicCount", "SyncRequestResponse"]
 
@@ -58,62 +60,80 @@ class SyncRequestResponse(IncomingMessageHandler):
         self.address = address
         #: the response that `call` is about to return
         self.response: Message | None = None
-        self._awaited: str | None = None  # the correlation-id of the request under way
+        # By the correlation-ids of the requests under way: the response, or why there is none, once it has come.
+        self._awaited: dict[str, Message | MessageException | None] = {}
         self.sender = connection.create_sender(address)
         self.receiver = connection.create_receiver(None, dynamic=True, credit=WINDOW, handler=self)
+        self._watch = Watch(self.sender.link, self.receiver.link)
 
     @property
     def reply_to(self) -> Any:
         """The address that responses are sent to."""
         return self.receiver.remote_source.address
 
-    def call(self, request: Message) -> Message:
+    def call(self, request: Message, timeout: Any = False) -> Message:
         """Send a request, and wait for its response.
 
         :param request: the request; its `reply_to` and `correlation_id` are set here.
+        :param timeout: seconds for all of it; that of the connection when left out, None for no limit.
         :raises ValueError: neither the client nor the request has an address.
+        :raises SendException: the request was rejected or released.
+        :raises MessageException: the response cannot be decoded.
         :raises Timeout: there was no response in time.
-        :raises ConnectionException: the connection was lost; whether the request was served is unknown.
+        :raises LinkDetached: the link of the requests or that of the responses has ended.
+        :raises ConnectionException: the connection was closed, or lost; whether the request was served is unknown.
         """
         if not self.address and not request.address:
             raise ValueError(f"Request message has no address: {request!r}")
         connection = self.connection
-        with connection._lock:
-            before, connection._at_work_on = connection._at_work_on, self.sender.link
-            try:
-                return self._call(connection, request)
-            finally:
-                self._awaited = self.response = None
-                connection._at_work_on = before
+        response: Message = connection._run(self._call, connection._deadline(timeout), request)
+        return response
 
-    def _call(self, connection: BlockingConnection, request: Message) -> Message:
-        link = self.receiver.link
+    def _call(self, deadline: float | None, request: Message) -> Message:
+        connection, link, awaited = self.connection, self.receiver.link, self._awaited
         if link._remote_handle is None:
             # After a loss the peer has to give a new address first: to the old one no response would come.
             connection._wait(
-                lambda: link._remote_handle is not None or link.state & link.REMOTE_CLOSED,
-                msg=f"Opening link {link.name}",
+                lambda: link._remote_handle is not None, deadline, f"Opening link {link.name}", self._watch
             )
         if link.credit <= 0:
             link.flow(WINDOW)
         losses = connection._losses
         request.reply_to = link.remote_source.address
-        request.correlation_id = self._awaited = str(self.correlation_id.next())
-        self.response = None
-        self.sender._send(request)
-        if self.response is None:  # it often comes with the outcome of the request
-            connection._wait(
-                lambda: self.response is not None or connection._losses != losses, msg="Waiting for response"
-            )
-        response: Message | None = self.response
+        request.correlation_id = number = str(self.correlation_id.next())
+        awaited[number] = None
+        try:
+            self.sender._send(deadline, request, None, self._watch)
+            if awaited[number] is None:  # it often comes with the outcome of the request
+                connection._wait(
+                    lambda: awaited[number] is not None or connection._losses != losses,
+                    deadline,
+                    "Waiting for response",
+                    self._watch,
+                )
+            response = awaited[number]
+        finally:
+            del awaited[number]
+            self.response = None
         if response is None:
-            raise connection._loss()
+            raise connection._why(self._watch) or connection._loss()
+        if isinstance(response, MessageException):
+            raise response
         return response
+
+    def on_undecodable(self, event: Any, error: MessageException) -> None:
+        """Ends the requests under way: a response was sent that cannot be told from theirs."""
+        event.link._replenish(WINDOW)
+        for number, response in self._awaited.items():
+            if response is None:
+                self._awaited[number] = error
+        event.container.yield_()
 
     def on_message(self, event: Any) -> None:
         """Takes a response."""
         event.link._replenish(WINDOW)
-        if self._awaited is None or event.message.correlation_id != self._awaited:
+        number = event.message.correlation_id
+        if self._awaited.get(number, self) is not None:
             return
-        self.response = event.message
+        self._awaited[number] = self.response = event.message
         event.container.yield_()  # to wake up the call that waits for it

@@ -98,6 +98,7 @@ TESTED_BY = {
     "utils/blocking": ("utils/test_blocking.py", "BlockingConnection"),
     "utils/errors": ("utils/test_links.py", "SendException"),
     "utils/links": ("utils/test_links.py", "receiver"),
+    "utils/sharing": ("utils/test_sharing.py", "connection"),
     "utils/request": ("utils/test_request.py", "SyncRequestResponse"),
 }
 

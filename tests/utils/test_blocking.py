@@ -53,7 +53,7 @@ def test_closing_lets_go_of_everything(server):
     connection.close()
     assert (connection.conn, connection.container, connection.url) == (None, None, None)
     connection.close()
-    with pytest.raises(AttributeError):
+    with pytest.raises(ConnectionException, match=f"Connection amqp://{server.url} is closed"):  # not AttributeError
         connection.create_sender("x")
 
 
@@ -354,7 +354,7 @@ def test_closing_from_a_callback_is_done_once(server):
     connection = BlockingConnection(server.url, timeout=SECONDS)
     connection.create_sender("close").send(Message())
     closing = Closing()
-    with pytest.raises(AttributeError):  # as for every operation on a connection that is closed
+    with pytest.raises(ConnectionException, match="is closed"):  # as for every operation on a connection that is closed
         connection.create_receiver("close", handler=closing)
         connection.wait(lambda: False)
     assert connection.container is None and connection.conn is None

@@ -7,7 +7,7 @@ import pytest
 
 from proton import ConnectionException, Message, Timeout
 from proton.reactor import Backoff
-from proton.utils import BlockingConnection
+from proton.utils import BlockingConnection, LinkDetached
 from tests.support.loops import SECONDS
 from tests.support.server import serving
 
@@ -153,15 +153,17 @@ def test_without_a_heartbeat_nobody_keeps_it_up():
         connection.close()
 
 
-def test_what_happens_while_the_program_works_is_raised_by_the_next_operation(server):
+def test_an_end_that_comes_while_the_program_works_is_raised_by_the_next_operation_on_that_link(server):
+    """It was raised by the next operation of any link."""
     connection = BlockingConnection(server.url, heartbeat=0.2, timeout=SECONDS)
     sender, other = connection.create_sender("q"), connection.create_sender("other")
     delivery = other.link.send(Message(body="detach"))
     deadline = time.monotonic() + SECONDS
     while not other.link.state & other.link.REMOTE_CLOSED and time.monotonic() < deadline:
         _Working(0.02).wait()
-    with pytest.raises(Exception, match="sender .* to other closed due to: Condition\\('x:y', 'go away'\\)"):
-        sender.send(Message(body="x"))
+    assert sender.send(Message(body="x")).settled
+    with pytest.raises(LinkDetached, match="sender .* to other closed due to: Condition\\('x:y', 'go away'\\)"):
+        other.send(Message(body="x"))
     assert not delivery.settled
     assert sender.send(Message(body="x")).settled
     connection.close()

@@ -8,8 +8,7 @@ import pytest
 from proton import Delivery, LinkException, Message, Timeout
 from proton.handlers import MessagingHandler
 from proton.reactor import AtMostOnce
-from proton.utils import BlockingConnection, LinkDetached, SendException
-from proton.utils.links import BlockingLink
+from proton.utils import BlockingConnection, LinkDetached, SendException, links
 from tests.support.loops import SECONDS
 from tests.support.references import collect
 from tests.support.server import serving
@@ -89,12 +88,20 @@ def test_no_outcome_in_time(connection, queue):
         sender.send(Message(body="silence"), timeout=0.05)
 
 
-def test_a_session_that_the_peer_has_ended_is_told_of_in_the_end(connection, queue):
-    sender = connection.create_sender(queue)
-    with pytest.raises(
-        Timeout, match=r"Sending on sender .* \(session ended by peer due to: Condition\('x:z', 'no more"
-    ):
-        sender.send(Message(body="end"), timeout=0.2)
+@pytest.mark.parametrize("timeout", [SECONDS, None])
+def test_the_end_of_the_session_ends_an_operation_at_once_with_its_condition(connection, queue, timeout):
+    """It was a `Timeout` after the full time, which had the condition in its text."""
+    sender, receiver = connection.create_sender(queue), connection.create_receiver(queue)
+    started = time.monotonic()
+    with pytest.raises(LinkDetached, match=r"closed due to: Condition\('x:z', 'no more of this'\)") as failure:
+        sender.send(Message(body="end"), timeout=timeout)
+    assert failure.value.condition == "x:z" and failure.value.link is sender.link
+    # All that is on it hears of it, whenever it asks.
+    for operation in (lambda: receiver.receive(timeout=timeout), lambda: sender.send(Message(body="x"))):
+        with pytest.raises(LinkDetached, match="x:z"):
+            operation()
+    assert time.monotonic() - started < 1
+    assert connection.create_sender(queue).send(Message(body="x")).settled  # in a session of its own
 
 
 def test_what_is_sent_settled_has_no_outcome(connection, queue):
@@ -261,14 +268,15 @@ def test_another_address_than_asked_for(connection, kind, terminus):
 @pytest.mark.parametrize(("kind", "terminus"), [("sender", "target"), ("receiver", "source")])
 @pytest.mark.parametrize("why", [True, False])
 def test_a_link_turned_away_with_its_session(connection, queue, monkeypatch, kind, terminus, why):
-    """The peer has attached it to no address; it says why where it ends the session, and is not waited for longer."""
-    monkeypatch.setattr(BlockingLink._wait_for_close, "__defaults__", (2 * SECONDS,))  # the test's limit is below it
+    """The peer has attached it to no address; it is not waited for longer than until it ends the session."""
+    monkeypatch.setattr(links, "REFUSAL_TIMEOUT", 2 * SECONDS)  # the test's limit is below it
     name = f"ending-{'why' if why else 'so'}-{kind}"
     started = time.monotonic()
-    with pytest.raises(LinkException) as failure:
+    # It was a `LinkException` about the address, with the condition in its text.
+    with pytest.raises(
+        LinkDetached, match="due to: Condition\\('amqp:not-found', 'no such node'\\)" if why else "by peer"
+    ):
         getattr(connection, "create_" + kind)(queue, name=name)
-    reason = " (session ended by peer due to: Condition('amqp:not-found', 'no such node'))" if why else ""
-    assert str(failure.value) == f"Failed to open {kind} {name}, {terminus} does not match{reason}"
     assert time.monotonic() - started < SECONDS
     assert connection.create_sender(queue).send(Message(body="x")).settled  # in a session that follows the ended one
 

@@ -147,18 +147,24 @@ def detached(connection, sender):
 TEXT = "sender .* to theirs closed due to: Condition\\('x:y', 'go away'\\)"
 
 
-def test_who_made_a_link_is_told_of_its_end(connection, theirs):
+@pytest.mark.parametrize("who", ["maker", "user"])
+def test_the_end_of_a_link_is_told_to_the_next_operation_on_it(connection, theirs, who):
+    """It was told to the next operation of the thread that made the link, whatever that was."""
     sender, ask = theirs
     detached(connection, sender)
-    # Whatever it does next, and once.
-    answer = ask(lambda: connection.create_receiver("other"))
-    assert isinstance(answer, LinkDetached) and re.fullmatch(TEXT, str(answer))
     assert not isinstance(ask(lambda: connection.create_receiver("other")), Exception)
+    if who == "user":
+        with pytest.raises(LinkDetached, match=TEXT):
+            sender.send(Message(body="x"))
+    else:
+        answer = ask(lambda: sender.send(Message(body="x")))
+        assert isinstance(answer, LinkDetached) and re.fullmatch(TEXT, str(answer))
+    assert ask(sender.close) is None  # it was told already
 
 
-def test_who_uses_a_link_is_told_of_its_end(connection, theirs):
+def test_a_close_tells_of_an_end_that_was_not_told(connection, theirs):
     sender, ask = theirs
     detached(connection, sender)
     with pytest.raises(LinkDetached, match=TEXT):
-        sender.send(Message(body="x"))
-    assert not isinstance(ask(lambda: connection.create_receiver("other")), Exception)
+        sender.close()
+    sender.close()
