@@ -207,9 +207,7 @@ class Endpoint:
         :raises AttributeError: `condition` is neither None nor a `Condition`.
         :raises DataException, UnicodeEncodeError: a field of it cannot be sent.
         """
-        condition = self.condition
-        if condition is not None:
-            condition = Condition(condition.name, condition.description, condition.info)
+        condition = self._checked_condition()
         if self.state & LOCAL_CLOSED:
             return
         encode_condition(condition)  # what cannot be sent is to be raised here, and nothing changed by it
@@ -218,6 +216,14 @@ class Endpoint:
         self.state = self.state & REMOTE_MASK | LOCAL_CLOSED
         self.connection._collector.emit(self._local_close_event, self)
         self._mark()
+
+    def _checked_condition(self) -> Condition | None:
+        """A copy of `condition`: later changes have no effect.
+
+        :raises AttributeError: it is neither None nor a `Condition`.
+        """
+        condition = self.condition
+        return None if condition is None else Condition(condition.name, condition.description, condition.info)
 
     def _prepare_open(self) -> None:
         """Makes what the opening frame will carry: later changes have no effect, and mistakes show here."""

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.types import PropertyDict
-from proton.endpoints.condition import Condition
+from proton.endpoints.condition import Condition, encode_condition
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, Endpoint, encoded_properties, matches
 from proton.endpoints.events import Event
@@ -210,13 +210,19 @@ class Link(Endpoint):
     def detach(self) -> None:
         """Detach the link without closing it: the peer keeps its terminus (2.6.3). Only the first call acts.
 
-        A new link of the same name can `recover` it.
+        A new link of the same name can `recover` it. `condition` is the reason if it is set (2.7.7).
+
+        :raises AttributeError: `condition` is neither None nor a `Condition`.
+        :raises DataException, UnicodeEncodeError: a field of it cannot be sent.
         """
         if self._detached:
             return
+        condition = self._checked_condition()
+        encode_condition(condition)
         self._detached = True
         if not self.state & LOCAL_CLOSED:
-            self._local_end = self.connection._number_end(None)
+            self._close_condition = condition
+            self._local_end = self.connection._number_end(condition)
         self.connection._collector.emit(Event.LINK_LOCAL_DETACH, self)
         self._mark()
 

@@ -124,12 +124,15 @@ class Terminus:
 
     @property
     def capabilities(self) -> Data:
-        """The capabilities, as `Data` holding symbols: one, several, or an array of them."""
+        """The capabilities, as `Data` holding symbols: one, several, or an array of them; they go out as an array."""
         return self._tree("capabilities")
 
     @property
     def outcomes(self) -> Data:
-        """The outcomes that a source supports, as `Data` holding symbols: one, several, or an array of them."""
+        """The outcomes that a source supports, as `Data` holding symbols: one, several, or an array of them.
+
+        They go out as an array.
+        """
         return self._tree("outcomes")
 
     @property
@@ -170,14 +173,14 @@ class Terminus:
         return Encoded(tree.encode())
 
     def _encoded_symbols(self, name: str) -> Encoded | None:
-        """One symbol stays bare and an array an array, several symbols become one; without any nothing is said."""
+        """An array of the symbols, also of one: RabbitMQ 4.3 refuses a single symbol; without any nothing is said."""
         nodes = self._values(name)
         symbols = list(_elements(nodes))
         if any(node.kind not in (Data.SYMBOL, Data.STRING) for node in symbols):
             raise TypeError(f"{name} of a terminus takes symbols, got {self._trees[name].format():.100}")
         if not symbols:
             return None
-        if len(nodes) == 1 and (nodes[0].kind == Data.SYMBOL or nodes[0].value == (False, Data.SYMBOL)):
+        if len(nodes) == 1 and nodes[0].value == (False, Data.SYMBOL):
             return Encoded(self._trees[name].encode())
         return Encoded(encode(SymbolList(node.value for node in symbols).to_array()))
 

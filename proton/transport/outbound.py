@@ -413,7 +413,7 @@ def _detach(transport: Transport, link: Link) -> None:
         transport,
         session._channel or 0,
         DETACH,
-        (link._handle, closed or None, encode_condition(link._close_condition) if closed else None),
+        (link._handle, closed or None, encode_condition(link._close_condition)),
     )
     session._handles.give_back(link._handle)
     session._attached.pop(link._handle, None)

@@ -153,7 +153,9 @@ def test_the_wire_has_the_characters(text):
     peer = b.connection.link_head(0)
     assert peer.remote_source.address == "a"
     capabilities = peer.remote_source.capabilities
-    assert capabilities.next() == Data.SYMBOL and capabilities.get_symbol() == "a"
+    assert capabilities.next() == Data.ARRAY and capabilities.get_object() == Array(
+        UNDESCRIBED, Data.SYMBOL, symbol("a")
+    )
     assert peer.remote_condition == Condition("a", "a", {symbol("a"): "a"})
 
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from proton import Array, Data, Endpoint, Link, Receiver, Sender, SymbolList, Terminus, symbol, ulong
-from proton.codec.types import UNDESCRIBED
-from tests.support.engines import Peer, Script, accept, connected, linked, pump, put, read, state
+from proton import UNDESCRIBED, Array, Data, Endpoint, Link, Receiver, Sender, SymbolList, Terminus, symbol, ulong
+from tests.support.engines import Peer, Script, accept, connected, linked, pump, put, read, state, take
 
 ACTIVE = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
 
@@ -115,7 +114,6 @@ def test_symbols_of_a_terminus(name, value, index, text):
 
 TREES = [
     ("source", "properties", {symbol("x"): 1}),
-    ("source", "capabilities", symbol("queue")),
     ("source", "capabilities", Array(UNDESCRIBED, Data.SYMBOL, symbol("a"))),
     ("source", "outcomes", Array(UNDESCRIBED, Data.SYMBOL, symbol("a"), symbol("b"))),
     ("source", "filter", {symbol("f"): "selector"}),
@@ -129,6 +127,25 @@ def test_trees_of_a_terminus(kind, name, value):
     _, other, _ = attached(lambda link: getattr(getattr(link, kind), name).put_object(value))
     tree = getattr(getattr(other, "remote_" + kind), name)
     assert tree.next() is not None and tree.get_object() == value
+
+
+ONE = Array(UNDESCRIBED, Data.SYMBOL, symbol("queue"))
+
+
+@pytest.mark.parametrize("value", [symbol("queue"), "queue", ONE], ids=["symbol", "text", "array"])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("source", "capabilities"), ("source", "outcomes"), ("target", "capabilities")]
+)
+def test_one_symbol_of_a_multiple_field_is_an_array_on_the_wire(kind, name, value):
+    """1.4 allows the value alone; RabbitMQ 4.3 does not take it."""
+    a, _ = connected()
+    session = a.connection.session()
+    session.open()
+    link = session.receiver("L")
+    getattr(getattr(link, kind), name).put_object(value)
+    link.open()
+    # array8: size 8, one element, of sym8
+    assert bytes.fromhex("e008 01 a3 05") + b"queue" in take(a.transport)
 
 
 def test_empty_arrays_are_left_out():

@@ -136,7 +136,7 @@ SYMBOLS = {
     "a list": ([[ONE, TWO]], BOTH),
     "an array and one": ([Array(UNDESCRIBED, Data.SYMBOL, ONE), TWO], BOTH),
     "an array of texts": ([Array(UNDESCRIBED, Data.STRING, "one", "two")], BOTH),
-    "one": ([ONE], ONE),
+    "one": ([ONE], Array(UNDESCRIBED, Data.SYMBOL, ONE)),
     "a text": (["one"], Array(UNDESCRIBED, Data.SYMBOL, ONE)),
     "an array": ([BOTH], BOTH),
     "an array of one": ([Array(UNDESCRIBED, Data.SYMBOL, ONE)], Array(UNDESCRIBED, Data.SYMBOL, ONE)),

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from proton import Condition, Connection, Endpoint, SessionException, Transport, TransportException
+from proton import Condition, Connection, Endpoint, SessionException, Transport, TransportException, symbol
 from tests.support.engines import AMQP_HEADER, Peer, Script, accept, connected, linked, pump, put, split, take
 
 ACTIVE = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
@@ -195,6 +195,26 @@ def test_empty_parts_of_a_condition_are_left_out():
     pump(a, b)
     (detach,) = a.sent()
     assert detach["error"].value == ["a:b"]
+
+
+def test_a_detach_without_closed_has_the_reason_too():
+    a, b, sender, receiver = linked()
+    sender.condition = Condition("amqp:link:stolen", "another came", {symbol("by"): "x"})
+    sender.detach()
+    sender.condition.name = "too:late"
+    pump(a, b)
+    (detach,) = a.sent()
+    assert bool(detach["closed"]) is False
+    assert receiver.remote_condition == Condition("amqp:link:stolen", "another came", {symbol("by"): "x"})
+
+
+def test_a_condition_of_another_class_is_refused_by_detach():
+    a, b, sender, _ = linked()
+    sender.condition = "not a condition"
+    with pytest.raises(AttributeError):
+        sender.detach()
+    pump(a, b)
+    assert a.sent() == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

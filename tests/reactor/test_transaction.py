@@ -5,7 +5,19 @@ import weakref
 
 import pytest
 
-from proton import Condition, DeclaredDisposition, Delivery, Described, Message, ProtonException, Terminus
+from proton import (
+    UNDESCRIBED,
+    Array,
+    Condition,
+    Data,
+    DeclaredDisposition,
+    Delivery,
+    Described,
+    Message,
+    ProtonException,
+    Terminus,
+    symbol,
+)
 from proton.handlers import MessagingHandler, TransactionalClientHandler, TransactionHandler
 from proton.reactor import Container
 from tests.support.loops import Recorder, watchdog
@@ -211,7 +223,7 @@ def test_a_rejected_abort_is_not_reported():
 def test_what_goes_to_the_coordinator():
     coordinator = Coordinator("declared", "accepted")
     outcomes(Client(coordinator))
-    assert coordinator.capability == "amqp:local-transactions"
+    assert coordinator.capability == Array(UNDESCRIBED, Data.SYMBOL, symbol("amqp:local-transactions"))
     assert coordinator.control == [("amqp:declare:list", [None]), ("amqp:discharge:list", [TXN_ID, False])]
     coordinator = Coordinator("declared", "accepted")
     outcomes(Aborting(coordinator))

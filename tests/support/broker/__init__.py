@@ -1,0 +1,17 @@
+"""A broker for tests: in a thread of this process, on a free port of loopback, with faults on demand.
+
+    with Broker() as broker:
+        broker.put("tasks", Message(id=1, body="x"))
+        broker.refuse("missing")
+        client = BlockingConnection(broker.url)
+        ...
+        broker.wait_for(lambda seen: seen.outcomes)
+        assert broker.seen.outcomes[0].state == "ACCEPTED"
+
+An address names a queue, which exists from its first use on. `Broker` has the commands, `Seen` what clients did.
+"""
+
+from tests.support.broker.broker import Broker
+from tests.support.broker.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
+
+__all__ = ["Broker", "Seen", "SeenConnection", "SeenEnd", "SeenLink", "SeenMessage", "SeenOutcome"]

@@ -1,0 +1,142 @@
+"""What a broker for tests has seen, as data to assert on."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable, NamedTuple
+
+from proton import Condition, Message
+
+__all__ = ["Seen", "SeenConnection", "SeenEnd", "SeenLink", "SeenMessage", "SeenOutcome"]
+
+
+class SeenConnection(NamedTuple):
+    """A connection that a client has opened.
+
+    :param number: its number, from 0 on; the other records refer to it.
+    :param at: when its open came, in seconds as of `time.monotonic`.
+    :param container_id: the name of the client's container.
+    :param hostname: the host that the client has named, or None.
+    :param user: the name that the client has logged in with, or None.
+    :param properties: the properties of its open, or None.
+    """
+
+    number: int
+    at: float
+    container_id: str
+    hostname: str | None
+    user: str | None
+    properties: Any
+
+
+class SeenLink(NamedTuple):
+    """A link that a client has attached, also one that was refused.
+
+    :param connection: the number of its connection.
+    :param name: the name of the link.
+    :param role: "sender" or "receiver", as the client calls it.
+    :param address: the address that it asked for; None for a relay or a dynamic node.
+    :param refused: True where a rule refused it.
+    """
+
+    connection: int
+    name: str
+    role: str
+    address: str | None
+    refused: bool
+
+
+class SeenMessage(NamedTuple):
+    """A message that has come from a client.
+
+    :param connection: the number of its connection.
+    :param address: the queue that it is for.
+    :param message: the message.
+    :param settled: True where the client had settled it already.
+    :param answer: what it was answered with: "accepted", "rejected", …, "none" for one that is not answered.
+    """
+
+    connection: int
+    address: str | None
+    message: Message
+    settled: bool
+    answer: str
+
+
+class SeenOutcome(NamedTuple):
+    """What a client has said of a message that was sent to it.
+
+    :param connection: the number of its connection.
+    :param address: the queue that it came from.
+    :param id: the id of the message.
+    :param state: the name of the delivery state: "ACCEPTED", "REJECTED", "RELEASED", "MODIFIED"; "EMPTY" where the
+        client has settled without a state.
+    :param settled: True where the client has settled it.
+    :param condition: the condition of a rejected message, or None.
+    """
+
+    connection: int
+    address: str
+    id: Any
+    state: str
+    settled: bool
+    condition: Condition | None
+
+
+class SeenEnd(NamedTuple):
+    """An end that the client has told, or the loss of its connection.
+
+    :param connection: the number of the connection.
+    :param kind: "link", "session", "connection" or "loss".
+    :param name: the name of a link, else None.
+    :param condition: the client's reason, or None.
+    :param closed: False for a link that was detached without `closed`.
+    """
+
+    connection: int
+    kind: str
+    name: str | None
+    condition: Condition | None
+    closed: bool
+
+
+class Seen:
+    """The records, in order. Each list only grows; `Broker.forget` empties them all."""
+
+    def __init__(self) -> None:
+        #: what clients have opened
+        self.connections: list[SeenConnection] = []
+        #: the number of the connection of each session
+        self.sessions: list[int] = []
+        self.links: list[SeenLink] = []
+        self.messages: list[SeenMessage] = []
+        self.outcomes: list[SeenOutcome] = []
+        self.ends: list[SeenEnd] = []
+        self._changed = threading.Condition()
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(found)} {name}" for name, found in vars(self).items() if isinstance(found, list))
+        return f"Seen({counts})"
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._changed:
+            for found in vars(self).values():
+                if isinstance(found, list):
+                    found.clear()
+
+    def add(self, records: list[Any], record: Any) -> None:
+        """Append a record to one of the lists, and wake the threads that wait for news."""
+        with self._changed:
+            records.append(record)
+            self._changed.notify_all()
+
+    def news(self) -> None:
+        """Wake the threads that wait for something that is not in the lists."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_for(self, condition: Callable[[Seen], Any], seconds: float) -> bool:
+        """Wait until a condition holds; False when the time is over before."""
+        with self._changed:
+            return bool(self._changed.wait_for(lambda: condition(self), seconds))
