@@ -172,6 +172,15 @@ class _Exchange:
             self.handle.close()
 
 
+def _initial(name: str, response: bytes | None) -> bytes | None:
+    """The initial response as the library wants it; clients mix up empty and absent ones."""
+    if name == "ANONYMOUS" and response is None:
+        return b""  # the trace information is left out (RFC 4505 2): a challenge would be answered by few
+    if name == "CRAM-MD5" and not response:
+        return None  # the server speaks first (RFC 2195 2), and the library refuses even an empty one
+    return response
+
+
 class _Server(_Exchange):
     #: the user and the identity to act as, once the exchange is done
     user: str | None = None
@@ -190,6 +199,8 @@ class _Server(_Exchange):
         """
         library, first = libsasl.find(), not self._began
         self._began = True
+        if first:
+            response = _initial(self.name, response)
         chosen = [self.name.encode("ascii")] if first else []
         with libsasl.lock:
             step = library.sasl_server_start if first else library.sasl_server_step

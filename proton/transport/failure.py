@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any
 from proton.endpoints.condition import FRAMING_ERROR, INTERNAL_ERROR, Condition
 from proton.endpoints.events import Event
 from proton.logs import EngineLog
-from proton.transport import filters, header
-from proton.transport.layers import HEADER_EXPECTED, failed_output, final_output, sasl_input, server_header_input
+from proton.transport import filters, header, sasl
+from proton.transport.layers import (
+    HEADER_EXPECTED,
+    failed_output,
+    final_output,
+    refused_input,
+    sasl_input,
+    server_header_input,
+)
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -59,7 +66,8 @@ def contain(transport: Transport, error: Exception, doing: str) -> None:
     transport._out_size = len(transport._head) - transport._head_offset + sum(map(len, transport._out))
     again = transport._failed
     try:
-        fail(transport, INTERNAL_ERROR, f"internal error while {doing}: {kind}", None, transport._input is sasl_input)
+        in_sasl = transport._input in (sasl_input, refused_input)
+        fail(transport, INTERNAL_ERROR, f"internal error while {doing}: {kind}", None, in_sasl)
     except Exception:
         again = True
     if again:  # it shows in what tells the peer of the first one
@@ -69,6 +77,10 @@ def contain(transport: Transport, error: Exception, doing: str) -> None:
 
 def end_of_stream(transport: Transport) -> None:
     """The socket gives no more: a fault unless both ends had said that it is over."""
+    if transport._input is refused_input and not transport._tail_closed:
+        transport._end_input()
+        sasl.fail(transport)  # the reason why the peer has left, whatever the socket says
+        return
     data, transport._partial, transport._partial_size = b"".join(transport._partial), [], 0
     if transport.condition is not None and not transport._amqp_began:
         # Set by what owns the socket: the reason why nothing came.

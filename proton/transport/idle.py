@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED
 from proton.transport import filters
 from proton.transport.frames import FRAME_HEADER
-from proton.transport.layers import client_sasl_header_input, sasl_input
+from proton.transport.layers import client_sasl_header_input, refused_input, sasl_input
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -42,7 +42,7 @@ def tick(transport: Transport, now: float) -> float:
         elif now >= transport._dead_at:
             transport._dead_at = now + transport._idle_timeout_ms / 1000.0
             if not transport._tail_closed:
-                in_sasl = transport._input in (sasl_input, client_sasl_header_input)
+                in_sasl = transport._input in (sasl_input, client_sasl_header_input, refused_input)
                 transport._fail(RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired", silent=in_sasl)
                 return _linger(transport, now)
         deadlines.append(transport._dead_at)

@@ -102,6 +102,7 @@ def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
             transport._trace_header("<-", "SASL")
         transport._input = sasl_input
         sasl.server_begins(transport)
+        _end_failed_exchange(transport)
         return pos + 8
     if found == header.AMQP_1_0:
         if transport._tracing:
@@ -192,16 +193,29 @@ def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
     except ProtocolViolation as violation:
         transport._fail(violation.condition, violation.description, silent=True)
         return len(buf)
+    _end_failed_exchange(transport)
     if transport._filters is not known:  # the mechanism has a security layer: what follows has gone through it
         filters.received(transport, buf[end:], len(known))
         return len(buf)
     return end
 
 
+def _end_failed_exchange(transport: Transport) -> None:
+    """After a failed exchange the transport ends as soon as its output is asked for (5.3.3.6)."""
+    if transport.sasl()._failure is not None:
+        transport._input = refused_input
+        transport._output = refused_output
+
+
+def refused_input(transport: Transport, buf: bytes, pos: int) -> int:
+    """What a peer sends behind an exchange that has failed is passed over."""
+    return len(buf)
+
+
 def _trace_received_sasl(transport: Transport, code: int, fields: list[Any], body: bytes) -> None:
     if code in (SASL_INIT.code, SASL_RESPONSE.code):
         name = fields[0] if fields and isinstance(fields[0], str) else ""
-        body = sasl.mask(BY_CODE[code], (name,), body)
+        body = sasl.mask(BY_CODE[code], (name, fields[1] if len(fields) > 1 else None), body)
     elif transport._is_server or code not in (SASL_MECHANISMS.code, SASL_CHALLENGE.code, SASL_OUTCOME.code):
         body = sasl.mask_unknown(code)
     transport._trace_frame(0, "<-", body, "SASL")
@@ -324,9 +338,15 @@ def final_output(transport: Transport) -> None:
 
 
 def client_sasl_output(transport: Transport) -> None:
+    """The header goes out with the replies, which are written before this is asked."""
     transport._began = True
-    transport._write_header(header.SASL_HEADER, "SASL")
     transport._output = no_output
+
+
+def refused_output(transport: Transport) -> None:
+    """The outcome is written, or will not be."""
+    transport._began = True
+    sasl.fail(transport)
 
 
 def client_output(transport: Transport) -> None:

@@ -4,6 +4,9 @@ A step takes the SASL object and the decoded fields; what it has to answer goes 
 writes when it is asked for output. What a mechanism says is its exchange's business (`transport/mechanisms.py`),
 whether it may be used is decided here. Passwords are kept until an exchange has begun, and shown nowhere: not in
 errors, not in traces (the initial response and every response are masked), not in a repr.
+
+An exchange that fails is only noted (`_failure`): the transport ends when it is asked for output. A server's input
+stays open until the outcome is written, which programs of the C binding rely on.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from proton.codec.composites import (
     encode_composite,
 )
 from proton.endpoints.condition import DECODE_ERROR, FRAMING_ERROR, UNAUTHORIZED_ACCESS
+from proton.endpoints.events import Event
 from proton.endpoints.printable import printable
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport import cyrus, filters
@@ -81,7 +85,10 @@ class SASL:
         self._exchange: Any = None  # of the mechanism that was chosen
         self._library: Any = None  # on a server: the exchange of the system's library, where that offers
         self._replies: list[tuple[Composite, tuple[Any, ...]]] = []
-        self._header_due = False  # our protocol header is to be written before the next frame
+        # Our protocol header is to be written before the next frame. A client begins with it, whatever came before.
+        self._header_due = self._installed and not transport._is_server
+        #: why the exchange has failed, the description of the condition to come; None while it has not
+        self._failure: str | None = None
 
     def __repr__(self) -> str:
         return f"<SASL mech={self.mech} outcome={self.outcome}>"
@@ -204,7 +211,7 @@ def _client_chooses(sasl: SASL, transport: Transport, fields: list[Any]) -> None
     # Only where the program has named such a mechanism: other texts do not depend on what is on the machine.
     if sasl._allowed is not None and cyrus.available() and any(map(cyrus.only_here, allowed)):
         description = f"{cyrus.NO_MECHANISM} ({description})"
-    transport._fail(UNAUTHORIZED_ACCESS, description, silent=True)
+    _give_up(sasl, description)
 
 
 def _client_is_challenged(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
@@ -223,8 +230,7 @@ def _client_hears_outcome(sasl: SASL, transport: Transport, fields: list[Any]) -
         return
     sasl.outcome = fields[0]
     description = f"Authentication failed [mech={sasl.mech}]"
-    reason = exchange.reason() if hasattr(exchange, "reason") else ""
-    transport._fail(UNAUTHORIZED_ACCESS, f"{reason} ({description})" if reason else description, silent=True)
+    _give_up(sasl, description, exchange.reason() if hasattr(exchange, "reason") else "")
 
 
 # -- steps of a server -----------------------------------------------------------------------------------------------
@@ -280,13 +286,20 @@ def _refuse(sasl: SASL, transport: Transport, reason: str, code: int) -> None:
     # A client that could not even choose says so, whatever the reason.
     sasl.outcome = code if transport._is_server or sasl.mech is not None else SASL.PERM
     if not transport._is_server:
-        description = f"Authentication failed [mech={sasl.mech or 'none'}]"
+        _give_up(sasl, f"Authentication failed [mech={sasl.mech or 'none'}]", reason)
     else:
         sasl._replies.append((SASL_OUTCOME, (code,)))
         description = f"Failed to authenticate client [mech={printable(sasl.mech or 'none', _MAX_QUOTED)}]"
         if not sasl._is_allowed(sasl.mech or ""):
             reason = "Client mechanism not in mechanism inclusion list."
-    transport._fail(UNAUTHORIZED_ACCESS, f"{reason} ({description})" if reason else description, silent=True)
+        _give_up(sasl, description, reason, answers=True)
+
+
+def _give_up(sasl: SASL, description: str, reason: str = "", answers: bool = False) -> None:
+    """Note the failure; without `answers` nothing goes out any more but a client's header, as with the C binding."""
+    sasl._failure = f"{reason} ({description})" if reason else description
+    if not answers:
+        sasl._replies.clear()
 
 
 _STEPS: dict[tuple[bool, int], tuple[Composite, Callable[[SASL, Any, list[Any]], None]]] = {
@@ -308,7 +321,7 @@ def server_begins(transport: Transport) -> None:
             sasl._library = cyrus.begin_server(sasl, transport)
             sasl._offered = [name for name in sasl._library.mechanisms() if sasl._is_allowed(name)]
         except Refused as refused:
-            transport._fail(UNAUTHORIZED_ACCESS, refused.reason, silent=True)
+            _give_up(sasl, refused.reason)
     else:
         sasl._offered = server_mechanisms(sasl, transport)
     sasl._replies.append((SASL_MECHANISMS, (sasl._offered,)))
@@ -333,6 +346,12 @@ def on_frame(transport: Transport, code: int, fields: list[Any]) -> None:
         act(sasl, transport, checked)
     except Refused as refused:
         _refuse(sasl, transport, refused.reason, SASL.SYS if isinstance(refused, Unavailable) else SASL.AUTH)
+    transport._emit(Event.TRANSPORT)
+
+
+def fail(transport: Transport) -> None:
+    """The end of the transport, for the failure that was noted."""
+    transport._fail(UNAUTHORIZED_ACCESS, transport.sasl()._failure or "", silent=True)
 
 
 def write_replies(transport: Transport, sasl: SASL, header: bytes) -> None:
@@ -344,6 +363,8 @@ def write_replies(transport: Transport, sasl: SASL, header: bytes) -> None:
         if transport._tracing:
             transport._trace_header("->", "SASL")
     replies, sasl._replies = sasl._replies, []
+    if replies:
+        transport._emit(Event.TRANSPORT)
     for composite, fields in replies:
         body = encode_composite(composite, fields)
         transport._out.append(FRAME_HEADER.pack(len(body) + 8, 2, 1, 0) + body)
@@ -360,8 +381,8 @@ def mask_unknown(code: int) -> bytes:
 
 def mask(composite: Composite, fields: tuple[Any, ...], body: bytes) -> bytes:
     """The frame as it may be shown: what a client answers may hold a password."""
-    if composite is SASL_INIT:
-        return encode_composite(SASL_INIT, (fields[0], b"***"))
+    if composite is SASL_INIT:  # whether there is an initial response may be seen
+        return encode_composite(SASL_INIT, (fields[0], None if fields[1:2] == (None,) else b"***"))
     if composite is SASL_RESPONSE:
         return encode_composite(SASL_RESPONSE, (b"***",))
     return body

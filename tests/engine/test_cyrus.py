@@ -83,6 +83,22 @@ def test_anonymous(configured):
 
 
 @needs_users
+@pytest.mark.parametrize(
+    ("mech", "initial"),
+    [(mech, initial) for mech in ("ANONYMOUS", "CRAM-MD5", "LOGIN", "SCRAM-SHA-256") for initial in (None, b"")]
+    + [("PLAIN", None)],  # RFC 4616 2: an empty one names no user, and is refused
+)
+def test_clients_may_mix_up_an_absent_initial_response_and_an_empty_one(configured, mech, initial):
+    _, b = ends(mech)
+    b.transport.push(SASL_HEADER + frame(0, "sasl-init", kind=1, mechanism=mech, initial_response=initial))
+    last = frames(take(b.transport))[-1]
+    if mech == "ANONYMOUS":  # RFC 4505 2: the trace information may be left out
+        assert (last.name, last["code"], b.transport.sasl().user) == ("sasl-outcome", SASL.OK, "anonymous")
+    else:
+        assert last.name == "sasl-challenge" and b.transport.sasl().outcome is None
+
+
+@needs_users
 @mechanisms
 def test_wrong_password(configured, mech):
     a, b = joined(mech, password="wrong")
@@ -213,6 +229,7 @@ def test_nothing_usable(mechs):
     a.transport.sasl().allowed_mechs(mechs)
     take(a.transport)
     a.transport.push(offer(*mechs))
+    assert take(a.transport) == b""
     expected = "SASL(-4): no mechanism available: No worthy mechs found (Authentication failed [mech=none]"
     assert reason(a).startswith(expected) and mechs[0] in reason(a)
     assert (a.transport.sasl().outcome, a.transport.sasl().mech, a.transport.condition.name) == (3, None, DENIED)
@@ -222,6 +239,7 @@ def test_digest_md5_needs_a_host_name():
     a, _ = ends("DIGEST-MD5", host=None)
     take(a.transport)
     a.transport.push(offer("DIGEST-MD5"))
+    assert take(a.transport) == b""
     assert "no mechanism available" in reason(a)
 
 
@@ -229,6 +247,7 @@ def test_names_with_a_nul_are_not_sent_shortened():
     a, _ = ends("CRAM-MD5", user="admin\0user")
     take(a.transport)
     a.transport.push(offer("CRAM-MD5"))
+    assert take(a.transport) == b""
     assert "cannot have a NUL" in reason(a) and a.transport.sasl().outcome == SASL.PERM
 
 
@@ -277,13 +296,14 @@ def test_challenge_that_no_server_would_send(mech, challenges, answered):
 def test_server_that_has_not_proved_itself_is_not_believed(mech, challenges):
     a, _ = challenged(mech, *challenges)
     a.transport.push(frame(0, "sasl-outcome", kind=1, code=0))
-    assert reason(a) == f"mechanism {mech} expects a challenge, got an outcome (Authentication failed [mech={mech}])"
     assert not a.transport.authenticated and take(a.transport) == b""
+    assert reason(a) == f"mechanism {mech} expects a challenge, got an outcome (Authentication failed [mech={mech}])"
 
 
 def test_proof_in_the_additional_data_of_the_outcome_is_checked():
     a, _ = challenged("DIGEST-MD5", DIGEST)
     a.transport.push(frame(0, "sasl-outcome", kind=1, code=0, additional_data=b"rspauth=" + b"0" * 32))
+    assert take(a.transport) == b""
     assert a.transport.condition.name == DENIED and not a.transport.authenticated
 
 
@@ -310,8 +330,8 @@ def test_response_that_no_client_would_send(configured, mech, initial):
     for response in (b"", b"\xff" * 4000, b"=,\0" * 9):
         if b.transport.capacity() > 0:
             b.transport.push(frame(0, "sasl-response", kind=1, response=response))
-    assert b.transport.condition.name == DENIED and b.transport.sasl().outcome in (SASL.AUTH, SASL.SYS)
     assert frames(take(b.transport))[-1].name == "sasl-outcome" and not b.transport.authenticated
+    assert b.transport.condition.name == DENIED and b.transport.sasl().outcome in (SASL.AUTH, SASL.SYS)
 
 
 # -- secrets ---------------------------------------------------------------------------------------------------------

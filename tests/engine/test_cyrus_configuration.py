@@ -93,6 +93,7 @@ print(SASL.extended(), a.transport.sasl().mech)
 a, _ = ends()
 take(a.transport)
 a.transport.push(SASL_HEADER + frame(0, "sasl-mechanisms", kind=1, sasl_server_mechanisms=["CRAM-MD5"]))
+take(a.transport)
 print(reason(a))
 """
     assert run(missing + PREAMBLE + program, tmp_path) == [

@@ -7,7 +7,7 @@ from tests.support.engines import AMQP_HEADER, SASL_HEADER, Frame, Peer, frame, 
 
 DENIED = "amqp:unauthorized-access"
 CHUNKS = pytest.mark.parametrize("chunk", [None, 1], ids=["whole", "bytes"])
-FAILED = "TRANSPORT_ERROR TRANSPORT_TAIL_CLOSED TRANSPORT_HEAD_CLOSED TRANSPORT_CLOSED"
+FAILED = "TRANSPORT TRANSPORT_ERROR TRANSPORT_TAIL_CLOSED TRANSPORT_HEAD_CLOSED TRANSPORT_CLOSED"
 
 
 def client(mechs=None, user=None, password=None, insecure=False, authorization=None):
