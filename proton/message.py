@@ -10,19 +10,18 @@ when the whole message was read.
 from __future__ import annotations
 
 import copy
-import struct
 from collections.abc import Sequence
-from operator import attrgetter, index
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Callable
-from uuid import UUID
 
-from proton.codec import sections
-from proton.codec.composites import BY_CODE, BY_SYMBOL
+from proton.codec import attributes, sections
 from proton.codec.decode import DECODE, DECODE_ERRORS, DEFAULT_LIMITS, DecodeLimits
-from proton.codec.encode import ENCODE, encode_binary, encode_buffer, encode_list, out_of_range
+from proton.codec.encode import ENCODE, encode_binary, encode_buffer, encode_list
 from proton.codec.sections import decode_header, decode_properties, encode_header, encode_properties
-from proton.codec.types import TYPE_UUID, AnnotationDict, char, symbol, ulong
+from proton.codec.types import AnnotationDict, Array, Described, char, symbol
+from proton.codec.unencodable import advice
 from proton.exceptions import DataException, MessageException
+from proton.warn import unknown_options, warn
 
 if TYPE_CHECKING:
     from proton.endpoints.delivery import Delivery
@@ -35,6 +34,7 @@ _SND_SETTLED = 1  # sender-settle-mode settled (2.8.2)
 _ONLY_STR = {str}
 _NULL_BODY = b"\x00\x53\x77\x40"  # an amqp-value section with null: what a message without a body ends with
 _LONGEST_DESCRIPTOR = 64  # bytes of the longest descriptor of a section, in its symbolic form
+_SIMPLE = frozenset((str, int, bool, float, bytes, type(None)))  # the types that nearly all application properties have
 _NO_PARTS: list[Any] = []
 _NO_FIELDS: Sequence[Any] = ()
 
@@ -58,16 +58,23 @@ def _check_property_keys(properties: Any) -> None:
             raise MessageException(f"application property key is not string type: key={key} {type(key)}")
 
 
-def _section_code(data: bytes, pos: int, limits: DecodeLimits) -> tuple[int, int]:
-    """The code of the section at `pos` whose descriptor is not in its short numeric form, and where its value is."""
-    if data[pos]:
-        raise DataException(f"expected a message section, found constructor 0x{data[pos]:02x}")
-    descriptor, pos = DECODE[data[pos + 1]](data, pos + 2, limits)
-    if type(descriptor) is ulong:
-        return descriptor, pos
-    if type(descriptor) is symbol and descriptor in BY_SYMBOL:
-        return BY_SYMBOL[descriptor].code, pos
-    raise DataException(f"expected a message section, found one described by {descriptor!r:.80}")
+def _warn_of_compounds(properties: dict[str, Any]) -> None:
+    """3.2.5 allows simple types alone, but programs in use send maps, and peers take them."""
+    for key, value in properties.items():
+        if isinstance(value, (dict, list, tuple, Array, Described)):
+            warn(
+                f"application property {key!r:.50} is a {type(value).__name__}: 3.2.5 allows simple types alone, and a "
+                "peer may refuse the message; put it into the body"
+            )
+
+
+def _unencodable(message: Message, error: DataException) -> str:
+    """The text of an error of `encode`, with the place of a value that has no AMQP type."""
+    for name in ("instructions", "annotations", "properties", "body", "footer"):
+        found = advice(name, getattr(message, name))
+        if found:
+            return f"{error} in {found}"
+    return str(error)
 
 
 def _joined(parts: Sequence[Any]) -> Any:
@@ -79,38 +86,6 @@ def _joined(parts: Sequence[Any]) -> Any:
 
 #: bytes from which on a body is taken out of its message, or put into it, without one copy more of the whole
 LARGE_MESSAGE = 65536
-#: what a data section begins with, before the four bytes of its size
-DATA_SECTION = b"\x00\x53\x75\xb0"
-_FIXED_WIDTHS = {4: 0, 5: 1, 6: 2, 7: 4, 8: 8, 9: 16}  # by the first half of the constructor (1.2)
-
-
-def section_at(data: bytes) -> tuple[int, int, int] | None:
-    """The code of the section that begins here, where the content of its value begins, and where it ends.
-
-    :return: None when too little of it is there to say.
-    :raises MessageException: this is no section.
-    """
-    try:
-        if data[0] == 0 and data[1] == 0x53:
-            code, pos = data[2], 3
-        else:
-            code, pos = _section_code(data, 0, DEFAULT_LIMITS)
-        constructor = data[pos]
-        if constructor >> 4 in _FIXED_WIDTHS:
-            return code, pos + 1, pos + 1 + _FIXED_WIDTHS[constructor >> 4]
-        if constructor < 0xA0:
-            raise DataException(f"expected the value of a section, found constructor 0x{constructor:02x}")
-        width = 4 if constructor & 0x10 else 1
-        start = pos + 1 + width
-        if len(data) < start:
-            return None
-        return code, start, start + int.from_bytes(data[pos + 1 : start], "big")
-    except (IndexError, struct.error):
-        return None
-    except DECODE_ERRORS as error:
-        if len(data) < _LONGEST_DESCRIPTOR and isinstance(error, DataException) and "not enough" in str(error):
-            return None
-        raise _fault(error, 0, 0) from error
 
 
 def _expect(expected: type, value: Any) -> Any:
@@ -121,63 +96,6 @@ def _expect(expected: type, value: Any) -> Any:
 
 def _received_annotations(value: Any) -> AnnotationDict | None:
     return None if _expect(dict, value) is None else AnnotationDict.from_wire(value)
-
-
-def _fault(error: Exception, code: int, start: int) -> MessageException:
-    """The exception for a section at `start` whose decoding raised `error`; `code` 0 for no known section."""
-    if isinstance(error, (IndexError, struct.error)):
-        reason = "not enough data to decode"
-    elif isinstance(error, UnicodeDecodeError):
-        reason = f"invalid {error.encoding} text: {error.reason}"
-    else:
-        reason = str(error)
-    name = BY_CODE[code].name + " section" if code in BY_CODE else "section"
-    return MessageException(f"{name} at offset {start}: {reason}")
-
-
-# -- values of attributes -----------------------------------------------------------------------------------------
-
-
-def _text(value: Any) -> str | None:
-    if value is None or type(value) is str:
-        return value
-    if isinstance(value, str):
-        return str.__str__(value)
-    raise TypeError(f"unrecognized string type: {value!r} ({type(value)})")
-
-
-def _unsigned(name: str, high: int, value: Any) -> int:
-    number = index(value)
-    if not 0 <= number <= high:
-        raise out_of_range(name, 0, high, number)
-    return number
-
-
-def _milliseconds(name: str, low: int, high: int, seconds: Any) -> int | None:
-    """Seconds as whole milliseconds, truncated towards zero; `None` for zero, which means unset."""
-    if isinstance(seconds, (str, bytes, bytearray)):
-        raise TypeError(f"{name} must be a number of seconds, got {seconds!r}")
-    number = int(seconds * 1000)
-    if not low <= number <= high:
-        raise out_of_range(f"{name} in milliseconds", low, high, number)
-    return number or None
-
-
-def _message_id(value: Any) -> Any:
-    """A message id in its wire class: plain int, str, bytes or UUID (3.2.11 to 3.2.14)."""
-    if type(value) is int and 0 <= value <= 0xFFFFFFFFFFFFFFFF:
-        return value
-    if value is None or isinstance(value, UUID):
-        return value
-    if isinstance(value, int):
-        return _unsigned("message id", 0xFFFFFFFFFFFFFFFF, int(value))
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    if isinstance(value, tuple) and len(value) == 2 and value[0] == TYPE_UUID:
-        return UUID(bytes=bytes(value[1]))
-    raise MessageException(f"message id must be int, str, bytes or UUID, got {type(value).__name__}")
 
 
 # -- properties of the class, by the list that holds the field ----------------------------------------------------
@@ -219,20 +137,22 @@ def _property_field(position: int, convert: Callable[[Any], Any], doc: str, show
 
 
 def _text_field(position: int, doc: str) -> Any:
-    return _property_field(position, _text, doc, _text)
+    return _property_field(position, attributes.text, doc, attributes.text)
 
 
 def _symbol_field(position: int, doc: str) -> Any:
-    return _property_field(position, _text, doc, lambda text: None if text is None else symbol(text))
+    return _property_field(position, attributes.text, doc, lambda text: None if text is None else symbol(text))
 
 
 def _id_field(position: int, doc: str) -> Any:
-    return _property_field(position, _message_id, doc, lambda value: value)
+    return _property_field(position, attributes.message_id, doc, lambda value: value)
 
 
 def _time_field(position: int, name: str, doc: str) -> Any:
-    low, high = -0x8000000000000000, 0x7FFFFFFFFFFFFFFF
-    return _property_field(position, lambda value: _milliseconds(name, low, high, value), doc, _seconds)
+    return _property_field(position, lambda value: attributes.point_in_time(name, value), doc, _seconds)
+
+
+_DATETIME = "A datetime is taken too; one without a time zone is local time, as everywhere in Python."
 
 
 def _seconds(milliseconds: int | None) -> float:
@@ -246,19 +166,11 @@ def _annotations_field(attribute: str, doc: str) -> Any:
     return property(attrgetter(attribute), put, doc=doc)
 
 
-def _user_id(value: Any) -> bytes:
-    if isinstance(value, str):
-        return value.encode()
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    raise TypeError(f"user_id must be bytes or str, got {type(value).__name__}")
-
-
 class Message:
     """A message: a body, and what says how to deliver and to read it (3.2).
 
     :param body: any AMQP value.
-    :param kwargs: further attributes by name; `AttributeError` for one that a message does not have.
+    :param kwargs: further attributes by name; `UserWarning` for one that a message does not have.
     """
 
     #: The priority of a message that says nothing of it (3.2.1).
@@ -291,21 +203,23 @@ class Message:
 
     durable: bool = _header_field(sections.DURABLE, bool, "Whether intermediaries must not lose the message.")
     priority: int = _header_field(
-        sections.PRIORITY, lambda value: _unsigned("priority", 0xFF, value), "How urgent the message is, 0 to 255."
+        sections.PRIORITY,
+        lambda value: attributes.unsigned("priority", 0xFF, value),
+        "How urgent the message is, 0 to 255.",
     )
     first_acquirer: bool = _header_field(
         sections.FIRST_ACQUIRER, bool, "Whether nobody else has acquired the message before."
     )
     delivery_count: int = _header_field(
         sections.DELIVERY_COUNT,
-        lambda value: _unsigned("delivery_count", 0xFFFFFFFF, value),
+        lambda value: attributes.unsigned("delivery_count", 0xFFFFFFFF, value),
         "How many deliveries of the message failed before.",
     )
 
     id: Any = _id_field(sections.ID, "What identifies the message: int, str, bytes, UUID, or `None`.")
     user_id: bytes = _property_field(
         sections.USER_ID,
-        _user_id,
+        attributes.user_id,
         "Who made the message, as bytes; a str is taken as UTF-8.",
         lambda value: value or b"",
     )
@@ -316,17 +230,19 @@ class Message:
     content_type: Any = _symbol_field(sections.CONTENT_TYPE, "The MIME type of the body, a `symbol` or `None`.")
     content_encoding: Any = _symbol_field(sections.CONTENT_ENCODING, "How the body was encoded, a `symbol` or `None`.")
     expiry_time: float = _time_field(
-        sections.EXPIRY_TIME, "expiry_time", "When the message expires: seconds since 1970-01-01 UTC, 0.0 for never."
+        sections.EXPIRY_TIME,
+        "expiry_time",
+        "When the message expires: seconds since 1970-01-01 UTC, 0.0 for never. " + _DATETIME,
     )
     creation_time: float = _time_field(
         sections.CREATION_TIME,
         "creation_time",
-        "When the message was made: seconds since 1970-01-01 UTC, 0.0 for unknown.",
+        "When the message was made: seconds since 1970-01-01 UTC, 0.0 for unknown. " + _DATETIME,
     )
     group_id: str | None = _text_field(sections.GROUP_ID, "The group that the message belongs to.")
     group_sequence: int = _property_field(
         sections.GROUP_SEQUENCE,
-        lambda value: _unsigned("group_sequence", 0xFFFFFFFF, value) or None,
+        lambda value: attributes.unsigned("group_sequence", 0xFFFFFFFF, value) or None,
         "The position of the message in its group.",
         lambda value: value or 0,
     )
@@ -335,7 +251,8 @@ class Message:
     def __init__(self, body: Any = None, **kwargs: Any) -> None:
         self.body = body
         for name, value in kwargs.items():
-            _ = hasattr(self.__class__, name) or getattr(self, name)
+            if not hasattr(self.__class__, name) and not hasattr(self, name):
+                unknown_options("Message", [name], _attributes(self.__class__))
             setattr(self, name, value)
 
     @property
@@ -378,16 +295,14 @@ class Message:
 
     @property
     def ttl(self) -> float:
-        """How long the message is of use, in seconds from its sending; 0.0 for no limit."""
+        """How long the message is of use, in seconds from its sending; 0.0 for no limit. A timedelta is taken too."""
         fields = self._header
         return _seconds(fields[sections.TTL]) if len(fields) > sections.TTL else 0.0
 
     @ttl.setter
     def ttl(self, value: Any) -> None:
         # No limit may be said as 0, `None` or infinity; the field is left out then.
-        unlimited = value is None or value == float("inf")
-        ttl = None if unlimited else _milliseconds("ttl", 0, 0xFFFFFFFF, value)
-        self._header = _with(self._header, sections.TTL, ttl)
+        self._header = _with(self._header, sections.TTL, attributes.duration("ttl", value))
 
     def clear(self) -> None:
         """Resets every attribute of the message to its default; attributes of the application stay."""
@@ -421,6 +336,8 @@ class Message:
                 if type(properties) is not dict or set(map(type, properties)) != _ONLY_STR:
                     _check_property_keys(properties)
                 out.append(b"\x00\x53\x74")
+                if not _SIMPLE.issuperset(map(type, properties.values())):
+                    _warn_of_compounds(properties)
                 ENCODE[type(properties)](out, properties)
             body = self.body
             encoder = ENCODE[type(body)]
@@ -440,7 +357,7 @@ class Message:
             if self._footer is not None:
                 _encode_annotations(out, "footer", b"\x00\x53\x78", self._footer)
         except DataException as error:
-            raise MessageException(str(error)) from error
+            raise MessageException(_unencodable(self, error)) from error
         except RecursionError:
             raise MessageException("the message is nested too deep, or contains itself") from None
         return b"".join(out)
@@ -491,7 +408,7 @@ class Message:
                     code = data[pos + 2]
                     pos += 3
                 else:
-                    code, pos = _section_code(data, pos, limits)
+                    code, pos = sections.section_code(data, pos, limits)
                 if code == 0x73:
                     fields, pos = decode_properties(data, pos, limits)
                     continue
@@ -515,11 +432,10 @@ class Message:
                     instructions = _received_annotations(value)
                 elif code == 0x78:
                     footer = _received_annotations(value)
-                else:
-                    raise DataException(f"expected a message section, found one described by 0x{code:02x}")
+                # Any other described value is passed over: routers add sections of their own.
         except DECODE_ERRORS as error:
             self.clear()
-            raise _fault(error, code, start) from error
+            raise sections.section_fault(error, code, start) from error
         several = chunks if kind == 0x75 else sequences if kind == 0x76 else _NO_PARTS
         if several:
             body = several[0] if len(several) == 1 else _joined(several)
@@ -539,12 +455,12 @@ class Message:
         first = pieces[0]
         size = sum(map(len, pieces))
         pos = 0
-        found = section_at(first)
+        found = sections.section_at(first)
         while found is not None and found[0] not in (0x75, 0x77) and found[2] < len(first):
             pos += found[2]
-            found = section_at(first[pos : pos + _LONGEST_DESCRIPTOR])
+            found = sections.section_at(first[pos : pos + _LONGEST_DESCRIPTOR])
             if found is None or found[2] > _LONGEST_DESCRIPTOR:
-                found = section_at(first[pos:])
+                found = sections.section_at(first[pos:])
         if found is None or pos + found[2] != size or first[pos + found[1] - 5 : pos + found[1] - 4] != b"\xb0":
             self.decode(b"".join(pieces), limits)
             return
@@ -596,6 +512,10 @@ class Message:
     def __repr__(self) -> str:
         parts = ((name, getattr(self, name)) for name in _SHOWN)
         return f"Message({', '.join(f'{name}={value!r}' for name, value in parts if value)})"
+
+
+def _attributes(kind: type) -> list[str]:
+    return [name for name in dir(kind) if isinstance(getattr(kind, name), property) or name in ("body", "properties")]
 
 
 _SHOWN = (

@@ -243,8 +243,6 @@ def _map(buf: bytes, pos: int, limits: DecodeLimits, wide: bool = False) -> tupl
         raise _too_short("map", start, end, buf)
     if count > end - pos or count > limits.elements:
         check_count("map", start, count, end - pos, limits)
-    if count & 1:
-        raise DataException(f"map at offset {start} has {count} elements, expected an even number (1.6.23)")
     # The common keys and values are read in place: with a call for each, a map of two pairs costs twice the time.
     # A string that passes `end` is caught by the last check, `end` being inside the buffer.
     decode = DECODE
@@ -280,23 +278,26 @@ def _map(buf: bytes, pos: int, limits: DecodeLimits, wide: bool = False) -> tupl
             result[key] = value
         except TypeError:
             raise DataException(f"map at offset {start} has a key of type {type(key).__name__}") from None
+    if count & 1:
+        pos = _half_pair(buf, pos, inner, result)
     if pos != end:
         raise _bad_end("map", pos, end)
-    if len(result) != count >> 1:
-        _check_keys(buf, first, count >> 1, inner, start)
+    if len(result) != count + 1 >> 1:
+        _check_keys(buf, first, count + 1 >> 1, inner, start)
     return result, end
 
 
-def _check_keys(buf: bytes, pos: int, pairs: int, limits: DecodeLimits, start: int) -> None:
+def _check_keys(buf: bytes, pos: int, keys: int, limits: DecodeLimits, start: int) -> None:
     """A map that became smaller has the same key twice (1.6.23), or keys that only Python takes for equal."""
     seen: set[Any] = set()
-    for _ in range(pairs):
+    for number in range(keys):
+        if number:
+            pos = _behind(buf, pos)
         key, pos = DECODE[buf[pos]](buf, pos + 1, limits)
         same = (key.__class__, repr(key))
         if same in seen:
             raise DataException(f"map at offset {start} has the key {key!r:.80} twice (1.6.23)")
         seen.add(same)
-        pos = _behind(buf, pos)
 
 
 def _behind(buf: bytes, pos: int) -> int:
@@ -315,6 +316,16 @@ def _behind(buf: bytes, pos: int) -> int:
         elif kind > 4:
             pos += 1 << kind - 5
     return pos
+
+
+def _half_pair(buf: bytes, pos: int, limits: DecodeLimits, result: dict[Any, Any]) -> int:
+    """The last key of a map with an odd number of elements gets None: 1.6.23 calls it invalid, but routers send it."""
+    key, end = DECODE[buf[pos]](buf, pos + 1, limits)
+    try:
+        result[key] = None
+    except TypeError:
+        raise DataException(f"map has a key of type {type(key).__name__} at offset {pos}") from None
+    return end
 
 
 def _map32(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[dict[Any, Any], int]:

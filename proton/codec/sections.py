@@ -1,4 +1,4 @@
-"""The header and properties sections of a message as lists of fields, and their bytes (3.2.1, 3.2.4).
+"""The header and properties sections of a message as lists of fields, their bytes, and where sections end (3.2).
 
 A list is in wire order and wire units (milliseconds, plain integers) and as short as its last field that is set;
 `None` is an absent field. `Message` converts to what programs see. Keep true: a received field of another type
@@ -7,11 +7,13 @@ counts as absent, so what a list holds can always be written again.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from proton.codec.decode import DecodeLimits, decode_fields
+from proton.codec.composites import BY_CODE, BY_SYMBOL
+from proton.codec.decode import DECODE, DECODE_ERRORS, DEFAULT_LIMITS, DecodeLimits, decode_fields
 from proton.codec.encode import (
     ENCODE,
     compound_header,
@@ -25,8 +27,18 @@ from proton.codec.encode import (
     encode_ulong,
 )
 from proton.codec.types import symbol, timestamp, ulong
+from proton.exceptions import DataException, MessageException
 
-__all__ = ["decode_header", "decode_properties", "encode_header", "encode_properties"]
+__all__ = [
+    "DATA_SECTION",
+    "decode_header",
+    "decode_properties",
+    "encode_header",
+    "encode_properties",
+    "section_at",
+    "section_code",
+    "section_fault",
+]
 
 # Positions of the fields in their lists (3.2.1, 3.2.4).
 DURABLE, PRIORITY, TTL, FIRST_ACQUIRER, DELIVERY_COUNT = range(5)
@@ -151,3 +163,78 @@ def decode_properties(data: bytes, pos: int, limits: DecodeLimits) -> tuple[Sequ
             ):
                 fields[position] = None
     return fields, pos
+
+
+# -- the sections of a message, one behind the other ---------------------------------------------------------------
+
+#: what a data section begins with, before the four bytes of its size
+DATA_SECTION = b"\x00\x53\x75\xb0"
+
+_SECTIONS = frozenset(range(0x70, 0x79))
+_FIXED_WIDTHS = {4: 0, 5: 1, 6: 2, 7: 4, 8: 8, 9: 16}  # by the first half of the constructor (1.2)
+
+
+def section_code(data: bytes, pos: int, limits: DecodeLimits) -> tuple[int, int]:
+    """The code of the section at `pos` whose descriptor is not in its short numeric form, and where its value is.
+
+    The code is 0 for a described value that is not a section: receivers pass over it.
+    """
+    if data[pos]:
+        raise DataException(f"expected a message section, found constructor 0x{data[pos]:02x}")
+    descriptor, pos = DECODE[data[pos + 1]](data, pos + 2, limits)
+    if type(descriptor) is symbol and descriptor in BY_SYMBOL:
+        return BY_SYMBOL[descriptor].code, pos
+    return descriptor if type(descriptor) is ulong and descriptor in _SECTIONS else 0, pos
+
+
+def section_at(data: bytes) -> tuple[int, int, int] | None:
+    """The code of the section that begins here, where the content of its value begins, and where it ends.
+
+    The code is not that of a section where some other described value stands, which receivers pass over.
+
+    :return: None when too little of it is there to say.
+    :raises MessageException: neither a section nor another described value.
+    """
+    try:
+        if data[0] == 0 and data[1] == 0x53:
+            code, pos = data[2], 3
+        else:
+            code, pos = section_code(data, 0, DEFAULT_LIMITS)
+        if code in _SECTIONS and data[pos] == 0:
+            raise DataException("expected the value of a section, found constructor 0x00")
+        start, end = _content(data, pos, DEFAULT_LIMITS.depth)
+        return code, start, end
+    except (IndexError, struct.error):
+        return None
+    except DECODE_ERRORS as error:
+        if isinstance(error, DataException) and "not enough" in str(error):
+            return None
+        raise section_fault(error, 0, 0) from error
+
+
+def _content(data: bytes, pos: int, depth: int) -> tuple[int, int]:
+    """Where the content of the value at `pos` begins and ends; `IndexError` when that cannot be known yet."""
+    constructor = data[pos]
+    if constructor >> 4 in _FIXED_WIDTHS:
+        return pos + 1, pos + 1 + _FIXED_WIDTHS[constructor >> 4]
+    if constructor >= 0xA0:
+        start = pos + (5 if constructor & 0x10 else 2)
+        if len(data) < start:
+            raise IndexError
+        return start, start + int.from_bytes(data[pos + 1 : start], "big")
+    if constructor or not depth:
+        raise DataException(f"expected the value of a section, found constructor 0x{constructor:02x}")
+    _, end = _content(data, pos + 1, depth - 1)
+    return _content(data, end, depth - 1)
+
+
+def section_fault(error: Exception, code: int, start: int) -> MessageException:
+    """The exception for a section at `start` whose decoding raised `error`; `code` 0 for no known section."""
+    if isinstance(error, (IndexError, struct.error)):
+        reason = "not enough data to decode"
+    elif isinstance(error, UnicodeDecodeError):
+        reason = f"invalid {error.encoding} text: {error.reason}"
+    else:
+        reason = str(error)
+    name = BY_CODE[code].name + " section" if code in _SECTIONS else "section"
+    return MessageException(f"{name} at offset {start}: {reason}")

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from proton.codec.sections import DATA_SECTION, section_at
 from proton.exceptions import LinkException, MessageException
-from proton.message import DATA_SECTION, Message, section_at
+from proton.message import Message
 
 if TYPE_CHECKING:
     from proton.endpoints.delivery import Delivery

@@ -18,7 +18,10 @@ MALFORMED = [
     ("list without room for its count", "c0 00 00", "list"),
     ("list wide without room for its count", "d0 00000003 00000000", "list"),
     ("list count of billions", "d0 00000005 ffffffff 40", "above the limit of 1048576"),
-    ("map with an odd count", "c1 02 01 40", r"map at offset 1 has 1 elements, expected an even number \(1.6.23\)"),
+    ("map with a list as its odd key", "c1 04 03 4040 45", "map has a key of type list at offset 5"),
+    ("map with an odd key for the second time", "c1 08 03 a10161 41 a10161", "has the key 'a' twice"),
+    ("map with an odd count and no last key", "c1 03 03 4040", "map at offset 1 claims 3 elements in 2 bytes"),
+    ("map with an odd count that ends too early", "c1 04 03 4040 a101 61", "should end at offset 6"),
     ("map beyond the buffer", "c1 05 02 40 40", "map at offset 1 needs 6 bytes, 4 are left"),
     ("map with a string past its end", "c1 05 02 a10461 41 414141", "should end at offset 7"),
     ("map with a list as key", "c1 03 02 45 40", "map at offset 1 has a key of type list"),
@@ -46,6 +49,21 @@ MALFORMED = [
 def test_malformed(name: str, encoded: str, text: str) -> None:
     with pytest.raises(DECODE_ERRORS, match=text):
         decode_value(bytes.fromhex(encoded))
+
+
+ODD = [
+    ("c1 02 01 40", {None: None}),
+    ("c1 08 03 a10161 41 a10162", {"a": True, "b": None}),
+    ("d1 00000007 00000001 a10161", {"a": None}),
+    ("c0 07 01 c1 04 01 a10161", [{"a": None}]),
+]
+
+
+# 1.6.23 calls such a map invalid, but a released router sends it, and the whole message was lost (Qpid Dispatch 1.19).
+@pytest.mark.parametrize(("encoded", "expected"), ODD, ids=[encoded for encoded, _ in ODD])
+def test_the_last_key_of_a_map_with_an_odd_number_of_elements_gets_none(encoded: str, expected: Any) -> None:
+    data = bytes.fromhex(encoded)
+    assert decode_value(data) == (expected, len(data))
 
 
 # -- fields -------------------------------------------------------------------------------------------------------

@@ -229,7 +229,7 @@ def test_a_body_is_read_as_it_comes():
 @pytest.mark.parametrize("limit", [1, 2, 3, 50, 1000])
 def test_every_part_of_a_message_is_found_wherever_it_is_cut(limit):
     a, b, sender, receiver = linked()
-    message = Message(id="x", annotations={"a": 1}, instructions={"i": 2}, durable=True, properties={"p": [1, 2]})
+    message = Message(id="x", annotations={"a": 1}, instructions={"i": 2}, durable=True, properties={"p": 12})
     message.sections = [b"abc", b"", b"d" * 300]
     message.footer = {"f": 1}
     sender.send(message)
@@ -239,7 +239,7 @@ def test_every_part_of_a_message_is_found_wherever_it_is_cut(limit):
     assert body == b"abc" + b"d" * 300
     read = reader.message
     assert (read.id, read.annotations, read.instructions, read.durable) == ("x", {"a": 1}, {"i": 2}, True)
-    assert read.properties == {"p": [1, 2]} and read.footer == {"f": 1} and read.body is None
+    assert read.properties == {"p": 12} and read.footer == {"f": 1} and read.body is None
 
 
 def test_it_is_a_file_and_an_iterator():

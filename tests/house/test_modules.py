@@ -25,6 +25,8 @@ TESTED_BY = {
     "logs": ("test_logs.py", "DefaultHandler"),
     "reconnect": ("test_reconnect.py", "ReconnectPolicy"),
     "message": ("message/test_message.py", "Message"),
+    "codec/attributes": ("api/test_mistakes_messages.py", "a point in time"),
+    "codec/unencodable": ("api/test_mistakes_messages.py", "dataclasses.asdict"),
     "codec/types": ("codec/test_types.py", "SymbolList"),
     "codec/decode": ("codec/test_decode.py", "decode_fields"),
     "codec/encode": ("codec/test_encode.py", "type_number"),
