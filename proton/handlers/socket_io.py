@@ -19,6 +19,7 @@ from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler
 from proton.handlers.connecting import ConnectAttempt, ConnectSelectable, failure_level, refresh
 from proton.handlers.endpoint_state import FORCED
+from proton.handlers.notices import warn_of_missing_filters, warn_of_unfinished
 from proton.io import sockets
 from proton.io.poller import READ, WRITE, Poller
 from proton.io.selectable import Selectable
@@ -250,9 +251,15 @@ class IOHandler(Handler):
     def on_connection_local_close(self, event: Any) -> None:
         """Gives up a connect that is under way."""
         transport = event.transport
+        if transport is None:  # nothing will be heard of the connection any more
+            warn_of_unfinished(event.connection)
         selectable = getattr(transport, "_selectable", None)
         if isinstance(selectable, ConnectSelectable):
             selectable.abandon()
+
+    def on_link_remote_open(self, event: Any) -> None:
+        """Looks at what the peer has made of a link."""
+        warn_of_missing_filters(event.link)
 
     def on_link_local_close(self, event: Any) -> None:
         """Lets go of a link that both ends have closed; programs have seen it by now."""
@@ -293,6 +300,8 @@ class IOHandler(Handler):
     def on_transport_closed(self, event: Any) -> None:
         """Finishes the selectable of a transport and unbinds it."""
         transport = event.transport
+        if event.connection is not None:
+            warn_of_unfinished(event.connection)
         selectable = getattr(transport, "_selectable", None)
         if selectable is not None:
             selectable.terminate()
