@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import os
+import sys
 
 from proton.codec.data import Data
 from proton.codec.limits import DecodeLimits
@@ -169,3 +170,8 @@ if logconfigfile:
 log = logging.getLogger("proton")
 if not logconfigfile:
     log.addHandler(handler)
+if sys.flags.dev_mode:
+    from proton.endpoints import handler as _handler
+    from proton.handlers.misnamed import warn_of_misnamed as _warn_of_misnamed
+
+    _handler.inspector = _warn_of_misnamed

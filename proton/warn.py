@@ -32,15 +32,16 @@ def warn(text: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(text, category, stacklevel=level)
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
     """The known name that is most like another one, None when nothing is like it.
 
     :param name: the name that is not known.
     :param known: the names to choose from.
+    :param likeness: how like it has to be, from 0 to 1, the same.
     """
     # Loaded when there is a mistake: it costs more than all else in this file.
     difflib = importlib.import_module("difflib")
-    found: list[str] = difflib.get_close_matches(name, sorted(known), 1, 0.6)
+    found: list[str] = difflib.get_close_matches(name, sorted(known), 1, likeness)
     return found[0] if found else None
 
 

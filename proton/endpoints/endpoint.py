@@ -17,7 +17,7 @@ from proton.codec.encode import Encoded, encode
 from proton.codec.types import PropertyDict, SymbolList
 from proton.endpoints.condition import Condition, encode_condition
 from proton.endpoints.events import Event, EventType, given_back
-from proton.endpoints.handler import Handler
+from proton.endpoints.handler import as_handler
 from proton.exceptions import DataException
 
 if TYPE_CHECKING:
@@ -134,11 +134,7 @@ class Endpoint:
 
     @handler.setter
     def handler(self, handler: Any) -> None:
-        if handler is not None and not isinstance(handler, Handler):
-            wrapper = Handler()
-            wrapper.add(handler)
-            handler = wrapper
-        self._handler = handler
+        self._handler = as_handler(handler)
 
     @property
     def transport(self) -> Transport | None:

@@ -8,9 +8,21 @@ from __future__ import annotations
 
 import functools
 import weakref
-from typing import Any
+from typing import Any, Callable
 
-__all__ = ["Family", "Handler", "Member", "dispatch", "event_methods"]
+__all__ = ["Family", "Handler", "Member", "as_handler", "dispatch", "event_methods", "inspect"]
+
+#: Called with each object that becomes a handler, in Python's development mode: see `proton/handlers/misnamed.py`.
+inspector: Callable[[Any], None] | None = None
+
+
+def inspect(handler: Any) -> None:
+    """Look at an object that becomes the handler of some scope; for each way to give one.
+
+    :param handler: the object, or None.
+    """
+    if inspector is not None and handler is not None:
+        inspector(handler)
 
 
 class _Children:
@@ -39,6 +51,7 @@ class Handler:
         :param handler: any object with event methods.
         :param on_error: ignored; kept for programs that pass it.
         """
+        inspect(handler)
         self.handlers.append(handler)
 
     def on_unhandled(self, method: str, *args: Any) -> None:
@@ -47,6 +60,19 @@ class Handler:
         :param method: the name of the method that was looked for.
         :param args: the event.
         """
+
+
+def as_handler(handler: Any) -> Any:
+    """An object as the handler of a scope: one that is no `Handler` is wrapped in one, None stays None.
+
+    :param handler: any object with event methods, or None.
+    """
+    if handler is None or isinstance(handler, Handler):
+        inspect(handler)
+        return handler
+    wrapper = Handler()
+    wrapper.add(handler)
+    return wrapper
 
 
 class _Everything:

@@ -19,7 +19,7 @@ from typing import Any, Callable
 
 from proton.endpoints.connection import Connection
 from proton.endpoints.events import Collector, Event, EventType
-from proton.endpoints.handler import Handler, dispatch
+from proton.endpoints.handler import Handler, as_handler, dispatch, inspect
 from proton.handlers.socket_io import IOHandler
 from proton.io.poller import Waker
 from proton.io.selectable import Selectable
@@ -39,14 +39,6 @@ _QUIESCED = Event.REACTOR_QUIESCED
 
 def _always() -> bool:
     return True
-
-
-def _as_handler(handler: Any) -> Any:
-    if handler is None or isinstance(handler, Handler):
-        return handler
-    wrapper = Handler()
-    wrapper.add(handler)
-    return wrapper
 
 
 class Reactor:
@@ -100,7 +92,7 @@ class Reactor:
 
     @handler.setter
     def handler(self, handler: Any) -> None:
-        self._handler = _as_handler(handler)
+        self._handler = as_handler(handler)
 
     @property
     def global_handler(self) -> Any:
@@ -281,6 +273,7 @@ class Reactor:
         :param delay: seconds, counted from `now`; `mark` brings that up to date for who is not in a callback.
         :param handler: the object to call; the container's own handlers are called when it is None.
         """
+        inspect(handler)
         earliest = self._tasks.deadline()
         deadline = self._now + delay
         task = Task(self, deadline, handler)
@@ -307,6 +300,7 @@ class Reactor:
         :param handler: gets the events.
         :param delegate: has `fileno` and `close`; the handler when left out.
         """
+        inspect(handler)
         selectable = Selectable(handler if delegate is None else delegate, self)
         selectable.handler = handler
         return selectable

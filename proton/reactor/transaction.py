@@ -14,7 +14,7 @@ from proton.codec.types import Described, symbol
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import DispositionType, TransactionalDisposition
 from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
-from proton.endpoints.handler import dispatch
+from proton.endpoints.handler import dispatch, inspect
 from proton.endpoints.terminus import Terminus
 from proton.exceptions import ProtonException
 from proton.handlers.outgoing import OutgoingMessageHandler
@@ -35,6 +35,7 @@ class Transaction:
     """
 
     def __init__(self, txn_ctrl: Any, handler: Any, settle_before_discharge: bool = False) -> None:
+        inspect(handler)
         self.txn_ctrl = txn_ctrl
         self.handler = handler
         #: the id that the coordinator has given it, bytes; None before

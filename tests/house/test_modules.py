@@ -84,6 +84,7 @@ TESTED_BY = {
     "handlers/handshake": ("handlers/test_handshake.py", "Handshaker"),
     "handlers/incoming": ("handlers/test_incoming.py", "IncomingMessageHandler"),
     "handlers/messaging": ("handlers/test_messaging.py", "MessagingHandler"),
+    "handlers/misnamed": ("handlers/test_misnamed.py", "nearest"),
     "handlers/notices": ("handlers/test_notices.py", "filter"),
     "handlers/outgoing": ("handlers/test_outgoing.py", "OutgoingMessageHandler"),
     "handlers/socket_io": ("handlers/test_socket_io.py", "IOHandler"),
