@@ -32,6 +32,7 @@ __all__ = ["Delivery"]
 
 _TRANSPORT = Event.TRANSPORT
 _EMPTY = DispositionType.EMPTY
+_NO_OUTCOME = (_EMPTY, DispositionType.RECEIVED)
 
 
 def check_message_format(message_format: Any) -> None:
@@ -269,8 +270,15 @@ class Delivery:
         self._touch()
 
     def _conclude(self, state: DispositionType) -> None:
-        """`update` with a state of the specification, and `settle`, in one: what a received message ends with."""
+        """`update` with a state of the specification, and `settle`, in one: what a received message ends with.
+
+        A delivery that is settled already, without an outcome, gets the state while its settlement is not yet written.
+        """
         if self._settled:
+            # Settled without an outcome, a broker delivers the message again, or keeps it for ever (3.4: received is
+            # not an outcome).
+            if self._touched and self.local_state in _NO_OUTCOME:
+                self.update(state)
             return
         link = self.link
         if link.current is self:

@@ -33,6 +33,8 @@ class Sender(Link):
     is_sender = True
     #: makes the tags of messages sent without one: an iterator, a callable without arguments, or None for "1", "2", …
     tag_generator: Iterator[Any] | Callable[[], Any] | None = None
+    #: False sends messages above the peer's max-message-size as they are: the peer may detach the link then (2.7.3)
+    checks_message_size: bool = True
     _resumed: Any = ()  # to be resumed before anything else is sent; a deque where there is something
 
     def __init__(self, session: Session, name: str | None) -> None:
@@ -100,8 +102,8 @@ class Sender(Link):
         :param obj: a `Message` or anything with a method ``send(sender, tag=)``; else bytes for `stream`.
         :param tag: the delivery tag; made by `delivery_tag` when empty.
         :return: the `Delivery` of a message; the number of bytes that `stream` took.
-        :raises LinkException: the message is larger than the peer's max-message-size (2.7.3), or the tag too long;
-            bytes, and there is no current delivery.
+        :raises LinkException: the message is larger than the peer's max-message-size (2.7.3) and `checks_message_size`
+            is True; the tag is too long; bytes, and there is no current delivery.
         :raises TypeError: anything else.
         """
         if obj.__class__ is not Message:
@@ -128,7 +130,7 @@ class Sender(Link):
             check_message_format(message_format)
         if tag or self.tag_generator is not None:
             tag = tag_bytes(tag or self.delivery_tag())
-        if self.remote_max_message_size and size > self.remote_max_message_size:
+        if self.remote_max_message_size and size > self.remote_max_message_size and self.checks_message_size:
             raise LinkException(f"the peer takes messages of {self.remote_max_message_size} bytes, got one of {size}")
         if not tag:
             self._tag_count += 1
@@ -179,7 +181,7 @@ class Sender(Link):
         if message is not None:
             message._encode_around_body()  # what is wrong with it is to be raised here
         most = self.remote_max_message_size
-        if most and (size or 0) > most:
+        if most and (size or 0) > most and self.checks_message_size:
             raise LinkException(f"the peer takes messages of {most} bytes, got a body of {size}")
         delivery = Delivery(self, tag_bytes(tag or self.delivery_tag()))
         if message is not None and message.message_format:

@@ -124,6 +124,8 @@ class IncomingMessageHandler(Delegating, Acking):
                 if self.auto_accept:
                     delivery.update(_RELEASED)
                     delivery.settle()
+                else:
+                    link.advance()  # dropped, or those behind it would count as read, and be told as settled
                 return
             try:
                 event.message = recv_msg(delivery)

@@ -212,7 +212,7 @@ def _write_in_parts(transport: Transport, link: Sender, delivery: Delivery) -> b
 
 def refill(transport: Transport, link: Sender, delivery: Delivery) -> bool:
     """Asks the source of a body for as much as the next frame can take; False when that failed."""
-    most = link.remote_max_message_size
+    most = link.remote_max_message_size if link.checks_message_size else 0
     try:
         while delivery._size <= transport._output_frame_size:
             piece = next(delivery._source, None)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton import Message
+from proton import LinkException, Message
 from tests.support.engines import Peer, connected, frame, frames, linked, names, pump, take
 
 MIB = 1 << 20
@@ -191,6 +191,35 @@ def test_the_transports_limit_holds_for_receivers_without_one_of_their_own(own, 
     pump(a, b)
     assert sender.remote_condition.name == "amqp:link:message-size-exceeded"
     assert f"messages of {expected} bytes at most" in sender.remote_condition.description
+
+
+def send_whole(sender):
+    sender.send(Message(body="x" * 2000))
+
+
+def send_stream(sender):
+    sender.send_stream([b"x" * 2000], size=2000)
+
+
+def send_pieces(sender):
+    sender.send_stream([b"x" * 1000, b"x" * 1000])
+
+
+@pytest.mark.parametrize("send", [send_whole, send_stream, send_pieces])
+@pytest.mark.parametrize("checks", [True, False])
+def test_a_sender_keeps_to_the_peers_limit_unless_it_is_told_not_to(send, checks):
+    a, b, sender, receiver = linked(server={"max_message_size": 1000})
+    assert sender.remote_max_message_size == 1000 and sender.checks_message_size
+    sender.checks_message_size = checks
+    if checks:
+        with pytest.raises(LinkException, match="the peer takes messages of 1000 bytes, got "):
+            send(sender)
+            pump(a, b)
+        assert sender.queued == 0 and sender.state & sender.REMOTE_ACTIVE
+    else:
+        send(sender)
+        pump(a, b)
+        assert sender.remote_condition.name == "amqp:link:message-size-exceeded"
 
 
 def test_a_frame_that_the_peer_does_not_take_fails_the_transport_with_a_reason():

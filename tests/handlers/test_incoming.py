@@ -124,13 +124,54 @@ def test_a_message_after_a_local_close_is_given_back():
     assert (delivery.remote_state, delivery.settled) == (Delivery.RELEASED, True)
 
 
-def test_without_auto_accept_a_message_after_a_local_close_is_left_alone():
+@pytest.mark.parametrize("settled", [True, False])
+def test_without_auto_accept_messages_after_a_local_close_are_dropped_in_silence(settled):
     application = Application()
     world = world_of(IncomingMessageHandler(False, application))
-    delivery = world.sender.send(Message())
+    deliveries = [world.sender.send(Message()) for _ in range(3)]
+    for delivery in deliveries if settled else ():
+        delivery.settle()
     world.receiver.close()
     world.settle()
-    assert application.seen == [] and delivery.remote_state == 0
+    assert application.seen == [] and [delivery.remote_state for delivery in deliveries] == [0, 0, 0]
+    assert (world.receiver.queued, world.receiver.unsettled) == (0, 3)
+
+
+def settled_with(delivery, state):
+    delivery.update(state)
+    delivery.settle()
+
+
+@pytest.mark.parametrize(
+    ("action", "state"),
+    [
+        (lambda delivery: delivery.settle(), Delivery.ACCEPTED),
+        (lambda delivery: delivery.abort(), Delivery.ACCEPTED),
+        (lambda delivery: settled_with(delivery, Delivery.RECEIVED), Delivery.ACCEPTED),  # 3.4.1: not an outcome
+        (lambda delivery: settled_with(delivery, Delivery.REJECTED), Delivery.REJECTED),
+        (lambda delivery: settled_with(delivery, Delivery.RELEASED), Delivery.RELEASED),
+        (lambda delivery: settled_with(delivery, Delivery.MODIFIED), Delivery.MODIFIED),
+    ],
+)
+@pytest.mark.parametrize("auto_accept", [True, False])
+def test_auto_accept_gives_an_outcome_to_what_the_application_settles_without_one(action, state, auto_accept):
+    application = Application(lambda event: action(event.delivery))
+    world = sent(application, auto_accept)
+    if auto_accept:
+        assert (world.delivery.remote_state, world.delivery.settled) == (state, True)
+    else:
+        expected = state if state is not Delivery.ACCEPTED else application.event.delivery.local_state
+        assert (world.delivery.remote_state, world.delivery.settled) == (expected, True)
+    assert world.receiver.unsettled == 0
+
+
+def test_auto_accept_has_nothing_to_add_once_the_settlement_is_on_its_way():
+    def action(event):
+        event.delivery.settle()
+        assert event.transport.pending() > 0  # the disposition is written
+
+    world = sent(Application(action))
+    assert (world.delivery.remote_state, world.delivery.settled) == (0, True)
 
 
 def test_an_aborted_delivery_is_reported_and_settled():
