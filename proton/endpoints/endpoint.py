@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from proton.codec.composites import encode_symbol_map
 from proton.codec.encode import Encoded, encode
 from proton.codec.types import PropertyDict, SymbolList
-from proton.endpoints.condition import Condition, encode_condition
+from proton.endpoints.condition import Condition, encode_condition, shortened
 from proton.endpoints.events import Event, EventType, given_back
 from proton.endpoints.handler import as_handler
 from proton.exceptions import DataException
@@ -115,6 +115,8 @@ class Endpoint:
         # When and why this end and the peer's ended; a serial number of the connection tells which end came first.
         self._local_end: tuple[int, Condition | None] | None = None
         self._remote_end: tuple[int, Condition | None] | None = None
+        self._opened = False  # open() was called
+        self._failed = False  # the engine ended it: the peer broke a rule, or has set a limit
         self._marked = False  # on the connection's work list
         self._freed = False  # the application will not use it any more
         self._final = False  # the final event was put
@@ -191,6 +193,9 @@ class Endpoint:
         if self.state & LOCAL_ACTIVE:
             return
         self._prepare_open()
+        self._opened = True
+        self._failed = False
+        self._local_end = None
         self.state = self.state & REMOTE_MASK | LOCAL_ACTIVE
         self.connection._collector.emit(self._local_open_event, self)
         self._mark()
@@ -198,7 +203,8 @@ class Endpoint:
     def close(self) -> None:
         """Close this end, with `condition` as the reason if it is set.
 
-        Does nothing when it is closed already. An end that was never opened is opened and closed on the wire.
+        Does nothing when it is closed already. An end that was never opened is opened and closed on the wire; a link
+        that the peer has attached is refused in this way: our attach has no terminus of its own then (2.6.3).
 
         :raises AttributeError: `condition` is neither None nor a `Condition`.
         :raises DataException, UnicodeEncodeError: a field of it cannot be sent.
@@ -208,7 +214,8 @@ class Endpoint:
             return
         encode_condition(condition)  # what cannot be sent is to be raised here, and nothing changed by it
         self._close_condition = condition
-        self._local_end = self.connection._number_end(condition)
+        if self._local_end is None:  # else the link was detached before
+            self._local_end = self.connection._number_end(condition)
         self.state = self.state & REMOTE_MASK | LOCAL_CLOSED
         self.connection._collector.emit(self._local_close_event, self)
         self._mark()
@@ -221,6 +228,23 @@ class Endpoint:
         condition = self.condition
         return None if condition is None else Condition(condition.name, condition.description, condition.info)
 
+    def _fail(self, name: str, description: str) -> None:
+        """Ends this session or link for a reason of the engine: the peer broke a rule, or its limits leave no room."""
+        if not self.state & LOCAL_CLOSED:
+            self._failed = True
+            self.condition = shortened(Condition(name, description))
+            self.close()
+
+    def _close_unseen(self) -> None:
+        """Makes a new link, which no program has seen, one that is attached and closed at once."""
+        self.state = REMOTE_ACTIVE | LOCAL_CLOSED
+        self._final = True
+
+    def _ended_here_first(self) -> bool:
+        """Whether this end was closed or detached, and before the peer's end."""
+        local, remote = self._local_end, self._remote_end
+        return local is not None and (remote is None or local[0] < remote[0])
+
     def _prepare_open(self) -> None:
         """Makes what the opening frame will carry: later changes have no effect, and mistakes show here."""
         self._sent_fields = (
@@ -230,6 +254,7 @@ class Endpoint:
         )
 
     def _remote_opened(self) -> None:
+        self._remote_end = None
         self.state = self.state & LOCAL_MASK | REMOTE_ACTIVE
         self.connection._collector.emit(self._remote_open_event, self)
 

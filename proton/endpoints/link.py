@@ -21,7 +21,15 @@ from typing import TYPE_CHECKING, Any
 from proton.codec.types import PropertyDict
 from proton.endpoints.condition import Condition, encode_condition
 from proton.endpoints.delivery import Delivery
-from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, Endpoint, encoded_properties, matches
+from proton.endpoints.endpoint import (
+    LOCAL_ACTIVE,
+    LOCAL_UNINIT,
+    REMOTE_CLOSED,
+    REMOTE_UNINIT,
+    Endpoint,
+    encoded_properties,
+    matches,
+)
 from proton.endpoints.events import Event
 from proton.endpoints.recovery import take_over
 from proton.endpoints.terminus import Terminus, encode_terminus
@@ -111,6 +119,7 @@ class Link(Endpoint):
         self._remotely_detached = False  # on this transport
         self._detached = False  # detach() was called
         self._detach_sent = False  # on this transport
+        self._gone_with_session = False  # its end was told with that of its session, on this transport
         self._violated = False  # we closed it for a fault of the peer: its transfers are dropped
         self._delivery_count = 0  # 2.6.7
         self._link_credit = 0
@@ -220,7 +229,7 @@ class Link(Endpoint):
         condition = self._checked_condition()
         encode_condition(condition)
         self._detached = True
-        if not self.state & LOCAL_CLOSED:
+        if self._local_end is None:
             self._close_condition = condition
             self._local_end = self.connection._number_end(condition)
         self.connection._collector.emit(Event.LINK_LOCAL_DETACH, self)
@@ -248,6 +257,7 @@ class Link(Endpoint):
                 raise LinkException(f"expected a link that was detached, got {previous.name!r}, which was not")
             take_over(self, previous)
         self._detached = False
+        self._local_end = None
         self._recovering = True
         self.connection._schedule(self)
 
@@ -267,7 +277,34 @@ class Link(Endpoint):
         """The peer's detach without closed has come (2.6.4); the remote state stays as it is."""
         self.remote_condition = condition
         self._remote_end = self.connection._number_end(condition)
+        if self._detach_sent and not self._detached:
+            self.session._remember_crossed(self)
         self.connection._collector.emit(Event.LINK_REMOTE_DETACH, self)
+
+    def _answer_detach(self) -> None:
+        """Ends this end after the peer's: closed, except that a detach without an error is answered by another one.
+
+        After an error the endpoint is destroyed (2.6.5). Closed here it is in both cases: it is not attached again.
+        """
+        if not self.state & REMOTE_CLOSED and not self.remote_condition:
+            self.detach()
+        self.close()
+
+    def _end_with_session(self) -> None:
+        """Its session has ended, with or without the peer's answer: nothing comes for this link any more (2.5.5).
+
+        A link that was open closes, one that waits for the peer's detach is told that it waits no longer.
+        """
+        if self.state & LOCAL_UNINIT:
+            if not self.state & REMOTE_UNINIT:
+                self._retire()  # what the peer attached and this end has never answered
+        elif self._remote_end is None:
+            self._remotely_detached = self._gone_with_session = True
+            self._remote_end = self.connection._number_end(None)
+            if self._local_end is None:
+                self.close()
+            else:
+                self.connection._collector.emit(Event.LINK_REMOTE_DETACH, self)
 
     def _prepare_open(self) -> None:
         # They are written as they are at the attach, but what is wrong with them is to be raised here.
@@ -299,7 +336,7 @@ class Link(Endpoint):
     def _unbind(self) -> None:
         """Forgets what belonged to the transport; what was not sent or not read stays."""
         self._handle = self._remote_handle = None
-        self._remotely_detached = self._detach_sent = self._violated = False
+        self._remotely_detached = self._detach_sent = self._violated = self._gone_with_session = False
         self._delivery_count = self._link_credit = self._credit_limit = self._credit_most = 0
         self._flow_due = False
         self.remote_condition = None

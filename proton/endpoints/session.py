@@ -26,6 +26,9 @@ __all__ = ["Session"]
 
 UNMANAGED_WINDOW = 2147483647
 HANDLE_MAX = 0x7FFFFFFF
+#: Links that a session remembers because its closing detach has crossed a detach without closed. A conforming peer
+#: attaches them again at once; one that answers every close in that way must not make us remember all its links.
+MAX_CROSSED = 64
 
 
 class Numbers:
@@ -95,6 +98,8 @@ class Session(Endpoint):
         self._attached: dict[int, Link] = {}  # by our handle
         # Attached by us and not yet by the peer, by direction and name: its attaches answer them in this order.
         self._unanswered: dict[tuple[bool, str | None], list[Link]] = {}
+        # Closed by us while the peer's detach was not closed, by direction and name: it attaches them again (2.6.6).
+        self._crossed: dict[tuple[bool, str | None], None] = {}
         self._handle_max = HANDLE_MAX  # the peer's
         self._next_outgoing_id = 0
         self._next_incoming_id = 0
@@ -183,6 +188,7 @@ class Session(Endpoint):
         link._predecessor = self._links.get((link.is_sender, name))
         self._links[link.is_sender, name] = link
         self._members[link] = None
+        self._crossed.pop((link.is_sender, name), None)
         self.connection._list(link, Event.LINK_INIT)
         return link
 
@@ -271,6 +277,31 @@ class Session(Endpoint):
     def _awaits_begin(self) -> bool:
         """Whether the peer has still to answer our begin."""
         return self._remote_channel is None and not self._remotely_ended
+
+    def _remember_crossed(self, link: Link) -> None:
+        """Our closing detach has crossed one of the peer without closed: it has to attach and close again (2.6.6)."""
+        self._crossed[link.is_sender, link.name] = None
+        if len(self._crossed) > MAX_CROSSED:
+            del self._crossed[next(iter(self._crossed))]
+
+    def _attached_by_peer(self, is_sender: bool, name: str | None) -> Link:
+        """A new link for an attach of the peer.
+
+        Where the attach only leads to the close of a link that this end has closed (2.6.6), no program sees it.
+        """
+        kind: type[Link] = Sender if is_sender else Receiver
+        if (is_sender, name) not in self._crossed:
+            return self._new_link(kind, name)
+        del self._crossed[is_sender, name]
+        link = kind(self, name)
+        link._close_unseen()
+        self.connection._schedule(link)
+        return link
+
+    def _end_links(self) -> None:
+        """The session has ended: each of its links ends, and tells so."""
+        for link in list(self._members):
+            link._end_with_session()
 
     def _unblock(self) -> None:
         """The window has room: the sender that has waited longest goes on, and wakes the next one if some is left."""

@@ -1,7 +1,11 @@
 """`EndpointStateHandler`: connections, sessions and links as they open, close and fail, seen from the application.
 
-It answers the peer: what the peer opens is opened, what the peer closes is closed. The three kinds of
-endpoints follow one pattern, written once below (`_remote_open` to `_local_close`) and named by kind.
+It answers the peer: what the peer opens is opened, unless the program closes it in the opening callback; what the peer
+closes is closed. The three kinds of endpoints follow one pattern, written once below (`_remote_open` to `_local_close`)
+and named by kind.
+Each end is told once. Where both ends close, in one read or in both orders, the event of the later one tells that the
+endpoint is closed (`Endpoint._ended_here_first`). A link ends in three further ways: by a detach without closed, with
+its session, and by the engine, when the peer broke a rule (2.6.4 to 2.6.6).
 `amqp:connection:forced` (2.8.16) is the exception: it counts as a lost socket, not as a close, so that the
 connection stays locally open and can be made again.
 """
@@ -11,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.endpoint import Endpoint
-from proton.endpoints.printable import printable
+from proton.endpoints.printable import condition_text, printable
 from proton.handlers.delegate import Delegating
 from proton.logs import log
 
@@ -21,6 +25,22 @@ if TYPE_CHECKING:
 __all__ = ["EndpointStateHandler"]
 
 FORCED = "amqp:connection:forced"
+
+
+_OPEN = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
+
+
+def _named(kind: str, endpoint: Any) -> str:
+    return f"link {printable(endpoint.name)}" if kind == "link" else f"a {kind}"
+
+
+def _has_own_detach(handler: Any) -> bool:
+    """Whether a handler or a child of it is of the program, and has a method for the peer's detach."""
+    if handler is None:
+        return False
+    if getattr(handler, "on_link_remote_detach", None) and not isinstance(handler, Delegating):
+        return True
+    return any(_has_own_detach(child) for child in getattr(handler, "handlers", None) or ())
 
 
 class EndpointStateHandler(Delegating):
@@ -67,6 +87,8 @@ class EndpointStateHandler(Delegating):
         :param endpoint_type: how to call it.
         """
         condition = endpoint.remote_condition
+        if endpoint._failed:
+            return  # the line is written when the engine ends it, whatever the program does then
         if condition:
             log.error("%s", printable(condition.description or condition.name))
         elif cls.is_local_open(endpoint) and cls.is_remote_closed(endpoint):
@@ -77,24 +99,32 @@ class EndpointStateHandler(Delegating):
             getattr(self, f"on_{kind}_opened")(event)
         elif endpoint.state & Endpoint.LOCAL_UNINIT:
             getattr(self, f"on_{kind}_opening")(event)
-            endpoint.open()
+            if endpoint.state & Endpoint.LOCAL_UNINIT:  # else the program has opened or refused it
+                endpoint.open()
 
     def _local_open(self, kind: str, endpoint: Endpoint, event: Any) -> None:
-        if endpoint.state & Endpoint.REMOTE_ACTIVE:
+        if endpoint.state == _OPEN:
             getattr(self, f"on_{kind}_opened")(event)
 
     def _remote_close(self, kind: str, endpoint: Endpoint, event: Any) -> None:
-        if endpoint.remote_condition:
+        if endpoint.remote_condition and not endpoint._failed:
             getattr(self, f"on_{kind}_error")(event)
-        elif endpoint.state & Endpoint.LOCAL_CLOSED:
-            getattr(self, f"on_{kind}_closed")(event)
-        else:
+        elif not endpoint._ended_here_first():
             getattr(self, f"on_{kind}_closing")(event)
-        endpoint.close()
+        if endpoint._ended_here_first():
+            getattr(self, f"on_{kind}_closed")(event)
 
     def _local_close(self, kind: str, endpoint: Endpoint, event: Any) -> None:
-        if endpoint.state & Endpoint.REMOTE_CLOSED:
+        if endpoint._failed:
+            log.error("ended %s: %s", _named(kind, endpoint), condition_text(endpoint.condition))
+            getattr(self, f"on_{kind}_error")(event)
+        if endpoint._remote_end is not None and not endpoint._ended_here_first():
             getattr(self, f"on_{kind}_closed")(event)
+
+    def _decides_on_detach(self, event: Any) -> bool:
+        """Whether a handler of the program that hears of this detach has a method for it."""
+        root = event.handler or getattr(event.container, "handler", None)
+        return _has_own_detach(self.delegate) or _has_own_detach(root)
 
     def on_connection_remote_open(self, event: Any) -> None:
         """Opens the connection when the peer was first."""
@@ -109,6 +139,7 @@ class EndpointStateHandler(Delegating):
         condition = event.connection.remote_condition
         if condition is None or condition.name != FORCED:
             self._remote_close("connection", event.connection, event)
+            event.connection.close()
 
     def on_connection_local_close(self, event: Any) -> None:
         """Reports the connection as closed when the peer was first."""
@@ -123,16 +154,21 @@ class EndpointStateHandler(Delegating):
         self._local_open("session", event.session, event)
 
     def on_session_remote_close(self, event: Any) -> None:
-        """Closes the session."""
+        """Ends the session, and with it its links."""
         self._remote_close("session", event.session, event)
+        event.session.close()
+        event.session._end_links()
 
     def on_session_local_close(self, event: Any) -> None:
-        """Reports the session as closed when the peer was first."""
+        """Reports the session as closed when the peer was first, and one that the engine has ended, with its links."""
         self._local_close("session", event.session, event)
+        if event.session._failed:
+            event.session._end_links()
 
     def on_link_remote_open(self, event: Any) -> None:
-        """Opens the link when the peer was first."""
-        self._remote_open("link", event.link, event)
+        """Opens the link when the peer was first, unless its session is refused."""
+        if not event.link.session.state & Endpoint.LOCAL_CLOSED:
+            self._remote_open("link", event.link, event)
 
     def on_link_local_open(self, event: Any) -> None:
         """Reports the link as open when the peer was first."""
@@ -141,6 +177,14 @@ class EndpointStateHandler(Delegating):
     def on_link_remote_close(self, event: Any) -> None:
         """Closes the link."""
         self._remote_close("link", event.link, event)
+        event.link.close()
+
+    def on_link_remote_detach(self, event: Any) -> None:
+        """Ends a link that the peer has detached without closing it, unless the program has a method of this name."""
+        link = event.link
+        if link._ended_here_first() or not self._decides_on_detach(event):
+            self._remote_close("link", link, event)
+            link._answer_detach()
 
     def on_link_local_close(self, event: Any) -> None:
         """Reports the link as closed when the peer was first."""
@@ -157,15 +201,18 @@ class EndpointStateHandler(Delegating):
             self._forward("on_disconnected", event)
 
     def on_connection_opening(self, event: Any) -> None:
-        """Called before the answer to the peer's open of a connection."""
+        """Called before the answer to the peer's open of a connection; closing it here refuses it."""
         self._forward("on_connection_opening", event)
 
     def on_session_opening(self, event: Any) -> None:
-        """Called before the answer to the peer's begin of a session."""
+        """Called before the answer to the peer's begin of a session; closing it here refuses it."""
         self._forward("on_session_opening", event)
 
     def on_link_opening(self, event: Any) -> None:
-        """Called before the answer to the peer's attach of a link: set source and target here."""
+        """Called before the answer to the peer's attach of a link: set source and target here.
+
+        Closing the link here, with `link.condition` as the reason, refuses it (2.6.3).
+        """
         self._forward("on_link_opening", event)
 
     def on_connection_opened(self, event: Any) -> None:
@@ -189,7 +236,7 @@ class EndpointStateHandler(Delegating):
         self._closing("session", event)
 
     def on_link_closing(self, event: Any) -> None:
-        """Called when the peer closes a link first, without an error."""
+        """Called when the peer closes or detaches a link first, without an error."""
         self._closing("link", event)
 
     def _closing(self, kind: str, event: Any) -> None:
@@ -207,7 +254,7 @@ class EndpointStateHandler(Delegating):
         self._forward("on_session_closed", event)
 
     def on_link_closed(self, event: Any) -> None:
-        """Called when both ends of a link are closed."""
+        """Called when a link has ended: both ends are closed or detached, or its session has ended."""
         self._forward("on_link_closed", event)
 
     def on_connection_error(self, event: Any) -> None:
@@ -218,11 +265,19 @@ class EndpointStateHandler(Delegating):
             self.print_error(event.connection, "connection")
 
     def on_session_error(self, event: Any) -> None:
-        """Called when the peer ends a session with an error; without a delegate closes the connection."""
+        """Called when the peer ends a session with an error; without a delegate closes the connection.
+
+        Also when the engine ends it, since the peer broke a rule: `event.session.condition` is the reason then, and the
+        connection goes on.
+        """
         self._error("session", event.session, event)
 
     def on_link_error(self, event: Any) -> None:
-        """Called when the peer closes a link with an error; without a delegate closes the connection."""
+        """Called when the peer closes or detaches a link with an error; without a delegate closes the connection.
+
+        Also when the engine ends it, since the peer broke a rule: `event.link.condition` is the reason then, and the
+        connection goes on.
+        """
         self._error("link", event.link, event)
 
     def _error(self, kind: str, endpoint: Endpoint, event: Any) -> None:
@@ -230,4 +285,5 @@ class EndpointStateHandler(Delegating):
             self._forward(f"on_{kind}_error", event)
         else:
             self.print_error(endpoint, kind)
-            event.connection.close()
+            if not endpoint._failed:
+                event.connection.close()

@@ -25,7 +25,8 @@ class MessagingHandler(Handler, Acking):
     """The base of applications: override the callbacks of interest. A subclass must call this constructor.
 
     Besides the methods below, `on_connection_opening`, `on_connection_opened`, the same for sessions and links, and
-    `on_aborted` are called when a subclass defines them.
+    `on_aborted` are called when a subclass defines them. An endpoint that is closed in its opening callback, with or
+    without a `condition`, is refused: the peer sees it open and close, a link without a terminus (2.6.3).
 
     :param prefetch: messages of credit that receivers are kept supplied with; 0 leaves credit to the application.
     :param auto_accept: accept and settle each message after `on_message`.
@@ -79,14 +80,24 @@ class MessagingHandler(Handler, Acking):
         EndpointStateHandler.print_error(event.connection, "connection")
 
     def on_session_error(self, event: Any) -> None:
-        """Called when the peer ends a session with an error; logs it and closes the connection."""
+        """Called when the peer ends a session with an error; logs it and closes the connection.
+
+        Also called when the session is ended here because the peer broke a rule, or has set a limit: then
+        `event.session.condition` is the reason, which is logged, and the connection goes on.
+        """
         EndpointStateHandler.print_error(event.session, "session")
-        event.connection.close()
+        if not event.session._failed:
+            event.connection.close()
 
     def on_link_error(self, event: Any) -> None:
-        """Called when the peer closes a link with an error; logs it and closes the connection."""
+        """Called when the peer closes or detaches a link with an error; logs it and closes the connection.
+
+        Also called when the link is ended here because the peer broke a rule, or has set a limit: then
+        `event.link.condition` is the reason, which is logged, and the connection goes on.
+        """
         EndpointStateHandler.print_error(event.link, "link")
-        event.connection.close()
+        if not event.link._failed:
+            event.connection.close()
 
     def on_connection_closing(self, event: Any) -> None:
         """Called when the peer closes the connection first, without an error; the answer follows by itself."""
@@ -98,13 +109,17 @@ class MessagingHandler(Handler, Acking):
         """Called when the peer ends a session first, without an error; the answer follows by itself."""
 
     def on_session_closed(self, event: Any) -> None:
-        """Called when both ends of a session are closed."""
+        """Called when both ends of a session are closed; its links are told to be closed after that."""
 
     def on_link_closing(self, event: Any) -> None:
-        """Called when the peer closes a link first, without an error; the answer follows by itself."""
+        """Called when the peer closes or detaches a link first, without an error; the answer follows by itself.
+
+        A program that defines `on_link_remote_detach` decides itself what a detach without closed means: no other
+        callback is called for it, and it is not answered.
+        """
 
     def on_link_closed(self, event: Any) -> None:
-        """Called when both ends of a link are closed."""
+        """Called once when a link has ended: both ends are closed or detached, or its session has ended."""
 
     def on_disconnected(self, event: Any) -> None:
         """Called when an open connection is lost, in general twice: for each direction that ends."""

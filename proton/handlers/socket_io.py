@@ -262,16 +262,32 @@ class IOHandler(Handler):
         warn_of_missing_filters(event.link)
 
     def on_link_local_close(self, event: Any) -> None:
-        """Lets go of a link that both ends have closed; programs have seen it by now."""
-        if event.link.state == _CLOSED:
-            event.link._retire()
+        """Lets go of a link that both ends have closed or detached; programs have seen it by now.
 
-    on_link_remote_close = on_link_local_close
+        What is suspended with unsettled deliveries stays: the program may recover them.
+        """
+        link = event.link
+        if link._local_end is None or link._remote_end is None:
+            return
+        if link.state & Endpoint.LOCAL_CLOSED or not link._has_open_deliveries():
+            link._retire()
+
+    on_link_remote_close = on_link_local_detach = on_link_remote_detach = on_link_local_close
 
     def on_session_local_close(self, event: Any) -> None:
-        """Lets go of a session that both ends have closed, when its links are closed too."""
-        if event.session.state == _CLOSED:
-            event.session._retire()
+        """Lets go of a session that both ends have closed, and of its links.
+
+        A link with a handler of its own is told: that one has not heard of the session.
+        """
+        session = event.session
+        if session.state != _CLOSED:
+            return
+        for link in list(session._members):
+            if link._handler is not None:
+                link._end_with_session()
+            if link._local_end is None or link._remote_end is None:
+                link._retire()  # the others when their events have been handled
+        session._retire()
 
     on_session_remote_close = on_session_local_close
 

@@ -206,11 +206,11 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
         if not waiting:
             del session._unanswered[peer_receives, name]
     if link is None or link._remotely_detached:
-        link = session.sender(name) if peer_receives else session.receiver(name)
+        link = session._attached_by_peer(peer_receives, name)
     link._remote_handle = handle
     session._remote_handles[handle] = link
     if link._final:
-        link._violated = True  # nobody uses it any more: what comes for it is dropped
+        link._violated = True  # no program uses it any more: what comes for it is dropped
         return
     link.remote_source, link.remote_target = remote_source, remote_target
     link.remote_unsettled, link.remote_incomplete_unsettled = remote_unsettled, bool(checked[8])

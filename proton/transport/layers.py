@@ -28,7 +28,6 @@ from proton.endpoints.condition import (
     FRAME_SIZE_TOO_SMALL,
     FRAMING_ERROR,
     NOT_IMPLEMENTED,
-    Condition,
     shortened,
 )
 from proton.endpoints.session import Session
@@ -289,8 +288,7 @@ def _close_violated(violation: EndpointViolation) -> None:
     endpoint._violated = True
     if not isinstance(endpoint, Session) and endpoint.is_receiver:
         endpoint._cut_arriving()
-    endpoint.condition = shortened(Condition(violation.condition, violation.description))
-    endpoint.close()
+    endpoint._fail(violation.condition, violation.description)
 
 
 def _descriptor(buf: bytes, pos: int, end: int, limits: DecodeLimits, quotes: bool = True) -> tuple[int, int]:

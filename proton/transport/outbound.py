@@ -25,9 +25,10 @@ from proton.codec.composites import (
     OPEN,
     encode_composite,
 )
+from proton.codec.encode import Encoded
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition, encode_condition
 from proton.endpoints.disposition import FIELDLESS_STATES, DispositionType, encode_state
-from proton.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED
+from proton.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED, REMOTE_UNINIT
 from proton.endpoints.link import Link
 from proton.endpoints.receiver import Receiver
 from proton.endpoints.recovery import reconcile, unsettled_map
@@ -190,7 +191,7 @@ def _attach(transport: Transport, link: Link) -> None:
     session = link.session
     if session._channel is None or link._detach_sent or link.state & LOCAL_UNINIT:
         return
-    if link._final:
+    if link._final and not link._violated:
         return  # it was freed before anything of it was said
     if session._remotely_ended:
         return  # nothing but an end may follow
@@ -210,7 +211,7 @@ def _attach(transport: Transport, link: Link) -> None:
             f"no free handle for link {link.name!r}: the peer takes handles 0 to {session._handle_max}",
         )
         return
-    source, target = encode_terminus(link.source), encode_terminus(link.target)  # may raise: changed since the open
+    source, target = _encoded_termini(link)  # may raise: changed since the open
     handle = link._handle = session._handles.take()
     link._handle_bytes = encode_number(handle)
     link._was_attached = True
@@ -246,6 +247,15 @@ def _attach(transport: Transport, link: Link) -> None:
         link._queue()
     if link._recovering and link._remote_handle is not None:
         reconcile(link)
+
+
+def _encoded_termini(link: Link) -> tuple[Encoded | None, Encoded | None]:
+    """Source and target for an attach. Where the program refuses the peer's link, its own terminus is null (2.6.3)."""
+    refused = link.state & LOCAL_CLOSED and not link._opened and not link.state & REMOTE_UNINIT
+    return (
+        None if refused and link.is_sender else encode_terminus(link.source),
+        None if refused and link.is_receiver else encode_terminus(link.target),
+    )
 
 
 def _flow_receiver(transport: Transport, link: Receiver) -> None:
@@ -407,6 +417,8 @@ def _detach(transport: Transport, link: Link) -> None:
     gone = link._remotely_detached or bool(session.state & REMOTE_CLOSED) or transport._close_received
     if link.is_sender and link.queued > 0 and not gone:
         return  # what is queued goes first; its last transfer schedules the link again
+    if link._gone_with_session and session.state & LOCAL_CLOSED:
+        return  # the end that follows detaches it
     # detach() comes first where both were called: the peer is to keep its terminus
     closed = closed and not link._detached
     write_frame(
@@ -419,6 +431,9 @@ def _detach(transport: Transport, link: Link) -> None:
     session._attached.pop(link._handle, None)
     link._handle = None
     link._detach_sent = True
+    crossed = link._remotely_detached and not (link.state & REMOTE_CLOSED or session._remotely_ended or link._final)
+    if closed and crossed:
+        session._remember_crossed(link)
     successor = session._links.get((link.is_sender, link.name))
     if successor is not None and successor is not link:
         link.connection._schedule(successor)

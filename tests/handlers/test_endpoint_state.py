@@ -8,23 +8,57 @@ import pytest
 from proton import Condition, Endpoint
 from proton.handlers import EndpointStateHandler
 from proton.handlers.endpoint_state import FORCED
+from tests.support.engines import AMQP_HEADER, Script, state
 
 LOCAL = {"uninit": Endpoint.LOCAL_UNINIT, "open": Endpoint.LOCAL_ACTIVE, "closed": Endpoint.LOCAL_CLOSED}
 REMOTE = {"uninit": Endpoint.REMOTE_UNINIT, "open": Endpoint.REMOTE_ACTIVE, "closed": Endpoint.REMOTE_CLOSED}
 KINDS = ["connection", "session", "link"]
 
 
-class FakeEndpoint:
-    def __init__(self, calls, local, remote, condition=None):
-        self.calls = calls
-        self.state = LOCAL[local] | REMOTE[remote]
-        self.remote_condition = condition
+def begun(script, local):
+    """A session of the engine, opened at this end first where `local` says so, and begun by the peer."""
+    if local == "uninit":
+        script.send("begin", next_outgoing_id=0, incoming_window=9, outgoing_window=9)
+        return script.connection.session_head(0)
+    session = script.connection.session()
+    session.open()
+    script.received()
+    return session
 
-    def open(self):
-        self.calls.append("open()")
 
-    def close(self):
-        self.calls.append("close()")
+def endpoint_of(kind, local, remote, condition=None, local_first=True):
+    """A connection, session or link whose ends are in these states, and the peer of it; where both are closed, the
+    local end closed first or last."""
+    script = Script(server=True)
+    script.connection.container = "engine"
+    endpoint = script.connection
+    if kind != "connection":
+        script.opened()
+        endpoint = begun(script, local if kind == "session" else "open")
+    if kind == "link":
+        script.send("begin", remote_channel=0, next_outgoing_id=0, incoming_window=9, outgoing_window=9)
+        endpoint = endpoint.sender("L")
+    if local != "uninit" and kind != "session":
+        endpoint.open()
+        script.received()
+    if remote != "uninit":
+        if kind == "connection":
+            script.raw(AMQP_HEADER).send("open", container_id="script")
+        elif kind == "link":
+            script.send("attach", name="L", handle=0, role=True)
+            endpoint = script.connection.link_head(0)
+        elif local != "uninit":
+            script.send("begin", remote_channel=0, next_outgoing_id=0, incoming_window=9, outgoing_window=9)
+    if local == "closed" and local_first:
+        endpoint.close()
+    if remote == "closed":
+        error = {} if condition is None else {"error": state(0x1D, condition.name, condition.description)}
+        fields = {"handle": 0, "closed": True} if kind == "link" else {}
+        script.send({"connection": "close", "session": "end", "link": "detach"}[kind], **fields, **error)
+    if local == "closed" and not local_first:
+        endpoint.close()
+    assert endpoint.state == LOCAL[local] | REMOTE[remote]
+    return endpoint
 
 
 class Delegate:
@@ -35,18 +69,20 @@ class Delegate:
         self.calls.append(method)
 
 
-def world_of(kind, local, remote, condition=None):
-    """The handler, its event, and the list of what is called."""
+def world_of(kind, local, remote, condition=None, local_first=True):
+    """The event of an endpoint, and the list of what is called."""
     calls = []
-    endpoint = FakeEndpoint(calls, local, remote, condition)
-    connection = endpoint if kind == "connection" else FakeEndpoint([], "open", "open")
-    event = SimpleNamespace(**dict({"connection": connection, "session": None, "link": None}, **{kind: endpoint}))
-    event.connection = endpoint if kind == "connection" else connection
+    endpoint = endpoint_of(kind, local, remote, condition, local_first)
+    endpoint.open = lambda: calls.append("open()")
+    endpoint.close = lambda: calls.append("close()")
+    session = endpoint.session if kind == "link" else None
+    event = SimpleNamespace(connection=endpoint.connection, session=session, link=None, handler=None, container=None)
+    setattr(event, kind, endpoint)
     return event, calls
 
 
 def after(kind, name, local, remote, condition=None):
-    event, calls = world_of(kind, local, remote, condition)
+    event, calls = world_of(kind, local, remote, condition, local_first=name == "remote_close")
     getattr(EndpointStateHandler(delegate=Delegate(calls)), f"on_{kind}_{name}")(event)
     return calls
 
@@ -75,7 +111,22 @@ def test_states(kind, name, local, remote, expected):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("local", LOCAL)
 def test_a_close_with_a_condition_is_an_error(kind, local):
-    assert after(kind, "remote_close", local, "closed", Condition("x:y")) == [f"on_{kind}_error", "close()"]
+    """An endpoint that this end has closed is closed at both ends then, which is told too."""
+    closed = [f"on_{kind}_closed"] if local == "closed" else []
+    assert after(kind, "remote_close", local, "closed", Condition("x:y")) == [f"on_{kind}_error", *closed, "close()"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("condition", [None, Condition("x:y")])
+@pytest.mark.parametrize("local_first", [True, False])
+def test_both_closes_tell_the_end_once(kind, condition, local_first):
+    """Whichever came first, and though both events find both ends closed."""
+    event, calls = world_of(kind, "closed", "closed", condition, local_first)
+    handler = EndpointStateHandler(delegate=Delegate(calls))
+    for name in ("local_close", "remote_close") if local_first else ("remote_close", "local_close"):
+        getattr(handler, f"on_{kind}_{name}")(event)
+    assert calls.count(f"on_{kind}_closed") == 1
+    assert calls.count(f"on_{kind}_error") == (condition is not None)
 
 
 def test_a_forced_close_of_a_connection_is_no_close():
@@ -125,7 +176,7 @@ def test_with_a_delegate_a_close_is_never_an_error(kind):
     [
         ("open", "closed", Condition("name", "words"), ["words"]),
         ("open", "closed", Condition("name"), ["name"]),
-        ("closed", "open", Condition("name"), ["name"]),
+        ("closed", "closed", Condition("name"), ["name"]),
         ("open", "closed", None, ["thing closed by peer"]),
         ("closed", "closed", None, []),
         ("open", "open", None, []),
@@ -133,7 +184,7 @@ def test_with_a_delegate_a_close_is_never_an_error(kind):
 )
 def test_what_is_logged(local, remote, condition, expected, caplog):
     caplog.set_level(logging.ERROR, "proton")
-    EndpointStateHandler.print_error(FakeEndpoint([], local, remote, condition), "thing")
+    EndpointStateHandler.print_error(endpoint_of("link", local, remote, condition), "thing")
     assert caplog.messages == expected
     assert all(record.name == "proton" and record.levelno == logging.ERROR for record in caplog.records)
 
@@ -150,5 +201,5 @@ def test_what_is_logged(local, remote, condition, expected, caplog):
 )
 def test_questions(question, states):
     asked = [("uninit", "uninit"), ("open", "uninit"), ("closed", "uninit"), ("uninit", "open"), ("uninit", "closed")]
-    answers = [state for state in asked if getattr(EndpointStateHandler, question)(FakeEndpoint([], *state)) is True]
+    answers = [state for state in asked if getattr(EndpointStateHandler, question)(endpoint_of("link", *state)) is True]
     assert answers == states

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from proton import Condition
+from proton import Condition, Connection, Endpoint
 from proton.handlers import (
     EndpointStateHandler,
     FlowController,
@@ -149,13 +149,13 @@ def test_an_error_without_a_condition(caplog):
 
 @pytest.mark.parametrize(("kind", "closes"), [("connection", False), ("session", True), ("link", True)])
 def test_errors_of_endpoints_are_logged_and_end_the_connection(kind, closes, caplog):
-    connection = FakeConnection()
-    endpoint = connection if kind == "connection" else FakeConnection()
+    connection, session = Connection(), Connection().session()
+    endpoint = {"connection": connection, "session": session, "link": session.sender("L")}[kind]
     endpoint.remote_condition = Condition("x:y", "words")
     event = SimpleNamespace(**dict({"connection": connection}, **{kind: endpoint}))
     getattr(MessagingHandler(), f"on_{kind}_error")(event)
     assert caplog.messages == ["words"]
-    assert connection.closed is closes
+    assert bool(connection.state & Endpoint.LOCAL_CLOSED) is closes
 
 
 @counting

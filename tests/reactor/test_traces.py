@@ -154,6 +154,8 @@ class Ending(Recorder):
         self.acceptor.close()
 
 
+WITH_LINK = ["C session_closed", "C link_closed", "S session_closed"]
+
 # The client pipelines its receiver's credit.
 RECEIVING = [*OPENING[:3], "S sendable", *OPENING[3:]]
 
@@ -163,8 +165,9 @@ RECEIVING = [*OPENING[:3], "S sendable", *OPENING[3:]]
     [
         ("link", CONDITION, ["C link_error", "C link_closed", "S link_closed", *CLOSING]),
         ("link", None, ["C link_closing", "C link_closed", "S link_closed", *CLOSING]),
-        ("session", CONDITION, ["C session_error", "C session_closed", "S session_closed", *CLOSING]),
-        ("session", None, ["C session_closing", "C session_closed", "S session_closed", *CLOSING]),
+        # The links of a session end with it, and are told: the C binding says nothing of them.
+        ("session", CONDITION, ["C session_error", *WITH_LINK, "S connection_closing", "S link_closed", *CLOSING[1:]]),
+        ("session", None, ["C session_closing", *WITH_LINK, "S link_closed", *CLOSING]),
         ("connection", CONDITION, ["C connection_error", "C connection_closed", "S connection_closed"]),
         ("connection", None, ["C connection_closing", "C connection_closed", "S connection_closed"]),
     ],

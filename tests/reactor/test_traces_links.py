@@ -166,7 +166,13 @@ REFUSAL = ["C link_error", "C link_closed", "S link_closed"]
 CLOSED = ["S connection_closing", "S connection_closed", "C connection_closed"]
 
 
-@pytest.mark.parametrize("kind", [RefusedAtAttach, RefusedInOpened])
+class RefusedInOpening(Refused):
+    def on_link_opening(self, event):
+        event.link.condition = self.condition
+        event.link.close()
+
+
+@pytest.mark.parametrize("kind", [RefusedAtAttach, RefusedInOpened, RefusedInOpening])
 def test_a_link_refused(kind, caplog):
     refused = kind()
     run(refused)
@@ -180,23 +186,28 @@ def test_a_link_refused(kind, caplog):
     assert caplog.messages == ["no such queue"]
 
 
-def test_a_close_in_link_opening_is_undone():
-    class Undone(Refused):
+def test_link_that_is_closed_in_its_opening_callback_is_refused_without_a_condition_too():
+    """The C binding opens it again behind the program's back, and the peer hears nothing."""
+
+    class RefusedWithoutReason(Refused):
         def on_link_opening(self, event):
             event.link.close()
 
-        def on_sendable(self, event):
-            self.end()
+        def on_link_closed(self, event):
+            if side(event) == "C":
+                self.end()
 
-    undone = Undone()
-    run(undone)
-    assert [call for call in undone.calls if call.startswith("C")] == [
+    refused = RefusedWithoutReason()
+    run(refused)
+    assert [call for call in refused.calls if call.startswith("C")] == [
         "C connection_opened",
         "C session_opened",
         "C link_opened",
-        "C sendable",
+        "C link_closing",
+        "C link_closed",
         "C connection_closed",
     ]
+    assert refused.calls.count("S link_closed") == 1
 
 
 def test_a_close_that_is_not_answered_ends_with_the_heartbeat():
