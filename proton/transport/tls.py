@@ -124,6 +124,7 @@ class SSL:
         self._awaits_header = False  # a client's: the server has to answer the AMQP header for TLS
         self._established = False
         self._heard = False  # the peer has said something
+        self._is_remembered = False  # the session, for a later connection
         self._peer_finished = False  # the peer's close_notify has come
         self._finished = False  # ours is written, or nothing will be
         self._alert = b""  # to be written in place of what the library has to say
@@ -427,6 +428,8 @@ class SSL:
             self._fail(transport, plain_reason(error))
             return b""
         self._heard = self._heard or bool(pieces)
+        if self._session_details is not None and not (self._is_remembered or self._finished):
+            self._remember(transport)  # at once: not every program closes in an orderly way
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _fail(self, transport: Transport, reason: str) -> None:
@@ -458,6 +461,11 @@ class SSL:
                 self._fail(transport, "unexpected eof while reading")
         elif not self._heard and not self._finished and transport._is_server:
             self._fail(transport, "the peer has left after the handshake, it may not accept the certificate")
+        elif not (self._heard or self._finished or self._peer_finished):
+            # With TLS 1.3 a server looks at the client's certificate when the client has finished (RFC 8446 2).
+            shown = self._domain is not None and self._domain._credentials
+            hint = "" if shown else ", the server may want a certificate and was shown none"
+            self._fail(transport, f"unexpected end after the handshake{hint}")
         self._remember(transport)
 
     def _remembered(self) -> Any:
@@ -471,7 +479,9 @@ class SSL:
         if self._session_details is None or not self._established or transport._is_server:
             return
         session = self._object.session
-        if session is not None:
+        # With TLS 1.3 it can be resumed once the server's ticket has come (RFC 8446 4.6.1).
+        if session is not None and (session.has_ticket or session.id):
+            self._is_remembered = True
             name = self._session_details.get_session_id()
             _sessions.pop(name, None)
             _sessions[name] = (self._context, session)

@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from proton import SSL, Connection, SSLDomain, SSLException, SSLSessionDetails, Transport
+from proton import SSL, Connection, SSLDomain, SSLException, Transport
 from proton.transport import tls
 from tests.support.engines import AMQP_HEADER, Peer, accept, pump, put, read, take
 from tests.support.secured import client_domain, ends, is_open, joined, reasons, server_domain
@@ -204,6 +204,30 @@ def test_the_protocol_that_was_agreed_on(authority, issued):
 
 
 # -- refusals --------------------------------------------------------------------------------------------------------
+
+
+@VERSIONS
+@pytest.mark.parametrize("sasl", [None, {}])
+@pytest.mark.parametrize("shows", [True, False])
+def test_an_end_right_after_the_handshake_is_told_as_one_of_tls(authority, issued, own, version, sasl, shows):
+    domain = client_domain(authority, own if shows else None, set_protocols=version)
+    pair = ends(domain, server_domain(issued), sasl=sasl)
+    a, b = pair.client.transport, pair.server.transport
+    while not a.encrypted:
+        b.push(take(a))
+        a.push(take(b))
+    take(a)
+    pair.client.events()
+    a.close_tail()  # without close_notify
+    hint = "" if shows else ", the server may want a certificate and was shown none"
+    assert reasons(pair)[0] == f"SSL Failure: unexpected end after the handshake{hint}"
+    assert pair.client.events() == "TRANSPORT_TAIL_CLOSED TRANSPORT_ERROR"
+
+
+def test_an_end_in_the_middle_is_no_matter_of_certificates(authority, issued):
+    pair = joined(client_domain(authority), server_domain(issued))
+    pair.client.transport.close_tail()
+    assert reasons(pair)[0] == "connection aborted"
 
 
 @CHUNKS
@@ -428,34 +452,3 @@ def test_what_a_peer_has_tls_say_is_bounded(authority, issued, monkeypatch):
     pair.client.connection.session().open()
     pair.server.transport.push(take(pair.client.transport))
     assert pair.server.transport.condition.description.startswith("SSL Failure: expected the peer to read, 2")
-
-
-# -- resumption ------------------------------------------------------------------------------------------------------
-
-
-def resumed(client, server, name):
-    pair = joined(client, server, details=SSLSessionDetails(name) if name else None)
-    states = pair.client.ssl.resume_status(), pair.server.ssl.resume_status()
-    pair.client.connection.close()
-    pair.server.connection.close()
-    pump(pair.client, pair.server)
-    return states
-
-
-@VERSIONS
-def test_a_session_is_resumed_under_its_name(authority, issued, version):
-    client, server = client_domain(authority, set_protocols=version), server_domain(issued)
-    assert resumed(client, server, f"a {version}") == (SSL.RESUME_NEW, SSL.RESUME_NEW)
-    assert resumed(client, server, f"a {version}") == (SSL.RESUME_REUSED, SSL.RESUME_REUSED)
-    assert resumed(client, server, f"b {version}") == resumed(client, server, None) == (SSL.RESUME_NEW, SSL.RESUME_NEW)
-    other = client_domain(authority, set_protocols=version)
-    assert resumed(other, server, f"a {version}") == (SSL.RESUME_NEW, SSL.RESUME_NEW)  # of other settings
-
-
-def test_four_sessions_are_remembered(authority, issued):
-    client, server = client_domain(authority), server_domain(issued)
-    for name in "vwxyz":
-        assert resumed(client, server, name)[0] == SSL.RESUME_NEW
-    assert [resumed(client, server, name)[0] for name in "wxyz"] == [SSL.RESUME_REUSED] * 4
-    assert resumed(client, server, "v")[0] == SSL.RESUME_NEW
-    assert SSLSessionDetails("v").get_session_id() == "v"
