@@ -21,7 +21,7 @@ def broker():
     with Program(ROOT / "examples" / "broker.py", "-a", address, "-d", "dead") as program:
         program.await_line("listening")
         yield address
-        assert program.errors == []
+        assert program.faults == []
 
 
 @pytest.fixture

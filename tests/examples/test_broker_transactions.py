@@ -36,7 +36,7 @@ def broker(request):
     with Program(ROOT / "examples" / "broker.py", "-a", address, **settings) as program:
         program.await_line("listening")
         yield address
-        assert program.errors == []
+        assert program.faults == []
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def world(request):
     with start(world.other_engine, "broker.py", "-a", world.address, "-d", "dead") as broker:
         broker.await_line("listening")
         yield world
-        assert broker.errors == []
+        assert broker.faults == []
 
 
 def bodies(first, last):

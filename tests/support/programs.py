@@ -101,6 +101,11 @@ class Program:
             self._changed.wait_for(seen_or_ended, seconds)
             assert any(text in line for line in self.lines), f"no {text!r} from {self}"
 
+    @property
+    def faults(self) -> list[str]:
+        """What it has written to standard error, but for clients that have gone: those are logged there (ends.md 3)."""
+        return [line for line in self.errors if line != "amqp:connection:framing-error: connection aborted"]
+
     def say(self, line: str) -> None:
         """Gives the program a line of input; only to one that was started as interactive."""
         self._process.stdin.write(line + "\n")
