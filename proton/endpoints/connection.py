@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.condition import Condition
 from proton.endpoints.delivery import Delivery
-from proton.endpoints.endpoint import LOCAL_UNINIT, Endpoint, matches
+from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT, REMOTE_ACTIVE, Endpoint, matches
 from proton.endpoints.events import Collector, Event, EventType
 from proton.endpoints.link import Link
 from proton.endpoints.sender import Sender
@@ -78,6 +78,7 @@ class Connection(Endpoint):
     _raises_errors = False
     _loss: tuple[int, Condition | None] | None = None  # when the last transport ended, and its condition
     _ends = 0  # counts the ends of this connection, its sessions and links
+    _progressed = False  # a delivery was settled, on this transport, over a session that has ended
 
     def __init__(self) -> None:
         Endpoint.__init__(self)
@@ -162,6 +163,17 @@ class Connection(Endpoint):
             raise TypeError(f"password takes a str or None, got {type(password)}")  # never the value
         _check_encoding("password", password)
         self._password = password
+
+    @property
+    def connected(self) -> bool:
+        """True from when both ends are open until the connection is lost or closed."""
+        transport = self.transport
+        return (
+            self.state == LOCAL_ACTIVE | REMOTE_ACTIVE
+            and transport is not None
+            and transport._open_received
+            and not (transport._tail_closed or transport._head_closed)
+        )
 
     @property
     def connected_address(self) -> str | None:
@@ -307,13 +319,19 @@ class Connection(Endpoint):
         self._ends += 1
         return self._ends, condition
 
+    def _has_progressed(self) -> bool:
+        """Whether a delivery was settled over this transport."""
+        return self._progressed or any(session._progressed for session in self._members)
+
     def _forget_session(self, session: Session) -> None:
+        self._progressed = self._progressed or session._progressed
         self._members.pop(session, None)
 
     def _bind(self, transport: Transport) -> None:
         """Joined to a transport: everything that is open at this end is to be announced on it."""
         self.transport = transport
         self._loss = None
+        self._progressed = False
         self._collector.emit(Event.CONNECTION_BOUND, self)
         self._schedule(self)
         for endpoint in self._endpoints():

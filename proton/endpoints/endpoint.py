@@ -264,6 +264,12 @@ class Endpoint:
         self.state = self.state & LOCAL_MASK | REMOTE_CLOSED
         self.connection._collector.emit(self._remote_close_event, self)
 
+    def _await_again(self) -> None:
+        """The peer's end is over and will be made again: it counts as not yet opened."""
+        self.remote_condition = None
+        self._remote_end = None
+        self.state = self.state & LOCAL_MASK | REMOTE_UNINIT
+
     def _mark(self) -> None:
         """Puts this endpoint on the connection's work list and says that the transport has work."""
         connection = self.connection

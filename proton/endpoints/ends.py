@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from proton.endpoints.link import Link
     from proton.endpoints.session import Session
 
-__all__ = ["End", "end_of"]
+__all__ = ["End", "end_of", "is_retried"]
 
 
 class End(NamedTuple):
@@ -50,6 +50,24 @@ def end_of(endpoint: Any) -> End | None:
         _add_session(found, session or endpoint)
     _add_connection(found, connection)
     return min(found, key=_serial)[1] if found else None
+
+
+def is_retried(endpoint: Connection | Session, now: float) -> bool:
+    """Whether the end of a connection or session by the peer is followed by a retry, as long as this end is open.
+
+    :param endpoint: what the peer has ended.
+    :param now: seconds, on the clock of the container.
+    """
+    connection = endpoint.connection
+    if not connection.state & LOCAL_ACTIVE or not _can_pass(endpoint):
+        return False
+    policy = connection._reconnect
+    if endpoint is connection:
+        return bool(policy.passes(policy.series, endpoint._remote_end, now, connection._has_progressed()))
+    session: Any = endpoint
+    if session._series is None:
+        session._series = policy.series_for_endpoint()
+    return bool(policy.passes(session._series, session._remote_end, now, session._progressed))
 
 
 def _serial(numbered: tuple[int, End]) -> int:

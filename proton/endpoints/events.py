@@ -151,6 +151,8 @@ class Event(EventBase):
     SELECTABLE_ERROR: ClassVar[EventType]
     SELECTABLE_FINAL: ClassVar[EventType]
     LINK_FLOW_PROPERTIES: ClassVar[EventType]
+    RECONNECTING: ClassVar[EventType]
+    GAVE_UP: ClassVar[EventType]
 
     def __init__(self, type: EventType, context: Any) -> None:
         self.type = type
@@ -359,6 +361,8 @@ _EXTENDED = (
     "selectable_error",
     "selectable_final",
     "link_flow_properties",
+    "reconnecting",
+    "gave_up",
 )
 
 
@@ -370,6 +374,7 @@ def _define_types() -> None:
     for extended in _EXTENDED:
         setattr(Event, extended.upper(), EventType(extended))
     Event.LINK_FLOW_PROPERTIES.event_class = _LinkEvent
+    Event.RECONNECTING.event_class = Event.GAVE_UP.event_class = _ConnectionEvent
 
 
 _define_types()

@@ -10,7 +10,7 @@ Ids of the wire are 32-bit serial numbers (2.8.10): always masked, compared by t
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.endpoint import LOCAL_CLOSED, Endpoint, matches
 from proton.endpoints.events import Event
@@ -85,6 +85,7 @@ class Session(Endpoint):
         self._links: dict[tuple[bool, str | None], Link] = {}
         self._members: dict[Link, None] = {}  # the links that are not final
         self._was_begun = False  # on this transport or an earlier one
+        self._series: Any = None  # of its retries: a `Series` where the peer has ended it with what can pass
         self._unbind()
 
     def _unbind(self) -> None:
@@ -113,6 +114,8 @@ class Session(Endpoint):
         self._outgoing: dict[int, Delivery] = {}
         self._blocked: dict[Sender, None] = {}  # have credit and something to send, but no window
         self._flow_due = False
+        # The peer has settled a delivery, or we have accepted one: what is made again is not in vain.
+        self._progressed = False
         self._violated = False  # we ended it for a fault of the peer: its frames are dropped until its end
         self.remote_condition = None
 

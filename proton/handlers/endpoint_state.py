@@ -6,8 +6,8 @@ and named by kind.
 Each end is told once. Where both ends close, in one read or in both orders, the event of the later one tells that the
 endpoint is closed (`Endpoint._ended_here_first`). A link ends in three further ways: by a detach without closed, with
 its session, and by the engine, when the peer broke a rule (2.6.4 to 2.6.6).
-`amqp:connection:forced` (2.8.16) is the exception: it counts as a lost socket, not as a close, so that the
-connection stays locally open and can be made again.
+What is to be made again is the exception: a connection or session that the peer ends with a condition that can pass
+stays locally open, unless the program closes it in its own callback (`is_retried`).
 """
 
 from __future__ import annotations
@@ -15,16 +15,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.ends import is_retried
 from proton.endpoints.printable import condition_text, printable
 from proton.handlers.delegate import Delegating
 from proton.logs import log
+from proton.transport.sasl import SASL
+from proton.url import Url
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
 
 __all__ = ["EndpointStateHandler"]
 
-FORCED = "amqp:connection:forced"
+
+def now_of(event: Any) -> float:
+    """The time of the container of an event, in seconds; 0 without one."""
+    return getattr(event.container, "now", 0.0)
+
+
+def is_temporary(transport: Any) -> bool:
+    """Whether a transport has failed because the server could not judge our credentials now (5.3.3.6)."""
+    sasl = transport._sasl
+    return sasl is not None and sasl.outcome == SASL.TEMP
+
+
+def shown(url: Any) -> str:
+    """A URL as it may appear in the log: without its password."""
+    bare = Url(url, defaults=False)
+    bare.password = None
+    return printable(str(bare))
 
 
 _OPEN = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
@@ -135,11 +154,13 @@ class EndpointStateHandler(Delegating):
         self._local_open("connection", event.connection, event)
 
     def on_connection_remote_close(self, event: Any) -> None:
-        """Closes the connection, unless the peer was forced to go and may be back."""
-        condition = event.connection.remote_condition
-        if condition is None or condition.name != FORCED:
-            self._remote_close("connection", event.connection, event)
-            event.connection.close()
+        """Closes the connection, unless it will be made again."""
+        connection = event.connection
+        if is_retried(connection, now_of(event)):
+            self.on_connection_error(event)  # the program's own may close it, and that is told as any close
+        else:
+            self._remote_close("connection", connection, event)
+            connection.close()
 
     def on_connection_local_close(self, event: Any) -> None:
         """Reports the connection as closed when the peer was first."""
@@ -191,13 +212,15 @@ class EndpointStateHandler(Delegating):
         self._local_close("link", event.link, event)
 
     def on_transport_tail_closed(self, event: Any) -> None:
-        """Reports a connection as lost; the close of the transport reports it again."""
-        self.on_transport_closed(event)
+        """Notes that a connection is lost that this end had not closed; what follows may close it."""
+        connection: Connection | None = event.connection
+        if connection is not None and connection.state & Endpoint.LOCAL_ACTIVE:
+            event.transport._lost = True
 
     def on_transport_closed(self, event: Any) -> None:
-        """Reports a connection as lost that this end had not closed."""
-        connection: Connection | None = event.connection
-        if self.delegate is not None and connection is not None and connection.state & Endpoint.LOCAL_ACTIVE:
+        """Reports a connection as lost, when both directions of its transport have ended."""
+        self.on_transport_tail_closed(event)
+        if event.transport._lost:
             self._forward("on_disconnected", event)
 
     def on_connection_opening(self, event: Any) -> None:

@@ -6,13 +6,15 @@ keeps it, and no cycle keeps it longer. A raw event method of a subclass (`on_de
 
 from __future__ import annotations
 
+import logging
 import weakref
 from typing import Any
 
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
+from proton.endpoints.ends import is_retried
 from proton.endpoints.handler import Family, Handler
 from proton.endpoints.printable import printable
-from proton.handlers.endpoint_state import EndpointStateHandler
+from proton.handlers.endpoint_state import EndpointStateHandler, is_temporary, now_of, shown
 from proton.handlers.flow import FlowController
 from proton.handlers.incoming import Acking, IncomingMessageHandler
 from proton.handlers.outgoing import OutgoingMessageHandler
@@ -60,31 +62,48 @@ class MessagingHandler(Handler, Acking):
     def on_transport_error(self, event: Any) -> None:
         """Called when a connection could not be made or has failed: `event.transport.condition` says why.
 
-        Logs it, and closes the connection for good when the condition is one of `fatal_conditions`.
+        Logs it, and closes the connection for good when the condition is one of `fatal_conditions`. While attempts to
+        connect go on, the first failure is logged at error, and then one for each doubling of the time.
         """
-        condition = event.transport.condition
+        transport = event.transport
+        condition = transport.condition
         if not condition:
             log.error("Unspecified transport error")
             return
+        # An error that comes after the end of the connection has none.
+        connection = event.connection
+        ends = connection is not None and condition.name in self.fatal_conditions and not is_temporary(transport)
+        policy = connection._reconnect if connection is not None else None
+        told = transport._failure_told or policy is not None and not policy.is_due(now_of(event))
+        level = logging.INFO if told and not ends else logging.ERROR
         name, description = printable(condition.name), printable(str(condition.description))
         if condition.info:
-            log.error("%s: %s: %s", name, description, printable(repr(condition.info)))
-        else:
-            log.error("%s: %s", name, description)
-        # An error that comes after the end of the connection has none.
-        if condition.name in self.fatal_conditions and event.connection is not None:
-            event.connection.close()
+            description = f"{description}: {printable(repr(condition.info))}"
+        place = f" ({shown(connection.url)})" if policy is not None and connection.url else ""
+        log.log(level, "%s: %s%s", name, description, place)
+        transport._failure_told = True
+        if ends:
+            connection.close()
 
     def on_connection_error(self, event: Any) -> None:
-        """Called when the peer closes the connection with an error; logs it."""
-        EndpointStateHandler.print_error(event.connection, "connection")
+        """Called when the peer closes the connection with an error; logs it.
+
+        Where the connection will be made again (`Container.connect`, `reconnect` and `retry_on`) a program that does
+        not want that closes it here. The default does nothing then: the loss is logged in any case.
+        """
+        if not is_retried(event.connection, now_of(event)):
+            EndpointStateHandler.print_error(event.connection, "connection")
 
     def on_session_error(self, event: Any) -> None:
         """Called when the peer ends a session with an error; logs it and closes the connection.
 
         Also called when the session is ended here because the peer broke a rule, or has set a limit: then
         `event.session.condition` is the reason, which is logged, and the connection goes on.
+        Where the session will be made again (`Container.connect`, `reconnect` and `retry_on`) a program that does not
+        want that closes it here. The default does nothing then: the loss is logged in any case.
         """
+        if is_retried(event.session, now_of(event)):
+            return
         EndpointStateHandler.print_error(event.session, "session")
         if not event.session._failed:
             event.connection.close()
@@ -122,7 +141,26 @@ class MessagingHandler(Handler, Acking):
         """Called once when a link has ended: both ends are closed or detached, or its session has ended."""
 
     def on_disconnected(self, event: Any) -> None:
-        """Called when an open connection is lost, in general twice: for each direction that ends."""
+        """Called when a connection is lost, or could not be made, that this end has not closed: once for each loss.
+
+        `event.transport.condition` or `event.connection.remote_condition` says why. What was sent and not yet settled
+        has no outcome, and will get none: send it again when the connection is back. Also called when a session is lost
+        that will be made again: it is `event.session`, None else, and `event.session.remote_condition` says why.
+        """
+
+    def on_reconnecting(self, event: Any) -> None:
+        """Called when a lost connection is going to be made again.
+
+        `event.attempt` is the number of the attempt since the loss, from 1; `event.delay` the seconds before it, and
+        `event.address` the `Url` that it goes to. To close `event.connection` ends the attempts.
+        """
+
+    def on_gave_up(self, event: Any) -> None:
+        """Called when a connection, session or link that was lost will not be made again; not when it was closed here.
+
+        `event.reason` is a text that says why. `event.session` or `event.link` is what was given up, both None for a
+        connection. It is logged at error in any case.
+        """
 
     def on_sendable(self, event: Any) -> None:
         """Called when a link can send: `event.sender.credit` messages."""

@@ -18,7 +18,6 @@ from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler
 from proton.handlers.connecting import ConnectAttempt, ConnectSelectable, failure_level, refresh
-from proton.handlers.endpoint_state import FORCED
 from proton.handlers.notices import warn_of_missing_filters, warn_of_unfinished
 from proton.io import sockets
 from proton.io.poller import READ, WRITE, Poller
@@ -304,14 +303,6 @@ class IOHandler(Handler):
         selectable = getattr(event.context, "_selectable", None)
         if selectable is not None and selectable._transport is not None and selectable not in self._noted:
             self._note(event.container, selectable)
-
-    def on_transport_tail_closed(self, event: Any) -> None:
-        """Lets go of a connection that the peer was forced to leave, as if its socket were lost (2.8.16)."""
-        connection = event.connection
-        if connection is not None and connection.state & Endpoint.LOCAL_ACTIVE:
-            condition = connection.remote_condition
-            if condition is not None and condition.name == FORCED:
-                event.transport.close_head()
 
     def on_transport_closed(self, event: Any) -> None:
         """Finishes the selectable of a transport and unbinds it."""

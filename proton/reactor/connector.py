@@ -7,18 +7,25 @@ handler would make a plain one. A sequence of attempts is pairs of a delay and a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
 from typing import Any
 
+from proton.endpoints.connection import Connection
 from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.ends import is_retried
+from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler, dispatch, event_methods
 from proton.endpoints.printable import condition_text
+from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
+from proton.handlers.endpoint_state import shown
 from proton.handlers.socket_io import IOHandler
 from proton.logs import log
 from proton.reactor.tls_config import NO_TLS
 from proton.reactor.transaction import lose
-from proton.reconnect import Backoff, Urls, check_reconnect, delays
+from proton.reconnect import MOST_REPEATS, Backoff, ReconnectPolicy, Urls, delays
+from proton.transport.outbound import answer_close
+from proton.transport.sasl import SASL
 from proton.transport.transport import Transport
 from proton.url import Url
 
@@ -26,6 +33,8 @@ __all__ = ["Backoff", "Connector", "GlobalOverrides", "SessionPerConnection", "U
 
 #: Seconds that each address of a place has for a connect, where there are other places: the system takes minutes.
 PATIENCE = 10.0
+
+NO_REASON = "ended by the peer without a reason"
 
 
 class SessionPerConnection:
@@ -44,6 +53,47 @@ class SessionPerConnection:
             self._session = connection.session()  # some peers refuse a link by ending its session
             self._session.open()
         return self._session
+
+
+def _fatal_conditions(handler: Any) -> list[Any]:
+    """The collections of names that the handlers of a program have as `fatal_conditions`."""
+    found = [names for names in (getattr(handler, "fatal_conditions", None),) if names is not None]
+    for child in getattr(handler, "handlers", None) or ():
+        found += _fatal_conditions(child)
+    return found
+
+
+def _level(connection: Any) -> int:
+    return logging.INFO if connection._raises_errors else logging.WARNING
+
+
+def _place(connection: Any) -> str:
+    return shown(connection.url) if connection.url else "unknown"
+
+
+def _is_refused(transport: Any) -> bool:
+    """Whether the server has judged our credentials, or cannot ever: another attempt would end alike (5.3.3.6)."""
+    sasl = transport._sasl
+    return sasl is not None and sasl.mech is not None and sasl.outcome in (SASL.AUTH, SASL.SYS, SASL.PERM)
+
+
+def _tell(event: Any, etype: Any, context: Any, **facts: Any) -> None:
+    """Queues an event of the program's handlers, with facts as its attributes."""
+    kind = {Session: Event.SESSION_REMOTE_CLOSE, Connection: etype}.get(context.__class__, Event.LINK_REMOTE_CLOSE)
+    told = kind.event_class(etype, context)
+    told.container = event.container
+    vars(told).update(facts)
+    event.container.push_event(told, etype)
+
+
+def _tell_given_up(event: Any, context: Any, reason: str) -> None:
+    connection = context.connection
+    # A blocking call raises it, and without attempts the failure itself was the end.
+    quiet = connection._raises_errors or connection._reconnect.reconnect is False
+    what = type(context).__name__.lower()
+    if not quiet:
+        log.error("Gave up a %s to %s: %s", what, _place(connection), reason)
+    _tell(event, Event.GAVE_UP, context, reason=reason)
 
 
 class Connector(Handler):
@@ -67,35 +117,41 @@ class Connector(Handler):
     ssl_sni: str | None = None
     max_frame_size: int | None = None
 
-    def __init__(self, address: Urls, reconnect: Any) -> None:
-        self.address = address
-        self.reconnect = reconnect
-        check_reconnect(reconnect)
-        #: True when no further attempt will be made
-        self.finished = False
+    def __init__(self, address: Urls, reconnect: Any, retry_on: Any = None) -> None:
+        #: decides whether, when and where to; also known to the connection
+        self.policy = ReconnectPolicy(address, reconnect, retry_on)
         self._left = False  # the program has closed the connection before the peer did
-        self._attempts: Iterator[tuple[float, Url]] = iter(())
+        self._was_open = False  # on the transport at hand
         self._task: Any = None  # of the attempt that waits for its time
         self._waiting: Any = None  # the connection of that attempt
 
     def __repr__(self) -> str:
         return f"<Connector {self.address.values!r}>"
 
-    def _sequence(self) -> Iterator[tuple[float, Url]]:
-        for delay in delays(self.reconnect):
-            for url in self.address:
-                yield delay, url
+    @property
+    def address(self) -> Urls:
+        """The places to connect to."""
+        return self.policy.addresses
 
-    def _begin_sequence(self) -> None:
-        self._attempts = iter(()) if self.reconnect is False else self._sequence()
+    @property
+    def reconnect(self) -> Any:
+        """The delays, as given; False for no further attempt."""
+        return self.policy.reconnect
+
+    @reconnect.setter
+    def reconnect(self, reconnect: Any) -> None:
+        self.policy.reconnect = reconnect
+
+    @property
+    def finished(self) -> bool:
+        """True when no further attempt will be made."""
+        return self.policy.finished
 
     def on_connection_local_open(self, event: Any) -> None:
         """Makes the first attempt, at once."""
         connection = event.connection
-        self.finished = False
-        self._begin_sequence()
-        first = next(self._attempts, None)
-        url = self.address.values[0] if first is None else first[1]
+        self.policy.fatal_conditions = _fatal_conditions(event.handler or event.container.handler)
+        url = self.policy.start()
         if connection.transport is None:
             self._connect(event.container, connection, url)
         else:
@@ -103,9 +159,13 @@ class Connector(Handler):
             self._set_address(connection, url)
 
     def on_connection_remote_open(self, event: Any) -> None:
-        """The peer has answered: the next loss finds all delays and places fresh."""
-        log.info("Connected to %s", event.connection.hostname)
-        self._begin_sequence()
+        """The peer has answered."""
+        connection = event.connection
+        log.info("Connected to %s", connection.hostname)
+        self._was_open = True
+        down = self.policy.connected(event.container.now)
+        if down is not None:
+            log.log(_level(connection), "%s: connected again after %.1f seconds", _place(connection), down)
 
     def on_connection_local_close(self, event: Any) -> None:
         """Gives up an attempt that waits for its time; links are no longer made in the common session."""
@@ -119,28 +179,45 @@ class Connector(Handler):
 
     def on_transport_closed(self, event: Any) -> None:
         """The transport is at its end: gets ready for the next attempt, if there is to be one."""
-        connection = event.connection
-        condition = event.transport.condition
-        if condition is not None:
-            log.info("Connection to %r failed: %s", connection.url, condition_text(condition))
+        connection, transport, policy = event.connection, event.transport, self.policy
+        reason = transport.condition or connection.remote_condition
+        self._tell_failure(connection, transport, reason, event.container.now)
         if not connection.state & Endpoint.LOCAL_ACTIVE:
             self._finish(event, connection, "already closed")
             return
-        if self.reconnect is False:
-            self._finish(event, connection, "reconnect disabled")
+        if self.reconnect is not False and _is_refused(transport):
+            policy.finish("giving up retrying")
+        attempt = None if policy.finished else policy.lost(event.container.now, connection._has_progressed())
+        if self.reconnect is not False:
+            transport.unbind()
+        if attempt is None:
+            self._finish(event, connection, str(policy.reason))
+            _tell_given_up(event, connection, f"{policy.reason}: {condition_text(reason) or NO_REASON}")
             return
-        event.transport.unbind()
-        delay, url = next(self._attempts, (None, None))
-        if delay is None:
-            self._finish(event, connection, "giving up retrying")
-        elif not delay:
+        if connection.state & Endpoint.REMOTE_CLOSED:
+            connection._await_again()
+        number, delay, address = attempt
+        _tell(event, Event.RECONNECTING, connection, attempt=number, delay=delay, address=address)
+        if not attempt.delay:
             log.info("Disconnected, reconnecting immediately...")
-            self._connect(event.container, connection, url)
         else:
-            log.info("Disconnected will try to reconnect after %s seconds", delay)
-            self._task = event.container.schedule(delay, self)
-            self._task.url = url
-            self._waiting = connection
+            log.info("Disconnected will try to reconnect after %s seconds", attempt.delay)
+        self._task = event.container.schedule(attempt.delay, self)
+        self._task.url = attempt.address
+        self._waiting = connection
+
+    def _tell_failure(self, connection: Any, transport: Any, condition: Any, now: float) -> None:
+        was_open, self._was_open = self._was_open, False
+        if condition is None and not (connection.state & Endpoint.LOCAL_ACTIVE and transport._lost):
+            return
+        policy, level = self.policy, logging.INFO
+        if connection.state & Endpoint.LOCAL_ACTIVE and policy.is_due(now):
+            if not transport._failure_told:
+                level = _level(connection)
+            policy.told(now)
+        transport._failure_told = True
+        what = "lost" if was_open else "failed"
+        log.log(level, "Connection to %r %s: %s", connection.url, what, condition_text(condition) or NO_REASON)
 
     def on_timer_task(self, event: Any) -> None:
         """Makes the attempt whose time has come."""
@@ -154,13 +231,21 @@ class Connector(Handler):
         lose(event, event.session)
 
     def on_connection_remote_close(self, event: Any) -> None:
-        """What was under way in its control links ends with it."""
+        """What was under way in its control links ends with it. Answers a close after which it is made again."""
         if not self._left:
             lose(event)
+        connection = event.connection
+        condition = connection.remote_condition
+        if is_retried(connection, event.container.now):
+            answer_close(event.transport)
+        elif self.policy.can_pass(condition) and self.policy.series.count >= MOST_REPEATS:
+            reason = f"closed {self.policy.series.count} times with {condition_text(condition)}, without progress"
+            _tell_given_up(event, connection, reason)
+            connection.close()
 
     def _finish(self, event: Any, connection: Any, reason: str) -> None:
         log.info("Disconnected, %s", reason)
-        self.finished = True
+        self.policy.finish(reason)
         if not self._left:
             lose(event, connection=connection)
         connection._session_policy = None

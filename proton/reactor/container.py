@@ -117,6 +117,7 @@ class Container(Reactor):
         self.user: str | None = None
         self.password: str | None = None
         self.token: Any = None
+        self.retry_on: Any = None
 
     # -- connections ---------------------------------------------------------------------------------------------
 
@@ -149,6 +150,8 @@ class Container(Reactor):
             `authorization`: the identity to act as. `session_details`: an `SSLSessionDetails`, to resume TLS.
             `virtual_host`: the host name to ask for; `sni`: the name that TLS verifies; by default that of the URL.
             `offered_capabilities`, `desired_capabilities`, `properties`: sent with the open (2.7.1).
+            `retry_on`: after which conditions of the peer what it ends is made again, names in a collection or a
+            callable that is given the `Condition` (`docs/reconnect.md`).
             `max_frame_size`: in bytes. `container_id`: for this connection. Other names are ignored.
         :raises ValueError: no URL; a URL that is none; a mistake in the configuration file, told with its place.
         :raises TypeError: `reconnect` is no sequence of numbers; an option is of another type, or cannot be sent.
@@ -174,6 +177,7 @@ class Container(Reactor):
             connection.hostname = connector.virtual_host
         attributes: Any = connection
         attributes._overrides = connector
+        connection._reconnect = connector.policy
         attributes._session_policy = SessionPerConnection()
         connection.open()
         return connection
@@ -183,7 +187,7 @@ class Container(Reactor):
 
     def _connector(self, urls: Urls, reconnect: Any, heartbeat: float | None, options: dict[str, Any]) -> Connector:
         _check_options(options, heartbeat, any(url.scheme == Url.AMQPS for url in urls.values))
-        connector = Connector(urls, reconnect)
+        connector = Connector(urls, reconnect, self._option(options, "retry_on"))
         connector.heartbeat = heartbeat
         connector.ssl_domain = options["ssl_domain"]
         connector.virtual_host = options.get("virtual_host")

@@ -542,6 +542,7 @@ def on_disposition(transport: Transport, channel: int, fields: list[Any], payloa
     known = session._outgoing if role else session._incoming
     numbers = _numbers_met(known, first, span) if span else (first,)
     settled = bool(settled)
+    session._progressed = session._progressed or settled and role
     emit = session.connection._collector.emit
     for number in numbers:
         delivery = known.get(number)

@@ -29,6 +29,7 @@ from proton.codec.encode import Encoded
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition, encode_condition
 from proton.endpoints.disposition import FIELDLESS_STATES, DispositionType, encode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED, REMOTE_UNINIT
+from proton.endpoints.events import Event
 from proton.endpoints.link import Link
 from proton.endpoints.receiver import Receiver
 from proton.endpoints.recovery import reconcile, unsettled_map
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from proton.transport.transport import Transport
 
 _SERIAL = 0xFFFFFFFF
+_ACCEPTED = DispositionType.ACCEPTED
 _TRANSACTIONAL = DispositionType.TRANSACTIONAL_STATE
 _UNMANAGED = encode_number(UNMANAGED_WINDOW)
 
@@ -387,6 +389,8 @@ def write_dispositions(transport: Transport, connection: Connection) -> None:
 
 def _write_disposition(transport: Transport, session: Session, pending: list[Any], encoded: Any = None) -> None:
     role, first, last, state, settled = pending
+    if settled and role and state == _ACCEPTED:
+        session._progressed = True  # a message that was given back would come again
     if state is not None:  # by hand: one goes out for each turn in which messages were settled
         content = b"".join(
             (
@@ -450,6 +454,15 @@ def _end(transport: Transport, session: Session) -> None:
     session._end_sent = True
     write_frame(transport, session._channel, END, (encode_condition(session._close_condition),))
     session._unmap_channel()
+
+
+def answer_close(transport: Transport) -> None:
+    """Answers the peer's close on a connection that this end leaves open, to be made again (2.4.3)."""
+    if not transport._open_sent:
+        write_open(transport, transport.connection)
+    if not transport._close_sent:
+        write_close(transport, None)
+        transport._emit(Event.TRANSPORT)
 
 
 def write_close(transport: Transport, condition: Condition | None) -> None:

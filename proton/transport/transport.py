@@ -79,6 +79,9 @@ class Transport:
     TRACE_FRM = trace.TRACE_FRM
     TRACE_DRV = trace.TRACE_DRV
 
+    _lost = False  # this end had not closed the connection when its input ended
+    _failure_told = False  # the log has a line with the condition
+
     def __init__(self, mode: int | None = None) -> None:
         if mode not in (None, self.CLIENT, self.SERVER) or isinstance(mode, bool):
             raise TransportException(f"Cannot initialise Transport from mode: {mode}")

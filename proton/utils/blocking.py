@@ -21,11 +21,10 @@ from typing import Any, Callable
 
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.endpoint import Endpoint
-from proton.endpoints.ends import End, end_of
+from proton.endpoints.ends import End, end_of, is_retried
 from proton.endpoints.handler import Handler
 from proton.endpoints.printable import printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException, Timeout
-from proton.handlers.endpoint_state import FORCED
 from proton.reactor.container import Container
 from proton.reactor.timers import check_seconds
 from proton.url import Url
@@ -478,7 +477,7 @@ class BlockingConnection(Handler):
                 return LinkException(f"expected an open link, got {endpoint.name}, which was closed")
             return LinkDetached(endpoint, end)
         if end.by_peer:
-            return None if self._is_forced(end.condition) else ConnectionClosed(connection, end)
+            return ConnectionClosed(connection, end)
         if not connection.state & Endpoint.LOCAL_CLOSED:
             return self._loss() if self._lost_for_good() else None
         if endpoint is connection and connection.state & Endpoint.REMOTE_ACTIVE and not self.disconnected:
@@ -500,10 +499,6 @@ class BlockingConnection(Handler):
         reason = printable(str(self.disconnected or "unknown"))
         return ConnectionException(f"Connection {self._place()} disconnected: {reason}")
 
-    def _is_forced(self, condition: Any) -> bool:
-        """Whether the peer's close is as good as a lost socket: the connection will be made again."""
-        return condition is not None and condition.name == FORCED and self.conn._overrides.reconnect is not False
-
     def on_link_remote_close(self, event: Any) -> None:
         """Closes a link that the peer has closed; the next operation on it raises."""
         event.link.close()
@@ -520,7 +515,7 @@ class BlockingConnection(Handler):
     def on_connection_remote_close(self, event: Any) -> None:
         """Closes the connection that the peer has closed; the next operation raises."""
         connection = event.connection
-        if not self._is_forced(connection.remote_condition):
+        if not is_retried(connection, event.container.now):  # else it is as good as lost, and will be made again
             connection.close()
 
     def on_connection_remote_open(self, event: Any) -> None:

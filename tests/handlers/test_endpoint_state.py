@@ -7,7 +7,7 @@ import pytest
 
 from proton import Condition, Endpoint
 from proton.handlers import EndpointStateHandler
-from proton.handlers.endpoint_state import FORCED
+from proton.reconnect import ReconnectPolicy, Urls
 from tests.support.engines import AMQP_HEADER, Script, state
 
 LOCAL = {"uninit": Endpoint.LOCAL_UNINIT, "open": Endpoint.LOCAL_ACTIVE, "closed": Endpoint.LOCAL_CLOSED}
@@ -77,6 +77,7 @@ def world_of(kind, local, remote, condition=None, local_first=True):
     endpoint.close = lambda: calls.append("close()")
     session = endpoint.session if kind == "link" else None
     event = SimpleNamespace(connection=endpoint.connection, session=session, link=None, handler=None, container=None)
+    event.transport = endpoint.transport
     setattr(event, kind, endpoint)
     return event, calls
 
@@ -129,23 +130,50 @@ def test_both_closes_tell_the_end_once(kind, condition, local_first):
     assert calls.count(f"on_{kind}_error") == (condition is not None)
 
 
-def test_a_forced_close_of_a_connection_is_no_close():
-    assert after("connection", "remote_close", "open", "closed", Condition(FORCED)) == []
-    assert after("link", "remote_close", "open", "closed", Condition(FORCED)) == ["on_link_error", "close()"]
+FORCED = Condition("amqp:connection:forced")
 
 
-@pytest.mark.parametrize("name", ["on_transport_tail_closed", "on_transport_closed"])
-@pytest.mark.parametrize(("local", "expected"), [("open", ["on_disconnected"]), ("uninit", []), ("closed", [])])
-def test_an_open_connection_is_lost(name, local, expected):
-    event, calls = world_of("connection", local, "open")
-    getattr(EndpointStateHandler(delegate=Delegate(calls)), name)(event)
+@pytest.mark.parametrize(
+    ("kind", "condition", "reconnect", "expected"),
+    [
+        ("connection", FORCED, None, ["on_connection_error"]),
+        ("connection", Condition("amqp:internal-error"), None, ["on_connection_error"]),
+        ("connection", FORCED, False, ["on_connection_error", "close()"]),
+        ("connection", Condition("amqp:not-allowed"), None, ["on_connection_error", "close()"]),
+        ("link", FORCED, None, ["on_link_error", "close()"]),
+    ],
+    ids=repr,
+)
+def test_what_will_be_made_again_is_not_closed(kind, condition, reconnect, expected):
+    event, calls = world_of(kind, "open", "closed", condition)
+    event.connection._reconnect = ReconnectPolicy(Urls(["a"]), reconnect)
+    getattr(EndpointStateHandler(delegate=Delegate(calls)), f"on_{kind}_remote_close")(event)
     assert calls == expected
+
+
+@pytest.mark.parametrize(("local", "expected"), [("open", ["on_disconnected"]), ("uninit", []), ("closed", [])])
+def test_an_open_connection_is_lost_once(local, expected):
+    event, calls = world_of("connection", local, "open")
+    handler = EndpointStateHandler(delegate=Delegate(calls))
+    handler.on_transport_tail_closed(event)
+    assert calls == []
+    handler.on_transport_closed(event)
+    assert calls == expected
+
+
+def test_a_connection_that_is_closed_because_of_the_loss_was_lost():
+    event, calls = world_of("connection", "open", "open")
+    handler = EndpointStateHandler(delegate=Delegate(calls))
+    handler.on_transport_tail_closed(event)
+    Endpoint.close(event.connection)
+    handler.on_transport_closed(event)
+    assert calls == ["on_disconnected"]
 
 
 def test_a_transport_without_a_connection_loses_none():
     calls = []
     handler = EndpointStateHandler(delegate=Delegate(calls))
-    handler.on_transport_closed(SimpleNamespace(connection=None))
+    handler.on_transport_closed(SimpleNamespace(connection=None, transport=SimpleNamespace(_lost=False)))
     assert calls == []
     EndpointStateHandler().on_transport_closed(world_of("connection", "open", "open")[0])
 

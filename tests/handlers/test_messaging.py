@@ -108,11 +108,18 @@ def test_start_is_called_when_the_loop_begins():
 
 
 def error(condition, connection):
-    return SimpleNamespace(transport=SimpleNamespace(condition=condition), connection=connection)
+    transport = SimpleNamespace(condition=condition, _failure_told=False, _sasl=None)
+    return SimpleNamespace(transport=transport, connection=connection)
 
 
 class FakeConnection:
     closed = False
+    _reconnect = None
+    state = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_CLOSED
+
+    @property
+    def connection(self):
+        return self
 
     def close(self):
         self.closed = True
@@ -152,7 +159,7 @@ def test_errors_of_endpoints_are_logged_and_end_the_connection(kind, closes, cap
     connection, session = Connection(), Connection().session()
     endpoint = {"connection": connection, "session": session, "link": session.sender("L")}[kind]
     endpoint.remote_condition = Condition("x:y", "words")
-    event = SimpleNamespace(**dict({"connection": connection}, **{kind: endpoint}))
+    event = SimpleNamespace(**dict({"connection": connection, "container": None}, **{kind: endpoint}))
     getattr(MessagingHandler(), f"on_{kind}_error")(event)
     assert caplog.messages == ["words"]
     assert bool(connection.state & Endpoint.LOCAL_CLOSED) is closes

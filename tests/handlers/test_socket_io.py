@@ -136,7 +136,7 @@ def test_an_end_of_file_ends_both_directions():
     world.receive(b"")
     assert world.transport.closed and world.transport.connection is None
     assert world.socket.closed
-    assert recorder.calls[-3:] == ["S disconnected", "S disconnected", "- transport_error"]
+    assert recorder.calls[-2:] == ["S disconnected", "- transport_error"]
 
 
 def test_a_failing_read_ends_the_input(world, caplog):

@@ -189,7 +189,7 @@ def test_each_address_of_a_name(lines, monkeypatch):
         ("DEBUG", "Connection refused: trying next transport address: ('127.0.0.2', 5)"),
         ("DEBUG", "Connection refused: trying next transport address: ('127.0.0.3', 5)"),
         ("DEBUG", "Connection refused, but tried all transport addresses"),
-        ("ERROR", "proton.pythonio: Connection refused to all addresses"),
+        ("ERROR", "proton.pythonio: Connection refused to all addresses (amqp://three:5)"),
         ("INFO", "Connection to Url('amqp://three:5') failed: proton.pythonio: Connection refused to all addresses"),
         ("INFO", "Disconnected, reconnect disabled"),
     ]

@@ -245,6 +245,5 @@ def test_a_client_that_drops_off_is_lost_to_the_server():
         "S connection_opening",
         "S connection_opened",
         "S disconnected",
-        "S disconnected",
         "- transport_error",
     ]
