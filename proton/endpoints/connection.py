@@ -366,13 +366,29 @@ class Connection(Endpoint):
         self._take_work()  # `_bind` marks again what there is then; until it does, this would be a cycle
         self.remote_container = self.remote_hostname = self.remote_condition = None
         self.remote_offered_capabilities = self.remote_desired_capabilities = self.remote_properties = None
+        finals = self._final_order()
         for session in list(self._members):
             for link in list(session._members):
                 link._unbind()
-            session._unbind()
-        self._collector.emit(Event.TRANSPORT, transport)
-        for session in list(self._members):
-            for link in list(session._members):
-                link._finish_if_done()
-            session._finish_if_done()
+        if not self._freed:
+            self._collector.emit(Event.TRANSPORT, transport)
+        for endpoint in finals:
+            if isinstance(endpoint, Session):
+                endpoint._unbind()  # not earlier: the end of its last link would be its own
+            endpoint._finish_if_done()
         self._finish_if_done()
+
+    def _final_order(self) -> list[Endpoint]:
+        """The order in which an unbinding ends sessions and links, which programs of the C binding see.
+
+        What only this end has begun or attached goes before the rest. A session's end waits for those of all links
+        if both ends have begun it.
+        """
+        first: list[Endpoint] = []
+        last: list[Endpoint] = []
+        for session in self._members:
+            links = sorted(session._members, key=lambda link: link._remote_handle is not None)
+            by_peer = session._remote_channel is not None
+            (last if by_peer and session._channel is None else first).extend(links)
+            (last if by_peer else first).append(session)
+        return first + last
