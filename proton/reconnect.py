@@ -14,7 +14,7 @@ import random
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, NamedTuple
 
-from proton.url import Url
+from proton.url import Url, connection_url
 
 __all__ = ["Attempt", "Backoff", "ReconnectPolicy", "Series", "Urls", "check_reconnect", "delays"]
 
@@ -61,13 +61,11 @@ class Urls:
     """The places that a connection may be made to, in order of preference.
 
     :param values: texts or `Url` objects.
-    :raises ValueError: one of them is no URL, or its port is none.
+    :raises ValueError: one of them, its scheme or its port is invalid.
     """
 
     def __init__(self, values: Any) -> None:
-        self.values = [Url(value) for value in values]
-        for url in self.values:
-            url.port  # noqa: B018 -- a bad port shows on reading: better here than in the loop
+        self.values = [connection_url(value) for value in values]
 
     def __iter__(self) -> Iterator[Url]:
         return iter(self.values)

@@ -15,7 +15,14 @@ import socket
 from typing import Any
 from urllib.parse import quote, unquote
 
-__all__ = ["Url"]
+__all__ = ["Url", "connection_url", "without_password"]
+
+#: the schemes of URLs to connect to and to listen on; the second is another word for the first
+_SCHEMES = ("amqp", "tcp", "amqps")
+_UNESCAPED = (
+    "expected at most one '@', between password and host: write @ / ? # : % in user name and password as "
+    "%40 %2F %3F %23 %3A %25, and give an address that has an '@' apart from the URL"
+)
 
 # Not every system lists both names.
 _WELL_KNOWN = {"amqp": 5672, "amqps": 5671}
@@ -124,7 +131,12 @@ class Url:
         if text.startswith("//"):
             text = text[2:]
         end = min((at for at in map(text.find, "/?#") if at >= 0), default=len(text))
-        self._parse_authority(text[:end])
+        try:
+            self._parse_authority(text[:end])
+        except ValueError:
+            if "@" in text[end:]:  # what looks like a host is the beginning of a password
+                raise ValueError(_UNESCAPED) from None
+            raise
         self._parse_path(text[end:])
 
     def _parse_authority(self, text: str) -> None:
@@ -180,7 +192,7 @@ class Url:
         try:
             return self.Port(self._port)
         except ValueError:
-            if "@" not in (self._path or "") + self._tail:
+            if not self._is_unescaped:
                 raise
             # What looks like a port is the beginning of a password.
             hint = "with /, ? and # written as %2F, %3F and %23"
@@ -221,6 +233,11 @@ class Url:
             self._port = self.Port(self.scheme).name
         return self
 
+    @property
+    def _is_unescaped(self) -> bool:
+        """Whether what stands as host and path may be a password that was not percent-encoded."""
+        return "@" in (self._path or "") + self._tail
+
     def _text(self, password: str | None) -> str:
         user_info = quote(self.username, safe="") if self.username else ""
         if password:
@@ -237,12 +254,54 @@ class Url:
         return self._text(quote(self.password, safe="") if self.password else None)
 
     def __repr__(self) -> str:
+        if self._is_unescaped:
+            scheme = self.scheme + "://" if self.scheme else "//"
+            return f"Url({scheme + '***@' + (self._path or self._tail).rpartition('@')[2]!r})"
         return f"Url({self._text('***' if self.password else None)!r})"
 
     def __eq__(self, other: object) -> bool:
         return str(self) == str(other)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def connection_url(value: Any) -> Url:
+    """The URL of a place to connect to or to listen on, with its defaults filled in.
+
+    :param value: a text or a `Url`.
+    :raises ValueError: it is not a URL, its scheme or port is of no use, or it has an ``@`` too many; the text shows
+        no part of what may be a password.
+    """
+    if isinstance(value, str) and value.count("@") > 1:
+        raise ValueError(_UNESCAPED)
+    url = Url(value, defaults=False)
+    if url._is_unescaped:
+        raise ValueError(_UNESCAPED)
+    if url.scheme is not None:
+        url.scheme = url.scheme.lower()
+        if url.scheme not in _SCHEMES:
+            raise ValueError(f"expected a URL with the scheme amqp or amqps, got one with {url.scheme!r}")
+        if url.scheme == "tcp" and url._port in (None, ""):
+            url._port = Url.AMQP  # no service of that name is known
+    url.defaults()
+    url.port  # noqa: B018 -- a bad port shows on reading: better here than in the loop
+    return url
+
+
+def without_password(url: Any) -> str:
+    """The text of a URL as others may see it.
+
+    :param url: a `Url`, or any other object that says where something is.
+    """
+    if not isinstance(url, Url):
+        text = str(url)
+        if "@" not in text:
+            return text
+        try:
+            url = Url(text, defaults=False)
+        except ValueError:
+            return "***@" + text.rpartition("@")[2]
+    return repr(url)[5:-2] if url._is_unescaped else url._text(None)
 
 
 @functools.lru_cache(maxsize=64)

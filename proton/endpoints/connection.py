@@ -19,6 +19,7 @@ from proton.endpoints.events import Collector, Event, EventType
 from proton.endpoints.link import Link
 from proton.endpoints.sender import Sender
 from proton.endpoints.session import Numbers, Session
+from proton.url import without_password
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -177,8 +178,8 @@ class Connection(Endpoint):
 
     @property
     def connected_address(self) -> str | None:
-        """The address that the connection leads to, or None."""
-        return str(self.url) if self.url else None
+        """The address that the connection leads to, without the password, or None."""
+        return without_password(self.url) if self.url else None
 
     def collect(self, collector: Collector) -> None:
         """Send the events of this connection, and of the transport bound to it, to a collector.

@@ -102,7 +102,7 @@ class Delivery:
 
     @property
     def tag_bytes(self) -> bytes:
-        """The delivery tag as it goes over the wire, up to 32 bytes (2.8.7)."""
+        """The delivery tag as it goes over the wire; 2.8.7 allows 32 bytes."""
         return self._tag
 
     @property

@@ -7,10 +7,11 @@ any caching of look-ups belongs into this file or nowhere (`Family`).
 from __future__ import annotations
 
 import functools
+import types
 import weakref
 from typing import Any, Callable
 
-__all__ = ["Family", "Handler", "Member", "as_handler", "dispatch", "event_methods", "inspect"]
+__all__ = ["Family", "Handler", "Member", "as_handler", "check_result", "dispatch", "event_methods", "inspect"]
 
 #: Called with each object that becomes a handler, in Python's development mode: see `proton/handlers/misnamed.py`.
 inspector: Callable[[Any], None] | None = None
@@ -20,7 +21,11 @@ def inspect(handler: Any) -> None:
     """Look at an object that becomes the handler of some scope; for each way to give one.
 
     :param handler: the object, or None.
+    :raises TypeError: a class, whose methods would miss their first argument when the first event comes.
     """
+    if isinstance(handler, type):
+        name = handler.__name__
+        raise TypeError(f"expected a handler object, got the class {name}: did you mean {name}()?")
     if inspector is not None and handler is not None:
         inspector(handler)
 
@@ -50,6 +55,7 @@ class Handler:
 
         :param handler: any object with event methods.
         :param on_error: ignored; kept for programs that pass it.
+        :raises TypeError: a class in place of an object.
         """
         inspect(handler)
         self.handlers.append(handler)
@@ -141,6 +147,29 @@ for _name in (
     setattr(Family, _name, _changing(_name))
 
 
+#: What functions return whose body has not run yet: no loop of this package would ever run it.
+_NOT_RUN: dict[type, str] = {
+    types.CoroutineType: "async def, which nothing awaits",
+    types.AsyncGeneratorType: "an async generator, which nothing iterates over",
+    types.GeneratorType: "a generator, which nothing iterates over",
+}
+
+
+def check_result(handler: Any, method: str, result: Any) -> None:
+    """Look at what a callback has returned, if that is not None; other results are ignored.
+
+    :raises TypeError: the callback is a coroutine function or a generator, of which nothing has run.
+    """
+    kind = _NOT_RUN.get(type(result))
+    if kind is not None:
+        if not isinstance(result, types.AsyncGeneratorType):
+            result.close()  # without the warning of Python, which comes later and names no place
+        raise TypeError(
+            f"{method} of {handler.__class__.__name__} is {kind}: expected a plain def. A program of asyncio can start "
+            "a task in it, see examples/proton_asyncio.py"
+        )
+
+
 def dispatch(handler: Any, method: str, event: Any) -> None:
     """Give `event` to `handler` and then to its children, parents first, depth first.
 
@@ -148,7 +177,9 @@ def dispatch(handler: Any, method: str, event: Any) -> None:
     """
     bound = getattr(handler, method, None)
     if bound:
-        bound(event)
+        result = bound(event)
+        if result is not None:
+            check_result(handler, method, result)
     elif handler.__class__ not in _QUIET:
         _unhandled(handler, method, event)
     children = getattr(handler, "handlers", None)
@@ -161,7 +192,9 @@ def _descend(children: Any, method: str, event: Any) -> None:
     for child in children:
         bound = getattr(child, method, None)
         if bound:
-            bound(event)
+            result = bound(event)
+            if result is not None:
+                check_result(child, method, result)
         elif child.__class__ not in _QUIET:
             _unhandled(child, method, event)
         nested = getattr(child, "handlers", None)
@@ -181,4 +214,6 @@ def _unhandled(handler: Any, method: str, event: Any) -> None:
     if getattr(unhandled, "__func__", None) is Handler.on_unhandled:
         _QUIET.add(handler.__class__)
     else:
-        unhandled(method, event)
+        result = unhandled(method, event)
+        if result is not None:
+            check_result(handler, "on_unhandled", result)

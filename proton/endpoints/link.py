@@ -31,9 +31,11 @@ from proton.endpoints.endpoint import (
     matches,
 )
 from proton.endpoints.events import Event
+from proton.endpoints.printable import printable
 from proton.endpoints.recovery import take_over
 from proton.endpoints.terminus import Terminus, encode_terminus
 from proton.exceptions import LinkException
+from proton.logs import log
 
 if TYPE_CHECKING:
     from proton.endpoints.disposition import RemoteDisposition
@@ -43,6 +45,7 @@ __all__ = ["Link"]
 
 _TRANSPORT = Event.TRANSPORT
 _MAX_TAG = 32  # 2.8.7
+_FITTING_TAG = 400  # bytes that leave room for the rest of a transfer in the smallest frame, 512 bytes (2.8.1)
 _INT32 = 0x7FFFFFFF
 
 
@@ -78,6 +81,7 @@ class Link(Endpoint):
     remote_incomplete_unsettled = False
     _unsettled_walk: Any = None  # where the last `Delivery.unsettled_next` was: it, the dict, its size, an iterator
     _recovering = False  # the attach is to tell of unsettled deliveries
+    _long_tag_told = False  # the log has a line about a tag above 32 bytes
     _resuming_only = False  # a map was incomplete: nothing but resumed deliveries may be transferred
 
     def __init__(self, session: Session, name: str | None) -> None:
@@ -200,11 +204,12 @@ class Link(Endpoint):
     def delivery(self, tag: str | bytes | bytearray | memoryview) -> Delivery:
         """Make a delivery; it becomes the current one when there is none.
 
-        :param tag: identifies the delivery among the unsettled ones of the link; up to 32 bytes.
+        :param tag: identifies the delivery among the unsettled ones of the link; up to 32 bytes (2.8.7), and sent with
+            a warning up to 400.
         :raises TypeError: not str or bytes.
-        :raises LinkException: the tag is too long (2.8.7).
+        :raises LinkException: the tag is longer than that.
         """
-        delivery = Delivery(self, tag_bytes(tag))
+        delivery = Delivery(self, tag_bytes(self, tag))
         self._unsettled[delivery] = None
         return delivery
 
@@ -347,12 +352,24 @@ class Link(Endpoint):
             delivery._id = None
 
 
-def tag_bytes(tag: Any) -> bytes:
+def tag_bytes(link: Link, tag: Any) -> bytes:
+    """A tag as it goes over the wire. One that is longer than 2.8.7 allows is sent too: UUIDs as text have 36 bytes."""
     encoded = tag.encode("utf-8") if isinstance(tag, str) else tag
     if not isinstance(encoded, bytes):
         if not isinstance(encoded, (bytearray, memoryview)):
             raise TypeError(f"a delivery tag is str or bytes, got {tag!r}")
         encoded = bytes(encoded)
-    if len(encoded) > _MAX_TAG:
-        raise LinkException(f"a delivery tag has {_MAX_TAG} bytes at most (2.8.7), got {len(encoded)}: {tag!r}")
+    size = len(encoded)
+    if size > _MAX_TAG:
+        if size > _FITTING_TAG:
+            raise LinkException(
+                f"a delivery tag of {size} bytes does not fit into the smallest frame (2.8.1): {tag!r:.50}"
+            )
+        if not link._long_tag_told:
+            link._long_tag_told = True
+            log.warning(
+                "link %s: a delivery tag has %d bytes: 2.8.7 allows 32, and a strict peer may refuse it",
+                printable(link.name or ""),
+                size,
+            )
     return encoded

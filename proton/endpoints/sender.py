@@ -48,7 +48,7 @@ class Sender(Link):
     def delivery(self, tag: str | bytes | bytearray | memoryview) -> Delivery:
         """Make a delivery, to be filled by `stream` and completed by `advance`; the current one if there is none.
 
-        :param tag: identifies the delivery among the unsettled ones of the link; up to 32 bytes (2.8.7).
+        :param tag: identifies the delivery among the unsettled ones of the link, see `Link.delivery`.
         :raises TypeError: not str or bytes.
         :raises LinkException: the tag is too long.
         """
@@ -129,7 +129,7 @@ class Sender(Link):
         if message_format:
             check_message_format(message_format)
         if tag or self.tag_generator is not None:
-            tag = tag_bytes(tag or self.delivery_tag())
+            tag = tag_bytes(self, tag or self.delivery_tag())
         if self.remote_max_message_size and size > self.remote_max_message_size and self.checks_message_size:
             raise LinkException(f"the peer takes messages of {self.remote_max_message_size} bytes, got one of {size}")
         if not tag:
@@ -183,7 +183,7 @@ class Sender(Link):
         most = self.remote_max_message_size
         if most and (size or 0) > most and self.checks_message_size:
             raise LinkException(f"the peer takes messages of {most} bytes, got a body of {size}")
-        delivery = Delivery(self, tag_bytes(tag or self.delivery_tag()))
+        delivery = Delivery(self, tag_bytes(self, tag or self.delivery_tag()))
         if message is not None and message.message_format:
             delivery.message_format = message.message_format
         delivery._source = encoded_stream(source, message, size)

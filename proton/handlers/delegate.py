@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from proton.endpoints.handler import Member
+from proton.endpoints.handler import Member, check_result
 
 __all__ = ["Delegating", "forwarding"]
 
@@ -28,7 +28,9 @@ class Delegating(Member):
         if delegate is not None:
             bound = getattr(delegate, method, None)
             if bound:
-                bound(event)
+                result = bound(event)
+                if result is not None:
+                    check_result(delegate, method, result)
             else:
                 unhandled = getattr(delegate, "on_unhandled", None)
                 if unhandled:
@@ -47,7 +49,9 @@ def forwarding(method: str, doc: str) -> Any:
         if delegate is not None:
             bound = getattr(delegate, method, None)
             if bound:
-                bound(event)
+                result = bound(event)
+                if result is not None:
+                    check_result(delegate, method, result)
             else:
                 self._forward(method, event)
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.limits import DEFAULT_LIMITS
-from proton.endpoints.condition import DECODE_ERROR, Condition
+from proton.endpoints.condition import DECODE_ERROR, PRECONDITION_FAILED, Condition
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import ModifiedDisposition
 from proton.endpoints.endpoint import LOCAL_CLOSED
+from proton.endpoints.handler import check_result
 from proton.endpoints.printable import printable
 from proton.exceptions import MessageException, ProtonException
 from proton.handlers.delegate import Delegating, forwarding
@@ -32,7 +33,11 @@ _RELEASED = Delivery.RELEASED
 
 
 class Reject(ProtonException):
-    """Raise it in `on_message` to have the message rejected."""
+    """Raise it in `on_message` to have the message rejected.
+
+    A text, ``Reject("reason")``, goes to the sender as the description of ``amqp:precondition-failed``; a `Condition`
+    goes as it is. Without either it is the program's own ``event.delivery.local.condition``, if that is set.
+    """
 
 
 class Release(ProtonException):
@@ -69,11 +74,13 @@ class Acking:
         self.settle(delivery, ModifiedDisposition(failed, undeliverable) if delivered else _RELEASED)
 
     def settle(self, delivery: Delivery, state: Disposition | int | None = None) -> None:
-        """Settle a delivery.
+        """Settle a delivery; nothing happens when it is settled already.
 
         :param delivery: the delivery of the message.
         :param state: the outcome to give it, if any.
         """
+        if getattr(delivery, "_settled", False):
+            return  # the peer has been told, and knows it no more
         if state:
             delivery.update(state)
         delivery.settle()
@@ -134,10 +141,13 @@ class IncomingMessageHandler(Delegating, Acking):
                 self._undecodable(event, error)
                 return
             try:
-                self.on_message(event)
+                result = self.on_message(event)
+                if result is not None:
+                    check_result(self, "on_message", result)
                 if self.auto_accept:
                     delivery._conclude(_ACCEPTED)
-            except Reject:
+            except Reject as error:
+                _give_reason(delivery, error)
                 self.reject(delivery)
             except Release:
                 self.release(delivery)
@@ -164,6 +174,16 @@ class IncomingMessageHandler(Delegating, Acking):
     def on_aborted(self, event: Any) -> None:
         """Called when the sender has given a delivery up; there is no message."""
         self._forward("on_aborted", event)
+
+
+def _give_reason(delivery: Delivery, error: Reject) -> None:
+    """The reason of a `Reject` as what the sender is told."""
+    if error.args and isinstance(error.args[0], Condition):
+        delivery.local.condition = error.args[0]
+    elif str(error):
+        # The name that the specification itself has messages rejected with (3.2.1). What UTF-8 cannot say is replaced.
+        text = str(error).encode("utf-8", "replace").decode()
+        delivery.local.condition = Condition(PRECONDITION_FAILED, text)
 
 
 def _refuse(delivery: Delivery, error: MessageException) -> None:

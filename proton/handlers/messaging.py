@@ -12,7 +12,7 @@ from typing import Any
 
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.ends import is_retried
-from proton.endpoints.handler import Family, Handler
+from proton.endpoints.handler import Family, Handler, check_result
 from proton.endpoints.printable import printable
 from proton.handlers.endpoint_state import EndpointStateHandler, is_temporary, now_of, shown
 from proton.handlers.flow import FlowController
@@ -23,8 +23,27 @@ from proton.logs import log
 __all__ = ["MessagingHandler"]
 
 
+class _SetUpLater:
+    """An attribute of a `MessagingHandler` whose subclass has not called its constructor: the first look calls it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, handler: Any, owner: type) -> Any:
+        if handler is None:
+            return self
+        # That of the nearest class of this package: the defaults of a `TransactionalClientHandler` are others.
+        for base in type(handler).__mro__:
+            if base.__module__.startswith("proton.") and "__init__" in vars(base):
+                vars(base)["__init__"](handler)
+                break
+        return handler.__dict__[self.name]
+
+
 class MessagingHandler(Handler, Acking):
-    """The base of applications: override the callbacks of interest. A subclass must call this constructor.
+    """The base of applications: override the callbacks of interest.
+
+    A subclass that does not call this constructor has the defaults of its parameters.
 
     Besides the methods below, `on_connection_opening`, `on_connection_opened`, the same for sessions and links, and
     `on_aborted` are called when a subclass defines them. An endpoint that is closed in its opening callback, with or
@@ -35,6 +54,10 @@ class MessagingHandler(Handler, Acking):
     :param auto_settle: settle a sent message after the receiver has.
     :param peer_close_is_error: kept for programs that pass it; the closing callbacks are called either way.
     """
+
+    handlers: list[Any] = _SetUpLater()  # type: ignore[assignment]
+    #: names of transport conditions after which connecting again is pointless
+    fatal_conditions: list[str] = _SetUpLater()  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -49,12 +72,11 @@ class MessagingHandler(Handler, Acking):
         children.append(IncomingMessageHandler(auto_accept, delegate))
         children.append(OutgoingMessageHandler(auto_settle, delegate))
         self.handlers = Family(children)
-        #: names of transport conditions after which connecting again is pointless
         self.fatal_conditions = [UNAUTHORIZED_ACCESS]
 
     def on_reactor_init(self, event: Any) -> None:
         """Calls `on_start` when the loop begins."""
-        self.on_start(event)
+        check_result(self, "on_start", self.on_start(event))  # type: ignore[func-returns-value]
 
     def on_start(self, event: Any) -> None:
         """Called once, when the loop begins; `event.container` is the container."""

@@ -12,7 +12,7 @@ import weakref
 from typing import Any, NamedTuple
 
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition
-from proton.endpoints.handler import Handler
+from proton.endpoints.handler import Handler, inspect
 from proton.exceptions import SSLException
 from proton.handlers.connecting import attach
 from proton.io import sockets
@@ -93,12 +93,15 @@ class Acceptor(Handler):
 
     :param reactor: the container.
     :param host: a name or an address; every address of a name is listened on.
-    :param port: a port, 0 for one that is free; `port` tells which.
+    :param port: a number, or its digits; 0 for one that is free, `port` tells which.
     :param handler: the handler of the connections that are accepted; the container's own when it is None.
     :raises OSError: the name does not resolve, or the port is in use.
+    :raises ValueError: the port is a text that is not a number.
     """
 
-    def __init__(self, reactor: Any, host: str, port: int, handler: Any = None) -> None:
+    def __init__(self, reactor: Any, host: str, port: int | str, handler: Any = None) -> None:
+        port = _port_number(port)
+        inspect(handler)
         self._handler = handler
         self._ssl_domain: Any = None
         #: on what terms clients are let in
@@ -213,6 +216,20 @@ class Acceptor(Handler):
     def _waiting(self) -> list[weakref.ref[Transport]]:
         """Those who have not finished the handshake, the oldest first."""
         return [ref for ref in self._unfinished if _is_unfinished(ref())]
+
+
+def _port_number(port: Any) -> int:
+    number = port
+    if isinstance(port, str):
+        try:
+            number = int(port)
+        except ValueError:
+            raise ValueError(f"port takes a number, got {port!r:.50}") from None
+    if not isinstance(number, int):
+        raise TypeError(f"port takes a number, got {type(port).__name__} {port!r:.50}")
+    if not 0 <= number <= 0xFFFF:
+        raise OverflowError(f"port takes 0 to 65535, got {number}")
+    return int(number)
 
 
 def _end_unfinished(refs: list[weakref.ref[Transport]], reason: str) -> None:

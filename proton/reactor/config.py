@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from typing import Any, Callable
 
 from proton.exceptions import SSLException
+from proton.logs import log
 from proton.url import Url
 
 __all__ = ["Config", "configured_options", "find_config", "read_config", "strip_comments"]
@@ -25,6 +27,9 @@ _FILES = (
     os.path.join("~", ".config", "messaging", "connect.json"),
     os.path.join(os.sep, "etc", "messaging", "connect.json"),
 )
+
+#: the rights of the group and of all others to read and to write
+_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
 # A quoted string, which is kept whatever is in it, or a comment.
 _STRING_OR_COMMENT = re.compile(
@@ -152,6 +157,7 @@ def read_config() -> Config:
         return Config({})
     try:
         with open(path, encoding="utf-8-sig") as file:
+            mode = os.fstat(file.fileno()).st_mode
             text = strip_comments(file.read())
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: expected UTF-8: {error.reason} at byte {error.start}") from None
@@ -162,7 +168,10 @@ def read_config() -> Config:
         raise json.JSONDecodeError(f"{path}: {error.msg}", _blank(text), error.pos) from None
     if not isinstance(content, dict):
         raise AttributeError(f"expected a JSON object in {path}, got {type(content).__name__}")
-    return Config(content, path, text)
+    config = Config(content, path, text)
+    if os.name == "posix" and mode & _OTHERS and config.find("password"):
+        log.warning("%s has a password, and others may read or write it: take the rights away with chmod 600", path)
+    return config
 
 
 def configured_options(config: Config, make_domain: Callable[[], Any]) -> dict[str, Any]:

@@ -11,11 +11,13 @@ from typing import Any
 
 from proton.endpoints.connection import Connection
 from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.handler import inspect
 from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
 from proton.reactor import transaction
 from proton.reactor.acceptor import Acceptor, ServerTerms
 from proton.reactor.config import configured_options, read_config
+from proton.reactor.connect_options import check_connect, check_container, warn_of_clear_text
 from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConnection, Urls
 from proton.reactor.options import apply_options, listed
 from proton.reactor.reactor import Reactor
@@ -23,7 +25,7 @@ from proton.reactor.tls_config import NO_TLS, SSLConfig, default_config, make_do
 from proton.transport.domain import SSLDomain
 from proton.transport.tls import SSLSessionDetails
 from proton.transport.transport import Transport
-from proton.url import Url
+from proton.url import Url, connection_url
 
 __all__ = ["Container"]
 
@@ -37,6 +39,19 @@ def _check_addresses(source: Any, target: Any) -> None:
     for name, address in (("source", source), ("target", target)):
         if address is not None and not isinstance(address, str):
             raise TypeError(f"a {name} address is a str or None, got {address!r}")
+
+
+def _places(url: Any, urls: Any) -> Urls:
+    if not (url or urls):
+        raise ValueError("One of url or urls required")
+    if isinstance(urls, str):
+        raise TypeError("urls takes several URLs in a list, got one str")  # it is not shown: it may have a password
+    return Urls([url] if url else urls)
+
+
+def _check_tags(tags: Any) -> None:
+    if tags and not callable(tags) and not hasattr(tags, "__next__"):
+        raise TypeError(f"tags takes a callable or an iterator, got {type(tags).__name__} {tags!r:.50}")
 
 
 def _check_options(options: dict[str, Any], heartbeat: Any, secure: bool) -> None:
@@ -118,6 +133,8 @@ class Container(Reactor):
         self.password: str | None = None
         self.token: Any = None
         self.retry_on: Any = None
+        if kwargs:
+            check_container(self, kwargs)
 
     # -- connections ---------------------------------------------------------------------------------------------
 
@@ -152,20 +169,27 @@ class Container(Reactor):
             `offered_capabilities`, `desired_capabilities`, `properties`: sent with the open (2.7.1).
             `retry_on`: after which conditions of the peer what it ends is made again, names in a collection or a
             callable that is given the `Condition` (`docs/reconnect.md`).
-            `max_frame_size`: in bytes. `container_id`: for this connection. Other names are ignored.
-        :raises ValueError: no URL; a URL that is none; a mistake in the configuration file, told with its place.
+            `max_frame_size`: in bytes. `container_id`: for this connection, None for a random one. Other names are
+            ignored, with a `UserWarning`.
+        :raises ValueError: no URL; a URL, its scheme or its port is invalid; it has more than one ``@``, as with a
+            password that is not percent-encoded; a mistake in the configuration file, told with its place.
         :raises TypeError: `reconnect` is no sequence of numbers; an option is of another type, or cannot be sent.
         """
+        check_connect(kwargs)
         options: dict[str, Any] = dict(kwargs, ssl_domain=ssl_domain)
+        inspect(handler)  # before anything is made that it is for
         if not (url or urls or address):
             options.update(configured_options(read_config(), lambda: make_domain(SSLDomain.MODE_CLIENT)))
             url = options.pop("url")
-        if not (url or urls):
-            raise ValueError("One of url or urls required")
-        if isinstance(urls, str):
-            raise TypeError(f"urls takes several URLs in a list, got one str: {Url(urls)!r}")
-        connector = self._connector(Urls([url] if url else urls), reconnect, heartbeat, options)
-        container_id = self._option(options, "container_id")
+        places = _places(url, urls)
+        warn_of_clear_text(places.values, ssl_domain)
+        connector = self._connector(places, reconnect, heartbeat, options)
+        connection = self._connection(connector, handler, options)
+        connection.open()
+        return connection
+
+    def _connection(self, connector: Connector, handler: Any, options: dict[str, Any]) -> Connection:
+        container_id = options.get("container_id", self.container_id)
         fields = {name: options[name] for name in _OPEN_FIELDS if options.get(name) is not None}
         if fields or options.get("container_id") or connector.virtual_host or connector.user or connector.authorization:
             fields = _drafted(connector, fields, container_id)
@@ -179,7 +203,6 @@ class Container(Reactor):
         attributes._overrides = connector
         connection._reconnect = connector.policy
         attributes._session_policy = SessionPerConnection()
-        connection.open()
         return connection
 
     def _option(self, options: dict[str, Any], name: str) -> Any:
@@ -217,7 +240,7 @@ class Container(Reactor):
         :raises OSError: the name does not resolve, or the port is in use.
         :raises SSLUnavailable: ``amqps``, and this Python was built without TLS.
         """
-        url = Url(url)
+        url = connection_url(url)
         if ssl_domain is None and url.scheme == Url.AMQPS:
             ssl_domain = self._need_tls().server
         users = credentials if credentials is not None else self.credentials
@@ -247,11 +270,13 @@ class Container(Reactor):
         :param source: the address to name as the source.
         :param name: the name of the link; made from container-id and addresses when left out.
         :param handler: takes the place of wider handlers for this link.
-        :param tags: makes delivery tags: a callable without arguments.
+        :param tags: makes delivery tags: a callable without arguments, or an iterator.
         :param options: a `LinkOption`, or a list of them.
         """
         _check_addresses(source, target)
+        _check_tags(tags)
         options = listed(options)
+        inspect(handler)  # before anything is made that it is for
         session, path = self._session_for(context)
         if not target:
             target = path
@@ -282,6 +307,7 @@ class Container(Reactor):
         """
         _check_addresses(source, target)
         options = listed(options)
+        inspect(handler)  # before anything is made that it is for
         session, path = self._session_for(context)
         if not source:
             source = path
@@ -304,7 +330,7 @@ class Container(Reactor):
     def _session_for(self, context: Any) -> tuple[Any, str | None]:
         """The session for a new link, and the address that the context names."""
         if isinstance(context, (str, Url)):
-            url = Url(context)
+            url = connection_url(context)
             return self._session(self.connect(url=url)), url.path
         return self._session(context), None
 

@@ -309,13 +309,14 @@ class Reactor:
         """Take notice of changed interests of a selectable."""
         selectable.update()
 
-    def acceptor(self, host: str, port: int, handler: Any = None) -> Acceptor:
+    def acceptor(self, host: str, port: int | str, handler: Any = None) -> Acceptor:
         """Listen.
 
         :param host: a name or an address.
-        :param port: a port, 0 for any one that is free.
+        :param port: a number, or its digits; 0 for any one that is free.
         :param handler: the handler of accepted connections; the container's own when it is None.
         :raises OSError: the name does not resolve, or the port is in use.
+        :raises ValueError: the port is a text that is not a number.
         """
         return Acceptor(self, host, port, handler)
 

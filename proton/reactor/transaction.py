@@ -14,7 +14,7 @@ from proton.codec.types import Described, symbol
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import DispositionType, TransactionalDisposition
 from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
-from proton.endpoints.handler import dispatch, inspect
+from proton.endpoints.handler import check_result, dispatch, inspect
 from proton.endpoints.terminus import Terminus
 from proton.exceptions import ProtonException
 from proton.handlers.outgoing import OutgoingMessageHandler
@@ -190,7 +190,9 @@ class Transaction:
         event.transaction = self
         callback = getattr(self.handler, method, None)
         if callback:
-            callback(event)
+            result = callback(event)
+            if result is not None:
+                check_result(self.handler, method, result)
 
 
 def _release(delivery: Delivery) -> None:

@@ -107,13 +107,14 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
             or delivery._id is not None
             or delivery.local_state
             or delivery._message_format
-            or size + len(tag) + 60 > frame_size
+            or (tag_size := len(tag)) > 32  # the program's own, above what 2.8.7 allows
+            or size + tag_size + 60 > frame_size
         ):
             if not _write_in_parts(transport, link, delivery):
                 break
             continue
         number = session._next_delivery_id
-        head = _TAG_HEADS[len(tag)]
+        head = _TAG_HEADS[tag_size]
         if number < 256:
             fields = handle + SMALL_UINTS[number] + head + tag
         else:

@@ -25,9 +25,10 @@ from proton.endpoints.ends import End, end_of, is_retried
 from proton.endpoints.handler import Handler
 from proton.endpoints.printable import printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException, Timeout
+from proton.reactor.connect_options import CONNECT_OPTIONS, check_connect
 from proton.reactor.container import Container
 from proton.reactor.timers import check_seconds
-from proton.url import Url
+from proton.url import Url, connection_url
 from proton.utils.errors import ConnectionClosed, LinkDetached
 from proton.utils.links import BlockingReceiver, BlockingSender, Fetcher
 from proton.utils.sharing import SharedLoop, Watch
@@ -87,6 +88,9 @@ class BlockingConnection(Handler):
     ) -> None:
         if "handler" in kwargs:
             raise TypeError("BlockingConnection takes no handler: it is the handler of its connection")
+        if container is None or container.connect.__func__ is Container.connect:  # type: ignore[attr-defined]
+            check_connect(kwargs, blocking=True)
+            kwargs = {name: value for name, value in kwargs.items() if name in CONNECT_OPTIONS}
         #: False, or why there is no connection: the transport's condition, or "unknown"
         self.disconnected: Any = False
         #: True once `close` was called
@@ -107,7 +111,7 @@ class BlockingConnection(Handler):
         self._lock = self._loop.lock
         self._patient = reconnect is not None
         if url and not urls and reconnect is None:
-            url = Url(url).defaults()
+            url = connection_url(url)
             reconnect = False
         options = dict(kwargs, handler=self, ssl_domain=ssl_domain, reconnect=reconnect, heartbeat=heartbeat)
         try:

@@ -236,6 +236,8 @@ class Fetcher(MessagingHandler):
         :param state: its outcome, if any.
         :raises IndexError: there is none to settle.
         """
+        if not self.unsettled:
+            raise IndexError("every message that was received is already settled")
         delivery = self.unsettled.popleft()
         if state:
             delivery.update(state)

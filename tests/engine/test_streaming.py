@@ -168,7 +168,7 @@ def test_mistakes_of_the_caller_change_nothing():
         (MessageException, ([b"x"], Message(body="own"))),
         (OverflowError, ([b"x"], None, None, 1 << 32)),
         (TypeError, (5,)),
-        (LinkException, ([b"x"], None, b"t" * 33)),
+        (LinkException, ([b"x"], None, b"t" * 401)),
     ]:
         with pytest.raises(error):
             sender.send_stream(*arguments)

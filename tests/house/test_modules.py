@@ -91,6 +91,7 @@ TESTED_BY = {
     "handlers/transaction": ("reactor/test_transaction.py", "TransactionHandler"),
     "reactor/acceptor": ("reactor/test_acceptor.py", "ssl_domain"),
     "reactor/config": ("reactor/test_config.py", "config"),
+    "reactor/connect_options": ("api/test_mistakes_connecting.py", "clear text"),
     "reactor/connector": ("reactor/test_connector.py", "reconnect"),
     "reactor/container": ("reactor/test_container.py", "Container"),
     "reactor/injector": ("reactor/test_injector.py", "EventInjector"),

@@ -42,7 +42,6 @@ def test_urls_may_be_texts_or_objects(container, arguments):
         ({"offered_capabilities": "ANONYMOUS-RELAY"}, "offered_capabilities", [symbol("ANONYMOUS-RELAY")]),
         ({"desired_capabilities": ["a", "b"]}, "desired_capabilities", [symbol("a"), symbol("b")]),
         ({"properties": {"k": 1}}, "properties", {symbol("k"): 1}),
-        ({"nobody_knows_this": 1}, "hostname", None),
     ],
 )
 def test_options_of_connect(container, options, name, value):

@@ -197,7 +197,7 @@ def test_an_accepted_connection_has_no_container_id_unless_it_is_given_one():
         names = []
 
         def on_connection_opening(self, event):
-            event.connection.container = self.options.get("given")
+            event.connection.container = self.given
 
         def on_connection_opened(self, event):
             if side(event) == "C":
@@ -205,5 +205,7 @@ def test_an_accepted_connection_has_no_container_id_unless_it_is_given_one():
                 self.end(event.connection)
 
     for given in (None, "server"):
-        run(Ids(lambda connection: None, given=given))
+        ids = Ids(lambda connection: None)
+        ids.given = given
+        run(ids)
     assert Ids.names == ["", "server"]

@@ -1,0 +1,62 @@
+"""What `Container.connect` and `Container` can be told, and what a program may have got wrong in it.
+
+Nothing is connected here. A mistake raises before anything is made of it; what only makes no sense is a warning.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proton.logs import log
+from proton.url import Url
+from proton.warn import nearest, unknown_options, warn
+
+__all__ = ["CONNECT_OPTIONS", "check_connect", "check_container", "warn_of_clear_text"]
+
+#: the options of `Container.connect` that are not in its signature
+CONNECT_OPTIONS = frozenset(
+    (
+        *("user", "password", "token", "authorization"),
+        *("allowed_mechs", "allow_insecure_mechs", "sasl_enabled"),
+        *("virtual_host", "sni", "session_details"),
+        *("offered_capabilities", "desired_capabilities", "properties"),
+        *("max_frame_size", "container_id", "retry_on"),
+    )
+)
+_IN_SIGNATURE = frozenset(("url", "urls", "address", "handler", "reconnect", "heartbeat", "ssl_domain"))
+_OF_BLOCKING_CONNECTIONS = frozenset(("timeout", "container"))
+_OF_CONTAINERS = frozenset(("container_id", "global_handler", "selector"))
+
+
+def check_connect(options: dict[str, Any], blocking: bool = False) -> None:
+    """Warn of options that `connect`, or a `BlockingConnection`, does not know: they are ignored."""
+    if not CONNECT_OPTIONS.issuperset(options):
+        known = CONNECT_OPTIONS | _IN_SIGNATURE | (_OF_BLOCKING_CONNECTIONS if blocking else frozenset())
+        unknown_options("BlockingConnection" if blocking else "connect()", options, known)
+
+
+def check_container(container: Any, options: dict[str, Any]) -> None:
+    """Warn of options that a container does not know; many of them are attributes that were to be set."""
+    for name in options:
+        if name in _OF_CONTAINERS:
+            continue
+        meant = nearest(name, [*_OF_CONTAINERS, *vars(container)])
+        if name in ("handler", "handlers"):
+            hint = ": handlers are given without a name"
+        elif meant in _OF_CONTAINERS:
+            hint = f": did you mean {meant!r}?"
+        elif meant is not None and not meant.startswith("_"):
+            hint = f": set the attribute {meant!r} of the container"
+        else:
+            hint = ""
+        warn(f"Container has no option {name!r}, which is ignored{hint}")
+
+
+def warn_of_clear_text(urls: list[Url], ssl_domain: Any) -> None:
+    """A domain says that the program wants TLS, which only the scheme switches on."""
+    for url in urls:
+        if ssl_domain is not None and url.scheme != Url.AMQPS:
+            log.warning(
+                "The connection to %r goes in clear text: an ssl_domain was given, but the scheme is not amqps", url
+            )
+            return
