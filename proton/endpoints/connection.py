@@ -100,6 +100,7 @@ class Connection(Endpoint):
         self._first: Endpoint | None = None
         self._last: Endpoint | None = None
         self._members: dict[Session, None] = {}  # the sessions that are not final
+        self._link_count = 0  # over all sessions
         self._buffered_bytes = 0  # of deliveries received and not yet read, over all sessions
         self._sequence = 0  # counts outgoing deliveries: transfers of all links leave in this order
 

@@ -124,7 +124,7 @@ class Link(Endpoint):
         self._detached = False  # detach() was called
         self._detach_sent = False  # on this transport
         self._gone_with_session = False  # its end was told with that of its session, on this transport
-        self._violated = False  # we closed it for a fault of the peer: its transfers are dropped
+        self._violated = False  # closed for a broken rule: what comes for it is dropped, what is queued stays
         self._delivery_count = 0  # 2.6.7
         self._link_credit = 0
         self._credit_limit = 0  # the highest delivery-count that a receiver has granted so far

@@ -116,6 +116,7 @@ class Session(Endpoint):
         self._flow_due = False
         # The peer has settled a delivery, or we have accepted one: what is made again is not in vain.
         self._progressed = False
+        self._repeats = 0  # how often dispositions came for what they had told of before, less an allowance
         self._violated = False  # we ended it for a fault of the peer: its frames are dropped until its end
         self.remote_condition = None
 
@@ -192,13 +193,16 @@ class Session(Endpoint):
         self._links[link.is_sender, name] = link
         self._members[link] = None
         self._crossed.pop((link.is_sender, name), None)
+        self.connection._link_count += 1
         self.connection._list(link, Event.LINK_INIT)
         return link
 
     def _forget_link(self, link: Link) -> None:
         if self._links.get((link.is_sender, link.name)) is link:
             del self._links[link.is_sender, link.name]
-        self._members.pop(link, None)
+        if link in self._members:
+            del self._members[link]
+            self.connection._link_count -= 1
         self._finish_if_done()
 
     def next(self, mask: int = 0) -> Session | None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from proton.endpoints.condition import Condition
+from proton.endpoints.events import Event
 from proton.io import sockets
 from proton.io.selectable import Selectable
 from proton.logs import log
@@ -47,6 +48,8 @@ def refresh(selectable: Any, now: float) -> None:
     elif selectable._deadline:
         selectable.deadline = None  # the handshake is over
     selectable.reading = transport.capacity() > 0
+    if not selectable.reading and transport._has_many_events():
+        transport._emit(Event.TRANSPORT)  # looked at again, behind the events that have to be handled first
     selectable.writing = transport.pending() > 0
 
 

@@ -9,7 +9,6 @@ a field is not of the expected class; the others always use the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.codec.composites import (
@@ -22,8 +21,6 @@ from proton.codec.composites import (
     FLOW,
     OPEN,
     TRANSFER,
-    Composite,
-    check_fields,
 )
 from proton.codec.types import SymbolList
 from proton.endpoints.condition import (
@@ -43,7 +40,6 @@ from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import decode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED
 from proton.endpoints.events import Event
-from proton.endpoints.link import Link
 from proton.endpoints.printable import printable
 from proton.endpoints.receiver import Receiver
 from proton.endpoints.recovery import load_unsettled, reconcile, resumed_delivery
@@ -51,6 +47,8 @@ from proton.endpoints.sender import Sender
 from proton.endpoints.session import HANDLE_MAX, Session
 from proton.endpoints.terminus import load_terminus
 from proton.exceptions import DataException, ProtocolViolation
+from proton.transport.checks import EndpointViolation, ahead, bound_connection, check, link_on, session_on
+from proton.transport.dispositions import on_disposition
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
@@ -66,45 +64,6 @@ _LINK_FLOW = Event.LINK_FLOW
 _new_event = _DELIVERY.event_class
 
 
-class EndpointViolation(Exception):
-    """The peer broke a rule of a session or link: that one is closed with the condition, the rest lives on."""
-
-    def __init__(self, endpoint: Session | Link, condition: str, description: str) -> None:
-        super().__init__(condition, description)
-        self.endpoint = endpoint
-        self.condition = condition
-        self.description = description
-
-
-def _checked(composite: Composite, fields: list[Any]) -> list[Any]:
-    try:
-        return check_fields(composite, fields)
-    except DataException as error:
-        raise ProtocolViolation(DECODE_ERROR, str(error)) from None
-
-
-def _bound(transport: Transport) -> Connection:
-    connection = transport.connection
-    if connection is None or not transport._open_received:
-        raise ProtocolViolation(NOT_ALLOWED, "expected open as the first frame")
-    return connection
-
-
-def _session(transport: Transport, channel: int) -> Session:
-    session = transport._remote_channels.get(channel)
-    if session is None:
-        _bound(transport)
-        raise ProtocolViolation(NOT_ALLOWED, f"no such channel: {channel}")
-    return session
-
-
-def _link(session: Session, handle: Any, frame: str) -> Link:
-    link = session._remote_handles.get(handle)
-    if link is None:
-        raise EndpointViolation(session, UNATTACHED_HANDLE, f"no such handle: {handle}, in {frame}")
-    return link
-
-
 def _symbols(value: list[Any] | None) -> SymbolList | None:
     return None if value is None else SymbolList(value, raise_on_error=False)
 
@@ -112,7 +71,7 @@ def _symbols(value: list[Any] | None) -> SymbolList | None:
 def on_open(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
     if transport._open_received:
         raise ProtocolViolation(NOT_ALLOWED, "expected one open on a connection, got a second one")
-    checked = _checked(OPEN, fields)
+    checked = check(OPEN, fields)
     container, hostname, frame_size, channel_max, idle_ms, _, _, offered, desired, properties = checked
     connection = transport.connection
     if connection is None:
@@ -130,6 +89,11 @@ def on_open(transport: Transport, channel: int, fields: list[Any], payload: byte
         transport.remote_channel_max = channel_max
     connection._remote_opened()
     if idle_ms:
+        least = transport.min_remote_idle_timeout
+        if idle_ms < 1000 * least:
+            raise ProtocolViolation(
+                NOT_ALLOWED, f"expected an idle-time-out of {1000 * least:g} ms at least, got {idle_ms} ms (2.4.5)"
+            )
         transport._remote_idle_timeout_ms = idle_ms
         connection._collector.emit(Event.TRANSPORT, transport)
     _schedule_closing(connection)
@@ -147,8 +111,8 @@ def _schedule_closing(connection: Connection) -> None:
 
 
 def on_begin(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
-    connection = _bound(transport)
-    checked = _checked(BEGIN, fields)
+    connection = bound_connection(transport)
+    checked = check(BEGIN, fields)
     remote_channel, next_outgoing_id, incoming_window, _, handle_max, offered, desired, properties = checked
     if channel > transport.channel_max:
         raise ProtocolViolation(
@@ -157,6 +121,7 @@ def on_begin(transport: Transport, channel: int, fields: list[Any], payload: byt
     if channel in transport._remote_channels:
         raise ProtocolViolation(NOT_ALLOWED, f"begin on channel {channel}, which has a session already")
     if remote_channel is None:
+        _check_limit("sessions", len(connection._members), transport.max_sessions)
         session = connection.session()
     else:
         known = connection._local_channels.get(remote_channel)
@@ -180,11 +145,19 @@ def on_begin(transport: Transport, channel: int, fields: list[Any], payload: byt
         connection._schedule(session)
 
 
+def _check_limit(what: str, count: int, most: int) -> None:
+    """Sessions and links that are still in use, or that still have to be told of, take a hundred times their bytes."""
+    if count >= most > 0:
+        raise ProtocolViolation(
+            RESOURCE_LIMIT_EXCEEDED, f"expected {most} {what} on a connection at most, got one more"
+        )
+
+
 def on_attach(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
-    session = _session(transport, channel)
+    session = session_on(transport, channel)
     if session._violated:
         return
-    checked = _checked(ATTACH, fields)
+    checked = check(ATTACH, fields)
     name, handle, peer_receives, snd_settle_mode, rcv_settle_mode, source, target = checked[:7]
     initial_delivery_count, max_message_size = checked[9:11]
     if handle > HANDLE_MAX:
@@ -206,6 +179,7 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
         if not waiting:
             del session._unanswered[peer_receives, name]
     if link is None or link._remotely_detached:
+        _check_limit("links", session.connection._link_count, transport.max_links)
         link = session._attached_by_peer(peer_receives, name)
     link._remote_handle = handle
     session._remote_handles[handle] = link
@@ -234,16 +208,16 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
 
 
 def on_flow(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
-    session = _session(transport, channel)
+    session = session_on(transport, channel)
     if session._violated:
         return
     checked = (fields + _NO_FIELDS)[:11]
     if None in checked[1:4] or not _flow_fields_fit(checked):
-        checked = _checked(FLOW, fields)
+        checked = check(FLOW, fields)
     next_incoming_id, incoming_window, _, _, handle, delivery_count, link_credit, available, drain, echo = checked[:10]
     connection = session.connection
     # 2.5.6; without a next-incoming-id the peer has not seen our begin, whose ids started at 0
-    in_flight = _ahead(session._next_outgoing_id, next_incoming_id or 0)
+    in_flight = ahead(session._next_outgoing_id, next_incoming_id or 0)
     session._remote_incoming_window = max(0, incoming_window - in_flight)
     if session._blocked and session._remote_incoming_window:
         session._unblock()
@@ -252,7 +226,7 @@ def on_flow(transport: Transport, channel: int, fields: list[Any], payload: byte
             session._flow_due = True
             connection._schedule(session)
         return
-    link = _link(session, handle, "flow")
+    link = link_on(session, handle, "flow")
     if link._final:
         return
     if link.is_sender:
@@ -278,17 +252,11 @@ def _flow_fields_fit(fields: list[Any]) -> bool:
     )
 
 
-def _ahead(number: int, other: int) -> int:
-    """How far one serial number is ahead of another, less than 0 where it is behind (2.8.10)."""
-    distance = number - other & _SERIAL
-    return distance if distance < _HALF else distance - (1 << 32)
-
-
 def _flow_to_sender(link: Sender, delivery_count: int | None, link_credit: int | None, drain: bool) -> None:
     if link_credit is not None:
         # 2.6.7; before its attach was seen the receiver does not know our delivery-count, which starts at 0. A count
         # that lies ahead of ours is invalid, and would make credit that no flow of ours could tell.
-        credit = min(_SERIAL, max(0, link_credit - _ahead(link._delivery_count, delivery_count or 0)))
+        credit = min(_SERIAL, max(0, link_credit - ahead(link._delivery_count, delivery_count or 0)))
         link.credit += credit - link._link_credit
         link._link_credit = credit
     link._drain_mode = drain
@@ -301,7 +269,7 @@ def _flow_to_receiver(link: Receiver, delivery_count: int | None, available: int
     if delivery_count is not None:
         given_back = (delivery_count - link._delivery_count) & _SERIAL
         if 0 < given_back < _HALF:
-            granted = max(0, _ahead(link._credit_limit, link._delivery_count))
+            granted = max(0, ahead(link._credit_limit, link._delivery_count))
             link._delivery_count = delivery_count
             if given_back > granted:  # a sender cannot give that back, and credit would fall without end
                 given_back, link._credit_limit = granted, delivery_count
@@ -313,7 +281,7 @@ def _flow_to_receiver(link: Receiver, delivery_count: int | None, available: int
 def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
     session = transport._remote_channels.get(channel)
     if session is None or session._violated:
-        _session(transport, channel)
+        session_on(transport, channel)
         return
     if session._incoming_window <= 0 and session._next_incoming_id - session._window_end & _SERIAL < _HALF:
         # A window that was made smaller may still be used by what was on its way; more than was ever given may not.
@@ -334,7 +302,7 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         and (message_format is None or message_format.__class__ is int)
         and (len(fields) < 7 or _late_fields_fit(fields))
     ):
-        fields = _checked(TRANSFER, fields)
+        fields = check(TRANSFER, fields)
         handle, number, tag, message_format, settled, more, _, state, resume, aborted, _ = fields
     link = session._remote_handles.get(handle)
     if link is None:
@@ -502,68 +470,12 @@ def _check_payload(transport: Transport, link: Receiver, delivery: Delivery, siz
         )
 
 
-def _numbers_met(known: dict[int, Delivery], first: int, span: int) -> Iterable[int]:
-    """The delivery-ids from `first` on that may be tracked, in order; a range may name four billion others."""
-    if not known:
-        return ()
-    # Ids are tracked in the order in which they were given out.
-    oldest, newest = next(iter(known)), next(reversed(known))
-    begin = max(0, _ahead(first, oldest))
-    end = min(_ahead(newest, oldest), _ahead(first, oldest) + span)
-    if end - begin < 2 * len(known):
-        return [oldest + n & _SERIAL for n in range(begin, end + 1)]
-    return [number for number in known if begin <= number - oldest & _SERIAL <= end]
-
-
-def on_disposition(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
-    session = transport._remote_channels.get(channel)
-    if session is None or session._violated:
-        _session(transport, channel)
-        return
-    role, first, last, settled, value, batchable = (fields + _NO_FIELDS)[:6]
-    if not (
-        role.__class__ is bool
-        and first.__class__ is int
-        and 0 <= first <= _SERIAL
-        and (last is None or (last.__class__ is int and 0 <= last <= _SERIAL))
-        and (settled is None or settled.__class__ is bool)
-        and (batchable is None or batchable.__class__ is bool)
-    ):
-        role, first, last, settled, value, _ = _checked(DISPOSITION, fields)
-    if last is None:
-        last = first
-    span = last - first & _SERIAL
-    if span >= _HALF:
-        raise ProtocolViolation(NOT_ALLOWED, f"illegal delivery range: {first:x}-{last:x}")
-    try:
-        state, remote_value = decode_state(value)
-    except DataException as error:
-        raise ProtocolViolation(DECODE_ERROR, str(error)) from None
-    known = session._outgoing if role else session._incoming
-    numbers = _numbers_met(known, first, span) if span else (first,)
-    settled = bool(settled)
-    session._progressed = session._progressed or settled and role
-    emit = session.connection._collector.emit
-    for number in numbers:
-        delivery = known.get(number)
-        if delivery is None:
-            continue
-        if state:
-            delivery.remote_state = state
-            delivery._remote_value = remote_value
-        delivery.updated = True
-        if settled:
-            delivery.settled = True
-            del known[number]
-        emit(_DELIVERY, delivery)
-
-
 def on_detach(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
-    session = _session(transport, channel)
+    session = session_on(transport, channel)
     if session._violated:
         return
-    handle, closed, error = _checked(DETACH, fields)
-    link = _link(session, handle, "detach")
+    handle, closed, error = check(DETACH, fields)
+    link = link_on(session, handle, "detach")
     del session._remote_handles[handle]
     link._remote_handle = None
     link._remotely_detached = True
@@ -583,8 +495,8 @@ def on_detach(transport: Transport, channel: int, fields: list[Any], payload: by
 
 
 def on_end(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
-    session = _session(transport, channel)
-    (error,) = _checked(END, fields)
+    session = session_on(transport, channel)
+    (error,) = check(END, fields)
     del transport._remote_channels[channel]
     for link in list(session._remote_handles.values()):
         if link.is_receiver:
@@ -596,8 +508,8 @@ def on_end(transport: Transport, channel: int, fields: list[Any], payload: bytes
 
 
 def on_close(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
-    connection = _bound(transport)
-    (error,) = _checked(CLOSE, fields)
+    connection = bound_connection(transport)
+    (error,) = check(CLOSE, fields)
     transport._close_received = True
     connection._remote_closed(decode_condition(error))
     if not transport._close_sent:

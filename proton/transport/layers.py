@@ -33,8 +33,9 @@ from proton.endpoints.condition import (
 from proton.endpoints.session import Session
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport import filters, header, sasl
+from proton.transport.checks import EndpointViolation
 from proton.transport.frames import FRAME_HEADER, FrameTooLarge
-from proton.transport.inbound import INBOUND, EndpointViolation
+from proton.transport.inbound import INBOUND
 from proton.transport.outbound import flush, write_close, write_open
 
 if TYPE_CHECKING:

@@ -94,6 +94,23 @@ def flush(transport: Transport) -> None:
         _finish(transport, connection, work)
 
 
+def answers_wait(connection: Connection | None, most: int) -> bool:
+    """Whether so many sessions and links wait for an answer to what the peer has begun or ended; 0: no limit.
+
+    What this end has begun by itself does not count: two ends that begin much at once must not wait for each other.
+    """
+    count = 0
+    if connection is not None and len(connection._work) >= most > 0:
+        for endpoint in connection._work:
+            if endpoint.state & REMOTE_CLOSED:
+                count += 1
+            elif isinstance(endpoint, Link):
+                count += endpoint._remotely_detached or (endpoint._handle is None is not endpoint._remote_handle)
+            elif isinstance(endpoint, Session):
+                count += endpoint._channel is None is not endpoint._remote_channel
+    return count >= most > 0
+
+
 def _finish(transport: Transport, connection: Connection, work: list[Any]) -> None:
     """The steps after transfers and dispositions; all but the flows close something."""
     if not transport._close_received:
@@ -363,8 +380,8 @@ def write_dispositions(transport: Transport, connection: Connection) -> None:
         if not role and not delivery._sent:
             continue  # the transfer will carry it
         settled = delivery._settled
-        if settled:
-            (session._incoming if role else session._outgoing).pop(number, None)
+        if settled and (session._incoming if role else session._outgoing).pop(number, None) is not delivery:
+            continue  # it was told before, and the program has changed its state since; or the peer has settled
         if delivery.settled:
             continue  # the peer wants to hear no more of it
         state = delivery.local_state
@@ -419,7 +436,7 @@ def _detach(transport: Transport, link: Link) -> None:
     if link._handle is None or not (closed or link._detached):
         return
     gone = link._remotely_detached or bool(session.state & REMOTE_CLOSED) or transport._close_received
-    if link.is_sender and link.queued > 0 and not gone:
+    if link.is_sender and link.queued > 0 and not gone and not link._failed:
         return  # what is queued goes first; its last transfer schedules the link again
     if link._gone_with_session and session.state & LOCAL_CLOSED:
         return  # the end that follows detaches it

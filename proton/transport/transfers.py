@@ -13,11 +13,11 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.composites import TRANSFER, encode_composite
+from proton.endpoints.condition import MESSAGE_SIZE_EXCEEDED
 from proton.endpoints.disposition import encode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED
 from proton.endpoints.events import Event
 from proton.endpoints.recovery import prepare
-from proton.exceptions import LinkException
 from proton.transport.frames import FRAME_HEADER, SMALL_UINTS, write_frame
 
 if TYPE_CHECKING:
@@ -223,7 +223,8 @@ def refill(transport: Transport, link: Sender, delivery: Delivery) -> bool:
                 return True
             delivery._received += len(piece)
             if most and delivery._received > most:
-                raise LinkException(f"the peer takes messages of {most} bytes, got {delivery._received} so far")
+                _end_oversized(link, delivery, most)
+                return False
             delivery._chunks.append(piece)
             delivery._size += len(piece)
             link.session.outgoing_bytes += len(piece)
@@ -232,6 +233,13 @@ def refill(transport: Transport, link: Sender, delivery: Delivery) -> bool:
         delivery.abort()
         return False
     return True
+
+
+def _end_oversized(link: Sender, delivery: Delivery, most: int) -> None:
+    """A body has turned out larger than the peer's max-message-size (2.7.3): its delivery and its link are over."""
+    reason = f"the peer takes messages of {most} bytes, got {delivery._received} so far"
+    delivery.abort()
+    link._fail(MESSAGE_SIZE_EXCEEDED, reason)
 
 
 def _state_of(delivery: Delivery) -> Any:

@@ -17,13 +17,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
-from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits
 from proton.endpoints.condition import Condition
 from proton.endpoints.events import Event, given_back
 from proton.endpoints.printable import condition_text
 from proton.endpoints.session import Session
 from proton.exceptions import SessionException, TransportException
 from proton.transport import failure, filters, header, idle, sasl, tls, trace
+from proton.transport.bounds import Limits
 from proton.transport.inbound import on_open
 from proton.transport.layers import (
     Input,
@@ -38,6 +38,8 @@ from proton.transport.layers import (
     no_output,
     server_header_input,
 )
+from proton.transport.outbound import answers_wait
+from proton.transport.transfers import MAX_OUTPUT
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
@@ -58,11 +60,9 @@ _CHANNEL_MAX = 32767
 _OUTPUT_FRAME_SIZE = 65536
 #: a peer's limit beyond this is not made use of: a frame is in memory as a whole
 _MAX_OUTPUT_FRAME = 1 << 20
-#: bytes of messages received and not yet read on one connection: bounds what a peer can make us hold
-_MAX_BUFFERED = 1 << 28
 
 
-class Transport:
+class Transport(Limits):
     """One end of a network connection, without the network (2.2 to 2.4).
 
     Bind a `Connection` to it, give it the bytes that come from the peer, and send what it has pending.
@@ -97,14 +97,6 @@ class Transport:
         #: True once SASL has succeeded; True while TLS is in use
         self.authenticated = False
         self.encrypted = False
-        #: bytes of messages received and not yet read, over the whole connection, before it is closed; 0: no limit
-        self.max_buffered_delivery_bytes = _MAX_BUFFERED
-        #: bytes of one message at most on receivers that set no `max_message_size` of their own; 0: no limit (2.7.3)
-        self.max_message_size = 0
-        #: seconds from the first `tick` until the peer has to be known (`handshaken`); 0: no limit
-        self.handshake_timeout = 0.0
-        #: bounds on the depth and the number of elements of received values
-        self.decode_limits: DecodeLimits = DEFAULT_LIMITS
         #: the highest channel that the peer's open allows
         self.remote_channel_max = 65535
 
@@ -139,6 +131,7 @@ class Transport:
         self._failed = False
         self._source_error: Exception | None = None  # what the source of a body has raised
         self._remote_channels: dict[int, Session] = {}
+        self._told: set[Any] | None = None  # deliveries with an event waiting, while one push runs and asks for it
 
         self._max_frame_size = 32768
         self._remote_max_frame_size = _UINT32
@@ -360,9 +353,17 @@ class Transport:
     # -- input ---------------------------------------------------------------------------------------------------
 
     def capacity(self) -> int:
-        """Bytes of input that can be taken now; -1 when no more will be taken."""
+        """Bytes of input that can be taken now; -1 when no more will be taken.
+
+        0 while events or output have to be taken first, see `max_waiting_events` and `max_waiting_answers`.
+        """
         if self._tail_closed:
             return -1
+        connection = self.connection
+        if connection is not None and len(connection._collector.events) >= self.max_waiting_events > 0:
+            return 0
+        if self._out_size >= MAX_OUTPUT and answers_wait(connection, self.max_waiting_answers):
+            return 0
         if self._held_open is not None:
             return max(0, _READ - self._partial_size)
         if self._needed >= _LARGE_FRAME:
@@ -394,6 +395,11 @@ class Transport:
                 self._take(data)
         except Exception as error:
             failure.contain(self, error, "taking input")
+        self._told = None
+
+    def _has_many_events(self) -> bool:
+        connection = self.connection
+        return connection is not None and len(connection._collector.events) >= self.max_waiting_events > 0
 
     def _take(self, data: bytes) -> None:
         """Bytes for the layers, behind those that were not enough before."""

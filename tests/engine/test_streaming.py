@@ -5,7 +5,9 @@ import io
 import pytest
 
 from proton import Delivery, LinkException, Message, MessageException
-from tests.support.engines import linked, pump, step, take
+from proton.handlers import MessagingHandler
+from tests.support.engines import accept, linked, pump, step, take
+from tests.support.loops import run
 
 PIECE = 65536
 SMALL = {"max_frame_size": 512}
@@ -156,10 +158,34 @@ def test_the_peers_max_message_size_holds_for_streams():
     with pytest.raises(LinkException, match="messages of 1000 bytes, got a body of 1001"):
         sender.send_stream(Source(1001), size=1001)
     assert sender.queued == 0
-    delivery = sender.send_stream(Source(5000))
-    with pytest.raises(LinkException, match="messages of 1000 bytes"):
-        pump(a, b)
-    assert delivery.aborted
+
+
+@pytest.mark.parametrize("frame_size", [512, 32768])
+@pytest.mark.parametrize("queued", [0, 3])
+@pytest.mark.parametrize("first", [b"", b"x" * 900])
+def test_a_stream_that_grows_too_large_costs_its_link_alone(first, queued, frame_size):
+    """What the peer announced is no mistake of the program's loop: the delivery is aborted, the link ended."""
+    a, b, sender, receiver = linked(server={"max_frame_size": frame_size})
+    other = sender.session.sender("other")
+    other.open()
+    pump(a, b)
+    receiver_of_other = accept(b, 5)
+    pump(a, b)
+    sender.remote_max_message_size = 1000
+    delivery = sender.send_stream(iter([first, *[b"y" * 100] * 20]))
+    waiting = [sender.send(Message(body="behind")) for _ in range(queued)]
+    a.events()
+    pump(a, b)
+    assert delivery.aborted and not any(x.aborted for x in waiting)
+    assert sender.condition.name == "amqp:link:message-size-exceeded"
+    assert "the peer takes messages of 1000 bytes, got 10" in sender.condition.description
+    assert "LINK_LOCAL_CLOSE" in a.events()
+    assert receiver.remote_condition.name == "amqp:link:message-size-exceeded"
+    assert receiver.current is None or receiver.current.aborted
+    other.send(Message(body="goes on"))
+    pump(a, b)
+    assert received(receiver_of_other).body == "goes on"
+    assert a.transport.condition is None
 
 
 def test_mistakes_of_the_caller_change_nothing():
@@ -329,3 +355,36 @@ def test_pending_after_a_failure_is_not_disturbed():
     with pytest.raises(TypeError):
         take(a.transport)
     assert a.transport.pending() >= 0 and a.transport.condition is None
+
+
+class Streaming(MessagingHandler):
+    """Sends a stream that grows beyond what the peer takes; listens to itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.told = []
+
+    def on_start(self, event):
+        self.acceptor = event.container.listen("127.0.0.1:0")
+        self.sender = event.container.create_sender(f"127.0.0.1:{self.acceptor.port}/a")
+
+    def on_link_opening(self, event):
+        if event.link.is_receiver:
+            event.link.max_message_size = 1000
+
+    def on_sendable(self, event):
+        if event.sender is self.sender and not event.sender.unsettled and not self.told:
+            self.told.append("sends")
+            event.sender.send_stream(iter([b"x" * 100] * 20))
+
+    def on_link_error(self, event):
+        if event.link is self.sender:
+            self.told.append(event.link.condition.name)
+            event.connection.close()
+            self.acceptor.close()
+
+
+def test_a_handler_hears_of_the_link_that_its_stream_has_cost():
+    handler = Streaming()
+    run(handler)
+    assert handler.told == ["sends", "amqp:link:message-size-exceeded"]

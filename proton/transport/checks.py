@@ -1,0 +1,69 @@
+"""What the inbound functions share: the checks of fields, what a frame's channel and handle name, and the two faults.
+
+A fault of the connection is `ProtocolViolation`, one of a session or link `EndpointViolation`; the frame loop catches
+both (`transport/layers.py`). Keep true: nothing in here changes anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from proton.codec.composites import Composite, check_fields
+from proton.endpoints.condition import DECODE_ERROR, NOT_ALLOWED, UNATTACHED_HANDLE
+from proton.exceptions import DataException, ProtocolViolation
+
+if TYPE_CHECKING:
+    from proton.endpoints.connection import Connection
+    from proton.endpoints.link import Link
+    from proton.endpoints.session import Session
+    from proton.transport.transport import Transport
+
+__all__ = ["EndpointViolation", "ahead", "bound_connection", "check", "link_on", "session_on"]
+
+_SERIAL = 0xFFFFFFFF
+_HALF = 0x80000000
+
+
+class EndpointViolation(Exception):
+    """The peer broke a rule of a session or link: that one is closed with the condition, the rest lives on."""
+
+    def __init__(self, endpoint: Session | Link, condition: str, description: str) -> None:
+        super().__init__(condition, description)
+        self.endpoint = endpoint
+        self.condition = condition
+        self.description = description
+
+
+def check(composite: Composite, fields: list[Any]) -> list[Any]:
+    try:
+        return check_fields(composite, fields)
+    except DataException as error:
+        raise ProtocolViolation(DECODE_ERROR, str(error)) from None
+
+
+def bound_connection(transport: Transport) -> Connection:
+    connection = transport.connection
+    if connection is None or not transport._open_received:
+        raise ProtocolViolation(NOT_ALLOWED, "expected open as the first frame")
+    return connection
+
+
+def session_on(transport: Transport, channel: int) -> Session:
+    session = transport._remote_channels.get(channel)
+    if session is None:
+        bound_connection(transport)
+        raise ProtocolViolation(NOT_ALLOWED, f"no such channel: {channel}")
+    return session
+
+
+def link_on(session: Session, handle: Any, frame: str) -> Link:
+    link = session._remote_handles.get(handle)
+    if link is None:
+        raise EndpointViolation(session, UNATTACHED_HANDLE, f"no such handle: {handle}, in {frame}")
+    return link
+
+
+def ahead(number: int, other: int) -> int:
+    """How far one serial number is ahead of another, less than 0 where it is behind (2.8.10)."""
+    distance = number - other & _SERIAL
+    return distance if distance < _HALF else distance - (1 << 32)

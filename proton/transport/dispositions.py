@@ -1,0 +1,134 @@
+"""Dispositions of the peer: states and settlements of ranges of deliveries (2.7.6).
+
+A few bytes may name many deliveries, again and again. So a delivery has one event waiting at most, a range without news
+costs nothing but the look, and looks that bring no first news come out of an allowance (`_count_repeats`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from proton.codec.composites import DISPOSITION
+from proton.endpoints.condition import DECODE_ERROR, NOT_ALLOWED, RESOURCE_LIMIT_EXCEEDED
+from proton.endpoints.disposition import DispositionType, decode_state
+from proton.endpoints.events import Event
+from proton.exceptions import DataException, ProtocolViolation
+from proton.transport.checks import EndpointViolation, ahead, check, session_on
+
+if TYPE_CHECKING:
+    from proton.endpoints.delivery import Delivery
+    from proton.endpoints.session import Session
+    from proton.transport.transport import Transport
+
+__all__ = ["on_disposition"]
+
+_SERIAL = 0xFFFFFFFF
+_HALF = 0x80000000
+#: an allowance of repeated dispositions is that of so many deliveries at least
+_MIN_TRACKED = 1000
+_DELIVERY = Event.DELIVERY
+_NO_FIELDS = [None] * 6
+
+
+def _numbers_met(known: dict[int, Delivery], first: int, span: int) -> Iterable[int]:
+    """The delivery-ids from `first` on that may be tracked, in order; a range may name four billion others."""
+    if not known:
+        return ()
+    # Ids are tracked in the order in which they were given out.
+    oldest, newest = next(iter(known)), next(reversed(known))
+    begin = max(0, ahead(first, oldest))
+    end = min(ahead(newest, oldest), ahead(first, oldest) + span)
+    if end - begin < 2 * len(known):
+        return [oldest + n & _SERIAL for n in range(begin, end + 1)]
+    return [number for number in known if begin <= number - oldest & _SERIAL <= end]
+
+
+def on_disposition(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+    session = transport._remote_channels.get(channel)
+    if session is None or session._violated:
+        session_on(transport, channel)
+        return
+    role, first, last, settled, value, batchable = (fields + _NO_FIELDS)[:6]
+    if not (
+        role.__class__ is bool
+        and first.__class__ is int
+        and 0 <= first <= _SERIAL
+        and (last is None or (last.__class__ is int and 0 <= last <= _SERIAL))
+        and (settled is None or settled.__class__ is bool)
+        and (batchable is None or batchable.__class__ is bool)
+    ):
+        role, first, last, settled, value, _ = check(DISPOSITION, fields)
+    if last is None:
+        last = first
+    span = last - first & _SERIAL
+    if span >= _HALF:
+        raise ProtocolViolation(NOT_ALLOWED, f"illegal delivery range: {first:x}-{last:x}")
+    try:
+        state, remote_value = decode_state(value)
+    except DataException as error:
+        raise ProtocolViolation(DECODE_ERROR, str(error)) from None
+    known = session._outgoing if role else session._incoming
+    settled = bool(settled)
+    session._progressed = session._progressed or settled and role
+    emit = session.connection._collector.emit
+    fresh = 0
+    size = len(known)
+    for number in _numbers_met(known, first, span) if span else (first,):
+        delivery = known.get(number)
+        if delivery is None:
+            continue
+        if delivery.updated or not role:  # its event may still wait, or there may be no news
+            if not _is_told_again(transport, delivery, state, remote_value, settled):
+                continue
+            if settled:
+                delivery.settled = True
+                del known[number]
+            continue
+        fresh += 1
+        if state:
+            delivery.remote_state = state
+            delivery._remote_value = remote_value
+        delivery.updated = True
+        if settled:
+            delivery.settled = True
+            del known[number]
+        emit(_DELIVERY, delivery)
+    if span:
+        _count_repeats(transport, session, min(span + 1, size) - fresh, fresh, size)
+
+
+def _is_told_again(
+    transport: Transport, delivery: Delivery, state: DispositionType | int, value: Any, settled: bool
+) -> bool:
+    """A disposition for a delivery that has had news before, or whose arrival may wait to be seen: one event is enough.
+
+    :return: False when it says nothing new.
+    """
+    if state:
+        known = delivery._remote_value
+        same = delivery.remote_state == state and (known is value or known == value)
+        delivery.remote_state, delivery._remote_value = state, value
+    else:
+        same = True
+    if same and not settled and delivery.updated:
+        return False
+    delivery.updated = True
+    events = delivery.link.connection._collector.events
+    waiting = transport._told
+    if waiting is None:  # within one push nothing leaves the queue
+        waiting = transport._told = {event.context for event in events if event.type is _DELIVERY}
+    if delivery not in waiting:
+        waiting.add(delivery)
+        delivery.link.connection._collector.emit(_DELIVERY, delivery)
+    return True
+
+
+def _count_repeats(transport: Transport, session: Session, again: int, fresh: int, tracked: int) -> None:
+    """Ranges that name the same deliveries over and over cost us much for few bytes: the session has an allowance."""
+    most = transport.max_repeated_dispositions
+    session._repeats = max(0, session._repeats + again - most * fresh)
+    if most and session._repeats > most * max(tracked, _MIN_TRACKED):
+        raise EndpointViolation(
+            session, RESOURCE_LIMIT_EXCEEDED, f"dispositions tell of the same deliveries more than {most} times"
+        )
