@@ -12,11 +12,14 @@ import sys
 import time
 from typing import Any
 
+import proton._endpoints
 import proton._handlers
 import proton.handlers
 from proton.codec.types import symbol
 from proton.endpoints import sender, session
+from proton.endpoints.terminus import Terminus
 from proton.handlers import incoming, messaging, outgoing
+from proton.message import Message
 from proton.url import Url
 
 try:
@@ -79,23 +82,32 @@ def _tags(kind: str, destination: Any, connection: Any) -> dict[str, Any]:
 class Sender(sender.Sender):
     """A sender that traces what it sends."""
 
-    def send(self, msg: Any) -> Any:  # type: ignore[override]
-        """Send a message, which gets an annotation for the receiver to go on from.
+    def send(self, obj: Any, tag: Any = None) -> Any:
+        """Send a message, which gets an annotation for the receiver to go on from; all else as `proton.Sender.send`.
 
-        :param msg: the message.
+        :param obj: a `Message`, or what else can be sent.
+        :param tag: the delivery tag; one is made when it is empty.
         """
+        # What goes to a coordinator is no message of the program (4.2), and what is no message has no annotations.
+        if not isinstance(obj, Message) or self.target.type == Terminus.COORDINATOR:
+            return super().send(obj, tag)
         tracer = get_tracer()
         span = tracer.start_span(
             "amqp-delivery-send", tags=_tags(tags.SPAN_KIND_PRODUCER, self.target.address, self.connection)
         )
         carrier: dict[str, str] = {}
         tracer.inject(span, Format.TEXT_MAP, carrier)
-        if msg.annotations is None:
-            msg.annotations = {}
-        msg.annotations[KEY] = carrier
-        delivery: Any = super().send(msg)
+        before = obj.annotations
+        if before is None or isinstance(before, dict):
+            obj.annotations = {**(before or {}), KEY: carrier}
+        try:
+            delivery: Any = super().send(obj, tag)
+        except BaseException:
+            obj.annotations = before
+            span.finish()
+            raise
         delivery.span = span
-        span.set_tag("delivery-tag", delivery.tag)
+        span.set_tag("delivery-tag", delivery.tag_bytes.decode("utf-8", "backslashreplace"))
         return delivery
 
 
@@ -141,7 +153,7 @@ def _context(tracer: Any, annotations: Any) -> Any:
         return None  # whatever the sender has made of it, its message is a message
 
 
-for place in (proton, session):
+for place in (proton, proton._endpoints, session):
     place.Sender = Sender  # type: ignore[attr-defined]
 for place in (proton.handlers, proton._handlers, messaging):
     place.IncomingMessageHandler = IncomingMessageHandler  # type: ignore[attr-defined]

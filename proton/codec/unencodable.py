@@ -23,7 +23,6 @@ _INSTEAD = {
     "fractions.Fraction": "str(value) or float(value)",
     "builtins.complex": "[value.real, value.imag]",
     "enum.Enum": "value.value",
-    "pathlib.PurePath": "str(value)",
     "ipaddress._BaseAddress": "str(value)",
     "proton.message.Message": "value.encode()",
 }
@@ -71,6 +70,8 @@ def _instead(value: Any) -> str:
         known = _INSTEAD.get(f"{base.__module__}.{base.__qualname__}")
         if known:
             return known
+    if hasattr(value, "__fspath__"):
+        return "str(value)"
     if hasattr(value, "__dataclass_fields__"):
         return "dataclasses.asdict(value)"
     if hasattr(value, "tolist"):  # the arrays and numbers of numpy

@@ -44,6 +44,48 @@ def test_a_private_module_has_the_public_names_too(module):
         assert callable(getattr(private, name)), name
 
 
+# What the private modules of the C binding define, and where ours has it.
+OF_THE_PACKAGE = {
+    "_common": "",
+    "_condition": "Condition",
+    "_data": """UNDESCRIBED AnnotationDict Array Data Described PropertyDict SymbolList byte char decimal128 decimal32
+        decimal64 float32 int32 short symbol timestamp ubyte uint ulong ushort DataException""",
+    "_delivery": """Delivery Disposition DispositionType CustomDisposition DeclaredDisposition ModifiedDisposition
+        ReceivedDisposition RejectedDisposition TransactionalDisposition""",
+    "_endpoints": "Connection Endpoint Link Receiver Sender Session Terminus",
+    "_events": "Collector Event EventType Handler",
+    "_exceptions": """ConnectionException DataException Interrupt LinkException MessageException ProtonException
+        SASLException SSLException SSLUnavailable SessionException Timeout TransportException""",
+    "_message": "Message",
+    "_transport": """SASL SASLException SSL SSLDomain SSLException SSLSessionDetails SSLUnavailable Transport
+        TransportException""",
+    "_url": "Url",
+}
+NOT_PUBLIC = {
+    "_common": "Constant",
+    "_data": "Constant RestrictedKeyDict",
+    "_delivery": "LocalDisposition RemoteDisposition",
+    "_events": "EventBase",
+}
+
+
+@pytest.mark.parametrize("module", OF_THE_PACKAGE)
+def test_a_private_module_of_the_package_has_its_names(module):
+    private = importlib.import_module(f"proton.{module}")
+    public, hidden = OF_THE_PACKAGE[module].split(), NOT_PUBLIC.get(module, "").split()
+    for name in public:
+        assert getattr(private, name) is getattr(proton, name)
+    assert sorted(private.__all__) == sorted(public + hidden)
+    assert all(isinstance(getattr(private, name), type) for name in hidden)
+
+
+def test_every_name_of_the_package_has_its_private_place():
+    elsewhere = {"API_LANGUAGE", "IMPLEMENTATION_LANGUAGE", "VERSION_MAJOR", "VERSION_MINOR"}
+    own = {"BodyReader", "Credentials", "DecodeLimits", "ScramVerifier"}  # the C binding does not have them
+    placed = {name for names in OF_THE_PACKAGE.values() for name in names.split()}
+    assert set(proton.__all__) - elsewhere - own == placed
+
+
 def test_the_base_of_handlers_is_one():
     assert proton.reactor.Handler is proton.Handler
 

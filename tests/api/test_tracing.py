@@ -222,3 +222,108 @@ def test_a_message_without_a_context_begins_a_trace(libraries, annotation):
         libraries,
     )
     assert output == "1\nclosed\n"
+
+
+def test_what_else_is_sent_is_sent_as_without_tracing(libraries):
+    output = python(
+        """
+        import time
+        time.sleep = lambda seconds: None
+        import proton.tracing as tracing
+        from proton import Message, MessageException, Terminus, symbol
+        from proton._endpoints import Sender
+        from tests.support.engines import connected, linked, pump
+
+        a, b, sender, receiver = linked()
+        receiver.flow(10)
+        pump(a, b)
+        assert type(sender) is tracing.Sender is Sender
+        tracer = tracing.get_tracer()
+
+        class Own:
+            def send(self, sender, tag=None):
+                sender.delivery(tag)
+                sender.stream(b"own")
+                sender.advance()
+                return "own", tag
+
+        assert sender.send(Own(), tag="o") == ("own", "o")
+        sender.delivery("bytes")
+        assert sender.send(b"abc") == 3
+        sender.advance()
+        assert not tracer.spans
+
+        assert sender.send(Message(body=1), tag="given").tag == "given"
+        assert sender.send(Message(body=2), "given too").tag == "given too"
+        binary = sender.send(Message(body=3), tag=bytes([255, 1]))
+        assert binary.tag_bytes == bytes([255, 1]) and binary.span.tags["delivery-tag"] == chr(92) + "xff" + chr(1)
+        assert [span.tags["delivery-tag"] for span in tracer.spans[:2]] == ["given", "given too"]
+
+        message = Message(body={1})
+        try:
+            sender.send(message)
+        except MessageException:
+            assert message.annotations is None and tracer.spans[-1].ended
+        message = Message(body=1, annotations=5)
+        try:
+            sender.send(message)
+        except MessageException as error:
+            assert str(error) == "annotations must be a dict, got int" and message.annotations == 5
+        assert sender.unsettled == 5
+
+        count = len(tracer.spans)
+        a, b = connected()
+        session = a.connection.session()
+        session.open()
+        control = session.sender("control")
+        control.target.type = Terminus.COORDINATOR
+        declare = Message(body=[None])
+        control.send(declare)
+        assert declare.annotations is None and len(tracer.spans) == count
+        print("done")
+        """,
+        libraries,
+    )
+    assert output == "done\nclosed\n"
+
+
+def test_transactions_work_with_tracing(libraries):
+    output = python(
+        f"""
+        import sys
+        sys.path.insert(0, {str(ROOT / "examples")!r})
+        import threading
+        import time
+        time.sleep = lambda seconds: None
+        import proton.tracing
+        from broker import Broker
+        from proton import Message
+        from proton.reactor import Container
+        from tests.support.programs import free_port
+        from tests.support.transactions import TransactionalClient
+
+        address = f"127.0.0.1:{{free_port()}}"
+        broker = Container(Broker(address))
+        ready = threading.Event()
+        broker.schedule(0, type("Ready", (), {{"on_timer_task": lambda self, event: ready.set()}})())
+        thread = threading.Thread(target=broker.run, daemon=True)
+        thread.start()
+        ready.wait(30)
+        with TransactionalClient(address) as client:
+            sender = client.sender("q")
+            for end, expected in (("commit", "committed"), ("abort", "aborted")):
+                transaction = client.declare()
+                client.post(transaction, sender, Message(body=end))
+                assert getattr(client, end)(transaction) == expected
+            receiver = client.receiver("q", credit=5)
+            client.until(lambda: client.received, "a message")
+            assert [message.body for _, message, _ in client.received] == ["commit"]
+        sent = [span for span in proton.tracing.get_tracer().spans if span.tags["span.kind"] == "producer"]
+        assert {{span.tags["message_bus.destination"] for span in sent[:2]}} == {{"q"}}, sent
+        broker.stop()
+        thread.join(30)
+        print("done")
+        """,
+        libraries,
+    )
+    assert output.endswith("done\nclosed\n"), output

@@ -15,6 +15,16 @@ TESTS = ROOT / "tests"
 NO_TESTS_NEEDED = {"__init__"}  # faces: names of other modules, held by what imports them
 
 TESTED_BY = {
+    "_common": ("api/test_old_names.py", "Constant"),
+    "_condition": ("api/test_old_names.py", "Condition"),
+    "_data": ("api/test_old_names.py", "RestrictedKeyDict"),
+    "_delivery": ("api/test_old_names.py", "LocalDisposition"),
+    "_endpoints": ("api/test_old_names.py", "Terminus"),
+    "_events": ("api/test_old_names.py", "EventBase"),
+    "_exceptions": ("api/test_old_names.py", "SSLUnavailable"),
+    "_message": ("api/test_old_names.py", "Message"),
+    "_transport": ("api/test_old_names.py", "SSLSessionDetails"),
+    "_url": ("api/test_old_names.py", "Url"),
     "_handlers": ("api/test_old_names.py", "CHandshaker"),
     "_reactor": ("api/test_old_names.py", "delay_iter"),
     "_utils": ("api/test_old_names.py", "AtomicCount"),
