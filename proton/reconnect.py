@@ -177,6 +177,7 @@ class Series:
     def __init__(self, make: Callable[[], Iterator[Any]]) -> None:
         self._make = make
         self._steps: Iterator[Any] | None = None
+        self._next: Any = None
         self._name: Any = None
         self._number: Any = None
         #: how often the condition has come that came last
@@ -203,18 +204,25 @@ class Series:
             self._name = name
             self._number = number
             if progress:
-                self._steps = None
+                self.afresh()
         return self.count
 
     def afresh(self) -> None:
         """The next step is the first one."""
-        self._steps = None
+        self._steps = self._next = None
+
+    def peek(self) -> Any:
+        """The next step, which stays the next one; None when there is none."""
+        if self._steps is None:
+            self._steps = self._make()
+        if self._next is None:
+            self._next = next(self._steps, None)
+        return self._next
 
     def step(self) -> Any:
         """The next step; None when there is none."""
-        if self._steps is None:
-            self._steps = self._make()
-        return next(self._steps, None)
+        step, self._next = self.peek(), None
+        return step
 
 
 class ReconnectPolicy:
@@ -290,7 +298,9 @@ class ReconnectPolicy:
         number, condition = end
         if not self.can_pass(condition):
             return False
-        return series.note(number, condition.name, progress or series.steady(now)) < MOST_REPEATS
+        if series.note(number, condition.name, progress or series.steady(now)) >= MOST_REPEATS:
+            return False
+        return series is self.series or series.peek() is not None  # the connection's own tells when it is used up
 
     # -- the connection ------------------------------------------------------------------------------------------
 

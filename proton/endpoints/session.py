@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, Any
 
-from proton.endpoints.endpoint import LOCAL_CLOSED, Endpoint, matches
+from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, Endpoint, matches
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link
 from proton.endpoints.receiver import Receiver
@@ -67,6 +67,8 @@ class Session(Endpoint):
     _remote_close_event = Event.SESSION_REMOTE_CLOSE
     _final_event = Event.SESSION_FINAL
 
+    _restarting = False  # ended by the peer, and to be made again
+
     def __init__(self, connection: Connection) -> None:
         Endpoint.__init__(self)
         #: the connection that this session belongs to
@@ -85,11 +87,16 @@ class Session(Endpoint):
         self._links: dict[tuple[bool, str | None], Link] = {}
         self._members: dict[Link, None] = {}  # the links that are not final
         self._was_begun = False  # on this transport or an earlier one
+        self._losses = 0  # how often the peer has ended it, and it was to be made again
         self._series: Any = None  # of its retries: a `Series` where the peer has ended it with what can pass
         self._unbind()
 
     def _unbind(self) -> None:
-        """Forgets what belonged to the transport."""
+        """Forgets what belonged to the transport, or to a session that the peer has ended."""
+        if self._restarting:
+            self._await_again()
+        self._restarting = False
+        self._begin_due = False  # at once when our end has been written
         self._channel: int | None = None  # ours, from begin to end
         self._remote_channel: int | None = None  # the peer's
         self._end_sent = False
@@ -310,6 +317,33 @@ class Session(Endpoint):
         for link in list(self._members):
             link._end_with_session()
 
+    def _restart(self) -> None:
+        """The peer has ended it with what can pass: our end answers, and `_begin_again` makes it again (2.5.4)."""
+        self._restarting = True
+        self._losses += 1
+        self.connection._progressed = self.connection._progressed or self._progressed
+        self._mark()
+
+    def _begin_again(self) -> None:
+        """Begins anew with the links that are open. As after a lost connection what was not sent stays queued, and
+        what was sent and not settled has no outcome."""
+        if self._channel is not None:
+            self._begin_due = True
+            return
+        connection = self.connection
+        for delivery in connection._touched:
+            delivery._touched = delivery._touched and delivery.link.session is not self
+        connection._touched = [delivery for delivery in connection._touched if delivery._touched]
+        links = list(self._members)
+        for link in links:
+            link._unbind()
+        self._unbind()
+        for link in links:
+            if link.state == LOCAL_ACTIVE | REMOTE_ACTIVE and not link._detached:
+                link._await_again()
+            link._finish_if_done()
+        self._mark()
+
     def _unblock(self) -> None:
         """The window has room: the sender that has waited longest goes on, and wakes the next one if some is left."""
         while self._blocked:
@@ -332,6 +366,8 @@ class Session(Endpoint):
             link._handle = None
             link._finish_if_done()
         self._finish_if_done()
+        if self._begin_due:
+            self._begin_again()
 
     def _unmap_remote_channel(self) -> None:
         """The peer's end has come: its handles are gone with it."""

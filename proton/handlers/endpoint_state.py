@@ -175,15 +175,22 @@ class EndpointStateHandler(Delegating):
         self._local_open("session", event.session, event)
 
     def on_session_remote_close(self, event: Any) -> None:
-        """Ends the session, and with it its links."""
-        self._remote_close("session", event.session, event)
-        event.session.close()
-        event.session._end_links()
+        """Ends the session, and with it its links, unless it will be made again."""
+        session = event.session
+        if is_retried(session, now_of(event)):
+            self.on_session_error(event)  # the program's own may close it
+            if session.state & session.connection.state & Endpoint.LOCAL_ACTIVE:
+                self._forward("on_disconnected", event)
+                return
+        else:
+            self._remote_close("session", session, event)
+        session.close()
+        session._end_links()
 
     def on_session_local_close(self, event: Any) -> None:
         """Reports the session as closed when the peer was first, and one that the engine has ended, with its links."""
         self._local_close("session", event.session, event)
-        if event.session._failed:
+        if event.session._failed or event.session._restarting:
             event.session._end_links()
 
     def on_link_remote_open(self, event: Any) -> None:

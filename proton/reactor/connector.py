@@ -34,6 +34,9 @@ __all__ = ["Backoff", "Connector", "GlobalOverrides", "SessionPerConnection", "U
 #: Seconds that each address of a place has for a connect, where there are other places: the system takes minutes.
 PATIENCE = 10.0
 
+_LOCAL_CLOSED = Endpoint.LOCAL_CLOSED
+_CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
+
 NO_REASON = "ended by the peer without a reason"
 
 
@@ -49,7 +52,7 @@ class SessionPerConnection:
         :param connection: the connection that this object was made for.
         """
         session = self._session
-        if session is None or session.state & (Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED):
+        if session is None or session.state & (_LOCAL_CLOSED if session._restarting else _CLOSED):
             self._session = connection.session()  # some peers refuse a link by ending its session
             self._session.open()
         return self._session
@@ -124,6 +127,7 @@ class Connector(Handler):
         self._was_open = False  # on the transport at hand
         self._task: Any = None  # of the attempt that waits for its time
         self._waiting: Any = None  # the connection of that attempt
+        self._ended: dict[Any, Any] = {}  # sessions and links that are to be made again, with the task for it
 
     def __repr__(self) -> str:
         return f"<Connector {self.address.values!r}>"
@@ -170,6 +174,7 @@ class Connector(Handler):
     def on_connection_local_close(self, event: Any) -> None:
         """Gives up an attempt that waits for its time; links are no longer made in the common session."""
         event.connection._session_policy = None
+        self._cancel_ended()
         # Who closes first leaves what is under way in transactions; nobody has to tell him.
         self._left = not event.connection.state & Endpoint.REMOTE_CLOSED
         if self._task is not None:
@@ -181,6 +186,7 @@ class Connector(Handler):
         """The transport is at its end: gets ready for the next attempt, if there is to be one."""
         connection, transport, policy = event.connection, event.transport, self.policy
         reason = transport.condition or connection.remote_condition
+        self._cancel_ended()
         self._tell_failure(connection, transport, reason, event.container.now)
         if not connection.state & Endpoint.LOCAL_ACTIVE:
             self._finish(event, connection, "already closed")
@@ -206,6 +212,12 @@ class Connector(Handler):
         self._task.url = attempt.address
         self._waiting = connection
 
+    def _cancel_ended(self) -> None:
+        """Nothing is made again on this transport any more."""
+        for task in self._ended.values():
+            task.cancel()
+        self._ended.clear()
+
     def _tell_failure(self, connection: Any, transport: Any, condition: Any, now: float) -> None:
         was_open, self._was_open = self._was_open, False
         if condition is None and not (connection.state & Endpoint.LOCAL_ACTIVE and transport._lost):
@@ -225,10 +237,37 @@ class Connector(Handler):
         if task is self._task:
             connection, self._task, self._waiting = self._waiting, None, None
             self._connect(event.container, connection, task.url)
+            return
+        for endpoint in [endpoint for endpoint, due in self._ended.items() if due is task]:
+            del self._ended[endpoint]
+            if endpoint._restarting and endpoint.state & Endpoint.LOCAL_ACTIVE:
+                endpoint._begin_again()
+
+    def on_session_remote_open(self, event: Any) -> None:
+        """Notes since when a session is there that was made again."""
+        series = event.session._series
+        if series is not None:
+            series.opened_at = event.container.now
 
     def on_session_remote_close(self, event: Any) -> None:
-        """What was under way in its control links ends with it."""
+        """What was under way in its control links ends with it. One that can pass is made again, after a delay."""
         lose(event, event.session)
+        session, policy = event.session, self.policy
+        retried = is_retried(session, event.container.now)
+        end, series = session._remote_end, session._series
+        if end is None or series is None:
+            return
+        why = condition_text(end[1])
+        if retried:
+            delay = policy.pause(series.step(), series)
+            connection = event.connection
+            text = "Session to %s ended by the peer: %s; it is made again after %s seconds"
+            log.log(_level(connection), text, _place(connection), why, delay)
+            session._restart()
+            self._ended[session] = event.container.schedule(delay, self)
+        elif not policy.passes(series, end, event.container.now, session._progressed) and policy.can_pass(end[1]):
+            _tell_given_up(event, session, f"ended {series.count} times with {why}, without progress")
+            session.close()
 
     def on_connection_remote_close(self, event: Any) -> None:
         """What was under way in its control links ends with it. Answers a close after which it is made again."""

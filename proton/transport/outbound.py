@@ -462,7 +462,7 @@ def _detach(transport: Transport, link: Link) -> None:
 
 
 def _end(transport: Transport, session: Session) -> None:
-    if session._channel is None or not session.state & LOCAL_CLOSED:
+    if session._channel is None or not (session.state & LOCAL_CLOSED or session._restarting):
         return
     if session._awaits_begin() and not session.connection.state & LOCAL_CLOSED:
         return  # the reply to our begin comes first (2.5.5), and schedules the session again

@@ -513,7 +513,7 @@ class BlockingConnection(Handler):
 
     def on_session_remote_close(self, event: Any) -> None:
         """Ends a session that the peer has ended; the next link gets a new one."""
-        if end_of(event.session) is not None:
+        if not is_retried(event.session, event.container.now):
             event.session.close()
 
     def on_connection_remote_close(self, event: Any) -> None:

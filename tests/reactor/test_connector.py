@@ -75,6 +75,7 @@ def test_one_session_serves_all_links_of_a_connection():
     class Session:
         opened = 0
         state = Endpoint.LOCAL_ACTIVE
+        _restarting = False
 
         def open(self):
             self.opened += 1
