@@ -18,7 +18,7 @@ from proton.io import sockets
 from proton.io.selectable import Selectable
 from proton.logs import log
 
-__all__ = ["ConnectAttempt", "ConnectSelectable", "attach", "failure_level", "refresh"]
+__all__ = ["ConnectAttempt", "ConnectSelectable", "PendingSelectable", "attach", "failure_level", "refresh"]
 
 #: The condition of transports whose socket could not be made or connected.
 IO_CONDITION = "proton.pythonio"
@@ -63,16 +63,35 @@ def attach(reactor: Any, transport: Any, sock: Any) -> Selectable:
     return selectable
 
 
-class ConnectSelectable(Selectable):
-    """A socket that is being connected; it finishes by itself, and hands over to a selectable of its own.
+class PendingSelectable(Selectable):
+    """What an attempt to connect waits for; it finishes by itself, and can be given up.
+
+    :param attempt: goes on when it has ended.
+    """
+
+    def __init__(self, delegate: Any, attempt: ConnectAttempt) -> None:
+        super().__init__(delegate, attempt.reactor)
+        self._attempt = attempt
+
+    def abandon(self) -> None:
+        """Give the attempt up, because the connection was closed."""
+        transport = self._attempt.transport
+        self.terminate()
+        self.update()
+        transport._selectable = None
+        transport.close_head()
+        transport.close_tail()
+
+
+class ConnectSelectable(PendingSelectable):
+    """A socket that is being connected; it hands over to a selectable of its own.
 
     Two objects, because a foreign loop knows a registration by its selectable, and the descriptor stays the same.
     """
 
-    def __init__(self, sock: Any, reactor: Any, attempt: ConnectAttempt) -> None:
-        super().__init__(sock, reactor)
+    def __init__(self, sock: Any, attempt: ConnectAttempt) -> None:
+        super().__init__(sock, attempt)
         self.writing = True
-        self._attempt = attempt
 
     def readable(self) -> None:
         """Nothing: the end of a connect shows as writability."""
@@ -87,15 +106,6 @@ class ConnectSelectable(Selectable):
         if not self._terminal:
             self.terminate()
             self._attempt.failed(self, errno.ETIMEDOUT)
-
-    def abandon(self) -> None:
-        """Give the connect up, because the connection was closed."""
-        transport = self._attempt.transport
-        self.terminate()
-        self.update()
-        transport._selectable = None
-        transport.close_head()
-        transport.close_tail()
 
 
 class ConnectAttempt:
@@ -125,13 +135,16 @@ class ConnectAttempt:
                 sock.close()
                 self.errors.append(result)
                 continue
-            selectable = ConnectSelectable(sock, self.reactor, self)
-            limit = self.transport.idle_timeout or getattr(self.transport, "_connect_limit", None)
-            if limit:
-                selectable.deadline = self.reactor.mark() + limit
+            selectable = ConnectSelectable(sock, self)
+            selectable.deadline = self.limit()
             self.transport._selectable = selectable
             return
         self.fail(self._reason())
+
+    def limit(self) -> float | None:
+        """When what begins now has to end, in seconds as of `time.time`; None for no limit."""
+        limit = self.transport.idle_timeout or getattr(self.transport, "_connect_limit", None)
+        return self.reactor.mark() + limit if limit else None
 
     def ended(self, selectable: ConnectSelectable) -> None:
         """The connect of a selectable has ended: hands its socket over, or goes on to the next address."""

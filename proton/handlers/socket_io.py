@@ -17,8 +17,15 @@ from typing import Any
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler
-from proton.handlers.connecting import ConnectAttempt, ConnectSelectable, failure_level, refresh
+from proton.handlers.connecting import (
+    ConnectAttempt,
+    ConnectSelectable,
+    PendingSelectable,
+    failure_level,
+    refresh,
+)
 from proton.handlers.notices import warn_of_missing_filters, warn_of_unfinished
+from proton.handlers.resolving import resolve_in_thread, resolved
 from proton.io import sockets
 from proton.io.poller import READ, WRITE, Poller
 from proton.io.selectable import Selectable
@@ -48,8 +55,10 @@ class IOHandler(Handler):
         one of the platform when left out.
     """
 
-    #: finds the addresses of a host name: called with host and port
+    #: finds the addresses of a host: called with host and port; in a thread of its own if the host is a name
     resolve = staticmethod(sockets.resolve)
+    #: False for names that are resolved in the thread of the loop, which stands still meanwhile
+    resolves_in_thread = True
 
     def __init__(self, selector: Any = None) -> None:
         self._poller = Poller(selector)
@@ -238,22 +247,22 @@ class IOHandler(Handler):
             connection.user = url.username
             connection.password = url.password
         attempt = ConnectAttempt(event.container, transport, host, port)
-        try:
-            attempt.addresses = iter(self.resolve(host, port))
-        except (OSError, UnicodeError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            log.log(failure_level(transport), "Couldn't resolve %s: %s", attempt.place, reason)
-            attempt.fail(f"cannot resolve {attempt.place}: {reason}")
+        if sockets.is_address(host) or not self.resolves_in_thread:
+            try:
+                found: Any = self.resolve(host, port)
+            except Exception as error:
+                found = error
+            resolved(attempt, found)
         else:
-            attempt.next()
+            resolve_in_thread(attempt, self.resolve, host, port)
 
     def on_connection_local_close(self, event: Any) -> None:
-        """Gives up a connect that is under way."""
+        """Gives up a connect that is under way, or the resolution of its name."""
         transport = event.transport
         if transport is None:  # nothing will be heard of the connection any more
             warn_of_unfinished(event.connection)
         selectable = getattr(transport, "_selectable", None)
-        if isinstance(selectable, ConnectSelectable):
+        if isinstance(selectable, PendingSelectable):
             selectable.abandon()
 
     def on_link_remote_open(self, event: Any) -> None:

@@ -14,7 +14,7 @@ import re
 import socket
 from typing import Any, NamedTuple
 
-__all__ = ["Address", "accept", "connect", "connect_result", "listen", "resolve"]
+__all__ = ["Address", "accept", "connect", "connect_result", "is_address", "listen", "resolve"]
 
 #: Connections that the kernel completes while the loop is busy, if it allows so many; beyond it callers wait a second.
 BACKLOG = 1024
@@ -37,6 +37,17 @@ class Address(NamedTuple):
 
     family: int
     sockaddr: tuple[Any, ...]
+
+
+def is_address(host: str | None) -> bool:
+    """Whether a host stands for itself, so that no resolver is asked: an IPv4 or IPv6 address, or none at all."""
+    if not host or _DOTTED(host):
+        return True
+    try:
+        socket.inet_pton(socket.AF_INET6, host.partition("%")[0])  # a link-local address may name its interface
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def resolve(host: str | None, port: int, passive: bool = False) -> list[Address]:

@@ -6,7 +6,7 @@ place. Rules for editors:
 2. An event leaves the queue after its dispatch. If a handler raises, the next `process` begins with the same event.
 3. What keeps the loop running is counted where it is made and finished (`selectable_count`, pending tasks), whatever
    the global handler does.
-4. `stop`, `wakeup` and the injectors may be used from other threads, nothing else.
+4. `stop`, `wakeup`, `call_soon` and the injectors may be used from other threads, nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import logging
 import time
 import traceback
 import weakref
+from collections import deque
 from typing import Any, Callable
 
 from proton.endpoints.connection import Connection
@@ -71,6 +72,7 @@ class Reactor:
         self._acceptors: weakref.WeakSet[Acceptor] = weakref.WeakSet()
         self._tasks = Tasks()
         self._timers: TimerSelectable | None = None
+        self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()  # of `call_soon`
         self._yield = False
         self._stopped = False
         self._ended = False  # the final event was queued
@@ -171,6 +173,8 @@ class Reactor:
         events = self._collector.events
         debugging = log.is_enabled_for(logging.DEBUG)
         previous = None
+        if self._calls:
+            self._make_calls()
         while True:
             if self._yield:
                 self._yield = False
@@ -192,7 +196,7 @@ class Reactor:
                     self._global_handler.react(method, event)
                 if events and events[0] is event:
                     events.popleft()
-            elif not self._stopped and (self.selectable_count > 0 or self._tasks.deadline() is not None):
+            elif not self._stopped and (self.selectable_count > 0 or self._calls or self._tasks.deadline() is not None):
                 if previous is _QUIESCED:
                     return True
                 self._collector.put(self, _QUIESCED)
@@ -244,6 +248,29 @@ class Reactor:
     def wakeup(self) -> None:
         """End the wait of the loop; from any thread."""
         self.waker.wake()
+
+    def call_soon(self, function: Callable[..., Any], *args: Any) -> None:
+        """Have a function called in the thread of the loop, in its next turn; from any thread, also before `run`.
+
+        Each is called once, in order; what it raises comes out of `run`, as the exception of a handler does. A
+        container that has nothing else to do ends after it; one that has ended calls nothing any more.
+
+        :param function: what to call.
+        :param args: its arguments.
+        :raises TypeError: it is not callable.
+        """
+        if not callable(function):
+            raise TypeError(f"call_soon expects a callable, got {type(function).__name__} {function!r:.50}")
+        if self._ended:
+            return
+        self._calls.append((function, args))
+        if self._timers is not None:  # else the first turn is still to come
+            self.wakeup()
+
+    def _make_calls(self) -> None:
+        for _ in range(len(self._calls)):  # what these add waits for the next turn
+            function, args = self._calls.popleft()
+            function(*args)
 
     def on_error(self, info: Any) -> None:
         """Keep an exception for `stop` to raise, and have `process` return.

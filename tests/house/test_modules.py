@@ -100,6 +100,7 @@ TESTED_BY = {
     "handlers/misnamed": ("handlers/test_misnamed.py", "nearest"),
     "handlers/notices": ("handlers/test_notices.py", "filter"),
     "handlers/outgoing": ("handlers/test_outgoing.py", "OutgoingMessageHandler"),
+    "handlers/resolving": ("handlers/test_resolving.py", "resolve"),
     "handlers/socket_io": ("handlers/test_socket_io.py", "IOHandler"),
     "handlers/transaction": ("reactor/test_transaction.py", "TransactionHandler"),
     "reactor/acceptor": ("reactor/test_acceptor.py", "ssl_domain"),

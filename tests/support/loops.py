@@ -104,6 +104,7 @@ class VirtualContainer(Container):
         self.clock = Clock()
         self.waiting = ClockSelector(self.clock)
         super().__init__(*handlers, selector=self.waiting, **options)
+        self.global_handler.base.resolves_in_thread = False  # no thread knows the time of the clock
         self.mark()
 
     def mark(self):
