@@ -117,6 +117,8 @@ class EndpointStateHandler(Delegating):
         if endpoint.state & Endpoint.LOCAL_ACTIVE:
             getattr(self, f"on_{kind}_opened")(event)
         elif endpoint.state & Endpoint.LOCAL_UNINIT:
+            if endpoint.connection.state & Endpoint.LOCAL_CLOSED:
+                return  # it is refused with its connection, perhaps in this read: nothing follows the close (2.4.3)
             getattr(self, f"on_{kind}_opening")(event)
             if endpoint.state & Endpoint.LOCAL_UNINIT:  # else the program has opened or refused it
                 endpoint.open()
