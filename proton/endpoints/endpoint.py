@@ -207,12 +207,15 @@ class Endpoint:
         that the peer has attached is refused in this way: our attach has no terminus of its own then (2.6.3).
 
         :raises AttributeError: `condition` is neither None nor a `Condition`.
-        :raises DataException, UnicodeEncodeError: a field of it cannot be sent.
+        :raises DataException, UnicodeEncodeError: a field of it cannot be sent; and, for an end that was never opened,
+            what `open` raises.
         """
         condition = self._checked_condition()
         if self.state & LOCAL_CLOSED:
             return
         encode_condition(condition)  # what cannot be sent is to be raised here, and nothing changed by it
+        if self.state & LOCAL_UNINIT and not self._failed:
+            self._prepare_open()
         self._close_condition = condition
         if self._local_end is None:  # else the link was detached before
             self._local_end = self.connection._number_end(condition)

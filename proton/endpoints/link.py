@@ -33,7 +33,7 @@ from proton.endpoints.endpoint import (
 from proton.endpoints.events import Event
 from proton.endpoints.printable import printable
 from proton.endpoints.recovery import take_over
-from proton.endpoints.terminus import Terminus, encode_terminus
+from proton.endpoints.terminus import Terminus, check_range, encode_terminus
 from proton.exceptions import LinkException
 from proton.logs import log
 
@@ -315,6 +315,10 @@ class Link(Endpoint):
         # They are written as they are at the attach, but what is wrong with them is to be raised here.
         encode_terminus(self.source)
         encode_terminus(self.target)
+        if self.name is not None and not isinstance(self.name, str):
+            raise TypeError(f"the name of a link is a str, got {type(self.name).__name__} {self.name!r:.50}")
+        for field, most in (("snd_settle_mode", 2), ("rcv_settle_mode", 1)):
+            check_range(field, getattr(self, field), most)
         Endpoint._prepare_open(self)
 
     def _wired(self) -> bool:

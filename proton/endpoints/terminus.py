@@ -15,7 +15,7 @@ from proton.codec.encode import Encoded, encode
 from proton.codec.nodes import Node
 from proton.codec.types import SymbolList
 
-__all__ = ["Terminus", "encode_terminus", "load_terminus"]
+__all__ = ["Terminus", "check_range", "encode_terminus", "load_terminus"]
 
 _EXPIRY_SYMBOLS = ("link-detach", "session-end", "connection-close", "never")
 _EXPIRY_POLICIES = {symbol: number for number, symbol in enumerate(_EXPIRY_SYMBOLS)}
@@ -23,7 +23,7 @@ _MODE_SYMBOLS = {1: "copy", 2: "move"}
 _MODES = {"copy": 1, "move": 2}
 
 
-def _check_range(name: str, value: int, most: int) -> int:
+def check_range(name: str, value: int, most: int) -> int:
     if not isinstance(value, int):
         raise TypeError(f"{name} takes an integer, got {value!r}")
     if not 0 <= value <= most:
@@ -97,7 +97,7 @@ class Terminus:
 
     @timeout.setter
     def timeout(self, seconds: int) -> None:
-        self._timeout = _check_range("timeout", seconds, 0xFFFFFFFF)
+        self._timeout = check_range("timeout", seconds, 0xFFFFFFFF)
 
     @property
     def dynamic(self) -> bool:
@@ -109,7 +109,7 @@ class Terminus:
 
     @dynamic.setter
     def dynamic(self, dynamic: bool) -> None:
-        self._dynamic = bool(_check_range("dynamic", dynamic, 1))
+        self._dynamic = bool(check_range("dynamic", dynamic, 1))
 
     def _tree(self, name: str) -> Data:
         tree = self._trees.get(name)
@@ -176,7 +176,8 @@ class Terminus:
         """An array of the symbols, also of one: RabbitMQ 4.3 refuses a single symbol; without any nothing is said."""
         nodes = self._values(name)
         symbols = list(_elements(nodes))
-        if any(node.kind not in (Data.SYMBOL, Data.STRING) for node in symbols):
+        described = any(node.kind == Data.ARRAY and node.value[0] for node in nodes)
+        if described or any(node.kind not in (Data.SYMBOL, Data.STRING) for node in symbols):
             raise TypeError(f"{name} of a terminus takes symbols, got {self._trees[name].format():.100}")
         if not symbols:
             return None
@@ -198,10 +199,14 @@ def _elements(nodes: Iterable[Node]) -> Iterator[Node]:
 def encode_terminus(terminus: Terminus) -> Encoded | None:
     """The terminus as a field of attach; None for one without a type.
 
-    :raises TypeError: one of its trees holds something else than the field does.
+    :raises TypeError: one of its trees holds something else than the field does, or a number is of another type.
     """
     if terminus.type == Terminus.UNSPECIFIED:
         return None
+    for name in ("durability", "expiry_policy", "distribution_mode"):
+        value = getattr(terminus, name)
+        if not isinstance(value, int):
+            raise TypeError(f"{name} of a terminus takes an integer, got {type(value).__name__} {value!r:.50}")
     capabilities = terminus._encoded_symbols("capabilities")
     if terminus.type == Terminus.COORDINATOR:
         return Encoded(encode_composite(COORDINATOR, (capabilities,)))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton import UNDESCRIBED, Array, Connection, Data, LinkException, Message, Terminus, symbol
+from proton import UNDESCRIBED, Array, Connection, Data, Described, LinkException, Message, Terminus, symbol
 from tests.support.engines import connected, linked, pump
 
 SEND = r"send\(\) expects a Message \(or bytes for the current delivery\), got "
@@ -176,6 +176,10 @@ NO_FIELDS = [
     ("capabilities", [ONE, 5], "takes symbols, got :one, 5"),
     ("outcomes", [{ONE: 1}], "takes symbols, got {:one=1}"),
     ("outcomes", [[ONE, None]], "takes symbols"),
+    ("capabilities", [Array(ONE, Data.SYMBOL, TWO)], "takes symbols, got @PN_SYMBOL"),
+    ("capabilities", [Array(UNDESCRIBED, Data.INT, 1)], "takes symbols"),
+    ("filter", [5], "takes one map, got 5"),
+    ("filter", [Described(ONE, {})], "takes one map, got @:one {}"),
     ("properties", [5], "takes one map, got 5"),
     ("properties", [{ONE: 1}, {TWO: 2}], "takes one map, got {:one=1}, {:two=2}"),
     ("filter", [{ONE: 1}, None], "takes one map, got {:one=1}, null"),
@@ -183,8 +187,10 @@ NO_FIELDS = [
 ]
 
 
+@pytest.mark.parametrize("call", ["open", "close"])
 @pytest.mark.parametrize(("field", "values", "text"), NO_FIELDS, ids=[f"{case[0]} {case[2]}" for case in NO_FIELDS])
-def test_what_is_no_field_of_a_terminus_is_told_by_open(field, values, text):
+def test_what_is_no_field_of_a_terminus_is_told_by_open_and_close(field, values, text, call):
+    """A link that is closed and was never opened is attached too (2.6.3)."""
     a, b = connected()
     session = a.connection.session()
     session.open()
@@ -193,7 +199,7 @@ def test_what_is_no_field_of_a_terminus_is_told_by_open(field, values, text):
     for value in values:
         tree.put_object(value)
     with pytest.raises(TypeError, match=f"{field} of a terminus {text}"):
-        link.open()
+        getattr(link, call)()
     assert link.state == link.LOCAL_UNINIT | link.REMOTE_UNINIT
     pump(a, b)
     assert "attach" not in [frame.name for frame in a.sent()]
@@ -201,6 +207,39 @@ def test_what_is_no_field_of_a_terminus_is_told_by_open(field, values, text):
     link.open()
     pump(a, b)
     assert [frame.name for frame in a.sent()] == ["attach"]
+
+
+WRONG = [
+    ("snd_settle_mode", "settled", TypeError, "snd_settle_mode takes an integer, got 'settled'"),
+    ("snd_settle_mode", 3, OverflowError, "snd_settle_mode takes 0 to 2, got 3"),
+    ("rcv_settle_mode", None, TypeError, "rcv_settle_mode takes an integer, got None"),
+    ("rcv_settle_mode", 2, OverflowError, "rcv_settle_mode takes 0 to 1, got 2"),
+    ("name", 5, TypeError, "the name of a link is a str, got int 5"),
+    ("source.durability", "x", TypeError, "durability of a terminus takes an integer, got str 'x'"),
+    ("target.expiry_policy", "never", TypeError, "expiry_policy of a terminus takes an integer, got str 'never'"),
+    ("source.distribution_mode", "copy", TypeError, "distribution_mode of a terminus takes an integer, got str 'copy'"),
+]
+
+
+@pytest.mark.parametrize("call", ["open", "close"])
+@pytest.mark.parametrize(("field", "value", "error", "text"), WRONG, ids=[f"{case[0]}={case[1]}" for case in WRONG])
+def test_a_field_of_an_attach_of_a_wrong_type_is_told_by_open_and_close(field, value, error, text, call):
+    a, b = connected()
+    session = a.connection.session()
+    session.open()
+    link = session.receiver("L")
+    holder = link
+    for name in field.split(".")[:-1]:
+        holder = getattr(holder, name)
+    before = getattr(holder, field.split(".")[-1])
+    setattr(holder, field.split(".")[-1], value)
+    with pytest.raises(error, match=f"^{text}$"):
+        getattr(link, call)()
+    assert link.state == link.LOCAL_UNINIT | link.REMOTE_UNINIT
+    setattr(holder, field.split(".")[-1], before)
+    getattr(link, call)()
+    pump(a, b)
+    assert b.transport.condition is None and "attach" in [frame.name for frame in a.sent()]
 
 
 def test_what_is_put_after_the_open_becomes_no_malformed_frame(internal_errors):
