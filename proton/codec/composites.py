@@ -187,17 +187,18 @@ class Composite:
     :param code: the numeric descriptor.
     :param symbol: the symbolic descriptor, such as `amqp:open:list`.
     :param fields: in wire order; empty for sections that are no list.
-    :param keep_nulls: whether every field is written, trailing nulls too.
+    :param least: so many fields are written at the least, as nulls where they have no value: some peers read fields by
+        index, without a look at the count.
     """
 
-    __slots__ = ("code", "descriptor", "fields", "keep_nulls", "name", "symbol")
+    __slots__ = ("code", "descriptor", "fields", "least", "name", "symbol")
 
-    def __init__(self, name: str, code: int, symbol: str, fields: Sequence[Field], keep_nulls: bool = False) -> None:
+    def __init__(self, name: str, code: int, symbol: str, fields: Sequence[Field], least: int = 0) -> None:
         self.name = name
         self.code = code
         self.symbol = symbol
         self.fields = tuple(fields)
-        self.keep_nulls = keep_nulls
+        self.least = least
         #: The bytes that open a value of this type.
         self.descriptor = bytes((0x00, 0x53, code))
 
@@ -223,8 +224,8 @@ def _composite_named(name: str) -> _Check:
     return check
 
 
-def _define(name: str, code: int, *fields: Field, symbol_suffix: str = "list", keep_nulls: bool = False) -> Composite:
-    composite = Composite(name, code, f"amqp:{name}:{symbol_suffix}", fields, keep_nulls)
+def _define(name: str, code: int, *fields: Field, symbol_suffix: str = "list", least: int = 0) -> Composite:
+    composite = Composite(name, code, f"amqp:{name}:{symbol_suffix}", fields, least)
     BY_CODE[code] = BY_SYMBOL[composite.symbol] = _BY_NAME[name] = composite
     return composite
 
@@ -252,7 +253,7 @@ OPEN = _define(
     Field("offered-capabilities", "symbol", multiple=True),
     Field("desired-capabilities", "symbol", multiple=True),
     Field("properties", "fields"),
-    keep_nulls=True,
+    least=10,
 )
 BEGIN = _define(
     "begin",
@@ -265,6 +266,7 @@ BEGIN = _define(
     Field("offered-capabilities", "symbol", multiple=True),
     Field("desired-capabilities", "symbol", multiple=True),
     Field("properties", "fields"),
+    least=8,
 )
 ATTACH = _define(
     "attach",
@@ -283,6 +285,7 @@ ATTACH = _define(
     Field("offered-capabilities", "symbol", multiple=True),
     Field("desired-capabilities", "symbol", multiple=True),
     Field("properties", "fields"),
+    least=14,
 )
 FLOW = _define(
     "flow",
@@ -313,6 +316,7 @@ TRANSFER = _define(
     Field("resume", "boolean"),
     Field("aborted", "boolean"),
     Field("batchable", "boolean"),
+    least=6,  # up to `more`: each field more costs every message a byte
 )
 DISPOSITION = _define(
     "disposition",
@@ -476,11 +480,10 @@ def encode_composite(composite: Composite, values: Sequence[Any]) -> bytes:
                 expected = f"{composite.name}: field {field.name} must be {field.type}"
                 raise DataException(f"{expected}, got {type(value).__name__}") from error
         count, kept = index, len(pieces)
-    if composite.keep_nulls:
-        pieces += [b"\x40"] * (len(fields) - len(values))
-        count = len(fields)
-    else:
-        del pieces[kept:]
+    del pieces[kept:]
+    if count < composite.least:
+        pieces += [b"\x40"] * (composite.least - count)
+        count = composite.least
     if not count:
         return composite.descriptor + b"\x45"
     content = b"".join(pieces)

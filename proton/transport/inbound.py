@@ -288,7 +288,10 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         raise EndpointViolation(session, WINDOW_VIOLATION, "incoming session window exceeded")
     session._incoming_window -= 1
     session._next_incoming_id = session._next_incoming_id + 1 & _SERIAL
-    if len(fields) == 4:  # what a small unsettled message needs
+    if len(fields) == 6:  # what we write ourselves for a small message
+        handle, number, tag, message_format, settled, more = fields
+        state = resume = aborted = None
+    elif len(fields) == 4:  # what a small unsettled message needs
         handle, number, tag, message_format = fields
         settled = more = state = resume = aborted = None
     else:

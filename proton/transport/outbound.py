@@ -137,7 +137,6 @@ def _finish(transport: Transport, connection: Connection, work: list[Any]) -> No
 
 
 def write_open(transport: Transport, connection: Connection | None) -> None:
-    """All ten fields, nulls kept: some peers index the fields without looking at the count."""
     transport._open_sent = True
     if connection is None or connection.state & LOCAL_UNINIT:
         fields: list[Any] = [""]  # an error comes before anything was opened: a close needs an open before it

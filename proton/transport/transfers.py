@@ -119,11 +119,9 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
             fields = handle + SMALL_UINTS[number] + head + tag
         else:
             fields = handle + b"\x70" + number.to_bytes(4, "big") + head + tag
-        fields += b"\x43\x41" if delivery._settled else b"\x43"
+        fields += b"\x43\x41\x40" if delivery._settled else b"\x43\x40\x40"
         length = len(fields)
-        header = _TRANSFER_HEADER(
-            length + size + 14, 2, 0, channel, _TRANSFER_LIST, length + 1, 5 if delivery._settled else 4
-        )
+        header = _TRANSFER_HEADER(length + size + 14, 2, 0, channel, _TRANSFER_LIST, length + 1, 6)
         chunks = delivery._chunks
         out.append(header + fields)
         out += chunks
@@ -175,17 +173,15 @@ def _write_in_parts(transport: Transport, link: Sender, delivery: Delivery) -> b
     fields += [True if delivery._settled else None, True, None, _state_of(delivery)]
     if delivery._resuming:
         fields.append(True)
-    with_more = performative = encode_composite(TRANSFER, fields)
-    room = transport._output_frame_size - 8 - len(with_more)
+    performative = encode_composite(TRANSFER, fields)
+    room = transport._output_frame_size - 8 - len(performative)
     while True:
         if delivery._source is not None and not refill(transport, link, delivery):
             return True
-        last = not delivery.partial and delivery._size <= room + 2  # without `more`, and the null before it
+        last = not delivery.partial and delivery._size <= room
         if last:
-            fields[5] = None
+            fields[5] = None  # as long as the true
             performative = encode_composite(TRANSFER, fields)
-            last = delivery._size <= transport._output_frame_size - 8 - len(performative)
-            performative = performative if last else with_more
         payload = delivery._take() if last else delivery._take_up_to(max(1, room))
         length = len(performative) + len(payload) + 8
         transport._out.append(FRAME_HEADER.pack(length, 2, 0, channel) + performative)

@@ -69,7 +69,13 @@ ERROR = Encoded(encode_composite(c.ERROR, ["amqp:not-found"]))
 WRITTEN = [
     (c.ACCEPTED, [], "005324 45"),
     (c.CLOSE, [None], "005318 45"),
-    (c.BEGIN, [None, 1, 2, 300, None], "005311 c00b04 40 5201 5202 700000012c"),
+    (c.FLOW, [None, 1, 2, 300, None], "005313 c00b04 40 5201 5202 700000012c"),
+    # Peers that read fields by index find a null there (see docs/differences.md).
+    (c.BEGIN, [None, 1, 2, 300, None], "005311 c00f08 40 5201 5202 700000012c" + "40" * 4),
+    (c.ATTACH, ["l", 0, True], "005312 c0110e a1016c 43 41" + "40" * 11),
+    (c.TRANSFER, [0], "005314 c00706 43" + "40" * 5),
+    (c.TRANSFER, [0, 1, b"t", 0, None, True], "005314 c00a06 43 5201 a00174 43 40 41"),
+    (c.TRANSFER, [0, None, None, None, None, None, None, None, True], "005314 c00a09 43" + "40" * 7 + "41"),
     (c.OPEN, ["c"], "005310 c00d0a a10163" + "40" * 9),
     (c.OPEN, ["c", None, 0, 0, 0], "005310 c00f0a a10163 40 43 600000 43" + "40" * 5),
     (c.DETACH, [0, True, ERROR], "005316 c01903 43 41 00531d c01101 a30e" + b"amqp:not-found".hex()),
