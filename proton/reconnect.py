@@ -182,6 +182,8 @@ class Series:
         self._number: Any = None
         #: how often the condition has come that came last
         self.count = 0
+        #: since when a link waits for its node; None while it does not
+        self.missing_since: float | None = None
         #: when it was last opened, in seconds; None before
         self.opened_at: float | None = None
 
@@ -301,6 +303,18 @@ class ReconnectPolicy:
         if series.note(number, condition.name, progress or series.steady(now)) >= MOST_REPEATS:
             return False
         return series is self.series or series.peek() is not None  # the connection's own tells when it is used up
+
+    def awaits_node(self, series: Series, now: float) -> bool:
+        """Whether a link whose node is not there is attached again, some time later.
+
+        :param series: of the link, or of the session that the peer has ended for it.
+        :param now: seconds.
+        """
+        if self.reconnect is False or self.finished:
+            return False
+        if series.missing_since is None:
+            series.missing_since = now
+        return now - series.missing_since < self.missing_node_time and series.peek() is not None
 
     # -- the connection ------------------------------------------------------------------------------------------
 

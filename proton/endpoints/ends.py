@@ -12,14 +12,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from proton.endpoints.condition import Condition
-from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_CLOSED
+from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
     from proton.endpoints.link import Link
     from proton.endpoints.session import Session
 
-__all__ = ["End", "end_of", "is_retried"]
+__all__ = ["End", "end_of", "awaits_node", "is_retried"]
+
+
+NOT_FOUND = "amqp:not-found"
 
 
 class End(NamedTuple):
@@ -52,22 +55,42 @@ def end_of(endpoint: Any) -> End | None:
     return min(found, key=_serial)[1] if found else None
 
 
-def is_retried(endpoint: Connection | Session, now: float) -> bool:
-    """Whether the end of a connection or session by the peer is followed by a retry, as long as this end is open.
+def is_retried(endpoint: Any, now: float) -> bool:
+    """Whether the end of a connection, session or link by the peer is followed by a retry, as long as this end is open.
 
-    :param endpoint: what the peer has ended.
+    A link that waits for its node is retried too, and so is a session that the peer has ended for such a link.
+
+    :param endpoint: the `Connection`, `Session` or `Link` that the peer has ended.
     :param now: seconds, on the clock of the container.
     """
-    connection = endpoint.connection
-    if not connection.state & LOCAL_ACTIVE or not _can_pass(endpoint):
+    connection, end = endpoint.connection, endpoint._remote_end
+    if end is None or not _retries(connection) or not endpoint.state & LOCAL_ACTIVE:
         return False
     policy = connection._reconnect
     if endpoint is connection:
-        return bool(policy.passes(policy.series, endpoint._remote_end, now, connection._has_progressed()))
-    session: Any = endpoint
-    if session._series is None:
-        session._series = policy.series_for_endpoint()
-    return bool(policy.passes(session._series, session._remote_end, now, session._progressed))
+        return bool(policy.passes(policy.series, end, now, connection._has_progressed()))
+    session = getattr(endpoint, "session", endpoint)
+    if endpoint is not session and session.state != LOCAL_ACTIVE | REMOTE_ACTIVE:
+        return False
+    if endpoint._series is None:
+        endpoint._series = policy.series_for_endpoint()
+    if awaits_node(endpoint):
+        return bool(policy.awaits_node(endpoint._series, now))
+    if endpoint is not session and not policy.link_can_pass(end[1]):
+        return False
+    return bool(policy.passes(endpoint._series, end, now, session._progressed))
+
+
+def awaits_node(endpoint: Any) -> bool:
+    """Whether a link that worked before is refused after a reconnect because its node is not there (yet).
+
+    :param endpoint: a `Link` that the peer has detached, or a `Session` that it has ended: some peers refuse a link so.
+    """
+    end = endpoint._remote_end
+    if end is None or end[1] is None or end[1].name != NOT_FOUND or endpoint.connection._reconnect is None:
+        return False
+    links = endpoint._turned_away if endpoint is getattr(endpoint, "session", endpoint) else [endpoint]
+    return bool(links) and all(link._worked for link in links if link.state & LOCAL_ACTIVE)
 
 
 def _serial(numbered: tuple[int, End]) -> int:
@@ -77,14 +100,14 @@ def _serial(numbered: tuple[int, End]) -> int:
 def _add_link(found: list[tuple[int, End]], link: Link) -> None:
     if link.state & LOCAL_CLOSED or link._detached:
         _add(found, link, link._local_end, False)
-    if link.state & REMOTE_CLOSED or link._remotely_detached:
+    if (link.state & REMOTE_CLOSED or link._remotely_detached) and not link._restarting:
         _add(found, link, link._remote_end, True)
 
 
 def _add_session(found: list[tuple[int, End]], session: Session) -> None:
     if session.state & LOCAL_CLOSED:
         _add(found, session, session._local_end, False)
-    if session.state & REMOTE_CLOSED and not _can_pass(session):
+    if session.state & REMOTE_CLOSED and not (session._restarting or _can_pass(session)):
         _add(found, session, session._remote_end, True)
 
 

@@ -24,6 +24,7 @@ from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import (
     LOCAL_ACTIVE,
     LOCAL_UNINIT,
+    REMOTE_ACTIVE,
     REMOTE_CLOSED,
     REMOTE_UNINIT,
     Endpoint,
@@ -80,6 +81,11 @@ class Link(Endpoint):
     incomplete_unsettled = False
     remote_incomplete_unsettled = False
     _unsettled_walk: Any = None  # where the last `Delivery.unsettled_next` was: it, the dict, its size, an iterator
+    _restarting = False  # detached by the peer, and to be attached again
+    _begin_due = False  # at once when our detach has been written
+    _worked = False  # it was attached on an earlier transport, or in an earlier session
+    _losses = 0  # how often the peer has detached it, and it was to be attached again
+    _series: Any = None  # of its retries: a `Series` where the peer has detached it with what can pass
     _recovering = False  # the attach is to tell of unsettled deliveries
     _long_tag_told = False  # the log has a line about a tag above 32 bytes
     _resuming_only = False  # a map was incomplete: nothing but resumed deliveries may be transferred
@@ -342,8 +348,33 @@ class Link(Endpoint):
         """Whether deliveries wait for the program: to be settled, to be read."""
         return bool(self._unsettled) or self.current is not None
 
+    def _restart(self) -> None:
+        """The peer has detached it with what can pass: our detach answers, and `_begin_again` attaches it again."""
+        self._restarting = True
+        self._losses += 1
+        self._mark()
+
+    def _begin_again(self) -> None:
+        """Attaches it anew, on its session. What was not sent stays queued, what was not settled has no outcome."""
+        if self._handle is not None:
+            self._begin_due = True
+            return
+        session, connection = self.session, self.connection
+        known: dict[int, Delivery] = session._outgoing if self.is_sender else session._incoming
+        for delivery in [delivery for delivery in known.values() if delivery.link is self]:
+            known.pop(delivery._id, None)  # type: ignore[arg-type]
+        for delivery in connection._touched:
+            delivery._touched = delivery._touched and delivery.link is not self
+        connection._touched = [delivery for delivery in connection._touched if delivery._touched]
+        self._unbind()
+        self._mark()
+
     def _unbind(self) -> None:
         """Forgets what belonged to the transport; what was not sent or not read stays."""
+        self._worked = self._worked or self.state == LOCAL_ACTIVE | REMOTE_ACTIVE
+        if self._restarting:
+            self._await_again()
+        self._restarting = self._begin_due = False
         self._handle = self._remote_handle = None
         self._remotely_detached = self._detach_sent = self._violated = self._gone_with_session = False
         self._delivery_count = self._link_credit = self._credit_limit = self._credit_most = 0

@@ -96,6 +96,7 @@ class Session(Endpoint):
         if self._restarting:
             self._await_again()
         self._restarting = False
+        self._turned_away: list[Link] = []  # attached by us and not by the peer when that has ended the session
         self._begin_due = False  # at once when our end has been written
         self._channel: int | None = None  # ours, from begin to end
         self._remote_channel: int | None = None  # the peer's
@@ -380,6 +381,7 @@ class Session(Endpoint):
             link._finish_if_done()
         for link in self._attached.values():
             link._remotely_detached = True  # those too that the peer has not answered
+        self._turned_away = [link for waiting in self._unanswered.values() for link in waiting]
         # What was sent can get no disposition any more; senders waiting for a window have nothing to wait for.
         self._incoming.clear()
         self._outgoing.clear()

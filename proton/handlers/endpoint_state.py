@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.endpoint import Endpoint
-from proton.endpoints.ends import is_retried
+from proton.endpoints.ends import awaits_node, is_retried
 from proton.endpoints.printable import condition_text, printable
 from proton.handlers.delegate import Delegating
 from proton.logs import log
@@ -135,6 +135,18 @@ class EndpointStateHandler(Delegating):
         if endpoint._ended_here_first():
             getattr(self, f"on_{kind}_closed")(event)
 
+    def _is_lost(self, kind: str, endpoint: Any, event: Any) -> bool:
+        """Tells of the peer's end of a session or link; True when it will be made again, as after a lost connection."""
+        if not is_retried(endpoint, now_of(event)):
+            self._remote_close(kind, endpoint, event)
+            return False
+        if not awaits_node(endpoint):  # nothing has failed yet where it only waits
+            getattr(self, f"on_{kind}_error")(event)  # the program's own may close it
+        lost = bool(endpoint.state & endpoint.connection.state & Endpoint.LOCAL_ACTIVE)
+        if lost:
+            self._forward("on_disconnected", event)
+        return lost
+
     def _local_close(self, kind: str, endpoint: Endpoint, event: Any) -> None:
         if endpoint._failed:
             log.error("ended %s: %s", _named(kind, endpoint), condition_text(endpoint.condition))
@@ -179,13 +191,8 @@ class EndpointStateHandler(Delegating):
     def on_session_remote_close(self, event: Any) -> None:
         """Ends the session, and with it its links, unless it will be made again."""
         session = event.session
-        if is_retried(session, now_of(event)):
-            self.on_session_error(event)  # the program's own may close it
-            if session.state & session.connection.state & Endpoint.LOCAL_ACTIVE:
-                self._forward("on_disconnected", event)
-                return
-        else:
-            self._remote_close("session", session, event)
+        if self._is_lost("session", session, event):
+            return
         session.close()
         session._end_links()
 
@@ -205,15 +212,15 @@ class EndpointStateHandler(Delegating):
         self._local_open("link", event.link, event)
 
     def on_link_remote_close(self, event: Any) -> None:
-        """Closes the link."""
-        self._remote_close("link", event.link, event)
-        event.link.close()
+        """Closes the link, unless it will be attached again."""
+        if not self._is_lost("link", event.link, event):
+            event.link.close()
 
     def on_link_remote_detach(self, event: Any) -> None:
         """Ends a link that the peer has detached without closing it, unless the program has a method of this name."""
         link = event.link
-        if link._ended_here_first() or not self._decides_on_detach(event):
-            self._remote_close("link", link, event)
+        tells = link._ended_here_first() or not self._decides_on_detach(event)
+        if tells and not self._is_lost("link", link, event):
             link._answer_detach()
 
     def on_link_local_close(self, event: Any) -> None:

@@ -133,9 +133,13 @@ class MessagingHandler(Handler, Acking):
     def on_link_error(self, event: Any) -> None:
         """Called when the peer closes or detaches a link with an error; logs it and closes the connection.
 
+        Where the link will be attached again (`retry_on` of `Container.connect`) the default does nothing, and a
+        program that does not want that closes it here.
         Also called when the link is ended here because the peer broke a rule, or has set a limit: then
         `event.link.condition` is the reason, which is logged, and the connection goes on.
         """
+        if is_retried(event.link, now_of(event)):
+            return
         EndpointStateHandler.print_error(event.link, "link")
         if not event.link._failed:
             event.connection.close()
@@ -166,8 +170,9 @@ class MessagingHandler(Handler, Acking):
         """Called when a connection is lost, or could not be made, that this end has not closed: once for each loss.
 
         `event.transport.condition` or `event.connection.remote_condition` says why. What was sent and not yet settled
-        has no outcome, and will get none: send it again when the connection is back. Also called when a session is lost
-        that will be made again: it is `event.session`, None else, and `event.session.remote_condition` says why.
+        has no outcome, and will get none: send it again when the connection is back. Also called when a session or link
+        is lost that will be made again: it is `event.session` or `event.link`, both None else, whose `remote_condition`
+        says why.
         """
 
     def on_reconnecting(self, event: Any) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 
 from proton.endpoints.connection import Connection
 from proton.endpoints.endpoint import Endpoint
-from proton.endpoints.ends import is_retried
+from proton.endpoints.ends import awaits_node, is_retried
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler, dispatch, event_methods
-from proton.endpoints.printable import condition_text
+from proton.endpoints.printable import condition_text, printable
 from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
 from proton.handlers.endpoint_state import shown
@@ -70,6 +70,12 @@ def _level(connection: Any) -> int:
     return logging.INFO if connection._raises_errors else logging.WARNING
 
 
+def _kind(endpoint: Any) -> str:
+    if isinstance(endpoint, Session):
+        return "session"
+    return "connection" if isinstance(endpoint, Connection) else f"link {printable(endpoint.name)}"
+
+
 def _place(connection: Any) -> str:
     return shown(connection.url) if connection.url else "unknown"
 
@@ -93,7 +99,7 @@ def _tell_given_up(event: Any, context: Any, reason: str) -> None:
     connection = context.connection
     # A blocking call raises it, and without attempts the failure itself was the end.
     quiet = connection._raises_errors or connection._reconnect.reconnect is False
-    what = type(context).__name__.lower()
+    what = _kind(context)
     if not quiet:
         log.error("Gave up a %s to %s: %s", what, _place(connection), reason)
     _tell(event, Event.GAVE_UP, context, reason=reason)
@@ -249,25 +255,55 @@ class Connector(Handler):
         if series is not None:
             series.opened_at = event.container.now
 
+    def on_link_remote_open(self, event: Any) -> None:
+        """Notes since when a link is there that was attached again, and does not wait for its node."""
+        link = event.link
+        series = link._series
+        if series is not None and (link.remote_source.type or link.remote_target.type):
+            series.opened_at, series.missing_since = event.container.now, None
+        series = link.session._series
+        if series is not None:
+            series.missing_since = None
+
+    def on_link_remote_close(self, event: Any) -> None:
+        """A link that is to be attached again is, after a delay."""
+        self._make_again(event, event.link)
+
+    on_link_remote_detach = on_link_remote_close
+
     def on_session_remote_close(self, event: Any) -> None:
         """What was under way in its control links ends with it. One that can pass is made again, after a delay."""
         lose(event, event.session)
-        session, policy = event.session, self.policy
-        retried = is_retried(session, event.container.now)
-        end, series = session._remote_end, session._series
+        self._make_again(event, event.session)
+
+    def _make_again(self, event: Any, endpoint: Any) -> None:
+        policy, now = self.policy, event.container.now
+        retried = is_retried(endpoint, now)
+        end, series = endpoint._remote_end, endpoint._series
         if end is None or series is None:
             return
         why = condition_text(end[1])
+        missing = awaits_node(endpoint)
         if retried:
+            connection = endpoint.connection
             delay = policy.pause(series.step(), series)
-            connection = event.connection
-            text = "Session to %s ended by the peer: %s; it is made again after %s seconds"
-            log.log(_level(connection), text, _place(connection), why, delay)
-            session._restart()
-            self._ended[session] = event.container.schedule(delay, self)
-        elif not policy.passes(series, end, event.container.now, session._progressed) and policy.can_pass(end[1]):
-            _tell_given_up(event, session, f"ended {series.count} times with {why}, without progress")
-            session.close()
+            first = not missing or series.missing_since == now
+            text = "%s to %s ended by the peer: %s; it is made again after %s seconds"
+            level = _level(connection) if first else logging.INFO
+            log.log(level, text, _kind(endpoint).capitalize(), _place(connection), why, delay)
+            endpoint._restart()
+            self._ended[endpoint] = event.container.schedule(delay, self)
+        elif missing and series.missing_since is not None:
+            self._give_up(event, endpoint, f"refused for {now - series.missing_since:.0f} seconds: {why}")
+        elif series.count >= MOST_REPEATS:
+            self._give_up(event, endpoint, f"ended {series.count} times with {why}, without progress")
+        elif series.count and series.peek() is None:
+            self._give_up(event, endpoint, f"giving up retrying: {why}")
+
+    def _give_up(self, event: Any, endpoint: Any, reason: str) -> None:
+        endpoint._series = None
+        _tell_given_up(event, endpoint, reason)
+        endpoint.close()
 
     def on_connection_remote_close(self, event: Any) -> None:
         """What was under way in its control links ends with it. Answers a close after which it is made again."""

@@ -22,6 +22,7 @@ from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConne
 from proton.reactor.options import apply_options, listed
 from proton.reactor.reactor import Reactor
 from proton.reactor.tls_config import NO_TLS, SSLConfig, default_config, make_domain
+from proton.reconnect import ReconnectPolicy
 from proton.transport.domain import SSLDomain
 from proton.transport.tls import SSLSessionDetails
 from proton.transport.transport import Transport
@@ -133,6 +134,9 @@ class Container(Reactor):
         self.password: str | None = None
         self.token: Any = None
         self.retry_on: Any = None
+        #: seconds for which a link that worked before is attached again after a reconnect, while the peer refuses it
+        #: with `amqp:not-found`: the node of its queue may not be back
+        self.missing_node_time = ReconnectPolicy.missing_node_time
         if kwargs:
             check_container(self, kwargs)
 
@@ -202,6 +206,7 @@ class Container(Reactor):
         attributes: Any = connection
         attributes._overrides = connector
         connection._reconnect = connector.policy
+        connector.policy.missing_node_time = self.missing_node_time
         attributes._session_policy = SessionPerConnection()
         return connection
 

@@ -123,7 +123,7 @@ def _finish(transport: Transport, connection: Connection, work: list[Any]) -> No
             if endpoint.__class__ is Sender:
                 _flow_sender(transport, endpoint)
     for endpoint in work:
-        if isinstance(endpoint, Link) and (endpoint._detached or endpoint.state & LOCAL_CLOSED):
+        if isinstance(endpoint, Link) and (endpoint._detached or endpoint._restarting or endpoint.state & LOCAL_CLOSED):
             _detach(transport, endpoint)
     if transport._open_received:
         for endpoint in work:
@@ -431,7 +431,7 @@ def _write_disposition(transport: Transport, session: Session, pending: list[Any
 
 def _detach(transport: Transport, link: Link) -> None:
     session = link.session
-    closed = bool(link.state & LOCAL_CLOSED)
+    closed = link._restarting or bool(link.state & LOCAL_CLOSED)
     if link._handle is None or not (closed or link._detached):
         return
     gone = link._remotely_detached or bool(session.state & REMOTE_CLOSED) or transport._close_received
@@ -458,6 +458,8 @@ def _detach(transport: Transport, link: Link) -> None:
     if successor is not None and successor is not link:
         link.connection._schedule(successor)
     link._finish_if_done()
+    if link._begin_due:
+        link._begin_again()
 
 
 def _end(transport: Transport, session: Session) -> None:

@@ -220,6 +220,14 @@ def _client_is_challenged(sasl: SASL, transport: Transport, fields: list[Any]) -
     sasl._replies.append((SASL_RESPONSE, (sasl._exchange.respond(fields[0]),)))
 
 
+#: What is not the fault of the credentials (5.3.3.6); only the last may be another at the next attempt.
+_OUTCOMES = {
+    SASL.SYS: ": a system error of the server",
+    SASL.PERM: ": a permanent system error of the server",
+    SASL.TEMP: ": a temporary system error of the server",
+}
+
+
 def _client_hears_outcome(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
     exchange = sasl._exchange
     if exchange is None:
@@ -229,7 +237,7 @@ def _client_hears_outcome(sasl: SASL, transport: Transport, fields: list[Any]) -
         _succeed(sasl, transport)
         return
     sasl.outcome = fields[0]
-    description = f"Authentication failed [mech={sasl.mech}]"
+    description = f"Authentication failed [mech={sasl.mech}]{_OUTCOMES.get(fields[0], '')}"
     _give_up(sasl, description, exchange.reason() if hasattr(exchange, "reason") else "")
 
 

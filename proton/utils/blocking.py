@@ -25,6 +25,7 @@ from proton.endpoints.ends import End, end_of, is_retried
 from proton.endpoints.handler import Handler
 from proton.endpoints.printable import printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException, Timeout
+from proton.handlers.endpoint_state import is_temporary
 from proton.reactor.connect_options import CONNECT_OPTIONS, check_connect
 from proton.reactor.container import Container
 from proton.reactor.timers import check_seconds
@@ -505,11 +506,13 @@ class BlockingConnection(Handler):
 
     def on_link_remote_close(self, event: Any) -> None:
         """Closes a link that the peer has closed; the next operation on it raises."""
-        event.link.close()
+        if not is_retried(event.link, event.container.now):
+            event.link.close()
 
     def on_link_remote_detach(self, event: Any) -> None:
         """Detaches a link that the peer has detached; the next operation on it raises."""
-        event.link.detach()
+        if not is_retried(event.link, event.container.now):
+            event.link.detach()
 
     def on_session_remote_close(self, event: Any) -> None:
         """Ends a session that the peer has ended; the next link gets a new one."""
@@ -531,6 +534,8 @@ class BlockingConnection(Handler):
     def on_transport_error(self, event: Any) -> None:
         """No other attempt will do better when we are not let in."""
         condition = event.transport.condition
+        if is_temporary(event.transport):
+            return
         if condition is not None and condition.name == UNAUTHORIZED_ACCESS and event.connection is not None:
             event.connection._overrides.reconnect = False
 

@@ -163,21 +163,25 @@ class BlockingSender(BlockingLink):
         watch = watch or self._watch
         if self._closed or watch.seen != connection.conn._ends or connection.disconnected:
             self._check()
-        losses, ended = connection._losses, self.link.session._losses
+        losses, ended = connection._losses, self.link._losses + self.link.session._losses
         delivery: Delivery = self.link.send(msg)
         if self.link.snd_settle_mode == self.link.SND_SETTLED:
             connection._look(1)  # no outcome will come, but what credit allows is to be written
             return delivery
         connection._wait(
-            lambda: delivery.settled or connection._losses != losses or self.link.session._losses != ended,
+            lambda: (
+                delivery.settled
+                or connection._losses != losses
+                or self.link._losses + self.link.session._losses != ended
+            ),
             deadline,
             f"Sending on sender {self.link.name}",
             watch,
         )
         settled = delivery.settled
         delivery.settle()
-        if not settled and connection._losses == losses and self.link.session._losses != ended:
-            raise LinkException(f"the session of sender {self.link.name} was lost, the outcome is unknown")
+        if not settled and connection._losses == losses and self.link._losses + self.link.session._losses != ended:
+            raise LinkException(f"sender {self.link.name} was lost and is made again, the outcome is unknown")
         if not settled:
             raise connection._why(watch) or connection._loss()
         bad = (Delivery.REJECTED, Delivery.RELEASED) if error_states is None else error_states

@@ -176,8 +176,17 @@ def test_a_client_without_a_usable_mechanism_gives_up(row):
     assert a.transport.sasl().outcome == SASL.PERM and a.events() == FAILED
 
 
-@pytest.mark.parametrize("code", [SASL.AUTH, SASL.SYS, SASL.PERM, SASL.TEMP])
-def test_outcomes_other_than_ok(code):
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (SASL.AUTH, ""),
+        # These had no text of their own before: what the server could not do looked like a wrong password (5.3.3.6).
+        (SASL.SYS, ": a system error of the server"),
+        (SASL.PERM, ": a permanent system error of the server"),
+        (SASL.TEMP, ": a temporary system error of the server"),
+    ],
+)
+def test_outcomes_other_than_ok(code, text):
     a = client()
     take(a.transport)
     a.transport.push(offer("ANONYMOUS"))
@@ -185,7 +194,7 @@ def test_outcomes_other_than_ok(code):
     a.transport.push(sasl_frame("sasl-outcome", code=code))
     assert take(a.transport) == b""  # no AMQP header, no close
     condition = a.transport.condition
-    assert (condition.name, condition.description) == (DENIED, "Authentication failed [mech=ANONYMOUS]")
+    assert (condition.name, condition.description) == (DENIED, f"Authentication failed [mech=ANONYMOUS]{text}")
     assert a.transport.sasl().outcome == code and a.events() == FAILED
     assert not a.transport.authenticated
 

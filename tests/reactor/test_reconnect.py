@@ -274,7 +274,6 @@ def test_a_forced_close_ends_a_connection_that_is_not_to_come_back():
         container.connect(place.url, reconnect=False)
         with watchdog(container):
             container.run()
-    # It was told as lost before, and nobody heard why.
     assert client.calls == ["C connection_opened", "C connection_error", "C connection_closed"]
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from proton import Condition, Endpoint, Message
+from proton import Condition, Delivery, Endpoint, Message
 from proton.handlers import MessagingHandler
 from proton.reactor import Backoff
 from tests.support.virtual import Peer, live
@@ -49,7 +49,8 @@ class Client(MessagingHandler):
         self.waiting = None
 
     def on_disconnected(self, event):
-        self.waiting = None
+        if isinstance(self.waiting, Delivery):
+            self.waiting = None  # its outcome will not come
 
     def on_sendable(self, event):
         self.send_later(event)
