@@ -50,6 +50,7 @@ _ENCODINGS.update({0x1C: "utf-32-be", 0x1E: "utf-16-be"})
 _ALTERNATIVE_NAMES = "2.5.29.17"
 _LONGEST_OID = 64  # bytes; those in use have a third of it, and reading one takes time that grows with its square
 _DNS, _IP = 0x82, 0x87
+_LONGEST_LABEL = 63  # RFC 1035 2.3.4
 _ESCAPED = ',+"\\<>;'
 
 
@@ -84,7 +85,7 @@ class Certificate(NamedTuple):
     def names_text(self) -> str:
         """The names that it is valid for, for an error text."""
         names = [f"DNS:{name}" for name in self.dns_names] + [f"IP:{address}" for address in self.addresses]
-        return ", ".join(names + [f"CN={name}" for name in self.values("CN")]) or "no name"
+        return ", ".join(names or [f"CN={name}" for name in self.values("CN")]) or "no name"
 
 
 def _attribute_text(part: Attribute) -> str:
@@ -210,11 +211,14 @@ def _read_extension(der: bytes, pos: int, end: int, dns_names: list[str], addres
 
 
 def matches(certificate: Certificate, host: str) -> bool:
-    """Whether a certificate is valid for a host: by its alternative names, then by the common names of its subject.
+    """Whether a certificate is valid for a host (RFC 6125 6.4).
+
+    Its DNS and IP alternative names count; the common names of its subject only where it has none of these.
 
     :param host: a name, or an address without brackets.
     """
-    patterns = certificate.dns_names + certificate.values("CN")
+    has_names = certificate.dns_names or certificate.addresses
+    patterns = certificate.dns_names if has_names else certificate.values("CN")
     try:
         address = str(ipaddress.ip_address(host.split("%")[0]))
     except ValueError:
@@ -229,27 +233,19 @@ def matches(certificate: Certificate, host: str) -> bool:
 
 
 def _matches_pattern(pattern: str, host: str) -> bool:
-    """Label by label; in each the first `*` stands for any run of characters."""
+    """A `*` stands for the whole left-most label, if at least two labels follow: `*.com` fits nearly every host."""
     if "\0" in pattern:
         return False
     pattern, host = _folded(pattern), _folded(host)
-    if "*" not in pattern:
-        return pattern == host
-    labels, host_labels = pattern.split("."), host.split(".")
-    if len(labels) != len(host_labels):
+    if not pattern.startswith("*."):
+        return "*" not in pattern and pattern == host
+    label, _, rest = host.partition(".")
+    behind = pattern[2:]
+    if "*" in behind or "." not in behind.strip("."):
         return False
-    return all(map(_matches_label, labels, host_labels))
+    return 0 < len(label) <= _LONGEST_LABEL and rest == behind
 
 
 def _folded(name: str) -> str:
     """In lower case as names are compared (RFC 5890 2.3.1): letters beyond ASCII stand for themselves."""
     return "".join(letter.lower() if letter.isascii() else letter for letter in name)
-
-
-def _matches_label(pattern: str, label: str) -> bool:
-    if len(label) > 63 or len(pattern) > 63:  # RFC 1035 2.3.4
-        return False
-    before, star, after = pattern.partition("*")
-    if not star:
-        return pattern == label
-    return len(label) >= len(before) + len(after) and label.startswith(before) and label.endswith(after)

@@ -31,6 +31,7 @@ def issued(tmp_path_factory):
             found[f"{kind} {usage}"] = ours.issue("localhost", usage=usage, days=days)
         found[f"self-signed {usage}"] = ours.issue("localhost", usage=usage, self_signed=True)
         found[f"unknown {usage}"] = theirs.issue("localhost", usage=usage)
+    found["wildcards"] = ours.issue("*", "*.example", "f*.b.example", "a.*.example", subject=(("CN", "cn.example"),))
     found["another name"] = ours.issue("other.example", "*.local", "localhost.example")
     return SimpleNamespace(**{"of": found.__getitem__, "ca": ours.cert, "other_ca": theirs.cert})
 
@@ -114,6 +115,11 @@ NAMES = [
     ("another name", "localhost"),
     ("another name", "x.y.local"),
     ("another name", "local"),
+    ("wildcards", "localhost"),
+    ("wildcards", "host.example"),
+    ("wildcards", "foo.b.example"),
+    ("wildcards", "a.b.example"),
+    ("wildcards", "cn.example"),
     ("server", "localhost.evil.example"),
     ("server", "localhos"),
     ("server", "*"),
