@@ -328,7 +328,15 @@ class Link(Endpoint):
         Endpoint._prepare_open(self)
 
     def _wired(self) -> bool:
-        return self._handle is not None or self._remote_handle is not None
+        return self._handle is not None or self._remote_handle is not None or self._is_answer_due()
+
+    def _is_answer_due(self) -> bool:
+        """Whether the peer has attached and detached before our attach could go out: it waits for both of ours."""
+        if not self._remotely_detached or self._detach_sent or self._was_attached or not self._opened:
+            return False
+        session, transport = self.session, self.connection.transport
+        over = session._end_sent or session._remotely_ended or transport is None
+        return not (over or transport._close_sent or transport._close_received)  # type: ignore[union-attr]
 
     def _dispose(self) -> None:
         self.session._forget_link(self)

@@ -365,6 +365,7 @@ class Session(Endpoint):
         attached, self._attached = self._attached, {}
         for link in attached.values():
             link._handle = None
+        for link in list(self._members):
             link._finish_if_done()
         self._finish_if_done()
         if self._begin_due:
@@ -378,7 +379,6 @@ class Session(Endpoint):
         for link in handles.values():
             link._remote_handle = None
             link._remotely_detached = True
-            link._finish_if_done()
         for link in self._attached.values():
             link._remotely_detached = True  # those too that the peer has not answered
         self._turned_away = [link for waiting in self._unanswered.values() for link in waiting]
@@ -387,6 +387,8 @@ class Session(Endpoint):
         self._outgoing.clear()
         self._blocked.clear()
         self._unanswered.clear()
+        for link in list(self._members):
+            link._finish_if_done()
         self._finish_if_done()
 
     def _has_queued(self) -> bool:

@@ -234,7 +234,7 @@ def _attach(transport: Transport, link: Link) -> None:
     link._handle_bytes = encode_number(handle)
     link._was_attached = True
     session._attached[handle] = link
-    if link._remote_handle is None:
+    if link._remote_handle is None and not link._remotely_detached:
         session._unanswered.setdefault((link.is_sender, link.name), []).append(link)
     coordinator = link.target.type == Terminus.COORDINATOR
     offered, desired, properties = link._sent_fields
@@ -467,7 +467,7 @@ def _end(transport: Transport, session: Session) -> None:
         return
     if session._awaits_begin() and not session.connection.state & LOCAL_CLOSED:
         return  # the reply to our begin comes first (2.5.5), and schedules the session again
-    if not transport._close_received and session._has_queued():
+    if not (transport._close_received or session._failed) and session._has_queued():
         return
     session._end_sent = True
     write_frame(transport, session._channel, END, (encode_condition(session._close_condition),))
