@@ -31,6 +31,11 @@ class Backoff:
     :raises TypeError: one of them is no number.
     """
 
+    initial: float = 0.1
+    factor: float = 2.0
+    max_delay: float = 10.0
+    max_tries: int | None = None
+
     def __init__(
         self, initial: float = 0.1, factor: float = 2.0, max_delay: float = 10.0, max_tries: int | None = None
     ) -> None:

@@ -19,6 +19,8 @@ class Delegating(Member):
     :param delegate: any object with callback methods, or None for nobody.
     """
 
+    delegate: Any = None  # of the class too, for a subclass that does not call the constructor
+
     def __init__(self, delegate: Any = None) -> None:
         self.delegate = delegate
 

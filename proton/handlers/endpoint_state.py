@@ -69,6 +69,8 @@ class EndpointStateHandler(Delegating):
     :param delegate: the object whose methods are called.
     """
 
+    peer_close_is_error = False
+
     def __init__(self, peer_close_is_error: bool = False, delegate: Any = None) -> None:
         Delegating.__init__(self, delegate)
         self.peer_close_is_error = peer_close_is_error

@@ -31,6 +31,8 @@ class FlowController(Member):
     :param window: messages.
     """
 
+    window = 1024
+
     def __init__(self, window: int = 1024) -> None:
         self.window = window
 

@@ -113,6 +113,8 @@ class IncomingMessageHandler(Delegating, Acking):
     :param delegate: the object whose methods are called.
     """
 
+    auto_accept = True
+
     def __init__(self, auto_accept: bool = True, delegate: Any = None) -> None:
         Delegating.__init__(self, delegate)
         self.auto_accept = auto_accept

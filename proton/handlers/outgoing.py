@@ -24,6 +24,8 @@ class OutgoingMessageHandler(Delegating):
     :param delegate: the object whose methods are called.
     """
 
+    auto_settle = True
+
     def __init__(self, auto_settle: bool = True, delegate: Any = None) -> None:
         Delegating.__init__(self, delegate)
         self.auto_settle = auto_settle

@@ -28,11 +28,16 @@ _OF_BLOCKING_CONNECTIONS = frozenset(("timeout", "container"))
 _OF_CONTAINERS = frozenset(("container_id", "global_handler", "selector"))
 
 
-def check_connect(options: dict[str, Any], blocking: bool = False) -> None:
-    """Warn of options that `connect`, or a `BlockingConnection`, does not know: they are ignored."""
-    if not CONNECT_OPTIONS.issuperset(options):
-        known = CONNECT_OPTIONS | _IN_SIGNATURE | (_OF_BLOCKING_CONNECTIONS if blocking else frozenset())
-        unknown_options("BlockingConnection" if blocking else "connect()", options, known)
+def check_connect(options: dict[str, Any], blocking: bool = False) -> dict[str, Any]:
+    """Warn of options that `connect`, or a `BlockingConnection`, does not know: they are ignored.
+
+    :return: the others.
+    """
+    if CONNECT_OPTIONS.issuperset(options):
+        return options
+    known = CONNECT_OPTIONS | _IN_SIGNATURE | (_OF_BLOCKING_CONNECTIONS if blocking else frozenset())
+    unknown_options("BlockingConnection" if blocking else "connect()", options, known)
+    return {name: value for name, value in options.items() if name in known}
 
 
 def check_container(container: Any, options: dict[str, Any]) -> None:

@@ -384,4 +384,5 @@ class Container(Reactor):
         :param handler: gets the outcomes, see `TransactionHandler`.
         :param settle_before_discharge: settle what is accepted in the transaction at once.
         """
+        inspect(handler)  # before a link to the coordinator is made
         return transaction.declare(lambda: self._session(context), context, handler, settle_before_discharge)

@@ -26,7 +26,7 @@ from proton.endpoints.handler import Handler
 from proton.endpoints.printable import printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException, Timeout
 from proton.handlers.endpoint_state import is_temporary
-from proton.reactor.connect_options import CONNECT_OPTIONS, check_connect
+from proton.reactor.connect_options import check_connect
 from proton.reactor.container import Container
 from proton.reactor.timers import check_seconds
 from proton.url import Url, connection_url
@@ -89,9 +89,8 @@ class BlockingConnection(Handler):
     ) -> None:
         if "handler" in kwargs:
             raise TypeError("BlockingConnection takes no handler: it is the handler of its connection")
-        if container is None or container.connect.__func__ is Container.connect:  # type: ignore[attr-defined]
-            check_connect(kwargs, blocking=True)
-            kwargs = {name: value for name, value in kwargs.items() if name in CONNECT_OPTIONS}
+        if container is None or getattr(container.connect, "__func__", None) is Container.connect:
+            kwargs = check_connect(kwargs, blocking=True)  # the program's own container may know others
         #: False, or why there is no connection: the transport's condition, or "unknown"
         self.disconnected: Any = False
         #: True once `close` was called

@@ -268,6 +268,13 @@ def test_an_option_of_a_program_s_own_container_is_passed_on_to_it():
         BlockingConnection("h", container=Own(), own=5)
 
 
+def test_options_that_have_no_effect_give_no_warning():
+    with pytest.raises(ValueError, match="^One of url or urls required$"):
+        BlockingConnection(address="a")
+    with pytest.raises(ValueError, match="^One of url or urls required$"):
+        Container().connect(address="a")
+
+
 def test_no_container_id_means_one_for_each_connection():
     container = Container(container_id="me")
     ids = [container.connect("h", container_id=None).container for _ in range(2)]

@@ -7,12 +7,15 @@ import pytest
 
 from proton import Condition, Connection, Delivery, Handler, LinkException, Message
 from proton.handlers import (
+    EndpointStateHandler,
+    FlowController,
     IncomingMessageHandler,
     MessagingHandler,
+    OutgoingMessageHandler,
     Reject,
     TransactionalClientHandler,
 )
-from proton.reactor import ApplicationEvent, Container, EventInjector
+from proton.reactor import ApplicationEvent, Backoff, Container, EventInjector
 from proton.utils import BlockingConnection
 from tests.support.engines import linked, pump
 from tests.support.pairs import opened
@@ -30,6 +33,11 @@ def link_of(container):
     return container.connect("h").session().sender("L")
 
 
+def declare(container):
+    container.declared_on = container.connect("h")
+    container.declare_transaction(container.declared_on, Program)
+
+
 GIVEN = {
     "Container": lambda container: Container(Program),
     "container.handler.add": lambda container: container.handler.add(Program),
@@ -44,7 +52,7 @@ GIVEN = {
     "schedule": lambda container: container.schedule(1, Program),
     "selectable": lambda container: container.selectable(Program),
     "Handler.add": lambda container: Handler().add(Program),
-    "transaction": lambda container: container.declare_transaction(container.connect("h"), Program),
+    "transaction": lambda container: declare(container),
 }
 
 
@@ -55,6 +63,8 @@ def test_a_class_in_place_of_a_handler_is_told_where_it_is_given(way):
         GIVEN[way](container)
     assert str(caught.value) == "expected a handler object, got the class Program: did you mean Program()?"
     assert container.handler.handlers == [] and container.selectable_count == 0
+    if way == "transaction":
+        assert container.declared_on.session_head(0) is None
     assert container.timer_deadline is None
 
 
@@ -126,6 +136,18 @@ def test_what_is_set_before_the_constructor_is_called_later_is_kept_out_of_other
     assert MessagingHandler().fatal_conditions == ["amqp:unauthorized-access"]
     with pytest.raises(AttributeError, match="no_such_attribute"):
         _ = Late().no_such_attribute
+
+
+@pytest.mark.parametrize(
+    "base", [IncomingMessageHandler, OutgoingMessageHandler, EndpointStateHandler, FlowController, Backoff], ids=str
+)
+def test_other_classes_have_their_defaults_without_their_constructor_too(base):
+    class Program(base):
+        def __init__(self):
+            pass
+
+    made = base()
+    assert {name: getattr(Program(), name) for name in vars(made)} == vars(made)
 
 
 async def asynchronous(self, event):
