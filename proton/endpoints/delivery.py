@@ -269,15 +269,18 @@ class Delivery:
         link._unsettled.pop(self, None)
         self._touch()
 
-    def _conclude(self, state: DispositionType) -> None:
-        """`update` with a state of the specification, and `settle`, in one: what a received message ends with.
+    def _lacks_outcome(self) -> bool:
+        """Whether this is settled without an outcome, and can still get one: the settlement is not yet written.
 
-        A delivery that is settled already, without an outcome, gets the state while its settlement is not yet written.
+        Settled without an outcome, a broker delivers the message again, or keeps it for ever. Received is not an
+        outcome (3.4.1).
         """
+        return self._settled and self._touched and self.local_state in _NO_OUTCOME
+
+    def _conclude(self, state: DispositionType) -> None:
+        """`update` with a state of the specification, and `settle`, in one: what a received message ends with."""
         if self._settled:
-            # Settled without an outcome, a broker delivers the message again, or keeps it for ever (3.4: received is
-            # not an outcome).
-            if self._touched and self.local_state in _NO_OUTCOME:
+            if self._lacks_outcome():
                 self.update(state)
             return
         link = self.link

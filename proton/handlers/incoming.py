@@ -74,13 +74,15 @@ class Acking:
         self.settle(delivery, ModifiedDisposition(failed, undeliverable) if delivered else _RELEASED)
 
     def settle(self, delivery: Delivery, state: Disposition | int | None = None) -> None:
-        """Settle a delivery; nothing happens when it is settled already.
+        """Settle a delivery; nothing happens when it is settled already and the peer has been told.
 
         :param delivery: the delivery of the message.
         :param state: the outcome to give it, if any.
         """
         if getattr(delivery, "_settled", False):
-            return  # the peer has been told, and knows it no more
+            if state and delivery._lacks_outcome():
+                delivery.update(state)
+            return
         if state:
             delivery.update(state)
         delivery.settle()

@@ -165,6 +165,30 @@ def test_auto_accept_gives_an_outcome_to_what_the_application_settles_without_on
     assert world.receiver.unsettled == 0
 
 
+def raising(error):
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        (lambda delivery: raising(Reject()), Delivery.REJECTED),
+        (lambda delivery: raising(Release()), Delivery.MODIFIED),
+        (lambda delivery: Acking().reject(delivery), Delivery.REJECTED),
+        (lambda delivery: Acking().release(delivery, delivered=False), Delivery.RELEASED),
+        (lambda delivery: Acking().accept(delivery), Delivery.ACCEPTED),
+    ],
+)
+@pytest.mark.parametrize("auto_accept", [True, False])
+def test_an_outcome_that_is_given_right_after_the_settlement_goes_with_it(answer, state, auto_accept):
+    def action(event):
+        event.delivery.settle()
+        answer(event.delivery)
+
+    world = sent(Application(action), auto_accept)
+    assert (world.delivery.remote_state, world.delivery.settled) == (state, True)
+
+
 def test_auto_accept_has_nothing_to_add_once_the_settlement_is_on_its_way():
     def action(event):
         event.delivery.settle()
