@@ -60,6 +60,10 @@ class Condition:
 _FITTING = 400
 
 
+#: bytes of an error beside its texts: descriptor, list, and the heads of a symbol, a string and a null
+_CONDITION_BYTES = 24
+
+
 def shortened(condition: Condition | None) -> Condition | None:
     """The condition with a description that fits into any frame: ours quote what the peer sent, of whatever size."""
     if condition is None or len(condition.description or "") * 4 <= _FITTING:
@@ -69,6 +73,22 @@ def shortened(condition: Condition | None) -> Condition | None:
         return condition
     text = octets[: _FITTING - 3].decode("utf-8", "ignore") + "..."
     return Condition(condition.name, text, condition.info)
+
+
+def fitting(condition: Condition, room: int) -> Condition:
+    """The condition as it fits into so many bytes: without its info, and with a shorter description; its name stays.
+
+    A name that does not fit either is one that no peer can expect: it becomes a part of the description.
+    """
+    name, description = str(condition.name), str(condition.description or "")
+    room -= _CONDITION_BYTES
+    if len(name) > room:
+        name, description = INTERNAL_ERROR, f"{condition.name}: {description}"
+    room -= len(name)
+    octets = description.encode("utf-8", "replace")
+    if len(octets) > room:
+        description = octets[: max(0, room - 3)].decode("utf-8", "ignore") + "..." if room >= 3 else ""
+    return Condition(name, description)
 
 
 def encode_condition(condition: Condition | None) -> Encoded | None:

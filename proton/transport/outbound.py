@@ -23,10 +23,11 @@ from proton.codec.composites import (
     END,
     FLOW,
     OPEN,
+    REJECTED,
     encode_composite,
 )
 from proton.codec.encode import Encoded
-from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition, encode_condition
+from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition, encode_condition, fitting
 from proton.endpoints.disposition import FIELDLESS_STATES, DispositionType, encode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED, REMOTE_UNINIT
 from proton.endpoints.events import Event
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 _SERIAL = 0xFFFFFFFF
 _ACCEPTED = DispositionType.ACCEPTED
 _TRANSACTIONAL = DispositionType.TRANSACTIONAL_STATE
+_REJECTED = DispositionType.REJECTED
+_LEAST_FRAME = 512  # 2.8.1: every peer takes frames of this size
+_AROUND_ERROR = 64  # bytes around the error in a frame: the header, the performative's other fields, a rejected state
 _UNMANAGED = encode_number(UNMANAGED_WINDOW)
 
 
@@ -398,6 +402,9 @@ def write_dispositions(transport: Transport, connection: Connection) -> None:
             ranges[session] = [role, number, number, state, settled]
         elif state or settled:
             encoded = encode_state(state, delivery._local)
+            if state == _REJECTED and encoded is not None and len(encoded) > _LEAST_FRAME - _AROUND_ERROR:
+                reason = delivery.local.condition
+                encoded = Encoded(encode_composite(REJECTED, (_error(transport, reason),)))
             _write_disposition(transport, session, [role, number, number, None, settled], encoded)
     for session, pending in ranges.items():
         _write_disposition(transport, session, pending)
@@ -445,7 +452,7 @@ def _detach(transport: Transport, link: Link) -> None:
         transport,
         session._channel or 0,
         DETACH,
-        (link._handle, closed or None, encode_condition(link._close_condition)),
+        (link._handle, closed or None, _error(transport, link._close_condition)),
     )
     session._handles.give_back(link._handle)
     session._attached.pop(link._handle, None)
@@ -470,7 +477,7 @@ def _end(transport: Transport, session: Session) -> None:
     if not (transport._close_received or session._failed) and session._has_queued():
         return
     session._end_sent = True
-    write_frame(transport, session._channel, END, (encode_condition(session._close_condition),))
+    write_frame(transport, session._channel, END, (_error(transport, session._close_condition),))
     session._unmap_channel()
 
 
@@ -485,4 +492,13 @@ def answer_close(transport: Transport) -> None:
 
 def write_close(transport: Transport, condition: Condition | None) -> None:
     transport._close_sent = True
-    write_frame(transport, 0, CLOSE, (encode_condition(condition),))
+    write_frame(transport, 0, CLOSE, (_error(transport, condition),))
+
+
+def _error(transport: Transport, condition: Condition | None) -> Encoded | None:
+    """The reason in a frame, cut to what fits: words that are too many must not cost the connection (2.4.1)."""
+    encoded = encode_condition(condition)
+    room = (transport._output_frame_size if transport._open_received else _LEAST_FRAME) - _AROUND_ERROR
+    if condition is None or encoded is None or len(encoded) <= room:
+        return encoded
+    return encode_condition(fitting(condition, room))
