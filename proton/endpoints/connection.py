@@ -78,6 +78,8 @@ class Connection(Endpoint):
     #: what goes wrong is raised by the operations of a blocking connection, and needs no line at error in the log
     _raises_errors = False
     _loss: tuple[int, Condition | None] | None = None  # when the last transport ended, and its condition
+    _was_open = False  # on an earlier transport
+    _handles_known = 1 << 32  # how many the peer takes, as of its last begin
     _ends = 0  # counts the ends of this connection, its sessions and links
     _progressed = False  # a delivery was settled, on this transport, over a session that has ended
 
@@ -357,6 +359,7 @@ class Connection(Endpoint):
         """Parted from its transport: what belonged to that is forgotten, what was not sent stays."""
         transport = self.transport
         self.transport = None
+        self._was_open = self._was_open or (transport is not None and transport._open_received)
         if transport is not None and transport._tail_closed:
             self._loss = self._number_end(transport.condition)
         self._collector.emit(Event.CONNECTION_UNBOUND, self)

@@ -15,7 +15,7 @@ A receiver keeps what is not yet advanced past in `current` and, behind it, `_wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.types import PropertyDict
@@ -300,6 +300,25 @@ class Link(Endpoint):
         if not self.state & REMOTE_CLOSED and not self.remote_condition:
             self.detach()
         self.close()
+
+    def _move(self, session: Session) -> None:
+        """Goes to another session, while it is not attached."""
+        previous, self.session = self.session, session
+        for delivery in self._queued_here():
+            if self.is_sender:
+                previous.outgoing_bytes -= delivery._size
+                session.outgoing_bytes += delivery._size
+            else:
+                previous.incoming_bytes -= delivery._size
+                session.incoming_bytes += delivery._size
+        session._links[self.is_sender, self.name] = self
+        session._members[self] = None
+        previous._forget_link(self)
+        self.connection._schedule(self)
+
+    def _queued_here(self) -> Iterable[Delivery]:
+        """The deliveries that are not sent, or not read."""
+        raise NotImplementedError
 
     def _end_with_session(self) -> None:
         """Its session has ended, with or without the peer's answer: nothing comes for this link any more (2.5.5).

@@ -7,6 +7,7 @@ What is not yet advanced past is in `current` and, behind it, `_waiting`; the de
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.delivery import Delivery
@@ -185,6 +186,9 @@ class Receiver(Link):
         self.credit -= 1
         self.queued -= 1
         return data
+
+    def _queued_here(self) -> Iterable[Delivery]:
+        return [self.current, *self._waiting] if self.current is not None else ()
 
     def _unbind(self) -> None:
         Link._unbind(self)

@@ -8,7 +8,7 @@ puts the link on the connection's list of senders, and the transport takes what 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.endpoints.delivery import Delivery, check_message_format
@@ -263,6 +263,9 @@ class Sender(Link):
         self._drained_due = True
         self._mark()
         return given_back
+
+    def _queued_here(self) -> Iterable[Delivery]:
+        return self._outgoing
 
     def _unbind(self) -> None:
         # What was partly sent cannot be continued on another transport; it stays unsettled, outcome unknown.

@@ -68,6 +68,7 @@ class Session(Endpoint):
     _final_event = Event.SESSION_FINAL
 
     _restarting = False  # ended by the peer, and to be made again
+    _is_common = False  # made by a container for all the links of a connection
 
     def __init__(self, connection: Connection) -> None:
         Endpoint.__init__(self)
@@ -204,6 +205,14 @@ class Session(Endpoint):
         self.connection._link_count += 1
         self.connection._list(link, Event.LINK_INIT)
         return link
+
+    def _has_room(self) -> bool:
+        """Whether the peer takes another link, as far as is known."""
+        if len(self._members) <= self._handle_max:
+            return True
+        return (
+            sum(not link.state & LOCAL_CLOSED or link._handle is not None for link in self._members) <= self._handle_max
+        )
 
     def _forget_link(self, link: Link) -> None:
         if self._links.get((link.is_sender, link.name)) is link:

@@ -40,8 +40,15 @@ _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 NO_REASON = "ended by the peer without a reason"
 
 
+def _has_ended(session: Any) -> bool:
+    return bool(session.state & (_LOCAL_CLOSED if session._restarting else _CLOSED))
+
+
 class SessionPerConnection:
-    """One session for all the links of a connection, made and opened when the first one needs it."""
+    """One session for all the links of a connection, made and opened when the first one needs it.
+
+    Links for which the peer gives no handle on that session go to a further one (2.7.2, handle-max).
+    """
 
     def __init__(self) -> None:
         self._session: Any = None
@@ -52,10 +59,39 @@ class SessionPerConnection:
         :param connection: the connection that this object was made for.
         """
         session = self._session
-        if session is None or session.state & (_LOCAL_CLOSED if session._restarting else _CLOSED):
-            self._session = connection.session()  # some peers refuse a link by ending its session
-            self._session.open()
+        if session is None or _has_ended(session):  # some peers refuse a link by ending its session
+            self._session = self._begin(connection)
+        elif not session._has_room():
+            self._session = self.further(session) or session
         return self._session
+
+    @staticmethod
+    def _begin(connection: Any) -> Any:
+        session = connection.session()
+        session._is_common = True
+        session.open()
+        return session
+
+    def further(self, session: Any) -> Any:
+        """Another session for a link that has no handle on this one.
+
+        :param session: the session of the link.
+        :return: None when the session was not made here, or the connection has no channel for another one.
+        """
+        if not session._is_common:
+            return None
+        latest, connection = self._session, session.connection
+        if latest is session or latest is None or _has_ended(latest) or not latest._has_room():
+            transport = connection.transport
+            if transport is not None and connection._channels.lowest() > transport.channel_max:
+                return None
+            self._session = latest = self._begin(connection)
+            latest.handler = session.handler
+            latest.outgoing_window = session.outgoing_window
+            latest.incoming_capacity = session.incoming_capacity
+            latest.incoming_window = session.incoming_window
+            latest.incoming_window_low_water = session.incoming_window_low_water
+        return latest
 
 
 def _fatal_conditions(handler: Any) -> list[Any]:

@@ -49,6 +49,7 @@ from proton.endpoints.terminus import load_terminus
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport.checks import EndpointViolation, ahead, bound_connection, check, link_on, session_on
 from proton.transport.dispositions import on_disposition
+from proton.transport.limits import has_begun, has_opened
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
@@ -96,6 +97,7 @@ def on_open(transport: Transport, channel: int, fields: list[Any], payload: byte
             )
         transport._remote_idle_timeout_ms = idle_ms
         connection._collector.emit(Event.TRANSPORT, transport)
+    has_opened(transport, connection)
     _schedule_closing(connection)
 
 
@@ -141,6 +143,7 @@ def on_begin(transport: Transport, channel: int, fields: list[Any], payload: byt
     session.remote_desired_capabilities = _symbols(desired)
     session.remote_properties = properties
     session._remote_opened()
+    has_begun(session)
     if session.state & LOCAL_CLOSED:
         connection._schedule(session)
 

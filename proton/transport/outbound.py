@@ -27,7 +27,7 @@ from proton.codec.composites import (
     encode_composite,
 )
 from proton.codec.encode import Encoded
-from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition, encode_condition, fitting
+from proton.endpoints.condition import Condition, encode_condition, fitting
 from proton.endpoints.disposition import FIELDLESS_STATES, DispositionType, encode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED, REMOTE_UNINIT
 from proton.endpoints.events import Event
@@ -38,6 +38,7 @@ from proton.endpoints.sender import Sender
 from proton.endpoints.session import HANDLE_MAX, UNMANAGED_WINDOW, Session
 from proton.endpoints.terminus import Terminus, encode_terminus
 from proton.transport.frames import encode_number, write_body, write_frame
+from proton.transport.limits import fail_link, fail_session, is_too_early
 from proton.transport.transfers import MAX_OUTPUT, send
 
 if TYPE_CHECKING:
@@ -171,11 +172,11 @@ def _begin(transport: Transport, session: Session) -> None:
         return  # it was ended on an earlier transport and stays so
     if session._remotely_ended or session._final:
         return  # it came and went before we answered, or was freed: a begin now would be that of another session
+    if not transport._open_received and is_too_early(connection, connection._channels.lowest()):
+        return
     limit = transport.channel_max
     if connection._channels.lowest() > limit:
-        transport._fail(
-            RESOURCE_LIMIT_EXCEEDED, f"no free channel for another session: the two peers agreed on 0 to {limit}"
-        )
+        fail_session(session, limit)
         return
     frame_size = transport._max_frame_size
     if frame_size and 0 < session._incoming_capacity < frame_size:
@@ -227,11 +228,12 @@ def _attach(transport: Transport, link: Link) -> None:
         return  # it was detached on an earlier transport and stays so
     if link._recovering and not transport._open_received:
         return  # how much of the unsettled map fits is not known before
+    if session._awaits_begin() and is_too_early(
+        link.connection, session._handles.lowest(), link.connection._handles_known
+    ):
+        return
     if session._handles.lowest() > session._handle_max:
-        transport._fail(
-            RESOURCE_LIMIT_EXCEEDED,
-            f"no free handle for link {link.name!r}: the peer takes handles 0 to {session._handle_max}",
-        )
+        fail_link(link)
         return
     source, target = _encoded_termini(link)  # may raise: changed since the open
     handle = link._handle = session._handles.take()

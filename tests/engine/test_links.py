@@ -307,29 +307,6 @@ def test_sessions_on_different_channels_do_not_mix():
     assert (first.state, second.state) == (ACTIVE, Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_CLOSED)
 
 
-def test_no_channel_left_closes_the_connection_with_a_reason():
-    a, b = connected(server={"channel_max": 1})
-    assert a.transport.channel_max == 1 and a.transport.remote_channel_max == 1
-    for _ in range(3):
-        a.connection.session().open()
-    pump(a, b)
-    assert a.transport.condition.name == "amqp:resource-limit-exceeded"
-    assert b.connection.remote_condition.name == "amqp:resource-limit-exceeded" and b.transport.condition is None
-
-
-def test_no_handle_left_closes_the_connection_with_a_reason():
-    script = Script().opened()
-    session = script.connection.session()
-    session.open()
-    script.received()
-    terms = {"next_outgoing_id": 0, "incoming_window": 9, "outgoing_window": 9}
-    script.send("begin", remote_channel=0, handle_max=1, **terms)
-    for n in range(3):
-        session.sender(f"L{n}").open()
-    *_, close = script.received()
-    assert close.name == "close" and close["error"].value[0] == "amqp:resource-limit-exceeded"
-
-
 def test_open_carries_what_the_connection_says():
     a, b = Peer(max_frame_size=4096, channel_max=5).bind(), Peer("server", 2).bind()
     connection = a.connection

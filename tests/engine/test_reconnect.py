@@ -43,11 +43,13 @@ def test_everything_open_is_announced_again():
     other.flow(7)
     pump(a, b)
     a, b, _ = reconnected(a)
+    accept(b)
+    pump(a, b)
     assert [(f.name, f["name"], f["handle"]) for f in a.sent()] == [
         ("open", None, None),
         ("begin", None, None),
         ("attach", "L", 0),
-        ("attach", "R", 1),
+        ("attach", "R", 1),  # after the peer's begin: its handle-max may be another one (2.7.2)
         ("flow", None, 1),
     ]
     assert sender.state == other.state == Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE

@@ -70,6 +70,7 @@ TESTED_BY = {
     "transport/layers": ("engine/test_violations.py", "malformed frame"),
     "transport/failure": ("engine/test_containment.py", "internal error"),
     "transport/idle": ("engine/test_idle_timeout.py", "tick"),
+    "transport/limits": ("engine/test_peer_limits.py", "handle_max"),
     "transport/frames": ("engine/test_bounds.py", "frame"),
     "transport/outbound": ("engine/test_open_close.py", "attach"),
     "transport/transfers": ("engine/test_transfers.py", "transfer"),
