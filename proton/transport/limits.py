@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from proton.endpoints.session import Session
     from proton.transport.transport import Transport
 
-__all__ = ["fail_link", "fail_session", "has_begun", "has_opened", "is_too_early"]
+__all__ = ["fail_session", "has_begun", "has_handle", "has_opened", "is_too_early"]
 
 #: Channels and handles that are used before the peer has told its limits. A program that opens a few sessions and links
 #: at once saves a turn to the peer and back; no peer of today takes fewer links than these on a session.
@@ -40,14 +40,24 @@ def fail_session(session: Session, limit: int) -> None:
     _fail(session, f"no free channel for another session: the two peers agreed on 0 to {limit}")
 
 
-def fail_link(link: Link) -> None:
-    """Moves a link for which there is no handle to a further session of the container, or ends it."""
-    session = _further_session(link)
-    if session is not None:
-        link._move(session)
-        return
-    link._was_attached = True
-    _fail(link, _no_handle(link))
+def has_handle(link: Link) -> bool:
+    """Whether there is a handle for a link now.
+
+    A link for which there will be none moves to a further session of the container, or ends.
+    """
+    session, connection = link.session, link.connection
+    handle = session._handles.lowest()
+    if session._awaits_begin() and is_too_early(connection, handle, connection._handles_known):
+        return False
+    if handle <= session._handle_max:
+        return True
+    further = _further_session(link) if link._remote_handle is None else None
+    if further is not None:
+        link._move(further)
+    else:
+        link._was_attached = True
+        _fail(link, _no_handle(link))
+    return False
 
 
 def _further_session(link: Link) -> Session | None:

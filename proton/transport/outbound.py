@@ -38,7 +38,7 @@ from proton.endpoints.sender import Sender
 from proton.endpoints.session import HANDLE_MAX, UNMANAGED_WINDOW, Session
 from proton.endpoints.terminus import Terminus, encode_terminus
 from proton.transport.frames import encode_number, write_body, write_frame
-from proton.transport.limits import fail_link, fail_session, is_too_early
+from proton.transport.limits import fail_session, has_handle, is_too_early
 from proton.transport.transfers import MAX_OUTPUT, send
 
 if TYPE_CHECKING:
@@ -228,12 +228,7 @@ def _attach(transport: Transport, link: Link) -> None:
         return  # it was detached on an earlier transport and stays so
     if link._recovering and not transport._open_received:
         return  # how much of the unsettled map fits is not known before
-    if session._awaits_begin() and is_too_early(
-        link.connection, session._handles.lowest(), link.connection._handles_known
-    ):
-        return
-    if session._handles.lowest() > session._handle_max:
-        fail_link(link)
+    if not has_handle(link):
         return
     source, target = _encoded_termini(link)  # may raise: changed since the open
     handle = link._handle = session._handles.take()

@@ -65,24 +65,11 @@ def test_urls_may_be_iterated_again():
 
 
 def test_one_session_serves_all_links_of_a_connection():
-    class Connection:
-        made = []
-
-        def session(self):
-            self.made.append(Session())
-            return self.made[-1]
-
-    class Session:
-        opened = 0
-        state = Endpoint.LOCAL_ACTIVE
-        _restarting = False
-
-        def open(self):
-            self.opened += 1
-
-    connection, policy = Connection(), SessionPerConnection()
-    assert policy.session(connection) is policy.session(connection)
-    assert [session.opened for session in connection.made] == [1]
+    a, _ = connected()
+    policy = SessionPerConnection()
+    session = policy.session(a.connection)
+    assert policy.session(a.connection) is session
+    assert list(a.connection.sessions()) == [session] and session.state & Endpoint.LOCAL_ACTIVE
 
 
 def test_a_session_that_is_over_gets_a_successor():
