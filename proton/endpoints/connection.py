@@ -18,7 +18,7 @@ from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT, REMOTE_ACTIVE,
 from proton.endpoints.events import Collector, Event, EventType
 from proton.endpoints.link import Link
 from proton.endpoints.sender import Sender
-from proton.endpoints.session import Numbers, Session
+from proton.endpoints.session import Channels, Session
 from proton.url import without_password
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Connection(Endpoint):
         self._work: list[Endpoint] = []
         self._senders: list[Sender] = []
         self._touched: list[Delivery] = []
-        self._channels = Numbers()
+        self._channels = Channels()
         self._local_channels: dict[int, Session] = {}
 
     # A connection is its own connection; a property, since an attribute would be a reference cycle.
@@ -363,7 +363,7 @@ class Connection(Endpoint):
         if transport is not None and transport._tail_closed:
             self._loss = self._number_end(transport.condition)
         self._collector.emit(Event.CONNECTION_UNBOUND, self)
-        self._channels = Numbers()
+        self._channels = Channels()
         self._local_channels = {}
         for delivery in self._touched:
             delivery._touched = False

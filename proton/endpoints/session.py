@@ -52,6 +52,31 @@ class Numbers:
         heapq.heappush(self._returned, number)
 
 
+class Channels(Numbers):
+    """The channels of a connection. One that was given back rests, as long as one that rests no more is free.
+
+    RabbitMQ 4.0 may lose a begin that comes soon after the end of an earlier session on the same channel.
+    """
+
+    #: how many rest, those that were given back last
+    RESTING = 8
+
+    def __init__(self) -> None:
+        Numbers.__init__(self)
+        self._resting: list[int] = []
+
+    def lowest_up_to(self, limit: int) -> int:
+        """The number that `take` will give; more than `limit` where none up to there is free."""
+        if self.lowest() > limit and self._resting:
+            Numbers.give_back(self, self._resting.pop(0))
+        return self.lowest()
+
+    def give_back(self, number: int) -> None:
+        self._resting.append(number)
+        if len(self._resting) > self.RESTING:
+            Numbers.give_back(self, self._resting.pop(0))
+
+
 def _check_frames(name: str, frames: int) -> int:
     if not 0 <= frames <= UNMANAGED_WINDOW:
         raise OverflowError(f"{name} takes 0 to 2**31 - 1 frames, got {frames}")

@@ -175,7 +175,7 @@ def _begin(transport: Transport, session: Session) -> None:
     if not transport._open_received and is_too_early(connection, connection._channels.lowest()):
         return
     limit = transport.channel_max
-    if connection._channels.lowest() > limit:
+    if connection._channels.lowest_up_to(limit) > limit:
         fail_session(session, limit)
         return
     frame_size = transport._max_frame_size

@@ -276,22 +276,33 @@ def test_handles_are_the_lowest_free_ones():
     assert [frame["handle"] for frame in a.sent()] == [1, 2, 4]
 
 
-def test_channels_are_the_lowest_free_ones():
-    a, b = connected()
-    sessions = [a.connection.session() for _ in range(3)]
-    for session in sessions:
+def channels_of_sessions_one_after_the_other(a, b, count):
+    """Opens and closes so many sessions; the channels of their begins."""
+    channels = []
+    for _ in range(count):
+        session = a.connection.session()
         session.open()
-    pump(a, b)
-    accept(b)
-    sessions[1].close()
-    pump(a, b)
-    b.connection.session_head(Endpoint.REMOTE_CLOSED).close()
-    pump(a, b)
-    a.sent()
-    for _ in range(2):
-        a.connection.session().open()
-    pump(a, b)
-    assert [frame.channel for frame in a.sent()] == [1, 3]
+        pump(a, b)
+        answer = b.connection.session_head(Endpoint.LOCAL_UNINIT)
+        answer.open()
+        pump(a, b)
+        channels += [frame.channel for frame in a.sent() if frame.name == "begin"]
+        session.close()
+        pump(a, b)
+        answer.close()
+        pump(a, b)
+    return channels
+
+
+def test_a_channel_that_was_ended_rests_before_it_is_used_again():
+    """RabbitMQ 4.0 may lose a begin that comes soon after the end of an earlier session on the same channel."""
+    a, b = connected()
+    assert channels_of_sessions_one_after_the_other(a, b, 12) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 1, 2]
+
+
+def test_a_channel_does_not_rest_where_no_other_is_free():
+    a, b = connected(server={"channel_max": 1})
+    assert channels_of_sessions_one_after_the_other(a, b, 5) == [0, 1, 0, 1, 0]
 
 
 def test_sessions_on_different_channels_do_not_mix():

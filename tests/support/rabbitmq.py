@@ -182,6 +182,11 @@ class RabbitMQ:
     def thaw(self) -> None:
         self._server.send(signal.SIGCONT)
 
+    def control(self, *arguments: str) -> None:
+        """Has `rabbitmqctl` do something with it."""
+        command = [str(pathlib.Path(_script()).with_name("rabbitmqctl")), "-n", self._environment["RABBITMQ_NODENAME"]]
+        subprocess.run([*command, *arguments], env=self._environment, check=True, stdout=subprocess.DEVNULL)
+
     def close(self) -> None:
         if self._server is not None:
             self._server.end()

@@ -236,15 +236,11 @@ class Service(MessagingHandler):
     def on_connection_closed(self, event: Any) -> None:
         self._gone(event.connection)
 
-    def on_disconnected(self, event: Any) -> None:
+    def on_transport_closed(self, event: Any) -> None:
         number = self._number(event)
         if number >= 0:
             self._gone(event.connection)
             self._add_end(number, "loss", None, event.transport.condition)
-
-    def on_transport_closed(self, event: Any) -> None:
-        if event.connection is not None:
-            self._gone(event.connection)
 
     def on_transport_error(self, event: Any) -> None:
         """A lost connection is a record, and no line in a log."""
