@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
-__all__ = ["DefaultHandler", "EngineLog", "log", "write_stderr"]
+__all__ = ["DefaultHandler", "EngineLog", "error_level", "log", "write_stderr"]
 
 
 def write_stderr(text: str) -> None:
@@ -119,6 +120,14 @@ class EngineLog:
                 self._logger.log(level, text, *args, exc_info=exc_info, stacklevel=3)
             except (OSError, ValueError):  # `logging` prints the failure of a handler to standard error, closed or not
                 return
+
+
+def error_level(connection: Any) -> int:
+    """The level of what goes wrong on a connection: error, or info where a blocking call is going to raise it.
+
+    :param connection: a `Connection`, or None.
+    """
+    return logging.INFO if getattr(connection, "_raises_errors", False) else logging.ERROR
 
 
 #: for the modules of the package

@@ -7,7 +7,6 @@ becomes the condition of the transport, whose tail is closed before its head, so
 from __future__ import annotations
 
 import errno
-import logging
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -16,7 +15,7 @@ from proton.endpoints.condition import Condition
 from proton.endpoints.events import Event
 from proton.io import sockets
 from proton.io.selectable import Selectable
-from proton.logs import log
+from proton.logs import error_level, log
 
 __all__ = ["ConnectAttempt", "ConnectSelectable", "PendingSelectable", "attach", "failure_level", "refresh"]
 
@@ -26,8 +25,7 @@ IO_CONDITION = "proton.pythonio"
 
 def failure_level(transport: Any) -> int:
     """The level at which a failure of a transport is logged: error, unless a blocking call is going to raise it."""
-    connection = transport.connection
-    return logging.INFO if connection is not None and connection._raises_errors else logging.ERROR
+    return error_level(transport.connection)
 
 
 def refresh(selectable: Any, now: float) -> None:

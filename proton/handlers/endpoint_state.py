@@ -18,7 +18,8 @@ from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.ends import awaits_node, is_retried
 from proton.endpoints.printable import condition_text, printable
 from proton.handlers.delegate import Delegating
-from proton.logs import log
+from proton.handlers.notices import described
+from proton.logs import error_level, log
 from proton.transport.sasl import SASL
 from proton.url import Url
 
@@ -47,10 +48,6 @@ def shown(url: Any) -> str:
 
 
 _OPEN = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE
-
-
-def _named(kind: str, endpoint: Any) -> str:
-    return f"link {printable(endpoint.name)}" if kind == "link" else f"a {kind}"
 
 
 def _has_own_detach(handler: Any) -> bool:
@@ -110,10 +107,11 @@ class EndpointStateHandler(Delegating):
         condition = endpoint.remote_condition
         if endpoint._failed:
             return  # the line is written when the engine ends it, whatever the program does then
+        level = error_level(endpoint.connection)
         if condition:
-            log.error("%s", printable(condition.description or condition.name))
+            log.log(level, "%s closed by peer: %s", described(endpoint_type, endpoint), condition_text(condition))
         elif cls.is_local_open(endpoint) and cls.is_remote_closed(endpoint):
-            log.error("%s closed by peer", endpoint_type)
+            log.log(level, "%s closed by peer", described(endpoint_type, endpoint))
 
     def _remote_open(self, kind: str, endpoint: Endpoint, event: Any) -> None:
         if endpoint.state & Endpoint.LOCAL_ACTIVE:
@@ -151,7 +149,8 @@ class EndpointStateHandler(Delegating):
 
     def _local_close(self, kind: str, endpoint: Endpoint, event: Any) -> None:
         if endpoint._failed:
-            log.error("ended %s: %s", _named(kind, endpoint), condition_text(endpoint.condition))
+            level = error_level(endpoint.connection)
+            log.log(level, "ended %s: %s", described(kind, endpoint), condition_text(endpoint.condition))
             getattr(self, f"on_{kind}_error")(event)
         if endpoint._remote_end is not None and not endpoint._ended_here_first():
             getattr(self, f"on_{kind}_closed")(event)

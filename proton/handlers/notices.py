@@ -15,7 +15,7 @@ from proton.endpoints.terminus import Terminus
 from proton.logs import log
 from proton.url import Url
 
-__all__ = ["unfinished_text", "warn_of_missing_filters", "warn_of_unfinished"]
+__all__ = ["described", "place_of", "unfinished_text", "warn_of_missing_filters", "warn_of_unfinished"]
 
 #: what a delivery's state is before its outcome: none, or how much has come (3.4.1)
 _NO_OUTCOME = (0, Delivery.RECEIVED)
@@ -25,11 +25,26 @@ def place_of(connection: Any) -> str:
     """The address of a connection for the log, without a password; its host name where it has no address."""
     url = connection.url
     if url is None:
-        return printable(connection.hostname or connection.remote_container or "?")
+        return printable(connection.hostname or connection.remote_container)
     if isinstance(url, Url):
         url = Url(url, defaults=False)
         url.password = None
     return printable(url)
+
+
+def described(kind: str, endpoint: Any) -> str:
+    """An endpoint in words for the log: what it is, its name and address if it is a link, and where it leads to.
+
+    :param kind: how to call it.
+    :param endpoint: a `Connection`, `Session` or `Link`.
+    """
+    text = kind
+    if hasattr(endpoint, "is_sender"):
+        terminus, way = (endpoint.target, "to") if endpoint.is_sender else (endpoint.source, "from")
+        address = "" if terminus.address is None else f" {way} {printable(terminus.address)!r}"
+        text = f"{kind} {printable(endpoint.name)}{address}"
+    place = place_of(endpoint.connection)
+    return f"{text} at {place}" if place else text
 
 
 def unfinished_text(connection: Any) -> str:

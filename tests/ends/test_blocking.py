@@ -19,6 +19,12 @@ WITHIN = 1.0
 GONE = error("amqp:not-found", "the queue is gone")
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_logged_as_an_error_that_is_raised(caplog):
+    yield
+    assert [record.getMessage() for record in caplog.get_records("call") if record.levelno >= 40] == []
+
+
 def connect(peer, **options):
     return BlockingConnection(peer.url, timeout=20, sasl_enabled=False, **options)
 

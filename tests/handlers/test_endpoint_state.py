@@ -186,7 +186,7 @@ def test_without_a_delegate_a_close_may_count_as_an_error(kind, is_error, caplog
     event.connection.close = lambda: closed.append(True)
     getattr(EndpointStateHandler(peer_close_is_error=is_error), f"on_{kind}_closing")(event)
     if is_error:
-        assert caplog.messages == [f"{kind} closed by peer"]
+        assert caplog.messages == [f"{kind}{' L' if kind == 'link' else ''} at script closed by peer"]
         assert closed == ([] if kind == "connection" else [True])
     else:
         assert caplog.messages == closed == []
@@ -201,11 +201,11 @@ def test_with_a_delegate_a_close_is_never_an_error(kind):
 
 @pytest.mark.parametrize(
     ("local", "remote", "condition", "expected"),
-    [
-        ("open", "closed", Condition("name", "words"), ["words"]),
-        ("open", "closed", Condition("name"), ["name"]),
-        ("closed", "closed", Condition("name"), ["name"]),
-        ("open", "closed", None, ["thing closed by peer"]),
+    [  # The link, the place and the condition's name are told too: what is refused is to be found (ends.md 3).
+        ("open", "closed", Condition("name", "words"), ["thing L at script closed by peer: name: words"]),
+        ("open", "closed", Condition("name"), ["thing L at script closed by peer: name"]),
+        ("closed", "closed", Condition("name"), ["thing L at script closed by peer: name"]),
+        ("open", "closed", None, ["thing L at script closed by peer"]),
         ("closed", "closed", None, []),
         ("open", "open", None, []),
     ],

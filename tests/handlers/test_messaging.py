@@ -161,7 +161,8 @@ def test_errors_of_endpoints_are_logged_and_end_the_connection(kind, closes, cap
     endpoint.remote_condition = Condition("x:y", "words")
     event = SimpleNamespace(**dict({"connection": connection, "container": None}, **{kind: endpoint}))
     getattr(MessagingHandler(), f"on_{kind}_error")(event)
-    assert caplog.messages == ["words"]
+    name = "link L" if kind == "link" else kind
+    assert caplog.messages == [f"{name} closed by peer: x:y: words"]
     assert bool(connection.state & Endpoint.LOCAL_CLOSED) is closes
 
 

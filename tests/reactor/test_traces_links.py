@@ -182,8 +182,9 @@ def test_a_link_refused(kind, caplog):
     assert client[-4:] == [*REFUSAL, "C connection_closed"]
     assert refused.calls[-3:] == CLOSED
     assert "C sendable" not in refused.calls
-    # Once by name in the log: the description alone.
-    assert caplog.messages == ["no such queue"]
+    (text,) = caplog.messages
+    assert text.startswith("link ") and text.endswith(" closed by peer: amqp:not-found: no such queue")
+    assert " to 'queue' at amqp://127.0.0.1:" in text
 
 
 def test_link_that_is_closed_in_its_opening_callback_is_refused_without_a_condition_too():

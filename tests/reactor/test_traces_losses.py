@@ -216,7 +216,7 @@ ENDS = {
         [
             *CONNECTED,
             "error",
-            "ERROR: amqp:not-found",
+            "ERROR: connection at amqp://127.0.0.1:PORT closed by peer: amqp:not-found",
             "(C connection_remote_close)",
             "(C transport_tail_closed)",
             "closed",
