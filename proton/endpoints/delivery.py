@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from proton.endpoints.arguments import refuse_copy
 from proton.endpoints.disposition import (
     STATES,
     Disposition,
@@ -47,6 +48,8 @@ class Delivery:
 
     Made by `Link.delivery`, `Sender.send`, or by an incoming transfer.
     """
+
+    __reduce_ex__ = refuse_copy
 
     RECEIVED = DispositionType.RECEIVED
     ACCEPTED = DispositionType.ACCEPTED

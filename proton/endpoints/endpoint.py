@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from proton.codec.composites import encode_symbol_map
 from proton.codec.encode import Encoded, encode
 from proton.codec.types import PropertyDict, SymbolList
+from proton.endpoints.arguments import refuse_copy
 from proton.endpoints.condition import Condition, encode_condition, shortened
 from proton.endpoints.events import Event, EventType, given_back
 from proton.endpoints.handler import as_handler
@@ -73,6 +74,8 @@ def _encoded_symbols(symbols: SymbolList | None) -> Encoded | None:
 
 class Endpoint:
     """What `Connection`, `Session` and `Link` have in common: their states, condition and handler."""
+
+    __reduce_ex__ = refuse_copy
 
     LOCAL_UNINIT = LOCAL_UNINIT
     LOCAL_ACTIVE = LOCAL_ACTIVE

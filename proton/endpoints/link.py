@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.types import PropertyDict
+from proton.endpoints.arguments import check_count
 from proton.endpoints.condition import Condition, encode_condition
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import (
@@ -147,6 +148,7 @@ class Link(Endpoint):
 
     @max_message_size.setter
     def max_message_size(self, size: int) -> None:
+        size = check_count("max_message_size", size)
         if not 0 <= size < 1 << 64:
             raise OverflowError(f"max_message_size takes 0 to 2**64 - 1 bytes, got {size}")
         self._max_message_size = size

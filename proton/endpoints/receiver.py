@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from proton.endpoints.arguments import check_count
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link
@@ -43,7 +44,10 @@ class Receiver(Link):
 
         :param n: messages to add; may be negative.
         :raises OverflowError: not a signed 32-bit number.
+        :raises TypeError: not an integer.
         """
+        if n.__class__ is not int:
+            n = check_count("flow()", n)
         if not -_INT32 - 1 <= n <= _INT32:
             raise OverflowError(f"flow() takes a signed 32-bit number of messages, got {n}")
         self.credit += n

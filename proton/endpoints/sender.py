@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Callable
 
+from proton.endpoints.arguments import check_count
 from proton.endpoints.delivery import Delivery, check_message_format
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link, tag_bytes
@@ -240,8 +241,9 @@ class Sender(Link):
         """Say how many messages could be sent; the peer learns it with the next flow (2.6.7, available).
 
         :param n: messages.
+        :raises TypeError: not an integer.
         """
-        self.available = n
+        self.available = check_count("offered()", n)
 
     def drained(self) -> int:
         """Give back the credit that is left, when the receiver drains; the peer is told after what is queued.

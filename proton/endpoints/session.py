@@ -12,6 +12,7 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING, Any
 
+from proton.endpoints.arguments import check_count
 from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, Endpoint, matches
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link
@@ -78,9 +79,10 @@ class Channels(Numbers):
 
 
 def _check_frames(name: str, frames: int) -> int:
+    frames = check_count(name, frames)
     if not 0 <= frames <= UNMANAGED_WINDOW:
         raise OverflowError(f"{name} takes 0 to 2**31 - 1 frames, got {frames}")
-    return int(frames)
+    return frames
 
 
 class Session(Endpoint):
@@ -164,7 +166,7 @@ class Session(Endpoint):
 
     @incoming_capacity.setter
     def incoming_capacity(self, capacity: int) -> None:
-        if capacity < 0:
+        if check_count("incoming_capacity", capacity) < 0:
             raise OverflowError(f"incoming_capacity takes 0 or more bytes, got {capacity}")
         self._incoming_capacity = capacity
         self._announce_window()

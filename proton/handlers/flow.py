@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from proton.endpoints.arguments import check_count
 from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Member
@@ -34,7 +35,7 @@ class FlowController(Member):
     window = 1024
 
     def __init__(self, window: int = 1024) -> None:
-        self.window = window
+        self.window = check_count("window", window, " (messages)")
 
     def on_link_local_open(self, event: Any) -> None:
         """Grants the window to a receiver that this end opens."""

@@ -10,6 +10,7 @@ import logging
 import weakref
 from typing import Any
 
+from proton.endpoints.arguments import check_count
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.ends import is_retried
 from proton.endpoints.handler import Family, Handler, check_result
@@ -49,7 +50,7 @@ class MessagingHandler(Handler, Acking):
     `on_aborted` are called when a subclass defines them. An endpoint that is closed in its opening callback, with or
     without a `condition`, is refused: the peer sees it open and close, a link without a terminus (2.6.3).
 
-    :param prefetch: messages of credit that receivers are kept supplied with; 0 leaves credit to the application.
+    :param prefetch: messages of credit that receivers are kept supplied with; 0 or None leaves credit to the program.
     :param auto_accept: accept and settle each message after `on_message`.
     :param auto_settle: settle a sent message after the receiver has.
     :param peer_close_is_error: kept for programs that pass it; the closing callbacks are called either way.
@@ -67,7 +68,7 @@ class MessagingHandler(Handler, Acking):
         peer_close_is_error: bool = False,
     ) -> None:
         delegate = weakref.proxy(self)
-        children: list[Any] = [FlowController(prefetch)] if prefetch else []
+        children: list[Any] = [FlowController(check_count("prefetch", prefetch))] if prefetch else []
         children.append(EndpointStateHandler(peer_close_is_error, delegate))
         children.append(IncomingMessageHandler(auto_accept, delegate))
         children.append(OutgoingMessageHandler(auto_settle, delegate))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from proton.endpoints.arguments import refuse_copy
 from proton.endpoints.events import Event, EventType
 
 __all__ = ["Loop", "Selectable"]
@@ -29,6 +30,8 @@ class Selectable:
     :param delegate: a socket, or any object with `fileno` and `close`; None for deadlines alone.
     :param reactor: the container that gets the events.
     """
+
+    __reduce_ex__ = refuse_copy
 
     handler: Any = None
     #: what sends and receives over it, for connections

@@ -12,6 +12,7 @@ import queue
 import threading
 from typing import Any, ClassVar
 
+from proton.endpoints.arguments import refuse_copy
 from proton.endpoints.events import EventBase, EventType
 
 __all__ = ["ApplicationEvent", "EventInjector"]
@@ -71,6 +72,8 @@ class EventInjector:
 
     It keeps its container running until it is closed.
     """
+
+    __reduce_ex__ = refuse_copy
 
     def __init__(self) -> None:
         #: the events on their way

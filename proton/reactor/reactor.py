@@ -18,6 +18,7 @@ import weakref
 from collections import deque
 from typing import Any, Callable
 
+from proton.endpoints.arguments import check_seconds, refuse_copy
 from proton.endpoints.connection import Connection
 from proton.endpoints.events import Collector, Event, EventType
 from proton.endpoints.handler import Handler, as_handler, dispatch, inspect
@@ -49,6 +50,8 @@ class Reactor:
     :param kwargs: `global_handler` sees every event after the others (default: an `IOHandler`); `selector` is what that
         one waits with.
     """
+
+    __reduce_ex__ = refuse_copy
 
     #: the users that acceptors let in by default: what `proton.Credentials` takes, None for everybody
     credentials: Any = None
@@ -236,9 +239,10 @@ class Reactor:
         """As `process`, with a limit for the wait.
 
         :param timeout: seconds, kept for later waits too.
+        :raises TypeError, ValueError: it is not a number, or NaN.
         """
         if timeout:
-            self.timeout = timeout
+            self.timeout = check_seconds("timeout", timeout, " or None")
         return self.process()
 
     def yield_(self) -> None:
@@ -288,6 +292,15 @@ class Reactor:
         """
         self._collector.put(obj, etype)
 
+    def drop_event(self, context: Any) -> None:
+        """Take the queued events about a context out of the queue.
+
+        :param context: the object that the events are about.
+        """
+        events = self._collector.events
+        for event in [event for event in events if event.context is context]:
+            events.remove(event)
+
     def stop_events(self) -> None:
         """Drop the events that are queued, and all later ones."""
         self._collector.release()
@@ -299,7 +312,10 @@ class Reactor:
 
         :param delay: seconds, counted from `now`; `mark` brings that up to date for who is not in a callback.
         :param handler: the object to call; the container's own handlers are called when it is None.
+        :raises TypeError, ValueError: the delay is not a number, or NaN.
         """
+        if delay.__class__ is not float or delay != delay:
+            delay = check_seconds("delay", delay)
         inspect(handler)
         earliest = self._tasks.deadline()
         deadline = self._now + delay

@@ -8,32 +8,14 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
-import numbers
 from typing import Any
 
 from proton.io.selectable import Selectable
 
-__all__ = ["Task", "Tasks", "TimerSelectable", "check_seconds"]
+__all__ = ["Task", "Tasks", "TimerSelectable"]
 
 #: Heaps smaller than this are not worth cleaning.
 _SMALL = 64
-
-
-def check_seconds(name: str, value: Any, alternative: str = "") -> float:
-    """A time-out or delay that a program has given, as a float.
-
-    :param name: the name of the argument.
-    :param alternative: what else is taken, for the text.
-    :raises TypeError: it is not a number.
-    :raises ValueError: it is not a number that can be compared (NaN).
-    """
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"{name} takes seconds, a number{alternative}, got {type(value).__name__} {value!r:.50}")
-    seconds = float(value)
-    if math.isnan(seconds):
-        raise ValueError(f"{name} takes seconds, a number{alternative}, got {value!r}")
-    return seconds
 
 
 class Task:
@@ -55,11 +37,13 @@ class Task:
         return self._deadline < other._deadline
 
     def cancel(self) -> None:
-        """Do not fire; too late for a task whose event is queued already."""
+        """Do not fire, even if the task is due in this turn and its event is queued."""
         if not self._cancelled:
             self._cancelled = True
             if self._queue is not None:
                 self._queue.drop_cancelled(1)
+            else:
+                self._reactor.drop_event(self)
 
     @property
     def handler(self) -> Any:

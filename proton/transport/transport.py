@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
+from proton.endpoints.arguments import check_count, check_seconds, refuse_copy
 from proton.endpoints.condition import Condition
 from proton.endpoints.events import Event, given_back
 from proton.endpoints.printable import condition_text
@@ -70,6 +71,8 @@ class Transport(Limits):
     :param mode: `Transport.CLIENT` (or None) speaks first, `Transport.SERVER` answers.
     :raises TransportException: another mode.
     """
+
+    __reduce_ex__ = refuse_copy
 
     CLIENT = 1
     SERVER = 2
@@ -214,7 +217,7 @@ class Transport(Limits):
 
     @idle_timeout.setter
     def idle_timeout(self, seconds: float) -> None:
-        milliseconds = int(seconds * 1000)
+        milliseconds = int(check_seconds("idle_timeout", seconds) * 1000)
         _check_uint("idle_timeout in milliseconds", milliseconds, _UINT32)
         self._idle_timeout_ms = milliseconds
 
@@ -606,5 +609,5 @@ class Transport(Limits):
 
 
 def _check_uint(name: str, value: int, most: int) -> None:
-    if not 0 <= value <= most:
+    if not 0 <= check_count(name, value) <= most:
         raise OverflowError(f"{name} takes 0 to {most}, got {value}")

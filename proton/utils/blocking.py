@@ -16,9 +16,11 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import warnings
 import weakref
 from typing import Any, Callable
 
+from proton.endpoints.arguments import check_seconds, refuse_copy
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.ends import End, end_of, is_retried
@@ -28,7 +30,6 @@ from proton.exceptions import ConnectionException, LinkException, ProtonExceptio
 from proton.handlers.endpoint_state import is_temporary
 from proton.reactor.connect_options import check_connect
 from proton.reactor.container import Container
-from proton.reactor.timers import check_seconds
 from proton.url import Url, connection_url
 from proton.utils.errors import ConnectionClosed, LinkDetached
 from proton.utils.links import BlockingReceiver, BlockingSender, Fetcher
@@ -41,6 +42,9 @@ DEFAULT_TIMEOUT = 60
 
 #: Turns of the loop that a wait makes at least: to write and to look at the sockets, to read, to handle.
 TURNS = 5
+
+#: Seconds that one wait for the selector takes at most: selectors refuse more than some weeks.
+MAX_TURN = 86400
 
 #: Seconds after which a thread that closes looks again whether the container has ended, while other threads use it.
 SHARED_WAIT = 0.05
@@ -76,6 +80,8 @@ class BlockingConnection(Handler):
     :raises Timeout: there was no answer in time.
     """
 
+    __reduce_ex__ = refuse_copy
+
     def __init__(
         self,
         url: Any = None,
@@ -96,7 +102,7 @@ class BlockingConnection(Handler):
         #: True once `close` was called
         self.closing = False
         #: seconds that an operation may take
-        self.timeout: float = timeout or DEFAULT_TIMEOUT
+        self.timeout: float = check_seconds("timeout", timeout, " or None") if timeout else DEFAULT_TIMEOUT
         #: the container and the connection, None after `close`
         self.container: Any = container or Container()
         self.conn: Any = None
@@ -124,9 +130,16 @@ class BlockingConnection(Handler):
             pump = threading.Thread(target=_pump, args=(weakref.ref(self), self._pump_ended, heartbeat), daemon=True)
             pump.start()
 
+    def __del__(self) -> None:
+        connection = self.__dict__.get("conn")
+        if connection is not None and connection.transport is not None and not self.closing:
+            # Its sockets are closed with it, whenever that is.
+            text = f"unclosed {type(self).__name__} to {self._place()}"
+            warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
+
     def _connect(self, deadline: float | None, url: Any, urls: Any, options: dict[str, Any]) -> None:
         self._loop.connections.add(self)
-        self.container.timeout = self.timeout
+        self.container.timeout = min(self.timeout, MAX_TURN)
         self.container.start()
         connection = self.conn = self.container.connect(url=url, urls=urls, **options)
         connection._raises_errors = True
@@ -169,7 +182,7 @@ class BlockingConnection(Handler):
             timeout = self.timeout
         if timeout is None:
             return None
-        if timeout.__class__ is not float and timeout.__class__ is not int:
+        if timeout.__class__ is not int and (timeout.__class__ is not float or timeout != timeout):
             check_seconds("timeout", timeout, " or None")
         return time.monotonic() + float(timeout)
 
@@ -437,7 +450,7 @@ class BlockingConnection(Handler):
                     continue
                 if usual is None:
                     loop.runner, usual = me, container.timeout
-                container.timeout = usual if left is None else left
+                container.timeout = usual if left is None else min(left, MAX_TURN)
                 if not container._turn(over) and not over():
                     raise ConnectionException(f"Connection {self._place()} has ended: its container was stopped")
                 turns += 1

@@ -13,6 +13,7 @@ import types
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable
 
+from proton.endpoints.arguments import refuse_copy
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import Endpoint
 from proton.exceptions import LinkException, MessageException, Timeout
@@ -42,6 +43,8 @@ class BlockingLink:
     :raises LinkDetached: the peer refuses it.
     :raises ConnectionException: the connection is gone.
     """
+
+    __reduce_ex__ = refuse_copy
 
     _terminus = "target"
 

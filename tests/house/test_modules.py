@@ -48,6 +48,7 @@ TESTED_BY = {
     "codec/sections": ("codec/test_sections.py", "decode_header"),
     "endpoints/events": ("engine/test_events.py", "Collector"),
     "endpoints/handler": ("engine/test_events.py", "Handler"),
+    "endpoints/arguments": ("api/test_mistakes_numbers.py", "takes an integer"),
     "endpoints/condition": ("engine/test_open_close.py", "Condition"),
     "endpoints/endpoint": ("engine/test_open_close.py", "Endpoint"),
     "endpoints/connection": ("engine/test_open_close.py", "offered_capabilities"),

@@ -58,18 +58,58 @@ def test_a_cancelled_task_neither_fires_nor_keeps_the_container_running():
     assert container.clock.now == 1000.0
 
 
-def test_a_task_that_is_queued_already_fires_in_spite_of_cancel():
+def test_a_task_that_is_due_in_the_same_turn_can_be_cancelled():
+    """It fired in spite of `cancel`, since its event was queued."""
     container = VirtualContainer()
     noting = Noting()
 
     class Canceller:
         def on_timer_task(self, event):
+            event.context.cancel()  # its own: nothing happens
             task.cancel()
 
     container.schedule(1, Canceller())
     task = container.schedule(1, noting.named("x"))
+    container.schedule(1, noting.named("y"))
     container.run()
-    assert [name for name, _ in noting.fired] == ["x"]
+    assert [name for name, _ in noting.fired] == ["y"]
+
+
+def test_a_task_whose_handler_has_raised_can_be_cancelled():
+    """Its event would come again."""
+    container = VirtualContainer()
+
+    class Raising:
+        raised = 0
+
+        def on_timer_task(self, event):
+            self.raised += 1
+            raise ZeroDivisionError
+
+    raising = Raising()
+    task = container.schedule(1, raising)
+    with pytest.raises(ZeroDivisionError):
+        container.run()
+    task.cancel()
+    while container.process():
+        pass
+    assert raising.raised == 1
+
+
+@pytest.mark.parametrize(
+    ("delay", "error", "text"),
+    [
+        ("1", TypeError, "delay takes seconds, a number, got str '1'"),
+        (None, TypeError, "delay takes seconds, a number, got NoneType None"),
+        (float("nan"), ValueError, "delay takes seconds, a number, got nan"),
+    ],
+)
+def test_a_delay_that_is_not_a_number_raises_before_anything_changed(delay, error, text):
+    container = VirtualContainer()
+    with pytest.raises(error) as failure:
+        container.schedule(delay, None)
+    assert str(failure.value) == text
+    assert container.timer_deadline is None
 
 
 def test_a_pending_task_alone_keeps_the_container_running():
