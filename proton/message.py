@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -136,12 +137,13 @@ def _property_field(position: int, convert: Callable[[Any], Any], doc: str, show
     return property(get, put, doc=doc)
 
 
-def _text_field(position: int, doc: str) -> Any:
-    return _property_field(position, attributes.text, doc, attributes.text)
+def _text_field(position: int, name: str, doc: str) -> Any:
+    return _property_field(position, partial(attributes.text, name), doc, attributes.plain)
 
 
-def _symbol_field(position: int, doc: str) -> Any:
-    return _property_field(position, attributes.text, doc, lambda text: None if text is None else symbol(text))
+def _symbol_field(position: int, name: str, doc: str) -> Any:
+    convert = partial(attributes.text, name)
+    return _property_field(position, convert, doc, lambda text: None if text is None else symbol(text))
 
 
 def _id_field(position: int, doc: str) -> Any:
@@ -223,12 +225,16 @@ class Message:
         "Who made the message, as bytes; a str is taken as UTF-8.",
         lambda value: value or b"",
     )
-    address: str | None = _text_field(sections.TO, "The node that the message is for.")
-    subject: str | None = _text_field(sections.SUBJECT, "What the message is about.")
-    reply_to: str | None = _text_field(sections.REPLY_TO, "The node that replies go to.")
+    address: str | None = _text_field(sections.TO, "address", "The node that the message is for.")
+    subject: str | None = _text_field(sections.SUBJECT, "subject", "What the message is about.")
+    reply_to: str | None = _text_field(sections.REPLY_TO, "reply_to", "The node that replies go to.")
     correlation_id: Any = _id_field(sections.CORRELATION_ID, "The id of the message that this one answers, as `id`.")
-    content_type: Any = _symbol_field(sections.CONTENT_TYPE, "The MIME type of the body, a `symbol` or `None`.")
-    content_encoding: Any = _symbol_field(sections.CONTENT_ENCODING, "How the body was encoded, a `symbol` or `None`.")
+    content_type: Any = _symbol_field(
+        sections.CONTENT_TYPE, "content_type", "The MIME type of the body, a `symbol` or `None`."
+    )
+    content_encoding: Any = _symbol_field(
+        sections.CONTENT_ENCODING, "content_encoding", "How the body was encoded, a `symbol` or `None`."
+    )
     expiry_time: float = _time_field(
         sections.EXPIRY_TIME,
         "expiry_time",
@@ -239,14 +245,16 @@ class Message:
         "creation_time",
         "When the message was made: seconds since 1970-01-01 UTC, 0.0 for unknown. " + _DATETIME,
     )
-    group_id: str | None = _text_field(sections.GROUP_ID, "The group that the message belongs to.")
+    group_id: str | None = _text_field(sections.GROUP_ID, "group_id", "The group that the message belongs to.")
     group_sequence: int = _property_field(
         sections.GROUP_SEQUENCE,
         lambda value: attributes.unsigned("group_sequence", 0xFFFFFFFF, value) or None,
         "The position of the message in its group.",
         lambda value: value or 0,
     )
-    reply_to_group_id: str | None = _text_field(sections.REPLY_TO_GROUP_ID, "The group that replies belong to.")
+    reply_to_group_id: str | None = _text_field(
+        sections.REPLY_TO_GROUP_ID, "reply_to_group_id", "The group that replies belong to."
+    )
 
     def __init__(self, body: Any = None, **kwargs: Any) -> None:
         self.body = body

@@ -284,7 +284,9 @@ def connection_url(value: Any) -> Url:
         if url.scheme == "tcp" and url._port in (None, ""):
             url._port = Url.AMQP  # no service of that name is known
     url.defaults()
-    url.port  # noqa: B018 -- a bad port shows on reading: better here than in the loop
+    port = url.port  # a bad one shows on reading: better here than in the loop
+    if port is not None and not 0 <= int(port) <= 0xFFFF:
+        raise ValueError(f"expected a port from 0 to 65535, got {int(port)}")
     return url
 
 

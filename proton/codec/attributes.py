@@ -14,23 +14,33 @@ from proton.codec.encode import out_of_range
 from proton.codec.types import TYPE_UUID
 from proton.exceptions import MessageException
 
-__all__ = ["duration", "message_id", "point_in_time", "text", "unsigned", "user_id"]
+__all__ = ["duration", "message_id", "plain", "point_in_time", "text", "unsigned", "user_id"]
 
 _INT64 = 0x7FFFFFFFFFFFFFFF
 
 
-def text(value: Any) -> str | None:
+def plain(value: Any) -> Any:
+    """What is stored for a text, which may have been received as a symbol, as a plain str; None stays None."""
+    if value is None or type(value) is str:
+        return value
+    return str.__str__(value)
+
+
+def text(name: str, value: Any) -> str | None:
     """A str, or None; `TypeError` for anything else."""
     if value is None or type(value) is str:
         return value
     if isinstance(value, str):
         return str.__str__(value)
-    raise TypeError(f"unrecognized string type: {value!r} ({type(value)})")
+    raise TypeError(f"{name} takes a str or None, got {type(value).__name__} {value!r:.50}")
 
 
 def unsigned(name: str, high: int, value: Any) -> int:
     """An integer from 0 to `high`; `OverflowError` outside, `TypeError` for anything else."""
-    number = index(value)
+    try:
+        number = index(value)
+    except TypeError:
+        raise TypeError(f"{name} takes an integer, got {type(value).__name__} {value!r:.50}") from None
     if not 0 <= number <= high:
         raise out_of_range(name, 0, high, number)
     return number

@@ -7,6 +7,7 @@ Everything here only makes and sets up objects and queues events; the network is
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from proton.endpoints.connection import Connection
@@ -47,6 +48,8 @@ def _places(url: Any, urls: Any) -> Urls:
         raise ValueError("One of url or urls required")
     if isinstance(urls, str):
         raise TypeError("urls takes several URLs in a list, got one str")  # it is not shown: it may have a password
+    if not url and not isinstance(urls, Iterable):
+        raise TypeError(f"urls takes several URLs in a list, got {type(urls).__name__}")
     return Urls([url] if url else urls)
 
 
@@ -349,6 +352,8 @@ class Container(Reactor):
             session = context.session()
             session.open()
             return session
+        if not hasattr(context, "session"):
+            raise TypeError(f"context takes a connection, a session or a URL, got {type(context).__name__}")
         return context.session()
 
     def _link_name(self, session: Any, name: str | None, addresses: tuple[str | None, ...]) -> str:

@@ -30,6 +30,7 @@ class ApplicationEvent(EventBase):
     :param link: the link that the event is about, if any.
     :param delivery: the delivery that the event is about, if any.
     :param subject: anything else.
+    :raises TypeError: the name is neither a str nor an `EventType`.
     """
 
     #: the types made so far, by name
@@ -46,6 +47,8 @@ class ApplicationEvent(EventBase):
     ) -> None:
         if isinstance(typename, EventType):
             etype = typename
+        elif not isinstance(typename, str):
+            raise TypeError(f"typename takes a str or an EventType, got {type(typename).__name__} {typename!r:.50}")
         else:
             known = self.TYPES.get(typename)
             # setdefault: two threads that use a new name at once get one type.

@@ -137,9 +137,12 @@ class Selector(Filter):
 
     :param value: the expression, for example ``"colour = 'green'"``.
     :param name: the name of the filter in the filter set.
+    :raises TypeError: the expression is not a str.
     """
 
     def __init__(self, value: str, name: str = "selector") -> None:
+        if not isinstance(value, str):
+            raise TypeError(f"Selector takes an expression as a str, got {type(value).__name__} {value!r:.50}")
         super().__init__({symbol(name): Described(symbol("apache.org:selector-filter:string"), value)})
 
 

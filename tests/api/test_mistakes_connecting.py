@@ -9,7 +9,7 @@ import warnings
 import pytest
 
 from proton import Connection, SSLDomain, Url
-from proton.reactor import Backoff, Container
+from proton.reactor import ApplicationEvent, Backoff, Container, Selector
 from proton.url import connection_url, without_password
 from proton.utils import BlockingConnection
 
@@ -306,6 +306,34 @@ def test_another_port_is_refused_before_anything_listens(port, error, text):
     with pytest.raises(error, match=f"^{text}$"):
         container.acceptor("127.0.0.1", port)
     assert container.selectable_count == 0
+
+
+OTHERS = {
+    "a context of another class": (
+        lambda c: c.create_sender(c, "a"),
+        TypeError,
+        "context takes a connection, a session or a URL, got Loop",
+    ),
+    "no context": (
+        lambda c: c.create_receiver(None, "a"),
+        TypeError,
+        "context takes a connection, a session or a URL, got NoneType",
+    ),
+    "urls": (lambda c: c.connect(urls=5), TypeError, "urls takes several URLs in a list, got int"),
+    "a port out of range": (lambda c: c.connect("h:65536"), ValueError, "expected a port from 0 to 65535, got 65536"),
+    "a port below it": (lambda c: c.listen("h:-1"), ValueError, "expected a port from 0 to 65535, got -1"),
+    "a selector": (lambda c: Selector(5), TypeError, "Selector takes an expression as a str, got int 5"),
+    "an event": (lambda c: ApplicationEvent(5), TypeError, "typename takes a str or an EventType, got int 5"),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_other_arguments_say_what_was_expected(case):
+    call, error, text = OTHERS[case]
+    container = Loop()
+    with pytest.raises(error, match=f"^{text}$"):
+        call(container)
+    assert container.made == 0
 
 
 @pytest.mark.parametrize("tags", [5, "tags", ["a", "b"], {1}])

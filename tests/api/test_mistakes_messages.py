@@ -209,6 +209,29 @@ def test_other_times_say_what_is_taken_and_change_nothing(name, value, error, te
     assert getattr(message, name) == 5.0
 
 
+ATTRIBUTES = [
+    ("address", 5, TypeError, "address takes a str or None, got int 5"),
+    ("subject", b"x", TypeError, "subject takes a str or None, got bytes b'x'"),
+    ("content_type", 5, TypeError, "content_type takes a str or None, got int 5"),
+    ("priority", "high", TypeError, "priority takes an integer, got str 'high'"),
+    ("priority", 4.5, TypeError, "priority takes an integer, got float 4.5"),
+    ("priority", 256, OverflowError, "priority out of range: expected 0 to 255, got 256"),
+    ("delivery_count", None, TypeError, "delivery_count takes an integer, got NoneType None"),
+    ("group_sequence", "1", TypeError, "group_sequence takes an integer, got str '1'"),
+    ("user_id", 5, TypeError, "user_id must be bytes or str, got int"),
+    ("id", 1.5, MessageException, "message id must be int, str, bytes or UUID, got float"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "error", "text"), ATTRIBUTES, ids=[case[3] for case in ATTRIBUTES])
+def test_an_attribute_of_a_wrong_type_names_itself_and_changes_nothing(name, value, error, text):
+    message = Message()
+    before = getattr(message, name)
+    with pytest.raises(error, match=f"^{text}$"):
+        setattr(message, name, value)
+    assert getattr(message, name) == before and message.encode() == Message().encode()
+
+
 OPTIONS = [("bdy", "body"), ("adress", "address"), ("corelation_id", "correlation_id"), ("property", "properties")]
 
 
