@@ -108,8 +108,23 @@ def test_a_name_that_no_resolver_takes():
 
 
 def test_a_port_out_of_range():
-    description = failed("127.0.0.1:99999999")
-    assert description == "cannot resolve 127.0.0.1:99999999: a port is 0 to 65535, got 99999999"
+    with pytest.raises(ValueError, match="^expected a port from 0 to 65535, got 99999999$"):
+        failed("127.0.0.1:99999999")
+
+    class ToHost(Client):
+        """`connect` refuses such a port; a connection that is made by other means meets it in the loop."""
+
+        def on_start(self, event):
+            self.connection = event.container.connection_to_host("127.0.0.1", 99999999, self)
+            self.connection.open()
+
+        def on_transport_error(self, event):
+            super().on_transport_error(event)
+            self.connection.close()
+
+    client = ToHost("")
+    run(client)
+    assert client.condition.description == "cannot resolve 127.0.0.1:99999999: a port is 0 to 65535, got 99999999"
 
 
 def test_an_unresolvable_name_is_tried_again():
