@@ -10,12 +10,11 @@ import time
 import pytest
 
 from proton import ConnectionException, LinkException, Message, Timeout
-from proton.utils import BlockingConnection, LinkDetached, SyncRequestResponse
-from tests.support.auto_peer import auto_peer, begin, mirrored
+from proton.utils import LinkDetached, SyncRequestResponse
+from tests.support.auto_peer import WITHIN, at_once, auto_peer, begin, connect, mirrored
 from tests.support.engines import frame
 from tests.support.stage import error
 
-WITHIN = 1.0
 GONE = error("amqp:not-found", "the queue is gone")
 
 
@@ -23,10 +22,6 @@ GONE = error("amqp:not-found", "the queue is gone")
 def nothing_is_logged_as_an_error_that_is_raised(caplog):
     yield
     assert [record.getMessage() for record in caplog.get_records("call") if record.levelno >= 40] == []
-
-
-def connect(peer, **options):
-    return BlockingConnection(peer.url, timeout=20, sasl_enabled=False, **options)
 
 
 # -- what ends -------------------------------------------------------------------------------------------------------
@@ -107,14 +102,6 @@ def raises(peer, expected, condition):
         assert condition in str(reason) and "the queue is gone" in str(reason)
 
 
-def at_once(operation):
-    started = time.monotonic()
-    try:
-        return operation()
-    finally:
-        assert time.monotonic() - started < WITHIN
-
-
 def afterwards(connection, link, use, expected, condition, what):
     """What is called later raises the same reason, however often; the rest of the connection goes on."""
     for _ in range(2):
@@ -158,6 +145,30 @@ def test_send(what, expected, condition, timeout):
         with raises(peer, expected, condition):
             sender.send(Message("x"), timeout=timeout)
         afterwards(connection, sender, lambda: sender.send(Message("y"), timeout=None), expected, condition, what)
+
+
+PASSING = ["amqp:connection:forced", "amqp:internal-error", "amqp:resource-limit-exceeded", "com.microsoft:timeout"]
+
+
+@pytest.mark.parametrize("name", PASSING)
+@pytest.mark.parametrize("kind", ["detach", "end", "shut"])
+@pytest.mark.parametrize("role", [True, False], ids=["receive", "send"])
+def test_a_condition_that_can_pass_is_an_end_where_no_reconnect_was_asked_for(name, kind, role):
+    reason = error(name, "the queue is gone")
+    ends = {
+        "detach": (detach(closed=True, error=reason), LinkDetached),
+        "end": (end(error=reason), LinkException),
+        "shut": (shut(error=reason), ConnectionException),
+    }
+    what, expected = ends[kind]
+    with auto_peer() as peer:
+        connection = connect(peer)
+        link = connection.create_receiver("q") if role else connection.create_sender("q")
+        trigger = flow_with_credit if role else named("transfer")
+        peer.on(trigger, lambda peer, part: what(peer, *peer.link(role)))
+        with raises(peer, expected, name):
+            link.receive(timeout=None) if role else link.send(Message("x"), timeout=None)
+        at_once(connection.close)
 
 
 @by_ends(ENDS)
@@ -338,56 +349,3 @@ def test_receive_of_a_message_that_breaks_a_rule(timeout):
             at_once(lambda: receiver.receive(timeout=None))
         at_once(lambda: connection.create_sender("q")).send(Message("goes on"))
         at_once(connection.close)
-
-
-# -- after the program's own close ---------------------------------------------------------------------------------
-
-USES = {
-    "receive": lambda connection, sender, receiver, client: receiver.receive(timeout=None),
-    "send": lambda connection, sender, receiver, client: sender.send(Message("x"), timeout=None),
-    "call": lambda connection, sender, receiver, client: client.call(Message("x"), timeout=None),
-    "create_sender": lambda connection, sender, receiver, client: connection.create_sender("q"),
-    "create_receiver": lambda connection, sender, receiver, client: connection.create_receiver("q"),
-    "a new client": lambda connection, sender, receiver, client: SyncRequestResponse(connection, "q"),
-    "wait": lambda connection, sender, receiver, client: connection.wait(lambda: False, timeout=None),
-}
-
-
-@pytest.mark.parametrize("use", USES.values(), ids=USES)
-def test_after_close_each_operation_says_that_it_is_closed(use):
-    with auto_peer() as peer:
-        connection = connect(peer)
-        objects = (connection.create_sender("q"), connection.create_receiver("q"), SyncRequestResponse(connection, "q"))
-        connection.close()
-        for _ in range(2):
-            with pytest.raises((ConnectionException, LinkException), match="closed"):
-                at_once(lambda: use(connection, *objects))
-        for link in objects[:2]:
-            with contextlib.suppress(ConnectionException, LinkException):
-                at_once(link.close)
-        at_once(connection.close)
-
-
-@pytest.mark.parametrize("use", ["receive", "send"])
-def test_after_the_close_of_a_link_it_says_that_it_is_closed(use):
-    with auto_peer() as peer:
-        connection = connect(peer)
-        sender, receiver = connection.create_sender("q"), connection.create_receiver("q")
-        sender.close()
-        receiver.close()
-        with pytest.raises(LinkException, match="closed"):
-            at_once(lambda: USES[use](connection, sender, receiver, None))
-        at_once(sender.close)
-        at_once(connection.close)
-
-
-def test_a_time_out_is_a_time_out_and_leaves_the_link_in_use():
-    with auto_peer() as peer:
-        connection = connect(peer)
-        receiver = connection.create_receiver("q")
-        with pytest.raises(Timeout):
-            receiver.receive(timeout=0.05)
-        connection.create_sender("q").send(Message("x"))
-        with pytest.raises(Timeout):
-            receiver.receive(timeout=0.05)
-        connection.close()

@@ -10,6 +10,9 @@ from tests.support.stage import Stage, attach, begin, error, joined
 CLOSES = {
     "with an error": ({"error": error("amqp:not-allowed", "go away")}, "connection_error"),
     "without": ({}, "connection_closing"),
+    # Where no attempt to connect again is made, every condition is an end (2.8.15, 2.8.16).
+    "forced": ({"error": error("amqp:connection:forced", "go away")}, "connection_error"),
+    "for an error of the peer's own": ({"error": error("amqp:internal-error", "go away")}, "connection_error"),
 }
 rows = pytest.mark.parametrize(("fields", "first"), CLOSES.values(), ids=CLOSES)
 scopes = pytest.mark.parametrize("scope", ["container", "connection", "link"])

@@ -110,6 +110,16 @@ def credit(messages):
 
 @rows
 @ways
+def test_the_same_where_lost_connections_are_made_again(fields, first, closed, sends):
+    stage, link = joined(sends=sends, reconnect=[0.0, 0.1])
+    with stage:
+        stage.send(frame(0, "detach", handle=0, **fields))
+        assert stage.told() == [*first, "link_closed"]
+        one_detach(stage.written(), closed)
+
+
+@rows
+@ways
 def test_the_connection_goes_on_and_the_name_is_free_again(fields, first, closed, sends):
     stage, link = joined(sends=sends)
     with stage:

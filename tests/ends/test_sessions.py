@@ -42,6 +42,23 @@ def test_the_peers_end_is_told_for_the_session_and_for_its_links(fields, first, 
         assert len(stage.calls) == 3 and stage.written() == []
 
 
+FINAL = {
+    "with an error": ({"error": error("amqp:not-allowed", "no")}, "session_error"),
+    "without": ({}, "session_closing"),
+}
+
+
+@pytest.mark.parametrize(("fields", "first"), FINAL.values(), ids=FINAL)
+@ways
+def test_the_same_where_lost_connections_are_made_again(fields, first, sends):
+    """The condition is one that cannot pass, or there is none."""
+    stage, link = joined(sends=sends, reconnect=[0.0, 0.1])
+    with stage:
+        stage.send(frame(0, "end", **fields))
+        assert stage.told() == [first, "session_closed", "link_closed"]
+        assert [part.name for part in stage.written()] == ["end"] and is_open(stage.connection)
+
+
 @rows
 @pytest.mark.parametrize("links", [2, 3])
 def test_each_link_of_the_session_is_told_once_and_those_of_others_not(fields, first, links):

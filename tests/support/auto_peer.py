@@ -13,9 +13,11 @@ import threading
 import time
 
 from proton import Described, ulong
+from proton.utils import BlockingConnection
 from tests.support.engines import AMQP_HEADER, Frame, decode_body, frame
 
 SECONDS = 20.0
+WITHIN = 1.0  # seconds from the peer's frame to the end of what waits
 PATIENCE = 4.0
 CREDIT = 100
 
@@ -222,3 +224,17 @@ def auto_peer(**options):
         yield peer
     finally:
         peer.close()
+
+
+def connect(peer, **options):
+    """A blocking connection to an `AutoPeer`."""
+    return BlockingConnection(peer.url, timeout=SECONDS, sasl_enabled=False, **options)
+
+
+def at_once(operation):
+    """What an operation gives, or raises, in little time."""
+    started = time.monotonic()
+    try:
+        return operation()
+    finally:
+        assert time.monotonic() - started < WITHIN

@@ -39,12 +39,12 @@ def target(address="q"):
     return Described(ulong(0x29), [address])
 
 
-def attach(name="L", handle=0, sends=True, **fields):
+def attach(name="L", handle=0, sends=True, channel=0, **fields):
     """The attach of a peer, which sends or receives."""
     fields.setdefault("initial_delivery_count", 0 if sends else None)
     fields.setdefault("source", source())
     fields.setdefault("target", target())
-    return frame(0, "attach", name=name, handle=handle, role=not sends, **fields)
+    return frame(channel, "attach", name=name, handle=handle, role=not sends, **fields)
 
 
 def begin(reply=True, channel=0, **fields):
@@ -201,10 +201,11 @@ class Stage:
         link = create(self.connection, "q", name=name, handler=self.link_handler)
         self.settle()
         if answer:
-            asked = self.written()
-            handle = next(part["handle"] for part in asked if part.name == "attach")
-            answers = [begin()] if any(part.name == "begin" for part in asked) else []
-            self.send(*answers, attach(name, handle, sends=not sends, **fields))
+            asked = {part.name: part for part in self.written()}
+            channel = asked["attach"].channel
+            answers = [begin(channel=channel, remote_channel=channel)] if "begin" in asked else []
+            answers.append(attach(name, asked["attach"]["handle"], not sends, channel, **fields))
+            self.send(*answers)
             self.forget()
         return link
 
