@@ -22,7 +22,7 @@ from proton.handlers.endpoint_state import shown
 from proton.handlers.socket_io import IOHandler
 from proton.logs import log
 from proton.reactor.tls_config import NO_TLS
-from proton.reactor.transaction import lose
+from proton.reactor.transaction import lose, lose_begun
 from proton.reconnect import MOST_REPEATS, Backoff, ReconnectPolicy, Urls, delays
 from proton.transport.outbound import answer_close
 from proton.transport.sasl import SASL
@@ -236,6 +236,8 @@ class Connector(Handler):
         if self.reconnect is not False and _is_refused(transport):
             policy.finish("giving up retrying")
         attempt = None if policy.finished else policy.lost(event.container.now, connection._has_progressed())
+        if attempt is not None:
+            lose_begun(event)
         if self.reconnect is not False:
             transport.unbind()
         if attempt is None:

@@ -21,7 +21,7 @@ from proton.handlers.outgoing import OutgoingMessageHandler
 from proton.logs import log
 from proton.message import Message
 
-__all__ = ["Transaction", "declare", "lose"]
+__all__ = ["Transaction", "declare", "lose", "lose_begun"]
 
 _DECLARED = DispositionType.TRANSACTION_DECLARED
 
@@ -210,7 +210,6 @@ class _ControlHandler(OutgoingMessageHandler):
         super().__init__(auto_settle=True)
         self._application = delegate
         self._open: dict[Transaction, None] = {}  # what has no outcome yet, the oldest first
-        self._was_opened = False
 
     def declare(self, link: Any, handler: Any, settle_before_discharge: bool) -> Transaction:
         """Declares a transaction over the link of this handler."""
@@ -228,17 +227,6 @@ class _ControlHandler(OutgoingMessageHandler):
             if transaction.id is None or event.delivery is discharge:
                 self._open.pop(transaction, None)
 
-    def on_link_remote_open(self, event: Any) -> None:
-        """Tells of a link that came back on another transport that what it had begun is lost."""
-        self.on_unhandled("on_link_remote_open", event)
-        if self._was_opened:
-            link = event.link
-            unsettled = list(link.unsettled_deliveries)
-            # What has not left yet is sent now: those are transactions of the new transport.
-            waiting = unsettled[len(unsettled) - link.queued :]
-            self._lose(event, [transaction for transaction in self._open if transaction._declare not in waiting])
-        self._was_opened = True
-
     def on_link_remote_close(self, event: Any) -> None:
         """Tells that the coordinator has closed the link, after the application has heard of that."""
         self.on_unhandled("on_link_remote_close", event)
@@ -254,6 +242,11 @@ class _ControlHandler(OutgoingMessageHandler):
     def lose_all(self, event: Any) -> None:
         """The link has gone with its session or connection."""
         self._lose(event, list(self._open))
+
+    def lose_begun(self, event: Any, link: Any) -> None:
+        """The connection will be made again: what has not left yet is sent then, everything else is lost."""
+        waiting = [delivery for delivery in link._outgoing if delivery._id is None]
+        self._lose(event, [transaction for transaction in self._open if transaction._declare not in waiting])
 
     def _lose(self, event: Any, transactions: list[Transaction]) -> None:
         for transaction in transactions:
@@ -303,3 +296,12 @@ def lose(event: Any, session: Any = None, connection: Any = None) -> None:
     for link in list(getattr(connection or event.connection, "_txn_links", ())):
         if session is None or link.session == session:
             link.handler.lose_all(event)
+
+
+def lose_begun(event: Any) -> None:
+    """Tell at the loss of a connection, which will be made again, of the transactions that have begun on it.
+
+    :param event: the loss; its connection still has the transport.
+    """
+    for link in list(getattr(event.connection, "_txn_links", ())):
+        link.handler.lose_begun(event, link)

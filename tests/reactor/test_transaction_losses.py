@@ -305,6 +305,26 @@ def test_a_connection_that_is_lost_and_made_again(script, told):
     assert run(program) == told
 
 
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [(("drop",), "declare failed"), (("answer", "drop"), "commit failed")],
+    ids=["declare", "commit"],
+)
+def test_loss_of_the_connection_is_told_before_it_is_made_again(script, told):
+    """It may not be made again for long, or never."""
+
+    class Waiting(Program):
+        def ended(self, name, event):
+            self.down = event.connection.connected
+            self.told.append(name)
+            self.connection.close()
+            self.acceptor.close()
+
+    program = Waiting(Coordinator(*script), reconnect=[1000] * 9)
+    assert run(program)[-1] == told
+    assert program.down is False
+
+
 def test_a_connection_lost_with_messages_accepted():
     class Dropped(Holding):
         def then(self, event):
