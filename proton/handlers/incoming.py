@@ -30,6 +30,8 @@ __all__ = ["Acking", "IncomingMessageHandler", "Reject", "Release", "recv_msg"]
 _ACCEPTED = Delivery.ACCEPTED
 _REJECTED = Delivery.REJECTED
 _RELEASED = Delivery.RELEASED
+_TAKEN_BACK = (Delivery.RELEASED, Delivery.MODIFIED)
+_NOT_SAID = (0, Delivery.RECEIVED)  # no outcome (3.4.1)
 
 
 class Reject(ProtonException):
@@ -109,7 +111,8 @@ def recv_msg(delivery: Delivery) -> Message:
 class IncomingMessageHandler(Delegating, Acking):
     """Calls `on_message` for each message that has arrived completely.
 
-    Also `on_settled` when the sender settles a delivery that this end has not, and `on_aborted` when it gives one up.
+    Also `on_settled` when the sender settles a delivery that this end has not, `on_aborted` when it gives one up, and
+    `on_taken_back` when it takes one back.
 
     :param auto_accept: accept and settle each message after `on_message`.
     :param delegate: the object whose methods are called.
@@ -138,6 +141,8 @@ class IncomingMessageHandler(Delegating, Acking):
                 else:
                     link.advance()  # dropped, or those behind it would count as read, and be told as settled
                 return
+            if delivery.remote_state and self._take_back(event):
+                return
             try:
                 event.message = recv_msg(delivery)
             except MessageException as error:
@@ -155,8 +160,26 @@ class IncomingMessageHandler(Delegating, Acking):
                 self.reject(delivery)
             except Release:
                 self.release(delivery)
-        elif delivery.updated and delivery.settled:
-            self.on_settled(event)
+        elif delivery.updated:
+            if delivery.settled:
+                self.on_settled(event)
+            else:
+                self._take_back(event)
+
+    def _take_back(self, event: Any) -> bool:
+        """Whether the sender has taken the message back, without settling it: that is told, and settled here.
+
+        RabbitMQ does so when its consumer time-out has run out. Its settlement is not waited for: nothing that this end
+        could say counts any more.
+        """
+        delivery = event.delivery
+        if delivery.settled or delivery._settled or delivery.remote_state not in _TAKEN_BACK:
+            return False
+        if delivery.local_state in _NOT_SAID:
+            delivery.update(_RELEASED)
+        delivery.settle()
+        self.on_taken_back(event)
+        return True
 
     on_message = forwarding("on_message", "Called with `event.message` set, for each message.")
 
@@ -174,6 +197,10 @@ class IncomingMessageHandler(Delegating, Acking):
     def on_settled(self, event: Any) -> None:
         """Called when the sender has settled a delivery."""
         self._forward("on_settled", event)
+
+    def on_taken_back(self, event: Any) -> None:
+        """Called when the sender has taken a message back that this end has not settled; it is settled then."""
+        self._forward("on_taken_back", event)
 
     def on_aborted(self, event: Any) -> None:
         """Called when the sender has given a delivery up; there is no message."""

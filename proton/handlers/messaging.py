@@ -202,6 +202,14 @@ class MessagingHandler(Handler, Acking):
     def on_released(self, event: Any) -> None:
         """Called when the receiver has given a message back, released or modified: `event.delivery`."""
 
+    def on_taken_back(self, event: Any) -> None:
+        """Called when the sender has taken a received message back: it was not settled in time, and may come again.
+
+        RabbitMQ does so after its consumer time-out. The message is settled already, and a later `accept` does nothing.
+        When it was taken back before it was read, `on_message` is not called for it. The default logs a warning.
+        """
+        log.warning("link %s: the sender has taken back a message that was not settled", printable(event.link.name))
+
     def on_delivery_updated(self, event: Any) -> None:
         """Called for each change of the receiver's state of a message, after the callback for an outcome."""
 

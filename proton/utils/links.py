@@ -217,6 +217,12 @@ class Fetcher(MessagingHandler):
         self.incoming.append((error, event.delivery))
         event.container.yield_()
 
+    def on_taken_back(self, event: Any) -> None:
+        """Drops a message that no operation has received yet."""
+        super().on_taken_back(event)
+        kept = [entry for entry in self.incoming if entry[1] is not event.delivery]
+        self.incoming = deque(kept)
+
     def on_link_error(self, event: Any) -> None:
         """Nothing: the operations on the link raise its end."""
 
@@ -247,10 +253,7 @@ class Fetcher(MessagingHandler):
         """
         if not self.unsettled:
             raise IndexError("every message that was received is already settled")
-        delivery = self.unsettled.popleft()
-        if state:
-            delivery.update(state)
-        delivery.settle()
+        MessagingHandler.settle(self, self.unsettled.popleft(), state)
 
 
 class BlockingReceiver(BlockingLink):

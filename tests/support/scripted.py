@@ -76,9 +76,13 @@ class Scene:
     def session(self):
         return self.link.session
 
+    def dispatch(self):
+        """Dispatches what is queued."""
+        dispatch_all(self.script.peer.collector)
+
     def turn(self):
         """Dispatches what is queued, and gives the frames that are written then."""
-        dispatch_all(self.script.peer.collector)
+        self.dispatch()
         return [describe(part) for part in self.script.received()]
 
     def told(self):
