@@ -1,4 +1,4 @@
-"""Frames on their way out: the header, and the body of a performative that goes through its table (2.3)."""
+"""Frames (2.3): the header, the body of a performative that goes through its table, the fields of a usual transfer."""
 
 from __future__ import annotations
 
@@ -6,13 +6,69 @@ from struct import Struct
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.composites import CLOSE, OPEN, Composite, encode_composite
+from proton.codec.decode import decode_fields
 
 if TYPE_CHECKING:
+    from proton.codec.limits import DecodeLimits
     from proton.transport.transport import Transport
 
 FRAME_HEADER = Struct(">IBBH")  # 2.3.1: size, data offset, type, channel
 
 SMALL_UINTS = [b"\x43"] + [b"\x52%c" % n for n in range(1, 256)]
+
+
+_CONSTANTS = {0x40: None, 0x41: True, 0x42: False}
+_NULLS = b"\x40" * 7
+_unpack_u32 = Struct(">I").unpack_from
+
+
+def decode_transfer_fields(buf: bytes, pos: int, end: int, limits: DecodeLimits) -> tuple[Any, int]:
+    """The fields of a transfer: of the usual form a tuple, whose types are right; of every other one the list.
+
+    Usual is a short list of handle, delivery-id, tag and message-format 0, then settled and more, if they are there,
+    and nulls (2.7.5). The tuple has all of them but the format.
+    """
+    # Read in place: a message takes 216,200 instructions against 220,500 (callgrind, both ends, prefetch 500).
+    if buf[pos] != 0xC0 or not 4 <= (count := buf[pos + 2]) <= 11:
+        return decode_fields(buf, pos, end, limits)
+    stop = pos + 2 + buf[pos + 1]
+    at = pos + 3
+    code = buf[at]
+    if code == 0x52:
+        handle = buf[at + 1]
+        at += 2
+    elif code == 0x43:
+        handle = 0
+        at += 1
+    else:
+        return decode_fields(buf, pos, end, limits)
+    code = buf[at]
+    if code == 0x70:
+        number = _unpack_u32(buf, at + 1)[0]
+        at += 5
+    elif code == 0x52:
+        number = buf[at + 1]
+        at += 2
+    elif code == 0x43:
+        number = 0
+        at += 1
+    else:
+        return decode_fields(buf, pos, end, limits)
+    if buf[at] == 0xA0 and stop <= end:
+        begin = at + 2
+        at = begin + buf[at + 1]
+        # As many bytes as values are left: each of them is one byte.
+        if buf[at] == 0x43 and at + count - 3 == stop:
+            if count == 4:
+                return (handle, number, buf[begin:at], None, None), stop
+            settled, more = buf[at + 1], buf[at + 2] if count > 5 else 0x40
+            if (
+                0x40 <= settled <= 0x42
+                and 0x40 <= more <= 0x42
+                and (count < 7 or _NULLS.startswith(buf[at + 3 : stop]))
+            ):
+                return (handle, number, buf[begin:at], _CONSTANTS[settled], _CONSTANTS[more]), stop
+    return decode_fields(buf, pos, end, limits)
 
 
 class FrameTooLarge(Exception):

@@ -281,7 +281,7 @@ def _flow_to_receiver(link: Receiver, delivery_count: int | None, available: int
             link._drained += given_back
 
 
-def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+def on_transfer(transport: Transport, channel: int, fields: Any, payload: bytes) -> None:
     session = transport._remote_channels.get(channel)
     if session is None or session._violated:
         session_on(transport, channel)
@@ -291,25 +291,14 @@ def on_transfer(transport: Transport, channel: int, fields: list[Any], payload: 
         raise EndpointViolation(session, WINDOW_VIOLATION, "incoming session window exceeded")
     session._incoming_window -= 1
     session._next_incoming_id = session._next_incoming_id + 1 & _SERIAL
-    if len(fields) == 6:  # what we write ourselves for a small message
-        handle, number, tag, message_format, settled, more = fields
-        state = resume = aborted = None
-    elif len(fields) == 4:  # what a small unsettled message needs
-        handle, number, tag, message_format = fields
-        settled = more = state = resume = aborted = None
+    if fields.__class__ is tuple:  # the usual form
+        handle, number, tag, settled, more = fields
+        message_format = state = resume = aborted = None
     else:
-        handle, number, tag, message_format, settled, more, _, state, resume, aborted, _ = (fields + _NO_FIELDS)[:11]
-    if not (
-        handle.__class__ is int
-        and (number.__class__ is int or number is None)
-        and (tag.__class__ is bytes or tag is None)
-        and (settled is None or settled is True or settled is False)
-        and (more is None or more is True or more is False)
-        and (message_format is None or message_format.__class__ is int)
-        and (len(fields) < 7 or _late_fields_fit(fields))
-    ):
-        fields = check(TRANSFER, fields)
-        handle, number, tag, message_format, settled, more, _, state, resume, aborted, _ = fields
+        checked = (fields + _NO_FIELDS)[:11]
+        if not _transfer_fields_fit(checked):
+            checked = check(TRANSFER, fields)
+        handle, number, tag, message_format, settled, more, _, state, resume, aborted, _ = checked
     link = session._remote_handles.get(handle)
     if link is None:
         raise EndpointViolation(session, UNATTACHED_HANDLE, f"no such handle: {handle}, in transfer")
@@ -391,10 +380,19 @@ def _drop_aborted(session: Session, delivery: Delivery) -> None:
 _NO_FIELDS = [None] * 11
 
 
-def _late_fields_fit(fields: list[Any]) -> bool:
-    """Whether rcv-settle-mode, resume, aborted and batchable are of the expected classes."""
-    mode = fields[6]
-    return (mode is None or mode.__class__ is int) and all(x is None or x.__class__ is bool for x in fields[8:11])
+def _transfer_fields_fit(fields: list[Any]) -> bool:
+    """Whether the fields of a transfer are of the expected classes; in doubt the table tells."""
+    handle, number, tag, message_format, settled, more, mode = fields[:7]
+    return (
+        handle.__class__ is int
+        and (number.__class__ is int or number is None)
+        and (tag.__class__ is bytes or tag is None)
+        and (message_format is None or message_format.__class__ is int)
+        and (settled is None or settled is True or settled is False)
+        and (more is None or more is True or more is False)
+        and (mode is None or mode.__class__ is int)
+        and all(x is None or x.__class__ is bool for x in fields[8:11])
+    )
 
 
 def _first_frame(link: Receiver, number: Any, tag: Any, settled: Any, resume: Any) -> Delivery:

@@ -34,7 +34,7 @@ from proton.endpoints.session import Session
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport import filters, header, sasl
 from proton.transport.checks import EndpointViolation
-from proton.transport.frames import FRAME_HEADER, FrameTooLarge
+from proton.transport.frames import FRAME_HEADER, FrameTooLarge, decode_transfer_fields
 from proton.transport.inbound import INBOUND
 from proton.transport.outbound import flush, write_close, write_open
 
@@ -239,8 +239,7 @@ def amqp_input(transport: Transport, buf: bytes, pos: int) -> int:
             transport._needed = size
             return pos
         transport.frames_input += 1
-        start = pos + offset * 4
-        pos = end
+        start, pos = pos + offset * 4, end
         if frame_type:
             transport._fail(FRAMING_ERROR, f"expected an AMQP frame (type 0), got type {frame_type}")
             return end_of_input
@@ -254,7 +253,8 @@ def amqp_input(transport: Transport, buf: bytes, pos: int) -> int:
             # The descriptor of every performative is a small ulong, unless the peer is wasteful.
             if buf[start + 1] == 0x53 and not buf[start]:
                 code = buf[start + 2]
-                fields, reached = decode_fields(buf, start + 3, end, limits)
+                decode = decode_transfer_fields if code == 0x14 else decode_fields
+                fields, reached = decode(buf, start + 3, end, limits)
             else:
                 code, reached = _descriptor(buf, start, end, limits)
                 fields, reached = decode_fields(buf, reached, end, limits)
