@@ -186,7 +186,7 @@ class IncomingMessageHandler(Delegating, Acking):
     def _undecodable(self, event: Any, error: MessageException) -> None:
         """Tells of a rejected message: in the log, unless a blocking operation raises it."""
         handler = self if self.delegate is None else self.delegate
-        told = getattr(handler, "on_undecodable", None)
+        told = getattr(handler, "_on_undecodable", None)
         if told is not None:
             told(event, error)
             return

@@ -212,7 +212,7 @@ class Fetcher(MessagingHandler):
         self.incoming.append((event.message, event.delivery))
         event.container.yield_()  # to wake up the operation that waits for it
 
-    def on_undecodable(self, event: Any, error: MessageException) -> None:
+    def _on_undecodable(self, event: Any, error: MessageException) -> None:
         """Keeps the error, for the `receive` whose message this would have been."""
         self.incoming.append((error, event.delivery))
         event.container.yield_()

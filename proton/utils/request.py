@@ -121,7 +121,7 @@ class SyncRequestResponse(IncomingMessageHandler):
             raise response
         return response
 
-    def on_undecodable(self, event: Any, error: MessageException) -> None:
+    def _on_undecodable(self, event: Any, error: MessageException) -> None:
         """Ends the requests under way: a response was sent that cannot be told from theirs."""
         event.link._replenish(WINDOW)
         for number, response in self._awaited.items():

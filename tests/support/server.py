@@ -144,6 +144,17 @@ class Server(MessagingHandler):
         self.late = event.message
         self.late.address = self.late.reply_to
 
+    def on_body_garble(self, event):
+        """Answers with bytes that are no message, to the reply-to address or that of the link."""
+        self.accept(event.delivery)
+        address = event.message.reply_to or event.link.target.address
+        for link in self.consumers:
+            if link.source.address == address and link.credit > 0:
+                link.delivery(f"garbled-{len(link.name)}")
+                link.send(b"\x00\x53\x75\xa0\x05ab")
+                link.advance()
+                break
+
     def on_body_release(self, event):
         self.release(event.delivery, delivered=False)
 

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 
-from proton import Delivery, LinkException, Message, Timeout
+from proton import Delivery, LinkException, Message, MessageException, Timeout
 from proton.handlers import MessagingHandler
 from proton.reactor import AtMostOnce
 from proton.utils import BlockingConnection, LinkDetached, SendException, links
@@ -210,6 +210,27 @@ def test_many_messages(connection, queue, credit):
         received.append(receiver.receive().body)
         receiver.accept()
     assert received == list(range(30))
+
+
+@pytest.mark.parametrize("credit", [None, 10])
+def test_a_message_that_cannot_be_decoded_raises_at_once_in_its_place(connection, queue, credit, caplog):
+    """It was passed over, and `receive` was a `Timeout` after the full time."""
+    sender, receiver = connection.create_sender(queue), connection.create_receiver(queue, credit=credit)
+    if credit is None:
+        receiver.flow(3)
+    for body in ("first", "garble", "last"):
+        sender.send(Message(body=body))
+    assert receiver.receive().body == "first"
+    start = time.monotonic()
+    with pytest.raises(MessageException, match="not enough data"):
+        receiver.receive(timeout=None)
+    assert time.monotonic() - start < 1
+    assert receiver.receive().body == "last"
+    for _ in range(2):
+        receiver.accept()
+    with pytest.raises(IndexError):
+        receiver.accept()  # that one was rejected
+    assert caplog.messages == []  # what an operation raises is not logged too
 
 
 def test_a_handler_of_ones_own(connection, queue):

@@ -1,11 +1,12 @@
 """`SyncRequestResponse` and `AtomicCount`."""
 
 import threading
+import time
 import weakref
 
 import pytest
 
-from proton import Message, Timeout
+from proton import Message, MessageException, Timeout
 from proton.utils import BlockingConnection, SyncRequestResponse
 from proton.utils.request import WINDOW, AtomicCount
 from tests.support.loops import SECONDS
@@ -54,6 +55,44 @@ def test_no_response_in_time(connection):
     with pytest.raises(Timeout):
         client.call(Message(body="silence"))
     connection.timeout = SECONDS
+
+
+@pytest.mark.parametrize("body", ["silence", "late"])
+def test_a_call_has_a_time_out_of_its_own(connection, body):
+    """Sending and waiting together; that of the connection is twenty seconds."""
+    client = SyncRequestResponse(connection, "service")
+    start = time.monotonic()
+    with pytest.raises(Timeout, match="Sending on sender|Waiting for response"):
+        client.call(Message(body=body), timeout=0.1)
+    assert 0.1 <= time.monotonic() - start < 1
+    assert client.call(Message(body="x"), timeout=None).body == "x"
+    assert client.call(Message(body="y"), SECONDS).body == "y"
+
+
+def test_a_response_that_cannot_be_decoded_raises_at_once(connection, caplog):
+    """It was a `Timeout` after the full time."""
+    client = SyncRequestResponse(connection, "service")
+    start = time.monotonic()
+    with pytest.raises(MessageException, match="not enough data"):
+        client.call(Message(body="garble"), timeout=None)
+    assert time.monotonic() - start < 1
+    assert client.call(Message(body="x")).body == "x"
+    assert caplog.messages == []  # what a call raises is not logged too
+
+
+def test_threads_may_call_at_the_same_time(connection):
+    client = SyncRequestResponse(connection, "service")
+    answers = {}
+
+    def work(number):
+        answers[number] = [client.call(Message(body=[number, count])).body for count in range(20)]
+
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert answers == {number: [[number, count] for count in range(20)] for number in range(4)}
 
 
 def test_a_late_response_does_not_take_the_place_of_the_next(connection):
