@@ -449,7 +449,8 @@ class BlockingConnection(Handler):
                     turns += 2
                     continue
                 if usual is None:
-                    loop.runner, usual = me, container.timeout
+                    usual = container.timeout
+                    loop.runner = me
                 container.timeout = usual if left is None else min(left, MAX_TURN)
                 if not container._turn(over) and not over():
                     raise ConnectionException(f"Connection {self._place()} has ended: its container was stopped")
@@ -457,8 +458,8 @@ class BlockingConnection(Handler):
         finally:
             if usual is not None:
                 container.timeout = usual
-                if not nested:
-                    loop.runner = None
+            if loop.runner == me and not nested:
+                loop.runner = None
         if why is not None:
             raise why
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from proton.exceptions import MessageException
+from proton.exceptions import LinkException, MessageException
 from proton.handlers.incoming import IncomingMessageHandler
 from proton.message import Message
 from proton.utils.blocking import BlockingConnection
@@ -99,6 +99,7 @@ class SyncRequestResponse(IncomingMessageHandler):
         if link.credit <= 0:
             link.flow(WINDOW)
         losses = connection._losses
+        lost = losses + link._losses + link.session._losses
         request.reply_to = link.remote_source.address
         request.correlation_id = number = str(self.correlation_id.next())
         awaited[number] = None
@@ -106,7 +107,9 @@ class SyncRequestResponse(IncomingMessageHandler):
             self.sender._send(deadline, request, None, self._watch)
             if awaited[number] is None:  # it often comes with the outcome of the request
                 connection._wait(
-                    lambda: awaited[number] is not None or connection._losses != losses,
+                    lambda: (
+                        awaited[number] is not None or connection._losses + link._losses + link.session._losses != lost
+                    ),
                     deadline,
                     "Waiting for response",
                     self._watch,
@@ -116,7 +119,10 @@ class SyncRequestResponse(IncomingMessageHandler):
             del awaited[number]
             self.response = None
         if response is None:
-            raise connection._why(self._watch) or connection._loss()
+            why = connection._why(self._watch)
+            if why is None and connection._losses == losses:
+                why = LinkException(f"receiver {link.name} was attached anew, the response will not come")
+            raise why or connection._loss()
         if isinstance(response, MessageException):
             raise response
         return response

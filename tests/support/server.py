@@ -182,6 +182,12 @@ class Server(MessagingHandler):
         event.session.condition = Condition("x:z", "no more of this")
         event.session.close()
 
+    def on_body_accept_and_end(self, event):
+        """Ends the session of a message that it has accepted, with a condition that can pass."""
+        self.accept(event.delivery)
+        event.session.condition = Condition("amqp:internal-error", "shutdown")
+        event.session.close()
+
     def on_body_part(self, event):
         for link in self.consumers:
             link.close()

@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from proton import Message, MessageException, Timeout
+from proton import LinkException, Message, MessageException, Timeout
 from proton.utils import BlockingConnection, SyncRequestResponse
 from proton.utils.request import WINDOW, AtomicCount
 from tests.support.loops import SECONDS
@@ -78,6 +78,19 @@ def test_a_response_that_cannot_be_decoded_raises_at_once(connection, caplog):
     assert time.monotonic() - start < 1
     assert client.call(Message(body="x")).body == "x"
     assert caplog.messages == []  # what a call raises is not logged too
+
+
+def test_a_call_ends_when_the_session_of_its_links_is_made_again():
+    """The address for responses is a new one then: to the old one no response would come."""
+    with serving() as server:
+        connection = BlockingConnection(server.url, timeout=SECONDS, reconnect=[0, 0.01])
+        client = SyncRequestResponse(connection, "service")
+        start = time.monotonic()
+        with pytest.raises(LinkException, match="lost|anew"):
+            client.call(Message(body="accept_and_end"), timeout=None)
+        assert time.monotonic() - start < 2
+        assert client.call(Message(body="x")).body == "x"
+        connection.close()
 
 
 def test_threads_may_call_at_the_same_time(connection):
