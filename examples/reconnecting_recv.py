@@ -1,11 +1,12 @@
 """Receives from whichever of several brokers can be reached: tries one after the other, more and more slowly.
 
-A loss is followed by the next attempt until the tries are used up. To be unauthorized is the end at once, as is any
-other condition in `fatal_conditions`.
+A loss is followed by the next attempt until the tries are used up, and the exit status tells that. To be unauthorized
+is the end at once, as is any other condition in `fatal_conditions`.
 """
 
 import argparse
 import contextlib
+import sys
 
 from proton import Url
 from proton.handlers import MessagingHandler
@@ -30,6 +31,9 @@ class Receive(MessagingHandler):
     def on_transport_error(self, event):
         print(f"trouble: {event.transport.condition.description}", flush=True)
         super().on_transport_error(event)
+
+    def on_gave_up(self, event):
+        sys.exit(f"gave up: {event.reason}")
 
     def on_message(self, event):
         print(event.message.body, flush=True)

@@ -6,6 +6,7 @@ it can do so by the capability ANONYMOUS-RELAY.
 
 import argparse
 import contextlib
+import sys
 
 from proton import Condition, Endpoint, Message, Url
 from proton.handlers import MessagingHandler
@@ -35,6 +36,9 @@ class Server(MessagingHandler):
     def on_link_opened(self, event):
         if event.receiver == self.receiver and event.connection.state & Endpoint.LOCAL_ACTIVE:
             print(f"serving {self.url.path}", flush=True)
+
+    def on_gave_up(self, event):
+        sys.exit(f"gave up: {event.reason}")
 
     def on_message(self, event):
         request = event.message

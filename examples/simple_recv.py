@@ -5,6 +5,7 @@ The peer is a broker (broker.py) or a program that listens (direct_send.py). A m
 
 import argparse
 import contextlib
+import sys
 
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
@@ -20,6 +21,9 @@ class Receive(MessagingHandler):
 
     def on_start(self, event):
         event.container.create_receiver(self.url)
+
+    def on_gave_up(self, event):
+        sys.exit(f"gave up: {event.reason}")
 
     def on_message(self, event):
         # A sender that lost its connection sends again what it got no answer for.

@@ -6,6 +6,7 @@ again, and what was not confirmed is sent again: the receiving side may then see
 
 import argparse
 import collections
+import sys
 
 from proton import Delivery, Message
 from proton.handlers import MessagingHandler
@@ -36,6 +37,9 @@ class Send(MessagingHandler):
         if not self.unanswered and not self.to_send:
             print(f"{self.refused} messages refused" if self.refused else "all messages confirmed")
             event.connection.close()
+
+    def on_gave_up(self, event):
+        sys.exit(f"gave up: {event.reason}")
 
     def on_disconnected(self, event):
         # What was not settled may have arrived or not.

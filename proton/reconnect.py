@@ -176,11 +176,14 @@ def check_retry_on(retry_on: Any) -> Any:
 class Series:
     """The retries of one connection, session or link: their delays, and how often the same condition came.
 
-    :param make: makes the steps of a sequence: what `step` gives, one after the other.
+    :param make: makes the steps of a sequence: what `step` gives, one after the other. No method of the policy, which
+        has a series itself: they would keep each other.
+    :param arguments: what `make` is called with.
     """
 
-    def __init__(self, make: Callable[[], Iterator[Any]]) -> None:
+    def __init__(self, make: Callable[..., Iterator[Any]], *arguments: Any) -> None:
         self._make = make
+        self._arguments = arguments
         self._steps: Iterator[Any] | None = None
         self._next: Any = None
         self._name: Any = None
@@ -221,7 +224,7 @@ class Series:
     def peek(self) -> Any:
         """The next step, which stays the next one; None when there is none."""
         if self._steps is None:
-            self._steps = self._make()
+            self._steps = self._make(*self._arguments)
         if self._next is None:
             self._next = next(self._steps, None)
         return self._next
@@ -262,7 +265,7 @@ class ReconnectPolicy:
         #: collections of names of conditions that cannot pass, whatever `retry_on` says
         self.fatal_conditions: Any = ()
         #: of the connection itself
-        self.series = Series(self._places)
+        self.series = Series(_places, reconnect, addresses)
         self._first_loss = True  # the next one of an open connection begins a sequence
         self._down_since: float | None = None
         # Seconds since then, before which no line is due for a failure, and for a success.
@@ -290,9 +293,16 @@ class ReconnectPolicy:
     def _may(self, condition: Any, named: Any) -> bool:
         if condition is None or self.reconnect is False or self.finished:
             return False
-        if any(condition.name in names for names in self.fatal_conditions):
+        if self.is_fatal(condition):
             return False
         return bool(named(condition)) if callable(named) else condition.name in named
+
+    def is_fatal(self, condition: Any) -> bool:
+        """Whether a handler of the program names this condition in its `fatal_conditions`.
+
+        :param condition: a `Condition`.
+        """
+        return any(condition.name in names for names in self.fatal_conditions)
 
     def passes(self, series: Series, end: Any, now: float, progress: bool) -> bool:
         """Whether this end of a connection or session by the peer is followed by a retry; it is counted.
@@ -329,7 +339,7 @@ class ReconnectPolicy:
         self.attempts = 1
         self._first_loss = True
         self._down_since = None
-        self.series = Series(self._places)
+        self.series = Series(_places, self.reconnect, self.addresses)
         first = None if self.reconnect is False else self.series.step()
         return self.addresses.values[0] if first is None else first[1]
 
@@ -404,7 +414,7 @@ class ReconnectPolicy:
 
     def series_for_endpoint(self) -> Series:
         """The retries of a session or link, after the same delays as those of the connection."""
-        return Series(self._delays)
+        return Series(_own_delays, self.reconnect)
 
     def pause(self, delay: float, series: Series) -> float:
         """The delay before an attempt, in seconds; with jitter, unless the program has given the delays.
@@ -420,12 +430,14 @@ class ReconnectPolicy:
             delay = max(delay, 2.0 ** (series.count - 2))
         return round(delay * (1 - self.chance() / 2), 3)
 
-    def _places(self) -> Iterator[tuple[float, Any]]:
-        for delay in delays(self.reconnect):
-            for url in self.addresses:
-                yield delay, url
 
-    def _delays(self) -> Iterator[float]:
-        # A generator is used up by the connection, and an object with `reset` counts for it.
-        shared = isinstance(self.reconnect, (Backoff, list, tuple))
-        return delays(self.reconnect if shared else None)
+def _places(reconnect: Any, addresses: Urls) -> Iterator[tuple[float, Any]]:
+    for delay in delays(reconnect):
+        for url in addresses:
+            yield delay, url
+
+
+def _own_delays(reconnect: Any) -> Iterator[float]:
+    # A generator is used up by the connection, and an object with `reset` counts for it.
+    shared = isinstance(reconnect, (Backoff, list, tuple))
+    return delays(reconnect if shared else None)

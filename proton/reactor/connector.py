@@ -232,6 +232,8 @@ class Connector(Handler):
         self._tell_failure(connection, transport, reason, event.container.now)
         if not connection.state & Endpoint.LOCAL_ACTIVE:
             self._finish(event, connection, "already closed")
+            if transport._failed and policy.is_fatal(transport.condition):  # closed for the program, not by it
+                _tell(event, Event.GAVE_UP, connection, reason=condition_text(reason))
             return
         if self.reconnect is not False and _is_refused(transport):
             policy.finish("giving up retrying")

@@ -92,7 +92,8 @@ def test_other_outcomes_are_final_whatever_the_program_does(code):
 @pytest.mark.parametrize("code", [SASL.AUTH, SASL.SYS, SASL.PERM])
 def test_the_inherited_callback_closes_for_other_outcomes(code):
     client = talk(Default(), answers(code))
-    assert client.calls == ["C transport_error"]
+    assert client.calls == ["C transport_error", "gave_up"]
+    assert client.gave_up == f"amqp:unauthorized-access: {client.reasons[0]}"
 
 
 def test_a_blocking_connection_tries_a_temporary_error_again():

@@ -118,16 +118,16 @@ class Program:
             assert len(self.lines) >= count, f"fewer than {count} lines from {self}"
             return self.lines[:count]
 
-    def finish(self, seconds: float = SECONDS) -> list[str]:
-        """Waits for the program to end by itself, without an error; its lines. There is no more input for it."""
+    def finish(self, seconds: float = SECONDS, code: int = 0) -> list[str]:
+        """Waits for the program to end by itself, with this exit code; its lines. There is no more input for it."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
-            code = self._process.wait(seconds)
+            found = self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"still running after {seconds} s: {self}") from None
         self._join()
-        assert code == 0, f"exit {code}: {self}"
+        assert found == code, f"exit {found}: {self}"
         return self.lines
 
     def stop(self) -> None:

@@ -226,6 +226,11 @@ class Service(MessagingHandler):
 
     on_session_error = on_session_closing
 
+    def on_session_closed(self, event: Any) -> None:
+        for link in [link for link in (*self._consumers, *self._producers) if link.session is event.session]:
+            self._drop_link(link)
+        self._dispatch_all()
+
     def on_connection_closing(self, event: Any) -> None:
         number = self._number(event)
         self._gone(event.connection)
