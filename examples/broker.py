@@ -1,5 +1,7 @@
 """A small message broker in memory: queues, topics and dynamic addresses, made when they are first named.
 
+With --node only the named ones exist, and links to other addresses are refused.
+
 A queue gives each message to one consumer, in turn; one that browses (distribution mode copy) sees them and takes none.
 An address that starts with `topic` (`topic://news`), or whose terminus has the capability `topic`, is a topic: every
 consumer that is there gets each message, and a durable subscription also those that come while it is away. What a
@@ -25,7 +27,6 @@ from proton import (
     Data,
     Delivery,
     Described,
-    Endpoint,
     Link,
     LinkException,
     MessageException,
@@ -139,12 +140,16 @@ class Transaction:
 class Broker(MessagingHandler):
     """A consumer is a link: `link.queue` is where its messages come from, `link.sent` what it has not answered."""
 
-    def __init__(self, url, dead_letters=None):
+    def __init__(self, url, dead_letters=None, nodes=()):
         super().__init__(prefetch=100, auto_accept=False)
         self.url = url
         self.dead_letters = dead_letters
         self.nodes = {}
         self.transactions = {}
+        self.makes_nodes = True
+        for address in [*nodes, dead_letters] if nodes else ():
+            self.node(address)
+        self.makes_nodes = not nodes
 
     def on_start(self, event):
         event.container.listen(self.url)
@@ -155,13 +160,11 @@ class Broker(MessagingHandler):
 
     # Links come
 
-    def on_link_remote_open(self, event):
+    def on_link_opening(self, event):
         link = event.link
-        if link.state & Endpoint.LOCAL_UNINIT:
-            link.condition = self.attach(link)
-            link.open()
-            if link.condition:
-                link.close()
+        link.condition = self.attach(link)
+        if link.condition:
+            link.close()  # refuses it: the peer sees an attach without a terminus, and a detach with the condition
 
     def attach(self, link):
         """Joins a link to its node; the condition to refuse it with when there is none."""
@@ -208,8 +211,8 @@ class Broker(MessagingHandler):
         return None
 
     def node(self, address, topic=False):
-        """What is at an address, made when it is new; None for no address, and for a dynamic one that is gone."""
-        if address and address not in self.nodes and not address.startswith(DYNAMIC):
+        """What is at an address, made when it is new; None where there is nothing, or nothing any more."""
+        if address and address not in self.nodes and not address.startswith(DYNAMIC) and self.makes_nodes:
             self.nodes[address] = Topic() if topic or address.startswith("topic") else Queue()
         return self.nodes.get(address)
 
@@ -247,8 +250,13 @@ class Broker(MessagingHandler):
         self.leave([event.link])
 
     def on_link_remote_detach(self, event):
-        self.leave([event.link], closed=False)
-        event.link.detach()
+        link = event.link
+        failed = link.remote_condition is not None  # after an error the link is over
+        self.leave([link], closed=failed)
+        if failed:
+            link.close()
+        else:
+            link.detach()
 
     def on_session_closing(self, event):
         self.leave((link for link in links(event.connection) if link.session == event.session), closed=False)
@@ -503,6 +511,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-a", "--address", default="localhost:5672", help="where to listen; default: %(default)s")
     parser.add_argument("-d", "--dead-letters", metavar="NAME", help="the queue for rejected messages")
+    parser.add_argument(
+        "-n", "--node", metavar="NAME", action="append", help="a queue or topic that exists; no other does"
+    )
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        Container(Broker(options.address, options.dead_letters)).run()
+        Container(Broker(options.address, options.dead_letters, options.node or ())).run()

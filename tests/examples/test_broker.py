@@ -9,8 +9,9 @@ import contextlib
 
 import pytest
 
-from proton import Delivery, Message, symbol
+from proton import Delivery, Endpoint, LinkException, Message, symbol
 from proton.reactor import AtMostOnce, Copy, DurableSubscription, ReceiverOption, Selector
+from proton.utils import BlockingConnection, SendException
 from tests.support.client import Client
 from tests.support.programs import ROOT, Program, free_port
 
@@ -305,3 +306,40 @@ def test_durable_subscription_gets_what_comes_while_it_is_away(broker, client, h
         client.send(sender, *numbered(4, 4))
         subscription = again.receiver("topic://news", credit=10, name="sub", options=DurableSubscription())
         assert again.bodies(subscription, 0) == []  # closed, it was dropped
+
+
+@pytest.fixture
+def strict_broker():
+    address = f"127.0.0.1:{free_port()}"
+    with Program(ROOT / "examples" / "broker.py", "-a", address, "-n", "known", "-n", "topic://news") as program:
+        program.await_line("listening")
+        yield address
+        assert program.faults == []
+
+
+@pytest.mark.parametrize("kind", ["create_sender", "create_receiver"])
+def test_address_that_does_not_exist_is_refused(strict_broker, kind):
+    with contextlib.closing(BlockingConnection(strict_broker)) as connection:
+        with pytest.raises(LinkException, match=r"amqp:not-found.*no node at unknown"):
+            getattr(connection, kind)("unknown")
+        for address in ("known", "topic://news"):
+            link = getattr(connection, kind)(address)
+            assert getattr(link, "target" if kind == "create_sender" else "source").address == address
+            link.close()
+
+
+def test_dynamic_addresses_and_messages_to_nowhere_with_named_nodes(strict_broker):
+    with contextlib.closing(BlockingConnection(strict_broker)) as connection:
+        dynamic = connection.create_receiver(dynamic=True)
+        relay = connection.create_sender(None)
+        relay.send(Message(address=dynamic.link.remote_source.address, body="found"))
+        assert dynamic.receive().body == "found"
+        with pytest.raises(SendException, match="no node at unknown"):
+            relay.send(Message(address="unknown"))
+
+
+def test_subscription_whose_selector_cannot_be_read_is_refused(broker):
+    with contextlib.closing(BlockingConnection(broker)) as connection:
+        with pytest.raises(LinkException, match="amqp:not-implemented.*cannot read the selector"):
+            connection.create_receiver("queue", options=Selector("colour LIKE 'gr%'"))
+        assert connection.create_receiver("queue").link.state & Endpoint.REMOTE_ACTIVE
