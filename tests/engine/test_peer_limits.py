@@ -58,9 +58,9 @@ def test_link_without_a_handle_is_told(own_handler, caplog):
     handler.notes.clear()
     dispatch_all(script.peer.collector)
     assert [note for note in handler.notes if "link" in note] == ["on_link_error", "on_link_closed"]
-    assert [record.getMessage() for record in caplog.records] == [
-        f"ended link second: {NAME}: no free handle for link second: the peer takes handles 0 to 0"
-    ]
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line.startswith("ended link second")
+    assert line.endswith(f"{NAME}: no free handle for link second: the peer takes handles 0 to 0")
 
 
 def test_default_handler_leaves_the_connection_open():
