@@ -22,6 +22,7 @@ CALLBACKS = [
     for what in ("opening", "opened", "error", "closing", "closed")
 ]
 CALLBACKS += ["disconnected", "transport_error", "message", "accepted", "rejected", "released", "modified", "settled"]
+CALLBACKS += ["taken_back"]
 CALLBACKS += ["transaction_declared", "transaction_declare_failed", "transaction_aborted", "transaction_commit_failed"]
 
 
@@ -92,8 +93,9 @@ class Stage:
         self.calls = []
         self.scope = scope
         outer = "outer" if scope == "link" else "program"
-        self.link_handler = Told(self.calls, does=does) if scope == "link" else None
-        self.handler = handler or Told(self.calls, outer, does, **options.pop("settings", {}))
+        settings = options.pop("settings", {})
+        self.link_handler = Told(self.calls, does=does, **settings) if scope == "link" else None
+        self.handler = handler or Told(self.calls, outer, does, **settings)
         self.container = Container(*([] if scope == "connection" else [self.handler]))
         self.container.start()
         self.container.process()
