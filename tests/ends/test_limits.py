@@ -2,8 +2,7 @@
 
 import pytest
 
-from proton import Delivery, Message
-from tests.support.engines import frame, state
+from tests.support.engines import frame
 from tests.support.stage import Stage, attach, begin, joined
 
 
@@ -142,24 +141,6 @@ def test_an_end_of_a_link_that_was_asked_for_twice_is_one_end():
         assert [part.name for part in stage.written()] == ["detach", "end"]
         stage.send(frame(0, "detach", handle=0, closed=True), frame(0, "end"))
         assert sorted(stage.told()) == ["link_closed", "session_closed"]
-
-
-# -- a delivery that is taken back ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("settled", [False, True], ids=["unsettled", "settled"])
-def test_a_delivery_that_the_sender_takes_back_is_told(settled):
-    """RabbitMQ's consumer time-out: released, unsettled. Our settlement is not waited for any more."""
-    stage, link = joined(settings={"auto_accept": False})
-    with stage:
-        stage.send(frame(0, "transfer", Message("x").encode(), handle=0, delivery_id=0, delivery_tag=b"1")).forget()
-        (delivery,) = link.unsettled_deliveries
-        stage.send(frame(0, "disposition", role=False, first=0, settled=settled, state=state(0x26)))
-        told = stage.told("released", "settled", "modified")
-        assert told == (["released", "settled"] if settled else ["released"]) or told == ["settled"] * settled
-        assert delivery.remote_state == Delivery.RELEASED
-        stage.send(frame(0, "detach", handle=0, closed=True))
-        assert stage.told("link") == ["link_closing", "link_closed"]
 
 
 def test_attach_and_detach_of_the_peer_leave_nothing_behind():
