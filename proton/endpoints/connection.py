@@ -180,6 +180,14 @@ class Connection(Endpoint):
         )
 
     @property
+    def reconnect_policy(self) -> Any:
+        """What decides whether the connection is made again, a `proton.reconnect.ReconnectPolicy`; None for never.
+
+        Its `attempts` says how often it was tried, `finished` that it will not be tried any more.
+        """
+        return self._reconnect
+
+    @property
     def connected_address(self) -> str | None:
         """The address that the connection leads to, without the password, or None."""
         return without_password(self.url) if self.url else None

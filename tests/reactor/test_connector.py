@@ -99,7 +99,7 @@ class Client(Recorder):
         self.start = event.container.now
         self.connection = event.container.connect(**self.options)
         # The default delays have jitter, which a test has to know.
-        self.connection._overrides.policy.chance = lambda: self.chance
+        self.connection.reconnect_policy.chance = lambda: self.chance
 
     def on_unhandled(self, method, *args):
         if method == "on_connection_bound":

@@ -44,7 +44,7 @@ class Client(MessagingHandler):
 
     def on_start(self, event):
         self.connection = event.container.connect("here", **self.options)
-        self.connection._overrides.policy.chance = lambda: 0.0
+        self.connection.reconnect_policy.chance = lambda: 0.0
         self.sender = event.container.create_sender(self.connection, "q", name="L")
         self.waiting = None
 

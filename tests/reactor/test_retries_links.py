@@ -174,3 +174,40 @@ def test_where_reconnect_is_off_a_link_does_not_wait():
     net = live(client, lambda number: LosesItsQueue(), 5.0)
     assert len(net.connects) == 1
     assert client.notes[-2:] == ["connection_error", "connection_closed"]
+
+
+def test_a_connection_says_whether_it_is_there_and_how_often_it_was_tried():
+    seen = []
+
+    class Watching(Client):
+        def note(self, event, name):
+            connection = self.connection
+            seen.append((name, connection.connected, connection.reconnect_policy.attempts))
+
+        def on_connection_opened(self, event):
+            self.note(event, "opened")
+            event.container.schedule(0.1, self)
+
+        def on_timer_task(self, event):
+            made[-1].cut() if len(made) == 1 else made[-1].connection.close()
+
+        def on_disconnected(self, event):
+            self.note(event, "disconnected")
+
+        def on_reconnecting(self, event):
+            self.note(event, "reconnecting")
+
+        def on_connection_closed(self, event):
+            self.note(event, "closed")
+
+    made = []
+    live(Watching(send=False), lambda number: None if number == 2 else made.append(Peer()) or made[-1], 5.0)
+    assert seen == [
+        ("opened", True, 1),
+        ("disconnected", False, 1),
+        ("reconnecting", False, 1),
+        ("disconnected", False, 1),
+        ("reconnecting", False, 2),
+        ("opened", True, 2),
+        ("closed", False, 2),
+    ]
