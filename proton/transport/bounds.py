@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits
 
-__all__ = ["Limits"]
+__all__ = ["LOOP_EVENTS", "Limits"]
+
+
+#: a loop has some events of its own waiting: no fewer than these count as many
+LOOP_EVENTS = 16
 
 
 class Limits:
@@ -30,7 +34,7 @@ class Limits:
     min_remote_idle_timeout = 0.02
     #: how often, on average, ranges of dispositions may name a delivery again
     max_repeated_dispositions = 16
-    #: events that wait to be handled; `Transport.capacity` is 0 while there are so many
+    #: events that may wait to be handled; `Transport.capacity` is 0 while there are more
     max_waiting_events = 65536
     #: sessions and links that wait for the answer to their begin, attach, end or detach; `Transport.capacity` is 0
     #: while there are so many and the output that was written before is not taken

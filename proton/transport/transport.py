@@ -24,7 +24,7 @@ from proton.endpoints.printable import condition_text
 from proton.endpoints.session import Session
 from proton.exceptions import SessionException, TransportException
 from proton.transport import failure, filters, header, idle, sasl, tls, trace
-from proton.transport.bounds import Limits
+from proton.transport.bounds import LOOP_EVENTS, Limits
 from proton.transport.inbound import on_open
 from proton.transport.layers import (
     Input,
@@ -363,7 +363,8 @@ class Transport(Limits):
         if self._tail_closed:
             return -1
         connection = self.connection
-        if connection is not None and len(connection._collector.events) >= self.max_waiting_events > 0:
+        events = connection._collector.events if connection is not None else ()
+        if len(events) > self.max_waiting_events and self._has_many_events():
             return 0
         if self._out_size >= MAX_OUTPUT and answers_wait(connection, self.max_waiting_answers):
             return 0
@@ -401,8 +402,10 @@ class Transport(Limits):
         self._told = None
 
     def _has_many_events(self) -> bool:
-        connection = self.connection
-        return connection is not None and len(connection._collector.events) >= self.max_waiting_events > 0
+        connection, most = self.connection, self.max_waiting_events
+        if connection is None or not most:
+            return False
+        return len(connection._collector.events) > max(most, LOOP_EVENTS)
 
     def _take(self, data: bytes) -> None:
         """Bytes for the layers, behind those that were not enough before."""
