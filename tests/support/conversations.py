@@ -9,6 +9,7 @@ By hand, for long runs: ``python -m tests.support.conversations FIRST COUNT``.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import random
@@ -51,6 +52,19 @@ class Program(MessagingHandler):
         self.rng = rng
         self.held = []
         self.made = 0
+
+    def on_session_opening(self, event):
+        event.session.incoming_window = self.rng.choice((0, 0, 1, 5))
+        if self.rng.random() < 0.03:
+            event.session.close()
+
+    def on_link_opening(self, event):
+        link = event.link
+        link.snd_settle_mode, link.rcv_settle_mode = self.rng.randrange(3), self.rng.randrange(2)
+        link.max_message_size = self.rng.choice((0, 0, 500))
+        if self.rng.random() < 0.05:
+            link.condition = Condition("amqp:not-found", "the program refuses")
+            link.close()
 
     def on_link_opened(self, event):
         link = event.link
@@ -159,7 +173,8 @@ def recorded(number, sasl):
             for link in list(end.connection.links(Endpoint.LOCAL_ACTIVE)):
                 if link.is_sender and sent < 12:
                     sent += 1
-                    link.send(Message(body="x" * rng.choice((3, 40, 1200)), properties={"n": sent}))
+                    with contextlib.suppress(LinkException):  # larger than the peer takes
+                        link.send(Message(body="x" * rng.choice((3, 40, 1200)), properties={"n": sent}))
     for end, app in ((client, client_app), (server, server_app)):
         for link in list(end.connection.links(Endpoint.LOCAL_ACTIVE)):
             if rng.random() < 0.5:
