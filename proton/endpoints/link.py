@@ -24,6 +24,7 @@ from proton.endpoints.condition import Condition, encode_condition
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import (
     LOCAL_ACTIVE,
+    LOCAL_CLOSED,
     LOCAL_UNINIT,
     REMOTE_ACTIVE,
     REMOTE_CLOSED,
@@ -299,9 +300,15 @@ class Link(Endpoint):
 
         After an error the endpoint is destroyed (2.6.5). Closed here it is in both cases: it is not attached again.
         """
-        if not self.state & REMOTE_CLOSED and not self.remote_condition:
+        if not self.state & (REMOTE_CLOSED | LOCAL_CLOSED) and not self.remote_condition:
             self.detach()
         self.close()
+
+    def _tell_loss(self) -> None:
+        """The transport of a link that waits for the peer's detach has gone, and the detach with it."""
+        if self.state & LOCAL_CLOSED and self._was_attached and self._remote_end is None:
+            self._remote_end = self.connection._number_end(None)
+            self.connection._collector.emit(Event.LINK_REMOTE_DETACH, self)
 
     def _move(self, session: Session) -> None:
         """Goes to another session, while it is not attached."""

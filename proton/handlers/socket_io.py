@@ -300,11 +300,16 @@ class IOHandler(Handler):
     on_session_remote_close = on_session_local_close
 
     def on_connection_unbound(self, event: Any) -> None:
-        """Lets go of what the program has closed: no other transport will carry it."""
-        for endpoint in [
-            *event.connection.links(Endpoint.LOCAL_CLOSED),
-            *event.connection.sessions(Endpoint.LOCAL_CLOSED),
-        ]:
+        """Lets go of what the program has closed: no other transport will carry it.
+
+        Where the connection is lost, a link that waits for the answer to its close is told that it waits no longer.
+        """
+        connection = event.connection
+        links = list(connection.links(Endpoint.LOCAL_CLOSED))
+        if connection.state & Endpoint.LOCAL_ACTIVE:
+            for link in links:
+                link._tell_loss()
+        for endpoint in [*links, *connection.sessions(Endpoint.LOCAL_CLOSED)]:
             endpoint._retire()
 
     def on_transport(self, event: Any) -> None:

@@ -27,6 +27,7 @@ class LimitedPeer:
         self.sock = None
         self.attached = []  # channel, handle and name of each attach
         self.closed = False
+        self.heard = []  # the names of its frames
 
     @property
     def url(self):
@@ -48,6 +49,7 @@ class LimitedPeer:
             self.sock.sendall(self.answer(part) if isinstance(part, Frame) else AMQP_HEADER)
 
     def answer(self, part):
+        self.heard.append(part.name)
         if part.name == "open":
             return frame(0, "open", container_id="peer", channel_max=self.channel_max)
         if part.name == "begin":
@@ -76,12 +78,16 @@ class Program(MessagingHandler):
         super().__init__(prefetch=0)
         self.errors = []
         self.opened = []
+        self.closed = []
 
     def on_link_opened(self, event):
         self.opened.append(event.link.name)
 
     def on_link_error(self, event):
         self.errors.append((event.link.name, event.link.condition.name))
+
+    def on_link_closed(self, event):
+        self.closed.append(event.link.name)
 
     def on_session_error(self, event):
         self.errors.append(("session", event.session.condition.name))
@@ -182,3 +188,18 @@ def test_after_a_reconnect_with_another_limit(scene):
     assert program.errors == []
     assert [sender.queued for sender in senders] == [1, 1]
     assert {sender.session.outgoing_bytes for sender in senders} == {len(Message(body="waits for credit").encode())}
+
+
+def test_link_that_waits_for_the_answer_to_its_close_is_told_of_the_loss(scene):
+    """The peer never answers the detach, and after the reconnect the link is not attached again."""
+    peer, program, container, connection, until = scene
+    links = [container.create_sender(connection, "q", name=name) for name in ("closed", "stays")]
+    until(lambda: len(program.opened) == 2)
+    links[0].close()
+    until(lambda: "detach" in peer.heard)
+    assert program.closed == []
+    peer.drop()
+    until(lambda: peer.attached)
+    assert program.closed == ["closed"]
+    assert [name for _, _, name in peer.attached] == ["stays"]
+    assert list(connection.links()) == [links[1]]
