@@ -10,7 +10,7 @@ import time
 import pytest
 
 from proton import ConnectionException, LinkException, Message, Timeout
-from proton.utils import LinkDetached, SyncRequestResponse
+from proton.utils import BlockingConnection, LinkDetached, SyncRequestResponse
 from tests.support.auto_peer import WITHIN, at_once, auto_peer, begin, connect, mirrored
 from tests.support.engines import frame
 from tests.support.stage import error
@@ -121,6 +121,20 @@ def afterwards(connection, link, use, expected, condition, what):
 
 
 # -- the operations --------------------------------------------------------------------------------------------------
+
+
+@by_ends(LINK_ENDS)
+@pytest.mark.parametrize("role", [True, False], ids=["receive", "send"])
+def test_a_connection_with_several_addresses_ends_its_waits_alike(what, expected, condition, role):
+    """The end of a link is no loss: nothing is made again for it."""
+    with auto_peer() as peer:
+        connection = BlockingConnection(urls=[peer.url, peer.url], timeout=20, sasl_enabled=False, reconnect=[0, 1])
+        link = connection.create_receiver("q") if role else connection.create_sender("q")
+        peer.on(flow_with_credit if role else named("transfer"), lambda peer, part: what(peer, *peer.link(role)))
+        with raises(peer, expected, condition):
+            link.receive(timeout=None) if role else link.send(Message("x"), timeout=None)
+        at_once(lambda: connection.create_sender("q")).send(Message("goes on"))
+        at_once(connection.close)
 
 
 @by_ends(ENDS)
@@ -262,17 +276,38 @@ def test_close_of_a_link_that_ends_otherwise(what, expected, condition, role):
         at_once(connection.close)
 
 
-@by_ends(CONNECTION_ENDS)
+@by_ends(ENDS)
 @timeouts
-def test_wait(what, expected, condition, timeout):
+@pytest.mark.parametrize("role", [True, False], ids=["with a receiver", "with a sender"])
+def test_wait(what, expected, condition, timeout, role):
+    """A wait whose thread has made a link ends with it, too."""
     with auto_peer() as peer:
         connection = connect(peer)
-        peer.on(None, lambda peer, part: what(peer, 0, 0))
+        link = connection.create_receiver("q") if role else connection.create_sender("q")
+        peer.on(None, lambda peer, part: what(peer, *peer.link(role)))
         peer.go.set()
         with raises(peer, expected, condition):
             connection.wait(lambda: False, timeout=timeout)
-        with pytest.raises(ConnectionException):
-            at_once(lambda: connection.wait(lambda: False, timeout=None))
+        if expected is ConnectionException:
+            with pytest.raises(ConnectionException):
+                at_once(lambda: connection.wait(lambda: False, timeout=None))
+        else:
+            with pytest.raises(Timeout):
+                at_once(lambda: connection.wait(lambda: False, timeout=0.05))
+        with contextlib.suppress(ConnectionException, LinkDetached):  # as the first operation on the link it says so
+            at_once(link.close)
+        at_once(connection.close)
+
+
+def test_a_wait_whose_condition_is_true_says_so_whatever_has_ended():
+    with auto_peer() as peer:
+        connection = connect(peer)
+        receiver = connection.create_receiver("q")
+        peer.on(None, lambda peer, part: peer.detach(*peer.link(True), closed=True, error=GONE))
+        peer.go.set()
+        closed = receiver.link.REMOTE_CLOSED
+        assert at_once(lambda: connection.wait(lambda: receiver.link.state & closed, timeout=None)) is None
+        peer.over.set()
         at_once(connection.close)
 
 
