@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECONDS = 60.0
@@ -117,6 +118,12 @@ class Program:
             self._changed.wait_for(lambda: len(self.lines) >= count or self._process.poll() is not None, seconds)
             assert len(self.lines) >= count, f"fewer than {count} lines from {self}"
             return self.lines[:count]
+
+    def await_state(self, reached: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
+        """Returns once `reached()`, asked at each line, is true; fails when the program ends or time runs out."""
+        with self._changed:
+            self._changed.wait_for(lambda: reached() or self._process.poll() is not None, seconds)
+            assert reached(), f"no {what} from {self}"
 
     def finish(self, seconds: float = SECONDS, code: int = 0) -> list[str]:
         """Waits for the program to end by itself, with this exit code; its lines. There is no more input for it."""
