@@ -1,14 +1,50 @@
-"""What every test keeps to: no error of our own code is contained in silence."""
+"""What every test keeps to: no error of our own code is contained in silence; names of tests are the same in each run.
+
+PROTON_RERUNS is how often a test of processes, sockets under load or brokers is repeated after a failure: on a machine
+that others use, a process may stand still for seconds. Other tests are not repeated.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import pathlib
+import re
 
 import pytest
 
 from proton.transport import failure
 
 INTERNAL = logging.getLogger(failure.log.name)
+
+
+TESTS = pathlib.Path(__file__).parent
+#: folders whose tests start processes or brokers, or depend on the speed of the machine
+REPEATED = ("brokers", "examples", "faults", "interop", "rhea")
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc):
+    """The address of an object in a name differs between the workers of pytest-xdist, which must agree on the names."""
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        ids = mark.kwargs.get("ids")
+        if callable(ids):
+            mark.kwargs["ids"] = lambda value, make=ids: _without_address(make(value))
+        elif isinstance(ids, (list, tuple)):
+            mark.kwargs["ids"] = [_without_address(name) for name in ids]
+
+
+def _without_address(name):
+    return ADDRESS.sub("", name) if isinstance(name, str) else name
+
+
+def pytest_collection_modifyitems(items):
+    """Has tests of processes and brokers repeated."""
+    reruns = int(os.environ.get("PROTON_RERUNS", 0))
+    for item in items if reruns else ():
+        if item.path.relative_to(TESTS).parts[0] in REPEATED:
+            item.add_marker(pytest.mark.flaky(reruns=reruns))
 
 
 class _Recorder(logging.Handler):

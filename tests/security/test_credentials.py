@@ -49,7 +49,7 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize("users, scram", FORMS, ids=str)
+@pytest.mark.parametrize("users, scram", FORMS)
 def test_every_form(users, scram):
     credentials = Credentials(users)
     assert credentials.mechanisms() == [*(scram or []), "PLAIN"]  # what everybody can use
@@ -80,7 +80,7 @@ def test_of():
     assert isinstance(Credentials.of({}), Credentials)
 
 
-@pytest.mark.parametrize("known", ["pencil", SHA256, SHA1, [SHA1, SHA256]], ids=str)
+@pytest.mark.parametrize("known", ["pencil", SHA256, SHA1, [SHA1, SHA256]], ids=["text", "SHA-256", "SHA-1", "both"])
 def test_a_stranger_costs_what_a_wrong_password_costs(monkeypatch, known):
     made = []
     real = hashlib.pbkdf2_hmac
