@@ -62,7 +62,18 @@ def test_the_nearest_event_is_named(name, meant, base):
 
 
 @pytest.mark.parametrize(
-    "name", ["on_message", "on_unhandled", "on_delivery", "on_quit", "on_message_text", "once", "only_me", "_on_mesage"]
+    "name",
+    [
+        "on_message",
+        "on_unhandled",
+        "on_delivery",
+        "on_quit",
+        "on_abort",
+        "on_message_text",
+        "once",
+        "only_me",
+        "_on_mesage",
+    ],
 )
 def test_events_and_helpers_are_left_alone(name):
     assert told(named(name)) == []
