@@ -103,7 +103,9 @@ def _fatal_conditions(handler: Any) -> list[Any]:
 
 
 def _level(connection: Any) -> int:
-    return logging.INFO if connection._raises_errors else logging.WARNING
+    # Where nothing is made again, the next blocking call raises it.
+    raised = connection._raises_errors and connection._reconnect.reconnect is False
+    return logging.INFO if raised else logging.WARNING
 
 
 def _kind(endpoint: Any) -> str:
@@ -301,9 +303,10 @@ class Connector(Handler):
         series = link._series
         if series is not None and (link.remote_source.type or link.remote_target.type):
             series.opened_at, series.missing_since = event.container.now, None
-        series = link.session._series
-        if series is not None:
-            series.missing_since = None
+        session = link.session
+        all_there = session.state & Endpoint.REMOTE_ACTIVE and not session._unanswered
+        if session._series is not None and all_there:
+            session._series.missing_since = None
 
     def on_link_remote_close(self, event: Any) -> None:
         """A link that is to be attached again is, after a delay."""

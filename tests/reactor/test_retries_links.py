@@ -159,6 +159,25 @@ def test_a_node_that_does_not_come_back_is_given_up_after_a_time(refusing):
     assert client.given_up is (client.sender.session if refusing.by_session else client.sender)
 
 
+def test_a_link_that_waits_beside_one_that_is_there_is_given_up_too():
+    class Two(Client):
+        def on_start(self, event):
+            event.container.missing_node_time = 12.0
+            super().on_start(event)
+            self.other = event.container.create_receiver(self.connection, "p", name="other")
+
+    class HalfThere(EndsForThem):
+        def on_link_remote_open(self, event):
+            if event.link.name == "L":
+                self.refuse(event.session)
+
+    peers = []
+    client = Two()
+    live(client, lambda number: LosesItsQueue() if number == 1 else peers.append(HalfThere()) or peers[-1])
+    assert 7 <= peers[0].attaches <= 9
+    assert client.reason == "refused for 13 seconds: amqp:not-found: no queue 'q'"
+
+
 @pytest.mark.parametrize("refusing", [Refuses, EndsForThem])
 def test_a_link_that_never_worked_does_not_wait(refusing):
     client = Client()
