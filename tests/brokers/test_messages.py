@@ -71,6 +71,8 @@ def test_bodies_of_every_type_that_it_reads(client, queue):
     ]
 
 
+# RabbitMQ takes them, as programs in use send them.
+@pytest.mark.filterwarnings("ignore:application property .nested.:UserWarning")
 def test_sections_come_back(client, queue):
     sent = Message(
         id=uuid.UUID(int=5),
