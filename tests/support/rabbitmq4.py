@@ -15,7 +15,6 @@ import random
 import socket
 import subprocess
 import sys
-import time
 
 from tests.support.programs import ROOT
 
@@ -139,11 +138,13 @@ class RabbitMQ4:
             [str(scripts() / "root"), self._suite, "rabbitmq-server"], stdout=subprocess.PIPE, encoding="utf-8"
         ).stdout.strip()
         state = pathlib.Path(folder) / "state"
-        time.sleep(0.5)  # a node is listed until the name server has seen its end
-        names = "4371" if self._suite == "trixie" else "4372"
-        listed = subprocess.run(
-            ["chroot", folder, "epmd", "-port", names, "-names"], stdout=subprocess.PIPE, encoding="utf-8"
-        ).stdout
+        port = "4371" if self._suite == "trixie" else "4372"
+        for _ in range(200):  # a node is listed until the name server has seen its end
+            listed = subprocess.run(
+                ["chroot", folder, "epmd", "-port", port, "-names"], stdout=subprocess.PIPE, encoding="utf-8"
+            ).stdout
+            if not any(f"name n{node.port} " in listed for node in self.nodes):
+                break
         if "name " not in listed and (state / "epmd.pid").exists():
             _run(self._suite, "stop")
 
