@@ -91,6 +91,7 @@ def test_what_both_ends_have_closed_is_let_go():
 
 
 def test_objects_do_not_pile_up_while_links_come_and_go():
+    others = sum(isinstance(x, Link) for x in gc.get_objects())  # of earlier tests in this process
     coming = Coming(400)
     inner, marks = coming.next, []
 
@@ -104,7 +105,7 @@ def test_objects_do_not_pile_up_while_links_come_and_go():
     coming.next = following
     run(coming)
     (before, links_before), (after, links_after) = marks
-    assert links_after <= links_before <= 8
+    assert links_after <= links_before <= others + 8
     assert after - before < 280, "not one object for each link"
 
 
