@@ -334,6 +334,11 @@ def keeps_durable_subscriptions(peer):
         assert probe.send(sender, Message(body="news", durable=True)) == ["accepted"]
     with peer.probe(container_id="reader") as probe:
         receiver = probe.receiver(address, credit=1, name="daily", options=options)
+        # A broker that has the message sends it soon; one that has not has nothing to say.
+        for _ in range(40):
+            if not probe.of(receiver):
+                probe.round_trip()
+                probe.container.process()
         if not probe.of(receiver):
             return "no: ends with its connection"
         assert probe.bodies(receiver, 1) == ["news"]
