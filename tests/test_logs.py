@@ -1,4 +1,4 @@
-"""Errors are seen without any set-up, and writing them fails nothing (ends.md 3)."""
+"""Errors are seen without any set-up, and writing them fails nothing."""
 
 import io
 import logging

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.ends import awaits_node, is_retried
-from proton.endpoints.printable import condition_text, printable
+from proton.endpoints.printable import condition_text
 from proton.handlers.delegate import Delegating
 from proton.handlers.notices import described
 from proton.logs import error_level, log
 from proton.transport.sasl import SASL
-from proton.url import Url
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
@@ -38,13 +37,6 @@ def is_temporary(transport: Any) -> bool:
     """Whether a transport has failed because the server could not judge our credentials now (5.3.3.6)."""
     sasl = transport._sasl
     return sasl is not None and sasl.outcome == SASL.TEMP
-
-
-def shown(url: Any) -> str:
-    """A URL as it may appear in the log: without its password."""
-    bare = Url(url, defaults=False)
-    bare.password = None
-    return printable(str(bare))
 
 
 _OPEN = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_ACTIVE

@@ -15,9 +15,10 @@ from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.ends import is_retried
 from proton.endpoints.handler import Family, Handler, check_result
 from proton.endpoints.printable import printable
-from proton.handlers.endpoint_state import EndpointStateHandler, is_temporary, now_of, shown
+from proton.handlers.endpoint_state import EndpointStateHandler, is_temporary, now_of
 from proton.handlers.flow import FlowController
 from proton.handlers.incoming import Acking, IncomingMessageHandler
+from proton.handlers.notices import shown
 from proton.handlers.outgoing import OutgoingMessageHandler
 from proton.logs import log
 

@@ -15,21 +15,24 @@ from proton.endpoints.terminus import Terminus
 from proton.logs import log
 from proton.url import Url
 
-__all__ = ["described", "place_of", "unfinished_text", "warn_of_missing_filters", "warn_of_unfinished"]
+__all__ = ["described", "place_of", "shown", "unfinished_text", "warn_of_missing_filters", "warn_of_unfinished"]
 
 #: what a delivery's state is before its outcome: none, or how much has come (3.4.1)
 _NO_OUTCOME = (0, Delivery.RECEIVED)
 
 
-def place_of(connection: Any) -> str:
-    """The address of a connection for the log, without a password; its host name where it has no address."""
-    url = connection.url
-    if url is None:
-        return printable(connection.hostname or connection.remote_container)
+def shown(url: Any) -> str:
+    """A URL as it may appear in a log or an exception: without its password."""
     if isinstance(url, Url):
         url = Url(url, defaults=False)
         url.password = None
-    return printable(url)
+    return printable(str(url))
+
+
+def place_of(connection: Any) -> str:
+    """The address of a connection for the log, without a password; its host name where it has no address."""
+    url = connection.url
+    return printable(connection.hostname or connection.remote_container) if url is None else shown(url)
 
 
 def described(kind: str, endpoint: Any) -> str:
@@ -50,9 +53,13 @@ def described(kind: str, endpoint: Any) -> str:
 def unfinished_text(connection: Any) -> str:
     """How many messages of a connection are unsent or unsettled, in words; empty when there are none.
 
+    Of what was sent over an earlier transport, `on_disconnected` has told: a program that has sent it again does not
+    settle the old deliveries. They count only where no transport has come after it.
+
     :param connection: a connection that has ended.
     """
     unsent = unknown = unsettled = 0
+    only_sent_here = connection.transport is not None and connection.state & LOCAL_CLOSED
     for link in connection.links(0):
         if link.is_sender:
             unsent += link.queued
@@ -60,7 +67,10 @@ def unfinished_text(connection: Any) -> str:
             unknown += sum(
                 1
                 for delivery in link._unsettled
-                if delivery not in waiting and not delivery.settled and delivery.remote_state in _NO_OUTCOME
+                if delivery not in waiting
+                and not delivery.settled
+                and delivery.remote_state in _NO_OUTCOME
+                and not (only_sent_here and delivery._id is None)
             )
         else:
             # What has not been read yet was not handed to the program, nor what a `Fetcher` keeps for it.

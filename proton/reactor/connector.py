@@ -18,7 +18,7 @@ from proton.endpoints.handler import Handler, dispatch, event_methods
 from proton.endpoints.printable import condition_text, printable
 from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
-from proton.handlers.endpoint_state import shown
+from proton.handlers.notices import place_of, warn_of_unfinished
 from proton.handlers.socket_io import IOHandler
 from proton.logs import log
 from proton.reactor.tls_config import NO_TLS
@@ -114,10 +114,6 @@ def _kind(endpoint: Any) -> str:
     return "connection" if isinstance(endpoint, Connection) else f"link {printable(endpoint.name)}"
 
 
-def _place(connection: Any) -> str:
-    return shown(connection.url) if connection.url else "unknown"
-
-
 def _is_refused(transport: Any) -> bool:
     """Whether the server has judged our credentials, or cannot ever: another attempt would end alike (5.3.3.6)."""
     sasl = transport._sasl
@@ -139,7 +135,7 @@ def _tell_given_up(event: Any, context: Any, reason: str) -> None:
     quiet = connection._raises_errors or connection._reconnect.reconnect is False
     what = _kind(context)
     if not quiet:
-        log.error("Gave up a %s to %s: %s", what, _place(connection), reason)
+        log.error("Gave up a %s to %s: %s", what, place_of(connection), reason)
     _tell(event, Event.GAVE_UP, context, reason=reason)
 
 
@@ -213,7 +209,7 @@ class Connector(Handler):
         self._was_open = True
         down = self.policy.connected(event.container.now)
         if down is not None:
-            log.log(_level(connection), "%s: connected again after %.1f seconds", _place(connection), down)
+            log.log(_level(connection), "%s: connected again after %.1f seconds", place_of(connection), down)
 
     def on_connection_local_close(self, event: Any) -> None:
         """Gives up an attempt that waits for its time; links are no longer made in the common session."""
@@ -243,6 +239,8 @@ class Connector(Handler):
         if attempt is not None:
             lose_begun(event)
         if self.reconnect is not False:
+            if attempt is None:
+                warn_of_unfinished(connection)  # once it is unbound, the event has no connection
             transport.unbind()
         if attempt is None:
             self._finish(event, connection, str(policy.reason))
@@ -277,7 +275,7 @@ class Connector(Handler):
             policy.told(now)
         transport._failure_told = True
         what = "lost" if was_open else "failed"
-        log.log(level, "Connection to %r %s: %s", connection.url, what, condition_text(condition) or NO_REASON)
+        log.log(level, "Connection to %s %s: %s", place_of(connection), what, condition_text(condition) or NO_REASON)
 
     def on_timer_task(self, event: Any) -> None:
         """Makes the attempt whose time has come."""
@@ -333,7 +331,7 @@ class Connector(Handler):
             first = not missing or series.missing_since == now
             text = "%s to %s ended by the peer: %s; it is made again after %s seconds"
             level = _level(connection) if first else logging.INFO
-            log.log(level, text, _kind(endpoint).capitalize(), _place(connection), why, delay)
+            log.log(level, text, _kind(endpoint).capitalize(), place_of(connection), why, delay)
             endpoint._restart()
             self._ended[endpoint] = event.container.schedule(delay, self)
         elif missing and series.missing_since is not None:

@@ -28,9 +28,10 @@ from proton.endpoints.handler import Handler
 from proton.endpoints.printable import printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException, Timeout
 from proton.handlers.endpoint_state import is_temporary
+from proton.handlers.notices import shown
 from proton.reactor.connect_options import check_connect
 from proton.reactor.container import Container
-from proton.url import Url, connection_url
+from proton.url import connection_url
 from proton.utils.errors import ConnectionClosed, LinkDetached
 from proton.utils.links import BlockingReceiver, BlockingSender, Fetcher
 from proton.utils.sharing import SharedLoop, Watch
@@ -50,15 +51,6 @@ MAX_TURN = 86400
 SHARED_WAIT = 0.05
 
 _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
-
-
-def _shown(url: Any) -> str:
-    """A URL as it may appear in an error: without its password."""
-    if not isinstance(url, Url):
-        return str(url)
-    shown = Url(url, defaults=False)
-    shown.password = None
-    return str(shown)
 
 
 class BlockingConnection(Handler):
@@ -503,7 +495,7 @@ class BlockingConnection(Handler):
         return self._closed_error()
 
     def _place(self) -> str:
-        return self._closed_place or _shown(self.conn.url if self.conn is not None else None)
+        return self._closed_place or shown(self.conn.url if self.conn is not None else None)
 
     def _lost_for_good(self) -> bool:
         """When there is no connection: true if none will be made."""

@@ -1,4 +1,4 @@
-"""Each blocking operation that waits when the end comes, and each that is called afterwards (ends.md 1).
+"""Each blocking operation that waits when the end comes, and each that is called afterwards.
 
 An operation raises the reason within a second of the peer's frame, with and without a time-out; `Timeout` says that
 time ran out, never that something ended.

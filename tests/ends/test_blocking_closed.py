@@ -1,4 +1,4 @@
-"""After its own close a blocking program is told that it is closed, and a time-out is a time-out (ends.md 1)."""
+"""After its own close a blocking program is told that it is closed, and a time-out is a time-out."""
 
 import contextlib
 

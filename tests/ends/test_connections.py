@@ -1,4 +1,4 @@
-"""A connection ends, and connections, sessions and links that are refused when they open: ends.md 1 (2.4.3, 2.6.3)."""
+"""A connection ends, and connections, sessions and links that are refused when they open (2.4.3, 2.6.3)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""More links or sessions than the peer takes, and what else must not cost the connection: ends.md 1 (2.7.1, 2.7.2)."""
+"""More links or sessions than the peer takes, and what else must not cost the connection (2.7.1, 2.7.2)."""
 
 import pytest
 

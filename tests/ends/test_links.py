@@ -1,4 +1,4 @@
-"""A link ends: the rows of the table in ends.md 1, as a `MessagingHandler` sees them and as the wire shows them.
+"""A link ends: each way in which it may, as a `MessagingHandler` hears of it and as the wire shows it.
 
 The specification is the oracle: 2.6.3 to 2.6.6, 2.7.7. The rows are played with the peer as server and as client, with
 the program as handler of the container, of the connection and of the link, sending and receiving, and with the frames

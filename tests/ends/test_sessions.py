@@ -1,4 +1,4 @@
-"""A session ends, or a rule of it or of its links is broken: the rows of the table in ends.md 1.
+"""A session ends, or a rule of it or of its links is broken: each way in which it may.
 
 The specification is the oracle: 2.5.4 to 2.5.6, 2.6.5, 2.6.7, 2.8.17, 2.8.18.
 """

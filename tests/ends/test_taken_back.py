@@ -1,4 +1,4 @@
-"""A peer that takes a delivery back without settling it is told by `on_taken_back`: ends.md 1 (3.4.4, RabbitMQ)."""
+"""A peer that takes a delivery back without settling it is told by `on_taken_back` (3.4.4, RabbitMQ)."""
 
 import pytest
 

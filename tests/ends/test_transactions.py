@@ -1,4 +1,4 @@
-"""Transactions of a lost connection are told at the loss, not when a reconnect succeeds: ends.md 1 (4.2, 4.3)."""
+"""Transactions of a lost connection are told at the loss, not when a reconnect succeeds (4.2, 4.3)."""
 
 import pytest
 

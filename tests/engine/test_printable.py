@@ -1,4 +1,4 @@
-"""What a peer says is quoted so that it cannot forge a line, steer a terminal or fill a log (ends.md 3)."""
+"""What a peer says is quoted so that it cannot forge a line, steer a terminal or fill a log."""
 
 import enum
 import unicodedata

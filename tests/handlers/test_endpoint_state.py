@@ -201,7 +201,7 @@ def test_with_a_delegate_a_close_is_never_an_error(kind):
 
 @pytest.mark.parametrize(
     ("local", "remote", "condition", "expected"),
-    [  # The link, the place and the condition's name are told too: what is refused is to be found (ends.md 3).
+    [  # The link, the place and the condition's name are told too: what is refused is to be found.
         ("open", "closed", Condition("name", "words"), ["thing L at script closed by peer: name: words"]),
         ("open", "closed", Condition("name"), ["thing L at script closed by peer: name"]),
         ("closed", "closed", Condition("name"), ["thing L at script closed by peer: name"]),

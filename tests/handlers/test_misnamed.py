@@ -1,4 +1,4 @@
-"""In development mode a method that is named like an event, and is called for none, is a warning (ends.md 3)."""
+"""In development mode a method that is named like an event, and is called for none, is a warning."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""What a peer says stands in one line, of the log and of the text of an exception, whatever it says (ends.md 3)."""
+"""What a peer says stands in one line, of the log and of the text of an exception, whatever it says."""
 
 import logging
 

@@ -240,7 +240,7 @@ def test_what_is_logged(caplog, reconnect, limit, expected):
     caplog.set_level(logging.INFO, "proton")
     attempts(limit=limit, url="a", reconnect=reconnect)
     lines = [record.getMessage() for record in caplog.records if record.levelno <= logging.WARNING]
-    failed = "Connection to Url('amqp://a:amqp') failed: proton.pythonio: Connection refused to all addresses"
+    failed = "Connection to amqp://a:amqp failed: proton.pythonio: Connection refused to all addresses"
     assert lines.count(failed) == sum(line.startswith("Disconnected") for line in expected)
     assert [line for line in lines if line != failed] == ["Connecting to Url('amqp://a:amqp')...", *expected]
 

@@ -72,7 +72,7 @@ def python(program, **environment):
 
 
 def test_a_warning_is_printed_where_the_program_has_set_nothing_up():
-    # ends.md 3: an error must be seen without any set-up; a `NullHandler` stood here before.
+    # An error must be seen without any set-up; a `NullHandler` stood here before.
     output = python(
         """
         import logging, proton
@@ -190,7 +190,7 @@ def test_each_address_of_a_name(lines, monkeypatch):
         ("DEBUG", "Connection refused: trying next transport address: ('127.0.0.3', 5)"),
         ("DEBUG", "Connection refused, but tried all transport addresses"),
         ("ERROR", "proton.pythonio: Connection refused to all addresses (amqp://three:5)"),
-        ("INFO", "Connection to Url('amqp://three:5') failed: proton.pythonio: Connection refused to all addresses"),
+        ("INFO", "Connection to amqp://three:5 failed: proton.pythonio: Connection refused to all addresses"),
         ("INFO", "Disconnected, reconnect disabled"),
     ]
 
@@ -209,7 +209,7 @@ def test_why_a_connection_failed_is_told_without_its_password_whatever_the_progr
     place = f"Url('amqp://me:***@127.0.0.1:{port}')"
     assert caplog.messages == [
         f"Connecting to {place}...",
-        f"Connection to {place} failed: proton.pythonio: Connection refused to all addresses",
+        f"Connection to amqp://me@127.0.0.1:{port} failed: proton.pythonio: Connection refused to all addresses",
         "Disconnected, reconnect disabled",
     ]
 

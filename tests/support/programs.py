@@ -104,7 +104,7 @@ class Program:
 
     @property
     def faults(self) -> list[str]:
-        """What it has written to standard error, but for clients that have gone: those are logged there (ends.md 3)."""
+        """What it has written to standard error, but for clients that have gone: those are logged there."""
         return [line for line in self.errors if line != "amqp:connection:framing-error: connection aborted"]
 
     def say(self, line: str) -> None:
