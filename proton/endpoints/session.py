@@ -354,6 +354,11 @@ class Session(Endpoint):
         for link in list(self._members):
             link._end_with_session()
 
+    def _tell_loss(self) -> None:
+        """The transport of a session that waits for the peer's end has gone, and the end with it."""
+        if self.state & LOCAL_CLOSED and self._was_begun and self._remote_end is None:
+            self._remote_closed(None)
+
     def _restart(self) -> None:
         """The peer has ended it with what can pass: our end answers, and `_begin_again` makes it again (2.5.4)."""
         self._restarting = True

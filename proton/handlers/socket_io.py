@@ -302,14 +302,15 @@ class IOHandler(Handler):
     def on_connection_unbound(self, event: Any) -> None:
         """Lets go of what the program has closed: no other transport will carry it.
 
-        Where the connection is lost, a link that waits for the answer to its close is told that it waits no longer.
+        Where the connection is lost, a link or session that waits for the answer to its close is told that it waits no
+        longer.
         """
         connection = event.connection
-        links = list(connection.links(Endpoint.LOCAL_CLOSED))
+        closed = [*connection.links(Endpoint.LOCAL_CLOSED), *connection.sessions(Endpoint.LOCAL_CLOSED)]
         if connection.state & Endpoint.LOCAL_ACTIVE:
-            for link in links:
-                link._tell_loss()
-        for endpoint in [*links, *connection.sessions(Endpoint.LOCAL_CLOSED)]:
+            for endpoint in closed:
+                endpoint._tell_loss()
+        for endpoint in closed:
             endpoint._retire()
 
     def on_transport(self, event: Any) -> None:

@@ -321,7 +321,7 @@ class Connector(Handler):
         policy, now = self.policy, event.container.now
         retried = is_retried(endpoint, now)
         end, series = endpoint._remote_end, endpoint._series
-        if end is None or series is None:
+        if end is None or series is None or endpoint._ended_here_first():
             return
         why = condition_text(end[1])
         missing = awaits_node(endpoint)

@@ -92,6 +92,9 @@ class Program(MessagingHandler):
     def on_session_error(self, event):
         self.errors.append(("session", event.session.condition.name))
 
+    def on_session_closed(self, event):
+        self.closed.append("session")
+
 
 @pytest.fixture
 def scene(request):
@@ -203,3 +206,23 @@ def test_link_that_waits_for_the_answer_to_its_close_is_told_of_the_loss(scene):
     assert program.closed == ["closed"]
     assert [name for _, _, name in peer.attached] == ["stays"]
     assert list(connection.links()) == [links[1]]
+
+
+def test_session_that_waits_for_the_answer_to_its_end_is_told_of_the_loss_with_its_links(scene):
+    """The peer never answers the end, and after the reconnect the session is not begun again."""
+    peer, program, container, connection, until = scene
+    session = connection.session()
+    session.open()
+    links = [container.create_sender(session, "q", name=name) for name in ("closed", "open")]
+    container.create_sender(connection, "q", name="stays")
+    until(lambda: len(program.opened) == 3)
+    links[0].close()
+    session.close()
+    until(lambda: "end" in peer.heard)
+    assert program.closed == []
+    peer.drop()
+    until(lambda: peer.attached)
+    assert program.closed == ["closed", "session", "open"]
+    assert [name for _, _, name in peer.attached] == ["stays"]
+    assert session not in list(connection.sessions()) and len(list(connection.links())) == 1
+    assert program.errors == []
