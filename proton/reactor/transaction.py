@@ -14,7 +14,7 @@ from proton.codec.types import Described, symbol
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import DispositionType, TransactionalDisposition
 from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
-from proton.endpoints.handler import check_result, dispatch, inspect
+from proton.endpoints.handler import Handler, check_result, dispatch, inspect
 from proton.endpoints.terminus import Terminus
 from proton.exceptions import ProtonException
 from proton.handlers.outgoing import OutgoingMessageHandler
@@ -263,6 +263,30 @@ class _ControlHandler(OutgoingMessageHandler):
             dispatch(self._application, method, args[0])
 
 
+class _LossWatcher(Handler):
+    """Tells of the losses of a connection without a `Connector`: one that was accepted, or that the program has bound.
+
+    The global handler shows it the events of that connection; a `Connector` tells of the losses of its own.
+    """
+
+    _left = False  # the program has closed the connection before the peer did, and leaves what is under way
+
+    def on_connection_local_close(self, event: Any) -> None:
+        """Notes which end closes first."""
+        self._left = not event.connection.state & REMOTE_CLOSED
+
+    def on_session_remote_close(self, event: Any) -> None:
+        """What was under way in the control links of the session ends with it."""
+        lose(event, event.session)
+
+    def on_connection_remote_close(self, event: Any) -> None:
+        """What was under way ends with the connection."""
+        if not self._left:
+            lose(event)
+
+    on_transport_closed = on_connection_remote_close
+
+
 def declare(session: Any, context: Any, handler: Any, settle_before_discharge: bool) -> Transaction:
     """Declare a transaction over the control link of a context, made now if there is none.
 
@@ -283,6 +307,8 @@ def declare(session: Any, context: Any, handler: Any, settle_before_discharge: b
         connection = txn_ctrl.connection
         links = [link for link in getattr(connection, "_txn_links", ()) if link.handler._open]
         connection._txn_links = [*links, txn_ctrl]
+        if getattr(connection, "_overrides", None) is None:
+            connection._overrides = _LossWatcher()
     return txn_ctrl.handler.declare(txn_ctrl, handler, settle_before_discharge)  # type: ignore[no-any-return]
 
 
