@@ -295,7 +295,7 @@ class ReconnectPolicy:
             return False
         if self.is_fatal(condition):
             return False
-        return bool(named(condition)) if callable(named) else condition.name in named
+        return _judged(named, condition) if callable(named) else condition.name in named
 
     def is_fatal(self, condition: Any) -> bool:
         """Whether a handler of the program names this condition in its `fatal_conditions`.
@@ -429,6 +429,14 @@ class ReconnectPolicy:
         if series.count > 1:
             delay = max(delay, 2.0 ** (series.count - 2))
         return round(delay * (1 - self.chance() / 2), 3)
+
+
+def _judged(judge: Callable[[Any], Any], condition: Any) -> bool:
+    """What a callable of the program says of a condition. It is asked once: handlers, connector and waits agree."""
+    known: tuple[Any, bool] | None = getattr(condition, "_judged", None)
+    if known is None or known[0] is not judge:
+        known = condition._judged = judge, bool(judge(condition))
+    return known[1]
 
 
 def _places(reconnect: Any, addresses: Urls) -> Iterator[tuple[float, Any]]:

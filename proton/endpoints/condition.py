@@ -40,6 +40,8 @@ class Condition:
     :param info: a map with further facts, or None.
     """
 
+    _judged: Any = None  # a `retry_on` callable, and what it says of this condition
+
     def __init__(self, name: str, description: str | None = None, info: Any = None) -> None:
         self.name = name
         self.description = description

@@ -305,7 +305,7 @@ class Link(Endpoint):
         self.close()
 
     def _tell_loss(self) -> None:
-        """The transport of a link that waits for the peer's detach has gone, and the detach with it."""
+        """The transport or session of a link that waits for the peer's detach has gone, and the detach with it."""
         if self.state & LOCAL_CLOSED and self._was_attached and self._remote_end is None:
             self._remote_end = self.connection._number_end(None)
             self.connection._collector.emit(Event.LINK_REMOTE_DETACH, self)
@@ -344,6 +344,8 @@ class Link(Endpoint):
                 self.close()
             else:
                 self.connection._collector.emit(Event.LINK_REMOTE_DETACH, self)
+        elif self._restarting:
+            self.close()  # it will not be attached again
 
     def _prepare_open(self) -> None:
         # They are written as they are at the attach, but what is wrong with them is to be raised here.

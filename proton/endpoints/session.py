@@ -363,6 +363,8 @@ class Session(Endpoint):
         """The peer has ended it with what can pass: our end answers, and `_begin_again` makes it again (2.5.4)."""
         self._restarting = True
         self._losses += 1
+        for link in self._members:
+            link._tell_loss()
         self.connection._progressed = self.connection._progressed or self._progressed
         self._mark()
 
@@ -378,6 +380,7 @@ class Session(Endpoint):
         connection._touched = [delivery for delivery in connection._touched if delivery._touched]
         links = list(self._members)
         for link in links:
+            link._tell_loss()
             link._unbind()
         self._unbind()
         for link in links:

@@ -134,10 +134,15 @@ class EndpointStateHandler(Delegating):
             return False
         if not awaits_node(endpoint):  # nothing has failed yet where it only waits
             getattr(self, f"on_{kind}_error")(event)  # the program's own may close it
-        lost = bool(endpoint.state & endpoint.connection.state & Endpoint.LOCAL_ACTIVE)
-        if lost:
-            self._forward("on_disconnected", event)
-        return lost
+        if not self._is_still_open(endpoint):
+            return False
+        self._forward("on_disconnected", event)  # and so may this one
+        return self._is_still_open(endpoint)
+
+    @staticmethod
+    def _is_still_open(endpoint: Any) -> bool:
+        session = getattr(endpoint, "session", endpoint)
+        return bool(endpoint.state & session.state & endpoint.connection.state & Endpoint.LOCAL_ACTIVE)
 
     def _local_close(self, kind: str, endpoint: Endpoint, event: Any) -> None:
         if endpoint._failed:
@@ -217,8 +222,10 @@ class EndpointStateHandler(Delegating):
             link._answer_detach()
 
     def on_link_local_close(self, event: Any) -> None:
-        """Reports the link as closed when the peer was first."""
+        """Reports the link as closed when the peer was first, or when its session is about to be made again."""
         self._local_close("link", event.link, event)
+        if event.link.session._restarting:
+            event.link._tell_loss()
 
     def on_transport_tail_closed(self, event: Any) -> None:
         """Notes that a connection is lost that this end had not closed; what follows may close it."""

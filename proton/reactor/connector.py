@@ -314,8 +314,12 @@ class Connector(Handler):
 
     def on_session_remote_close(self, event: Any) -> None:
         """What was under way in its control links ends with it. One that can pass is made again, after a delay."""
-        lose(event, event.session)
-        self._make_again(event, event.session)
+        session = event.session
+        if is_retried(session, event.container.now):
+            lose_begun(event, session)
+        else:
+            lose(event, session)
+        self._make_again(event, session)
 
     def _make_again(self, event: Any, endpoint: Any) -> None:
         policy, now = self.policy, event.container.now

@@ -324,10 +324,12 @@ def lose(event: Any, session: Any = None, connection: Any = None) -> None:
             link.handler.lose_all(event)
 
 
-def lose_begun(event: Any) -> None:
-    """Tell at the loss of a connection, which will be made again, of the transactions that have begun on it.
+def lose_begun(event: Any, session: Any = None) -> None:
+    """Tell at the loss of a connection or session, which will be made again, of the transactions that have begun on it.
 
     :param event: the loss; its connection still has the transport.
+    :param session: the session that is lost; None for the whole connection.
     """
     for link in list(getattr(event.connection, "_txn_links", ())):
-        link.handler.lose_begun(event, link)
+        if session is None or link.session == session:
+            link.handler.lose_begun(event, link)
