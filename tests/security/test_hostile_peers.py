@@ -8,7 +8,7 @@ import pytest
 
 from proton import Endpoint, Event, Message, Transport
 from tests.support.costs import check_cost, peak, seconds
-from tests.support.engines import Peer, Script, frame, linked, pump, put, state, take
+from tests.support.engines import Script, connected, frame, linked, pump, put, state, take
 from tests.support.violations import Stage, attach, begin, error_of
 
 ACCEPTED, RELEASED, MODIFIED, RECEIVED = state(0x24), state(0x26), state(0x27, True), state(0x23, 0, 0)
@@ -247,18 +247,27 @@ def test_a_peer_that_reads_its_answers_may_go_on_for_ever():
 
 def test_two_ends_that_begin_much_at_once_do_not_wait_for_each_other():
     """What an end has begun by itself is no answer: it goes on reading."""
-    a, b = Peer("a").bind(), Peer("b", 2).bind()
-    for peer in (a, b):
-        peer.connection.container = peer.name
-        peer.connection.open()
-        session = peer.connection.session()
+    a, b = connected()
+    sessions = [(peer, peer.connection.session()) for peer in (a, b)]
+    for _, session in sessions:
         session.open()
-        for number in range(3000):
-            session.sender(f"{peer.name}{number}" + "x" * 100).open()
+    pump(a, b)
+    for peer in (
+        a,
+        b,
+    ):  # before its session is answered, the peer's handle-max is not known, and few links are attached
+        for session in peer.connection.sessions(Endpoint.LOCAL_UNINIT | Endpoint.REMOTE_ACTIVE):
+            session.open()
+    pump(a, b)
+    for first in range(0, 6000, 3000):
+        for peer, session in sessions:
+            for number in range(first, first + 3000):
+                session.sender(f"{peer.name}{number}" + "x" * 100).open()
+            peer.transport.pending()  # the first half is written, and keeps the second waiting
     pump(a, b)
     for peer in (a, b):
-        assert len(list(peer.connection.links(Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_UNINIT))) == 3000
-        assert len(list(peer.connection.links(Endpoint.LOCAL_UNINIT | Endpoint.REMOTE_ACTIVE))) == 3000
+        assert len(list(peer.connection.links(Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_UNINIT))) == 6000
+        assert len(list(peer.connection.links(Endpoint.LOCAL_UNINIT | Endpoint.REMOTE_ACTIVE))) == 6000
 
 
 def test_flows_with_echo_have_one_answer():
