@@ -3,8 +3,8 @@
 Each part that waits asks here: handlers, blocking calls, requests and transactions (2.4.3, 2.5.4, 2.6.5).
 An endpoint records its own ends, `_local_end` and `_remote_end`, each with a serial number of the connection: where a
 link, its session and its connection have all ended, the first of these ends is the reason.
-Keep true: a connection that is lost and will be made again has not ended, and neither has a session that the peer has
-ended with a condition that can pass, while this end leaves it open.
+Keep true: a connection that is lost and will be made again has not ended, and neither has a session or link that the
+peer has ended with a condition that can pass, while this end leaves it open.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _serial(numbered: tuple[int, End]) -> int:
 def _add_link(found: list[tuple[int, End]], link: Link) -> None:
     if link.state & LOCAL_CLOSED or link._detached:
         _add(found, link, link._local_end, False)
-    if (link.state & REMOTE_CLOSED or link._remotely_detached) and not link._restarting:
+    if (link.state & REMOTE_CLOSED or link._remotely_detached) and not (link._restarting or _link_can_pass(link)):
         _add(found, link, link._remote_end, True)
 
 
@@ -132,6 +132,14 @@ def _add(found: list[tuple[int, End]], endpoint: Any, end: tuple[int, Condition 
 def _retries(connection: Connection) -> bool:
     policy = connection._reconnect
     return policy is not None and not policy.finished and bool(connection.state & LOCAL_ACTIVE)
+
+
+def _link_can_pass(link: Link) -> bool:
+    """As `_can_pass`, for the peer's detach of a link."""
+    if not link.state & LOCAL_ACTIVE or not _retries(link.connection):
+        return False
+    end = link._remote_end
+    return awaits_node(link) or bool(link.connection._reconnect.link_can_pass(end[1] if end is not None else None))
 
 
 def _can_pass(endpoint: Connection | Session) -> bool:

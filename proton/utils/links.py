@@ -120,7 +120,9 @@ class BlockingLink:
     def _is_over(self) -> bool:
         """Nothing more comes for the link that this end has closed: a detach of any kind, or its session's end, did."""
         link = self.link
-        return not link.state & Endpoint.REMOTE_ACTIVE or link._remotely_detached or link.session.state & _OVER != 0
+        if not link.state & Endpoint.REMOTE_ACTIVE or link._remote_end is not None:
+            return True
+        return bool(link._remotely_detached or link.session.state & _OVER)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "link" not in self.__dict__:
