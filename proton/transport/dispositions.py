@@ -73,13 +73,15 @@ def on_disposition(transport: Transport, channel: int, fields: list[Any], payloa
     session._progressed = session._progressed or settled and role
     emit = session.connection._collector.emit
     fresh = 0
+    compared: dict[int, bool] = {}
     size = len(known)
     for number in _numbers_met(known, first, span) if span else (first,):
         delivery = known.get(number)
         if delivery is None:
             continue
         if delivery.updated or not role:  # its event may still wait, or there may be no news
-            if not _is_told_again(transport, delivery, state, remote_value, settled):
+            same = not state or _set_state(delivery, state, remote_value, compared)
+            if not _is_told_again(transport, delivery, same, settled):
                 continue
             if settled:
                 delivery.settled = True
@@ -98,19 +100,30 @@ def on_disposition(transport: Transport, channel: int, fields: list[Any], payloa
         _count_repeats(transport, session, min(span + 1, size) - fresh, fresh, size)
 
 
-def _is_told_again(
-    transport: Transport, delivery: Delivery, state: DispositionType | int, value: Any, settled: bool
-) -> bool:
+def _set_state(delivery: Delivery, state: DispositionType | int, value: Any, compared: dict[int, bool]) -> bool:
+    """Sets the peer's state.
+
+    :param compared: the results for the values that deliveries of this range had before, by identity: many deliveries
+        have one value, which may be large.
+    :return: True when the delivery had an equal state.
+    """
+    known = delivery._remote_value
+    same = bool(delivery.remote_state == state)
+    delivery.remote_state, delivery._remote_value = state, value
+    if same and known is not value:
+        number = id(known)
+        if number not in compared:
+            compared[number] = bool(known == value)
+        same = compared[number]
+    return same
+
+
+def _is_told_again(transport: Transport, delivery: Delivery, same: bool, settled: bool) -> bool:
     """A disposition for a delivery that has had news before, or whose arrival may wait to be seen: one event is enough.
 
+    :param same: the state is that of before.
     :return: False when it says nothing new.
     """
-    if state:
-        known = delivery._remote_value
-        same = delivery.remote_state == state and (known is value or known == value)
-        delivery.remote_state, delivery._remote_value = state, value
-    else:
-        same = True
     if same and not settled and delivery.updated:
         return False
     delivery.updated = True

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from proton import Endpoint, Event, Message, Transport
+from proton import Described, Endpoint, Event, Message, Transport, symbol, ulong
 from tests.support.costs import check_cost, peak, seconds
 from tests.support.engines import Script, connected, frame, linked, pump, put, state, take
 from tests.support.violations import Stage, attach, begin, error_of
@@ -45,6 +45,12 @@ def alternate(*values, settled=None, role=True):
     return b"".join(disposition(0, DELIVERIES - 1, values[n % len(values)], settled, role) for n in range(1000))
 
 
+def large():
+    """Each range has an equal state of 30 kB."""
+    condition = Described(ulong(0x1D), [symbol("x:y"), None, {symbol("i"): [number + 0.5 for number in range(3300)]}])
+    return b"".join(disposition(0, DELIVERIES - 1, state(0x25, condition)) for _ in range(8))
+
+
 def shifting():
     """No range is that of before."""
     return b"".join(disposition(n, DELIVERIES - 1 - n, (ACCEPTED, RELEASED)[n % 2]) for n in range(1000))
@@ -61,6 +67,7 @@ STORMS = {
     "the same again": (sent, alternate(ACCEPTED)),
     "without a state": (sent, alternate(None)),
     "states with fields": (sent, alternate(MODIFIED, RECEIVED)),
+    "states that are large": (sent, large()),
     "ranges that shift": (sent, shifting()),
     "ranges of little": (sent, mostly_nothing()),
     "of the sender": (received, alternate(ACCEPTED, RELEASED, role=False)),
