@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+from proton.endpoints.arguments import check_count, check_seconds
 from proton.endpoints.connection import Connection
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.handler import inspect
@@ -34,6 +35,8 @@ __all__ = ["Container"]
 
 #: Names of links that a connection remembers: who makes one for each of very many addresses gets random ones then.
 _MOST_NAMES = 1000
+#: seconds that an idle-time-out can say (2.7.1: 32 bits of milliseconds)
+_MOST_HEARTBEAT = 4294967
 
 
 def _check_addresses(source: Any, target: Any) -> None:
@@ -69,9 +72,10 @@ def _check_options(options: dict[str, Any], heartbeat: Any, secure: bool) -> Non
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name} takes a str or None, got {type(value).__name__}")
     max_frame_size = options.get("max_frame_size")
-    for name, number in (("heartbeat", heartbeat), ("max_frame_size", max_frame_size)):
-        if number is not None and not isinstance(number, (int, float)):
-            raise TypeError(f"{name} takes a number or None, got {type(number).__name__}")
+    if heartbeat is not None and not 0 <= check_seconds("heartbeat", heartbeat, " or None") <= _MOST_HEARTBEAT:
+        raise OverflowError(f"heartbeat takes 0 to {_MOST_HEARTBEAT} seconds, got {heartbeat}")
+    if max_frame_size is not None:
+        check_count("max_frame_size", max_frame_size, " or None")
     details = options.get("session_details")
     if details is not None and not isinstance(details, SSLSessionDetails):
         raise TypeError(f"session_details takes an SSLSessionDetails or None, got {type(details).__name__}")

@@ -327,9 +327,12 @@ def test_the_container_of_every_event_is_known():
 
 MISTAKES = [
     # options beside the URL, what they raise, and what its text says
-    ({"heartbeat": -1}, OverflowError, "idle_timeout"),
-    ({"heartbeat": "5"}, TypeError, "heartbeat takes a number"),
-    ({"max_frame_size": "100"}, TypeError, "max_frame_size takes a number"),
+    ({"heartbeat": -1}, OverflowError, "heartbeat takes 0 to 4294967 seconds, got -1"),
+    ({"heartbeat": float("inf")}, OverflowError, "heartbeat takes 0 to 4294967 seconds, got inf"),
+    ({"heartbeat": float("nan")}, ValueError, "heartbeat takes seconds, a number or None, got nan"),
+    ({"heartbeat": True}, TypeError, "heartbeat takes seconds, a number or None, got bool True"),
+    ({"heartbeat": "5"}, TypeError, "heartbeat takes seconds, a number or None, got str '5'"),
+    ({"max_frame_size": "100"}, TypeError, "max_frame_size takes an integer or None, got str '100'"),
     ({"properties": 5}, TypeError, "properties takes a dict or None, got int 5"),
     ({"properties": [("a", 1)]}, TypeError, "properties takes a dict or None, got list"),
     ({"properties": {"a": object()}}, TypeError, "properties takes a dict of AMQP values.*'object'"),
