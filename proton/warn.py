@@ -1,11 +1,13 @@
 """Warnings about mistakes of the program: they point to the program's line, and name what it may have meant.
 
 Only the text and the place of a warning are made here; what a mistake is, the caller knows. Keep true: no warning on
-a path that correct programs run, and nothing but the standard library's `warnings` is loaded before one is given.
+a path that correct programs run, and nothing but the standard library's `warnings` is loaded before one is given. A
+warning that cannot be written is lost; only one that a filter turns into an exception raises.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -13,7 +15,7 @@ import warnings
 from collections.abc import Collection, Iterable
 from typing import Any
 
-__all__ = ["nearest", "unknown_options", "warn"]
+__all__ = ["nearest", "unknown_options", "warn", "warn_at"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -29,7 +31,24 @@ def warn(text: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
         level += 1
-    warnings.warn(text, category, stacklevel=level)
+    with _if_it_can_be_written():
+        warnings.warn(text, category, stacklevel=level)
+
+
+def warn_at(text: str, file: str, line: int) -> None:
+    """Give a warning at a line that the caller knows.
+
+    :param text: what was expected and what came.
+    :param file: the path of the program's file.
+    :param line: the number of the line, from 1.
+    """
+    with _if_it_can_be_written():
+        warnings.warn_explicit(text, UserWarning, file, line)
+
+
+def _if_it_can_be_written() -> contextlib.AbstractContextManager[None]:
+    # `warnings` raises ValueError where standard error is closed, and that would be raised out of `Sender.send`.
+    return contextlib.suppress(OSError, ValueError)
 
 
 def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:

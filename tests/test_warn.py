@@ -46,6 +46,40 @@ def test_a_warning_points_to_the_line_outside_of_the_package():
     assert caught[1].category is DeprecationWarning
 
 
+CLOSED = """
+import sys
+from proton import Connection, Message, Transport
+sys.stderr.close()
+Message(bdy=1)
+sender = Connection().session().sender("x")
+sender.send(Message(properties={"a": {}}))
+print(sender.queued)
+"""
+MISNAMED = """
+import sys
+from proton.reactor import Container
+class Program:
+    def on_mesage(self, event):
+        pass
+sys.stderr.close()
+Container(Program()).run()
+print("done")
+"""
+
+
+@pytest.mark.parametrize(("script", "printed"), [(CLOSED, "1\n"), (MISNAMED, "done\n")])
+def test_a_warning_that_cannot_be_written_is_lost(script, printed):
+    done = subprocess.run([sys.executable, "-X", "dev", "-c", script], stdout=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, printed)
+
+
+def test_a_filter_may_turn_a_warning_into_an_exception():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="has no option 'x'"):
+            unknown_options("f()", ["x"], KNOWN)
+
+
 def test_what_finds_the_nearest_name_is_loaded_with_the_first_mistake():
     script = "import sys, proton, proton.reactor, proton.utils; assert 'difflib' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

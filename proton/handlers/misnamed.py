@@ -7,7 +7,6 @@ becomes the handler of a container, a connection, a session, a link, a task, a s
 from __future__ import annotations
 
 import re
-import warnings
 from typing import Any
 
 from proton.endpoints.events import EventType
@@ -17,7 +16,7 @@ from proton.handlers.incoming import IncomingMessageHandler
 from proton.handlers.messaging import MessagingHandler
 from proton.handlers.outgoing import OutgoingMessageHandler
 from proton.handlers.transaction import TransactionHandler
-from proton.warn import nearest, warn
+from proton.warn import nearest, warn, warn_at
 
 __all__ = ["warn_of_misnamed"]
 
@@ -67,6 +66,6 @@ def _look_at(handler: Any, name: str, known: frozenset[str]) -> None:
     text = f"{type(handler).__qualname__}.{name} is not called for an event: did you mean {meant}?"
     code = getattr(method, "__code__", None)
     if code is not None:  # where the name stands
-        warnings.warn_explicit(text, UserWarning, code.co_filename, code.co_firstlineno)
+        warn_at(text, code.co_filename, code.co_firstlineno)
     else:
         warn(text)
