@@ -143,6 +143,8 @@ def test_a_blocking_connection_goes_on(brokers, what, name):
             receiver.accept()
         receiver.accept()
     connection.close()
+    assert len(broker.seen.sessions) == 4
+    assert len(broker.seen.connections) == (4 if what == "close_connections" else 1)
 
 
 def test_a_blocking_connection_with_urls_goes_on_at_the_next(brokers):
