@@ -102,13 +102,13 @@ def on_open(transport: Transport, channel: int, fields: list[Any], payload: byte
 
 
 def _schedule_closing(connection: Connection) -> None:
-    """What was closed and waited, for the peer's open or for credit that will not come, is said now."""
+    """What has waited, for the peer's open or for credit that will not come, is said now: closes, attaches."""
     connection._schedule(connection)
     for session in connection._members:
         if session.state & LOCAL_CLOSED:
             connection._schedule(session)
         for link in session._members:
-            if link.state & LOCAL_CLOSED or link._detached or link._recovering:
+            if link.state & LOCAL_CLOSED or link._detached or link._handle is None:
                 connection._schedule(link)
 
 

@@ -1,4 +1,5 @@
-"""What becomes of a session or link for which the peer's channel-max or handle-max leaves no room (2.7.1, 2.7.2).
+"""What becomes of a session or link for which the peer's limits leave no room (2.7.1, 2.7.2): channel-max, handle-max,
+and max-frame-size where its begin or attach is larger.
 
 It fails alone, and the connection goes on. A link goes to a further session of the container instead, where the
 container made its session. The limits are known when the peer's open and begin have come: before that only a few
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED
-from proton.endpoints.endpoint import LOCAL_ACTIVE
+from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED
 from proton.endpoints.printable import printable
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from proton.endpoints.session import Session
     from proton.transport.transport import Transport
 
-__all__ = ["fail_session", "has_begun", "has_handle", "has_opened", "is_too_early"]
+__all__ = ["fail_link", "fail_session", "has_begun", "has_handle", "has_opened", "is_too_early"]
 
 #: Channels and handles that are used before the peer has told its limits. A program that opens a few sessions and links
 #: at once saves a turn to the peer and back; no peer of today takes fewer links than these on a session.
@@ -34,10 +35,16 @@ def is_too_early(connection: Connection, number: int, known: int = _EARLY) -> bo
     return number >= (1 if connection._was_open else min(_EARLY, known))
 
 
-def fail_session(session: Session, limit: int) -> None:
-    """Ends a session for which there is no channel; the peer has never heard of it."""
+def fail_session(session: Session, name: str, description: str) -> None:
+    """Ends a session that the peer has never heard of."""
     session._was_begun = True
-    _fail(session, f"no free channel for another session: the two peers agreed on 0 to {limit}")
+    _fail(session, name, description)
+
+
+def fail_link(link: Link, name: str, description: str) -> None:
+    """Ends a link that the peer has never heard of."""
+    link._was_attached = True
+    _fail(link, name, description)
 
 
 def has_handle(link: Link) -> bool:
@@ -55,8 +62,7 @@ def has_handle(link: Link) -> bool:
     if further is not None:
         link._move(further)
     else:
-        link._was_attached = True
-        _fail(link, _no_handle(link))
+        fail_link(link, RESOURCE_LIMIT_EXCEEDED, _no_handle(link))
     return False
 
 
@@ -83,10 +89,13 @@ def _no_handle(link: Link) -> str:
     return f"no free handle for link {printable(link.name)}: the peer takes handles 0 to {link.session._handle_max}"
 
 
-def _fail(endpoint: Session | Link, description: str) -> None:
+def _fail(endpoint: Session | Link, name: str, description: str) -> None:
     # The peer's end has ended before it began: no answer is waited for.
-    endpoint._remote_end = endpoint.connection._number_end(None)
-    endpoint._fail(RESOURCE_LIMIT_EXCEEDED, description)
+    if endpoint.state & LOCAL_CLOSED:
+        endpoint._tell_loss()
+    else:
+        endpoint._remote_end = endpoint.connection._number_end(None)
+        endpoint._fail(name, description)
 
 
 def has_opened(transport: Transport, connection: Connection) -> None:

@@ -27,7 +27,14 @@ from proton.codec.composites import (
     encode_composite,
 )
 from proton.codec.encode import Encoded
-from proton.endpoints.condition import Condition, encode_condition, fitting
+from proton.endpoints.condition import (
+    FRAME_SIZE_TOO_SMALL,
+    INTERNAL_ERROR,
+    RESOURCE_LIMIT_EXCEEDED,
+    Condition,
+    encode_condition,
+    fitting,
+)
 from proton.endpoints.disposition import FIELDLESS_STATES, DispositionType, encode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED, LOCAL_UNINIT, REMOTE_CLOSED, REMOTE_UNINIT
 from proton.endpoints.events import Event
@@ -37,8 +44,8 @@ from proton.endpoints.recovery import reconcile, unsettled_map
 from proton.endpoints.sender import Sender
 from proton.endpoints.session import HANDLE_MAX, UNMANAGED_WINDOW, Session
 from proton.endpoints.terminus import Terminus, encode_terminus
-from proton.transport.frames import encode_number, write_body, write_frame
-from proton.transport.limits import fail_session, has_handle, is_too_early
+from proton.transport.frames import FrameTooLarge, encode_number, write_body, write_frame
+from proton.transport.limits import fail_link, fail_session, has_handle, is_too_early
 from proton.transport.transfers import MAX_OUTPUT, send
 
 if TYPE_CHECKING:
@@ -176,38 +183,52 @@ def _begin(transport: Transport, session: Session) -> None:
         return
     limit = transport.channel_max
     if connection._channels.lowest_up_to(limit) > limit:
-        fail_session(session, limit)
+        description = f"no free channel for another session: the two peers agreed on 0 to {limit}"
+        fail_session(session, RESOURCE_LIMIT_EXCEEDED, description)
         return
-    frame_size = transport._max_frame_size
-    if frame_size and 0 < session._incoming_capacity < frame_size:
-        transport._fail(
-            "amqp:internal-error",
-            f"session capacity {session._incoming_capacity} is less than frame size {frame_size}",
-        )
-        return
+    fields = [
+        session._remote_channel,
+        session._next_outgoing_id,
+        session._grant_window(),
+        session.outgoing_window,
+        HANDLE_MAX,
+        *session._sent_fields,
+    ]
+    body = encode_composite(BEGIN, fields)
+    fault = _begin_fault(transport, session, body)
+    if fault is not None:
+        if session._remote_channel is None:
+            if transport._open_received or fault[0] != FRAME_SIZE_TOO_SMALL:
+                fail_session(session, *fault)
+            return  # else how much fits is not known before
+        body = encode_composite(BEGIN, fields[:5])  # the peer has begun it: an answer comes before our end
     channel = session._channel = connection._channels.take()
     connection._local_channels[channel] = session
     session._was_begun = True
-    offered, desired, properties = session._sent_fields
-    write_frame(
-        transport,
-        channel,
-        BEGIN,
-        (
-            session._remote_channel,
-            session._next_outgoing_id,
-            session._grant_window(),
-            session.outgoing_window,
-            HANDLE_MAX,
-            offered,
-            desired,
-            properties,
-        ),
-    )
+    write_body(transport, channel, body)
+    if fault is not None:
+        session._fail(*fault)
     for link in session._members:
         connection._schedule(link)
     if session.state & LOCAL_CLOSED:
         connection._schedule(session)
+
+
+def _begin_fault(transport: Transport, session: Session, body: bytes) -> tuple[str, str] | None:
+    """Why a session cannot be begun: the name and description of a condition."""
+    frame_size = transport._max_frame_size
+    capacity = session._incoming_capacity
+    if frame_size and 0 < capacity < frame_size:
+        return INTERNAL_ERROR, f"session capacity {capacity} is less than frame size {frame_size}"
+    return _too_large(transport, body, "begin")
+
+
+def _too_large(transport: Transport, body: bytes, what: str) -> tuple[str, str] | None:
+    """The condition for a body that does not fit into a frame of the peer; before its open, into the smallest one."""
+    most = transport._remote_max_frame_size if transport._open_received else _LEAST_FRAME  # 2.4.1
+    if len(body) + 8 <= most or not most:
+        return None
+    return FRAME_SIZE_TOO_SMALL, f"{what}: the peer takes frames of {most} bytes, got one of {len(body) + 8}"
 
 
 def _attach(transport: Transport, link: Link) -> None:
@@ -230,19 +251,44 @@ def _attach(transport: Transport, link: Link) -> None:
         return  # how much of the unsettled map fits is not known before
     if not has_handle(link):
         return
-    source, target = _encoded_termini(link)  # may raise: changed since the open
+    fields = _attach_fields(transport, link)  # may raise: changed since the open
+    body = encode_composite(ATTACH, fields)
+    fault = _too_large(transport, body, "attach")
+    if fault is not None:
+        if link._remote_handle is None and not link._remotely_detached:
+            if transport._open_received:
+                fail_link(link, *fault)
+            return  # else how much fits is not known before
+        # The peer has attached it: an answer comes before our detach, without what may be too large (2.6.3).
+        fields[5:9] = fields[10:] = [None] * 4
+        body = encode_composite(ATTACH, fields)
+        if _too_large(transport, body, "attach") is not None:
+            session._fail(*fault)
+            return
     handle = link._handle = session._handles.take()
     link._handle_bytes = encode_number(handle)
     link._was_attached = True
     session._attached[handle] = link
     if link._remote_handle is None and not link._remotely_detached:
         session._unanswered.setdefault((link.is_sender, link.name), []).append(link)
+    write_body(transport, session._channel, body)
+    if fault is not None:
+        _fail_attached(transport, link, *fault)
+        return
+    if isinstance(link, Sender):
+        link._queue()
+    if link._recovering and link._remote_handle is not None:
+        reconcile(link)
+
+
+def _attach_fields(transport: Transport, link: Link) -> list[Any]:
+    source, target = _encoded_termini(link)
     coordinator = link.target.type == Terminus.COORDINATOR
     offered, desired, properties = link._sent_fields
     most = link._max_message_size or (transport.max_message_size if link.is_receiver else 0)
     fields: list[Any] = [
         link.name if link.name is not None else "",
-        handle,
+        link.session._handles.lowest(),
         link.is_receiver,
         link.snd_settle_mode,
         link.rcv_settle_mode,
@@ -261,11 +307,7 @@ def _attach(transport: Transport, link: Link) -> None:
         room = transport._output_frame_size - len(encode_composite(ATTACH, fields)) - 32
         fields[7], link.incomplete_unsettled = unsettled_map(link, room)
         fields[8] = True if link.incomplete_unsettled else None
-    write_frame(transport, session._channel, ATTACH, fields)
-    if isinstance(link, Sender):
-        link._queue()
-    if link._recovering and link._remote_handle is not None:
-        reconcile(link)
+    return fields
 
 
 def _encoded_termini(link: Link) -> tuple[Encoded | None, Encoded | None]:
@@ -317,7 +359,14 @@ def write_flow(transport: Transport, session: Session, link: Link | None) -> Non
         fields += [link._handle, link._delivery_count if known else None, credit, available, link._drain_mode]
         if link._flow_properties is not None:
             fields += [None, link._flow_properties]
-    write_frame(transport, session._channel or 0, FLOW, fields)
+    try:
+        write_frame(transport, session._channel or 0, FLOW, fields)
+    except FrameTooLarge as fault:
+        if link is None:
+            raise
+        session._flow_due = True  # the other links of the session still need the window
+        link._flow_properties = None
+        _fail_attached(transport, link, FRAME_SIZE_TOO_SMALL, str(fault))
 
 
 def _write_receiver_flow(transport: Transport, session: Session, link: Link, window: int, credit: int) -> None:
@@ -402,7 +451,10 @@ def write_dispositions(transport: Transport, connection: Connection) -> None:
             if state == _REJECTED and encoded is not None and len(encoded) > _LEAST_FRAME - _AROUND_ERROR:
                 reason = delivery.local.condition
                 encoded = Encoded(encode_composite(REJECTED, (_error(transport, reason),)))
-            _write_disposition(transport, session, [role, number, number, None, settled], encoded)
+            try:
+                _write_disposition(transport, session, [role, number, number, None, settled], encoded)
+            except FrameTooLarge as fault:
+                _fail_attached(transport, link, FRAME_SIZE_TOO_SMALL, str(fault))
     for session, pending in ranges.items():
         _write_disposition(transport, session, pending)
 
@@ -464,6 +516,12 @@ def _detach(transport: Transport, link: Link) -> None:
     link._finish_if_done()
     if link._begin_due:
         link._begin_again()
+
+
+def _fail_attached(transport: Transport, link: Link, name: str, description: str) -> None:
+    """Ends a link that the peer knows of, for a frame that would have been too large."""
+    link._fail(name, description)
+    _detach(transport, link)
 
 
 def _end(transport: Transport, session: Session) -> None:

@@ -227,7 +227,8 @@ def test_a_sender_keeps_to_the_peers_limit_unless_it_is_told_not_to(send, checks
         assert sender.remote_condition.name == "amqp:link:message-size-exceeded"
 
 
-def test_a_frame_that_the_peer_does_not_take_fails_the_transport_with_a_reason():
+def test_an_attach_that_the_peer_does_not_take_ends_its_link_with_a_reason():
+    """It closed the connection before: the reason concerns the link alone."""
     a, b = connected(server={"max_frame_size": 512})
     session = a.connection.session()
     session.open()
@@ -235,7 +236,7 @@ def test_a_frame_that_the_peer_does_not_take_fails_the_transport_with_a_reason()
     link.open()
     session.sender("behind it").open()
     pump(a, b)
-    assert a.transport.condition.name == "amqp:frame-size-too-small"
-    assert a.transport.condition.description.startswith("attach: the peer takes frames of 512 bytes, got one of ")
-    assert b.connection.remote_condition.name == "amqp:frame-size-too-small"
-    assert b.connection.link_head(0) is None
+    assert link.condition.name == "amqp:frame-size-too-small"
+    assert link.condition.description.startswith("attach: the peer takes frames of 512 bytes, got one of ")
+    assert a.transport.condition is None and b.connection.remote_condition is None
+    assert [link.name for link in b.connection.links(0)] == ["behind it"]

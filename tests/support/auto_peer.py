@@ -26,12 +26,14 @@ class AutoPeer:
     """A listening peer.
 
     :param credit: what a link that sends to it is given when it is attached.
+    :param max_frame_size: bytes, as its open says; None for no limit.
     """
 
-    def __init__(self, credit=CREDIT):
+    def __init__(self, credit=CREDIT, max_frame_size=None):
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"127.0.0.1:{self.listener.getsockname()[1]}"
         self.credit = credit
+        self.max_frame_size = max_frame_size
         self.go = threading.Event()  # a trigger that no frame stands for
         self.acted = threading.Event()  # what the test wants was said
         self.over = threading.Event()  # the operation of the test has ended
@@ -139,7 +141,7 @@ class AutoPeer:
     # -- the usual answers -----------------------------------------------------------------------------------------
 
     def _on_open(self, part):
-        return [frame(0, "open", container_id="peer")]
+        return [frame(0, "open", container_id="peer", max_frame_size=self.max_frame_size)]
 
     def _on_begin(self, part):
         return [begin(part.channel)]
