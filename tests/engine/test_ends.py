@@ -20,6 +20,9 @@ class Policy:
     def can_pass(self, condition):
         return condition is not None and condition.name == "amqp:internal-error"
 
+    def link_can_pass(self, condition):
+        return False
+
 
 def error(condition):
     return {"error": state(0x1D, condition.name, condition.description)}
