@@ -70,8 +70,8 @@ def is_retried(endpoint: Any, now: float) -> bool:
     if endpoint is connection:
         return bool(policy.passes(policy.series, end, now, connection._has_progressed()))
     session = getattr(endpoint, "session", endpoint)
-    if endpoint is not session and session.state != LOCAL_ACTIVE | REMOTE_ACTIVE:
-        return False
+    if endpoint is not session and session.state != LOCAL_ACTIVE | REMOTE_ACTIVE and not is_retried(session, now):
+        return False  # else the session ended in the same read, and is made again
     if endpoint._series is None:
         endpoint._series = policy.series_for_endpoint()
     if awaits_node(endpoint):

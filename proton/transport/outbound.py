@@ -493,7 +493,7 @@ def _detach(transport: Transport, link: Link) -> None:
     gone = link._remotely_detached or bool(session.state & REMOTE_CLOSED) or transport._close_received
     if link.is_sender and link.queued > 0 and not gone and not link._failed:
         return  # what is queued goes first; its last transfer schedules the link again
-    if link._gone_with_session and session.state & LOCAL_CLOSED:
+    if link._gone_with_session and session.state & LOCAL_CLOSED or link._restarting and session._remotely_ended:
         return  # the end that follows detaches it
     # detach() comes first where both were called: the peer is to keep its terminus
     closed = closed and not link._detached

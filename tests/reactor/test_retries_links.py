@@ -230,3 +230,38 @@ def test_a_connection_says_whether_it_is_there_and_how_often_it_was_tried():
         ("opened", True, 2),
         ("closed", False, 2),
     ]
+
+
+class DetachesAndEnds(Detaches):
+    """Detaches a link, and ends its session in the same read."""
+
+    session_name = "amqp:internal-error"
+
+    def on_message(self, event):
+        super().on_message(event)
+        if self.seen % self.messages == 0:
+            event.session.condition = Condition(self.session_name, "shutdown")
+            event.session.close()
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_link_that_is_detached_in_one_read_with_the_end_of_its_session_is_attached_again_with_it(closed):
+    client = Client(retry_on=["amqp:internal-error"])
+    net = live(client, lambda number: DetachesAndEnds("amqp:internal-error", closed, messages=3), 5.0)
+    assert len(net.connects) == 1 and client.accepted >= 6
+    assert client.count("link_error") == client.count("session_error") >= 2
+    assert not {"link_closed", "session_closed", "gave_up"} & set(client.notes)
+    assert client.notes[:9] == [
+        *("connection_opened", "session_opened", "link_opened", "link_error", "disconnected"),
+        *("session_error", "disconnected", "session_opened", "link_opened"),
+    ]
+
+
+def test_a_link_ends_with_a_session_that_is_not_made_again():
+    class Ends(DetachesAndEnds):
+        session_name = "amqp:not-allowed"
+
+    client = Client(retry_on=["amqp:internal-error"])
+    live(client, lambda number: Ends("amqp:internal-error", messages=3), 5.0)
+    assert client.count("link_error") == client.count("link_closed") == 1
+    assert client.count("session_opened") == client.count("link_opened") == 1
