@@ -6,6 +6,7 @@ reverses what it gets.
 
 import argparse
 import contextlib
+import sys
 
 from proton import Message, Url
 from proton.handlers import MessagingHandler
@@ -40,6 +41,7 @@ class Server(MessagingHandler):
     def run(self):
         with contextlib.suppress(KeyboardInterrupt):
             self.container.run()
+            sys.exit("ended before the work was done")
 
 
 class Reverse(Server):

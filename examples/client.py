@@ -5,6 +5,7 @@ for this connection (a dynamic source), which every request carries as its `repl
 """
 
 import argparse
+import sys
 
 from proton import Message
 from proton.handlers import MessagingHandler
@@ -21,6 +22,7 @@ REQUESTS = (
 class Client(MessagingHandler):
     def __init__(self, url, requests):
         super().__init__()
+        self.done = False
         self.url = url
         self.waiting = list(requests)
         self.sender = None
@@ -46,6 +48,7 @@ class Client(MessagingHandler):
         if self.waiting:
             self.ask()
         else:
+            self.done = True
             event.connection.close()
 
 
@@ -54,4 +57,7 @@ if __name__ == "__main__":
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
     parser.add_argument("requests", nargs="*", default=REQUESTS, help="texts to send; a verse when there are none")
     options = parser.parse_args()
-    Container(Client(options.address, options.requests)).run()
+    program = Client(options.address, options.requests)
+    Container(program).run()
+    if not program.done:
+        sys.exit("ended before the work was done")

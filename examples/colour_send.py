@@ -1,6 +1,7 @@
 """Sends messages with a property `colour`, red and green by turns, for selected_recv.py to choose from."""
 
 import argparse
+import sys
 
 from proton import Message
 from proton.handlers import MessagingHandler
@@ -10,6 +11,7 @@ from proton.reactor import Container
 class Send(MessagingHandler):
     def __init__(self, url, total):
         super().__init__()
+        self.done = False
         self.url = url
         self.total = total
         self.sent = 0
@@ -28,6 +30,7 @@ class Send(MessagingHandler):
         self.confirmed += 1
         if self.confirmed == self.total:
             print("all messages confirmed")
+            self.done = True
             event.connection.close()
 
     def on_disconnected(self, event):
@@ -39,4 +42,7 @@ if __name__ == "__main__":
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
     parser.add_argument("-m", "--messages", type=int, default=100, help="how many; default: %(default)s")
     options = parser.parse_args()
-    Container(Send(options.address, options.messages)).run()
+    program = Send(options.address, options.messages)
+    Container(program).run()
+    if not program.done:
+        sys.exit("ended before the work was done")

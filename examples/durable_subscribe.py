@@ -6,6 +6,7 @@ the link, instead of closing it, keeps the subscription; durable_unsubscribe.py 
 
 import argparse
 import contextlib
+import sys
 
 from proton import Url
 from proton.handlers import MessagingHandler, Release
@@ -15,6 +16,7 @@ from proton.reactor import Container, DurableSubscription
 class Subscriber(MessagingHandler):
     def __init__(self, url, name, expected):
         super().__init__()
+        self.done = False
         self.url = Url(url)
         self.name = name
         self.expected = expected
@@ -39,6 +41,7 @@ class Subscriber(MessagingHandler):
 
     def leave(self, event):
         event.receiver.detach()
+        self.done = True
         event.connection.close()
 
 
@@ -49,4 +52,7 @@ if __name__ == "__main__":
     parser.add_argument("-m", "--messages", type=int, default=-1, help="how many, -1 never ends; default: %(default)s")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        Container(Subscriber(options.address, options.name, options.messages)).run()
+        program = Subscriber(options.address, options.name, options.messages)
+        Container(program).run()
+        if not program.done:
+            sys.exit("ended before the work was done")

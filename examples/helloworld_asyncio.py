@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 
 import proton_asyncio
 from proton import Message, Url
@@ -28,10 +29,7 @@ class HelloWorld(MessagingHandler):
         self.messages.put_nowait(event.message)
 
 
-async def main(url):
-    hello = HelloWorld(url)
-    container = proton_asyncio.Container(hello)
-    running = asyncio.ensure_future(container.run_async())
+async def talk(hello, container):
     await hello.opened.wait()
     hello.sender.send(Message(body="Hello World!"))
     container.touch()
@@ -39,7 +37,17 @@ async def main(url):
     print(message.body)
     hello.connection.close()
     container.touch()
-    await running
+
+
+async def main(url):
+    hello = HelloWorld(url)
+    container = proton_asyncio.Container(hello)
+    running = asyncio.ensure_future(container.run_async())
+    talking = asyncio.ensure_future(talk(hello, container))
+    await asyncio.wait([running, talking], return_when=asyncio.FIRST_COMPLETED)
+    if not talking.done():
+        sys.exit("ended before the work was done")
+    await asyncio.gather(running, talking)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Hello World by way of a broker (broker.py will do), with the loop of tornado."""
 
 import argparse
+import sys
 
 import proton_tornado
 from proton import Message, Url
@@ -10,6 +11,7 @@ from proton.handlers import MessagingHandler
 class HelloWorld(MessagingHandler):
     def __init__(self, url):
         super().__init__()
+        self.done = False
         self.url = Url(url)
 
     def on_start(self, event):
@@ -23,10 +25,14 @@ class HelloWorld(MessagingHandler):
 
     def on_message(self, event):
         print(event.message.body)
+        self.done = True
         event.connection.close()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
-    proton_tornado.Container(HelloWorld(parser.parse_args().address)).run()
+    program = HelloWorld(parser.parse_args().address)
+    proton_tornado.Container(program).run()
+    if not program.done:
+        sys.exit("ended before the work was done")

@@ -4,6 +4,7 @@ It drains: the broker sends what it has and gives back the credit that is left, 
 """
 
 import argparse
+import sys
 
 from proton import Url
 from proton.handlers import MessagingHandler
@@ -15,6 +16,7 @@ BATCH = 100
 class Browser(MessagingHandler):
     def __init__(self, url):
         super().__init__(prefetch=0)
+        self.done = False
         self.url = Url(url)
         self.seen = 0
 
@@ -34,10 +36,14 @@ class Browser(MessagingHandler):
     def on_link_flow(self, event):
         # The messages of this drain have come before; credit that they did not use was given back.
         if event.receiver and event.receiver.credit == 0 and event.receiver.queued == 0:
+            self.done = True
             event.connection.close()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
-    Container(Browser(parser.parse_args().address)).run()
+    program = Browser(parser.parse_args().address)
+    Container(program).run()
+    if not program.done:
+        sys.exit("ended before the work was done")

@@ -16,6 +16,7 @@ from proton.reactor import Backoff, Container
 class Receive(MessagingHandler):
     def __init__(self, urls, expected, tries):
         super().__init__()
+        self.done = False
         self.fatal_conditions += ["amqp:not-allowed", "amqp:resource-locked"]
         self.urls = [Url(url) for url in urls]
         self.expected = expected
@@ -39,6 +40,7 @@ class Receive(MessagingHandler):
         print(event.message.body, flush=True)
         self.expected -= 1
         if self.expected == 0:
+            self.done = True
             event.connection.close()
 
 
@@ -49,4 +51,7 @@ if __name__ == "__main__":
     parser.add_argument("urls", nargs="*", default=["localhost:5672/examples", "localhost:5673/examples"])
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        Container(Receive(options.urls, options.messages, options.tries)).run()
+        program = Receive(options.urls, options.messages, options.tries)
+        Container(program).run()
+        if not program.done:
+            sys.exit("ended before the work was done")

@@ -4,6 +4,7 @@ The users there are fred, whose password is pencil, and anne, whose password is 
 """
 
 import argparse
+import sys
 
 from proton import Message
 from proton.handlers import MessagingHandler
@@ -13,6 +14,7 @@ from proton.reactor import Container
 class Send(MessagingHandler):
     def __init__(self, url, body, **login):
         super().__init__()
+        self.done = False
         self.url, self.body, self.login = url, body, login
 
     def on_start(self, event):
@@ -29,6 +31,7 @@ class Send(MessagingHandler):
 
     def on_settled(self, event):
         print("message confirmed")
+        self.done = True
         event.connection.close()
 
     def on_transport_error(self, event):
@@ -44,4 +47,7 @@ if __name__ == "__main__":
     parser.add_argument("body", nargs="?", default="Hello World!")
     options = parser.parse_args()
     login = {"user": options.user, "password": options.password, "allowed_mechs": options.mechanisms}
-    Container(Send(options.address, options.body, **login)).run()
+    program = Send(options.address, options.body, **login)
+    Container(program).run()
+    if not program.done:
+        sys.exit("ended before the work was done")

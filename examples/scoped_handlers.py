@@ -4,6 +4,7 @@ The container's handler is left with what concerns the connection. Needs a broke
 """
 
 import argparse
+import sys
 
 from proton import Message, Url
 from proton.handlers import MessagingHandler
@@ -31,7 +32,8 @@ class Consumer(MessagingHandler):
         event.receiver.close()
 
     def on_link_closed(self, event):
-        self.done(self)
+        if not event.receiver.remote_condition:
+            self.done(self)
 
 
 class Program(MessagingHandler):
@@ -64,4 +66,7 @@ if __name__ == "__main__":
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
     parser.add_argument("names", nargs="*", default=["one", "two"], help="of the links; default: one two")
     options = parser.parse_args()
-    Container(Program(options.address, options.names)).run()
+    program = Program(options.address, options.names)
+    Container(program).run()
+    if program.consumers:
+        sys.exit("ended before the work was done")

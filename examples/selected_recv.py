@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import sys
 
 from proton import Url
 from proton.handlers import MessagingHandler
@@ -11,6 +12,7 @@ from proton.reactor import Container, Selector
 class Receive(MessagingHandler):
     def __init__(self, url, selector, expected):
         super().__init__()
+        self.done = False
         self.url = Url(url)
         self.selector = selector
         self.expected = expected
@@ -24,6 +26,7 @@ class Receive(MessagingHandler):
         self.expected -= 1
         if self.expected == 0:
             event.receiver.close()
+            self.done = True
             event.connection.close()
 
 
@@ -34,4 +37,7 @@ if __name__ == "__main__":
     parser.add_argument("selector", nargs="?", default="colour = 'green'", help="default: %(default)s")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        Container(Receive(options.address, options.selector, options.messages)).run()
+        program = Receive(options.address, options.selector, options.messages)
+        Container(program).run()
+        if not program.done:
+            sys.exit("ended before the work was done")

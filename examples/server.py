@@ -54,3 +54,4 @@ if __name__ == "__main__":
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
     with contextlib.suppress(KeyboardInterrupt):
         Container(Server(parser.parse_args().address)).run()
+        sys.exit("ended before the work was done")

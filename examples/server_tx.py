@@ -5,6 +5,7 @@ The broker (broker.py) must have transactions. The response is the request in ca
 
 import argparse
 import contextlib
+import sys
 
 from proton import Message, Url
 from proton.handlers import MessagingHandler, TransactionHandler
@@ -67,3 +68,4 @@ if __name__ == "__main__":
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
     with contextlib.suppress(KeyboardInterrupt):
         Container(Server(parser.parse_args().address)).run()
+        sys.exit("ended before the work was done")

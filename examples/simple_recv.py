@@ -14,6 +14,7 @@ from proton.reactor import Container
 class Receive(MessagingHandler):
     def __init__(self, url, expected):
         super().__init__()
+        self.done = False
         self.url = url
         self.expected = expected
         self.received = 0
@@ -36,6 +37,7 @@ class Receive(MessagingHandler):
         print(event.message.body)
         if self.received == self.expected:
             event.receiver.close()
+            self.done = True
             event.connection.close()
 
 
@@ -45,4 +47,7 @@ if __name__ == "__main__":
     parser.add_argument("-m", "--messages", type=int, default=100, help="0 never ends; default: %(default)s")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        Container(Receive(options.address, options.messages)).run()
+        program = Receive(options.address, options.messages)
+        Container(program).run()
+        if not program.done:
+            sys.exit("ended before the work was done")

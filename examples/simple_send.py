@@ -16,6 +16,7 @@ from proton.reactor import Container
 class Send(MessagingHandler):
     def __init__(self, url, total):
         super().__init__()
+        self.done = False
         self.url = url
         self.to_send = collections.deque(range(1, total + 1))
         self.unanswered = {}  # the number of each message by its delivery, until the receiver has settled it
@@ -36,6 +37,7 @@ class Send(MessagingHandler):
             self.refused += 1
         if not self.unanswered and not self.to_send:
             print(f"{self.refused} messages refused" if self.refused else "all messages confirmed")
+            self.done = True
             event.connection.close()
 
     def on_gave_up(self, event):
@@ -52,4 +54,7 @@ if __name__ == "__main__":
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
     parser.add_argument("-m", "--messages", type=int, default=100, help="how many; default: %(default)s")
     options = parser.parse_args()
-    Container(Send(options.address, options.messages)).run()
+    program = Send(options.address, options.messages)
+    Container(program).run()
+    if not program.done:
+        sys.exit("ended before the work was done")

@@ -5,6 +5,7 @@ With --show-certificate it shows one itself, which ssl_recv.py --ask-client want
 
 import argparse
 import pathlib
+import sys
 
 from proton import Message, SSLDomain
 from proton.handlers import MessagingHandler
@@ -14,6 +15,7 @@ from proton.reactor import Container
 class Send(MessagingHandler):
     def __init__(self, url, total, domain):
         super().__init__()
+        self.done = False
         self.url, self.total, self.domain = url, total, domain
         self.sent = self.confirmed = 0
 
@@ -35,6 +37,7 @@ class Send(MessagingHandler):
         self.confirmed += 1
         if self.confirmed == self.total:
             print("all messages confirmed")
+            self.done = True
             event.connection.close()
 
     def on_transport_error(self, event):
@@ -53,4 +56,7 @@ if __name__ == "__main__":
     client.set_trusted_ca_db(certificate)
     if options.show_certificate:
         client.set_credentials(certificate, str(options.certificates / "key.pem"), None)
-    Container(Send(options.address, options.messages, client)).run()
+    program = Send(options.address, options.messages, client)
+    Container(program).run()
+    if not program.done:
+        sys.exit("ended before the work was done")

@@ -2,6 +2,7 @@
 
 import argparse
 import pathlib
+import sys
 
 from proton import Message
 from proton.handlers import MessagingHandler
@@ -11,6 +12,7 @@ from proton.reactor import Container
 class Send(MessagingHandler):
     def __init__(self, url, path):
         super().__init__()
+        self.done = False
         self.url = url
         self.path = pathlib.Path(path)
         self.file = None
@@ -27,6 +29,7 @@ class Send(MessagingHandler):
     def on_accepted(self, event):
         print("sent")
         self.file.close()
+        self.done = True
         event.connection.close()
 
 
@@ -35,4 +38,7 @@ if __name__ == "__main__":
     parser.add_argument("-a", "--address", default="127.0.0.1:5672/files", help="default: %(default)s")
     parser.add_argument("path", help="the file to send")
     options = parser.parse_args()
-    Container(Send(options.address, options.path)).run()
+    program = Send(options.address, options.path)
+    Container(program).run()
+    if not program.done:
+        sys.exit("ended before the work was done")

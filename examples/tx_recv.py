@@ -1,6 +1,7 @@
 """Receives messages in batches, each accepted in a transaction: the broker (broker.py) keeps what is not committed."""
 
 import argparse
+import sys
 
 from proton.handlers import MessagingHandler, TransactionHandler
 from proton.reactor import Container
@@ -9,6 +10,7 @@ from proton.reactor import Container
 class Receive(MessagingHandler, TransactionHandler):
     def __init__(self, url, total, batch):
         super().__init__(prefetch=0, auto_accept=False)
+        self.done = False
         self.url = url
         self.left = total
         self.batch = batch
@@ -41,6 +43,7 @@ class Receive(MessagingHandler, TransactionHandler):
         if self.left:
             self.begin()
         else:
+            self.done = True
             self.receiver.connection.close()
 
     def on_transaction_commit_failed(self, event):
@@ -56,4 +59,7 @@ if __name__ == "__main__":
     parser.add_argument("-m", "--messages", type=int, default=100, help="how many; default: %(default)s")
     parser.add_argument("-b", "--batch-size", type=int, default=10, help="in a transaction; default: %(default)s")
     options = parser.parse_args()
-    Container(Receive(options.address, options.messages, options.batch_size)).run()
+    program = Receive(options.address, options.messages, options.batch_size)
+    Container(program).run()
+    if not program.done:
+        sys.exit("ended before the work was done")

@@ -5,6 +5,7 @@ only the answer was lost, the receiving side sees the batch twice.
 """
 
 import argparse
+import sys
 
 from proton import Message
 from proton.handlers import MessagingHandler, TransactionHandler
@@ -14,9 +15,8 @@ from proton.reactor import Container
 class Send(MessagingHandler, TransactionHandler):
     def __init__(self, url, total, batch):
         super().__init__()
-        self.url = url
-        self.total = total
-        self.batch = batch
+        self.done = False
+        self.url, self.total, self.batch = url, total, batch
         self.committed = 0
         self.sent = 0  # of the current batch
         self.transaction = None
@@ -53,6 +53,7 @@ class Send(MessagingHandler, TransactionHandler):
         self.committed += self.sent
         if self.committed == self.total:
             print("all messages committed")
+            self.done = True
             self.sender.connection.close()
         else:
             self.begin()
@@ -72,4 +73,7 @@ if __name__ == "__main__":
     parser.add_argument("-m", "--messages", type=int, default=100, help="how many; default: %(default)s")
     parser.add_argument("-b", "--batch-size", type=int, default=10, help="in a transaction; default: %(default)s")
     options = parser.parse_args()
-    Container(Send(options.address, options.messages, options.batch_size)).run()
+    program = Send(options.address, options.messages, options.batch_size)
+    Container(program).run()
+    if not program.done:
+        sys.exit("ended before the work was done")

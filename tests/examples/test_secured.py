@@ -23,7 +23,7 @@ def test_ssl_send_to_ssl_recv(tmp_path, asked):
         receiver.await_line("listening")
         if asked:
             with example("ssl_send.py", *where) as sender:
-                (refusal,) = sender.finish()[-1:]
+                (refusal,) = sender.finish(code=1)[-1:]
             assert refusal.startswith("no connection: SSL Failure: ")
         with example("ssl_send.py", *where, *(["--show-certificate"] if asked else [])) as sender:
             printed = sender.finish()
@@ -44,7 +44,7 @@ def test_ssl_send_trusts_nobody_else(tmp_path):
         with example("ssl_recv.py", "-a", f"amqps://127.0.0.1:{port}", "-c", tmp_path / "other") as other:
             other.await_line("listening")
             with example("ssl_send.py", "-a", address, "-c", tmp_path / "other") as sender:
-                (line,) = sender.finish()
+                (line,) = sender.finish(code=1)
     assert line.startswith("no connection: SSL Failure: certificate verify failed")
 
 
@@ -79,7 +79,7 @@ def test_sasl_server_refuses_strangers():
             (["-s", "ANONYMOUS"], "Authentication failed [mech=none]"),
         ):
             with example("sasl_client.py", "-a", address, *arguments) as client:
-                (line,) = client.finish()
+                (line,) = client.finish(code=1)
             assert line.startswith(f"no connection: {reason}")
         with example("sasl_client.py", "-a", address) as client:
             client.finish()

@@ -1,0 +1,69 @@
+"""An example whose work is not done says so by its exit status, and why on standard error."""
+
+import pytest
+
+from tests.support.broker import Broker
+from tests.support.programs import ROOT, Program, free_port
+
+DONE_NOT = "ended before the work was done"
+EXAMPLES = {
+    "client.py": ["-a"],
+    "helloworld.py": ["-a"],
+    "helloworld_asyncio.py": ["-a"],
+    "colour_send.py": ["-a"],
+    "selected_recv.py": ["-m", 1, "-a"],
+    "queue_browser.py": ["-a"],
+    "durable_subscribe.py": ["-m", 1, "-a"],
+    "durable_unsubscribe.py": ["-a"],
+    "simple_send.py": ["-a"],
+    "simple_recv.py": ["-a"],
+    "reconnecting_recv.py": ["-m", 1],
+    "scoped_handlers.py": ["-a"],
+    "server.py": ["-a"],
+    "helloworld_tornado.py": ["-a"],
+    "server_tx.py": ["-a"],
+    "abstract_server.py": ["-a"],
+    "tx_send.py": ["-a"],
+    "tx_recv.py": ["-a"],
+    "stream_send.py": [__file__, "-a"],
+}
+each = pytest.mark.parametrize("name", EXAMPLES)
+
+
+def example(name, address):
+    return Program(ROOT / "examples" / name, *EXAMPLES[name], address)
+
+
+@each
+def test_a_link_that_is_refused(name):
+    with Broker() as broker:
+        broker.refuse(None, "amqp:not-found", "no such node")
+        with example(name, f"{broker.url}/queue") as program:
+            program.finish(code=1)
+    assert program.errors[-1] == DONE_NOT
+    assert any("amqp:not-found" in line for line in program.errors)
+
+
+@each
+def test_a_connection_that_is_closed_for_good(name):
+    with Broker() as broker:
+        broker.close_next("amqp:not-allowed", "go away", times=None)
+        with example(name, f"{broker.url}/queue") as program:
+            program.finish(code=1)
+    assert program.errors[-1] == DONE_NOT or program.errors[-1].startswith("gave up: ")
+    assert any("amqp:not-allowed" in line for line in program.errors)
+
+
+def test_nothing_listens_where_the_attempts_are_limited():
+    address = f"127.0.0.1:{free_port()}/queue"
+    with Program(ROOT / "examples/reconnecting_recv.py", "-t", 1, "-m", 1, address) as program:
+        program.finish(code=1)
+    assert program.errors[-1].startswith("gave up: ")
+
+
+def test_a_login_that_is_refused():
+    with Broker(credentials={"fred": "pencil"}, require_auth=True) as broker:
+        arguments = ["-p", "wrong", "-a", broker.url]
+        with Program(ROOT / "examples/sasl_client.py", *arguments) as program:
+            program.finish(code=1)
+            assert program.errors[-1] == DONE_NOT and program.lines[-1].startswith("no connection: ")
