@@ -536,7 +536,10 @@ class Transport(Limits):
         """Drop bytes that were sent.
 
         :param size: bytes, as many as `peek` has shown at most.
+        :raises TypeError: not an integer; nothing is dropped.
         """
+        if size.__class__ is not int:
+            size = check_count("size", size)
         try:
             if self._filters:
                 filters.wrap_output(self)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton import UNDESCRIBED, Array, Connection, Data, Described, LinkException, Message, Terminus, symbol
+from proton import UNDESCRIBED, Array, Connection, Data, Described, LinkException, Message, Terminus, Transport, symbol
 from tests.support.engines import connected, linked, pump
 
 SEND = r"send\(\) expects a Message \(or bytes for the current delivery\), got "
@@ -261,3 +261,12 @@ def test_what_is_put_after_the_open_becomes_no_malformed_frame(internal_errors):
 def test_null_for_a_map_of_a_terminus_says_nothing():
     frame, link = told("filter", None)
     assert link.remote_source.filter.next() is None
+
+
+@pytest.mark.parametrize("size", ["5", None, 1.5, b"5"], ids=repr)
+def test_a_size_to_pop_of_a_wrong_type_drops_nothing(size):
+    transport = Transport()
+    pending = transport.pending()
+    with pytest.raises(TypeError, match=f"size takes an integer, got {type(size).__name__}"):
+        transport.pop(size)
+    assert transport.pending() == pending and transport.condition is None
