@@ -199,3 +199,11 @@ def test_no_bare_except_and_no_print(path):
         assert not (isinstance(node, ast.ExceptHandler) and node.type is None), f"{place}: bare except"
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id
         assert called != "print", f"{place}: print"
+
+
+def test_no_text_has_the_marks_of_a_merge():
+    texts = [*FILES, *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.py"), ROOT / "tox.ini"]
+    marks = ("<" * 7, ">" * 7)
+    assert not [
+        path for path in texts for line in path.read_text(encoding="utf-8").splitlines() if line.startswith(marks)
+    ]
