@@ -5,6 +5,7 @@ A message that comes again, because the answer to it was lost, is not inserted t
 
 import argparse
 import contextlib
+import sys
 
 from db_common import Database, inserted
 from proton.handlers import MessagingHandler
@@ -14,6 +15,7 @@ from proton.reactor import Container
 class Receive(MessagingHandler):
     def __init__(self, url, path, expected):
         super().__init__(auto_accept=False)
+        self.done = False
         self.url = url
         self.database = Database(path)
         self.expected = expected
@@ -39,8 +41,14 @@ class Receive(MessagingHandler):
         self.inserted += 1
         if self.inserted == self.expected:
             print(f"inserted {self.inserted} records")
+            self.done = True
             event.connection.close()
             self.database.end()
+
+    def on_connection_closed(self, event):
+        self.database.end()  # its thread keeps the container alive
+
+    on_gave_up = on_connection_closed
 
 
 if __name__ == "__main__":
@@ -50,4 +58,7 @@ if __name__ == "__main__":
     parser.add_argument("database", help="a file name")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        Container(Receive(options.address, options.database, options.messages)).run()
+        program = Receive(options.address, options.database, options.messages)
+        Container(program).run()
+        if not program.done:
+            sys.exit("ended before the work was done")

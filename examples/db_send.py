@@ -1,6 +1,7 @@
 """Sends the records of a database (db_ctrl.py) and deletes each there when the receiver has settled it."""
 
 import argparse
+import sys
 
 from db_common import Database, loaded
 from proton import Delivery, Message
@@ -11,6 +12,7 @@ from proton.reactor import Container
 class Send(MessagingHandler):
     def __init__(self, url, path):
         super().__init__()
+        self.done = False
         self.url = url
         self.database = Database(path)
         self.loading = False
@@ -39,8 +41,14 @@ class Send(MessagingHandler):
             self.unsettled += 1
         if not event.subject and not self.unsettled:
             print("all records sent")
+            self.done = True
             event.connection.close()
             self.database.end()
+
+    def on_connection_closed(self, event):
+        self.database.end()  # its thread keeps the container alive
+
+    on_gave_up = on_connection_closed
 
     def on_settled(self, event):
         self.unsettled -= 1
@@ -59,4 +67,7 @@ if __name__ == "__main__":
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
     parser.add_argument("database", help="a file name")
     options = parser.parse_args()
-    Container(Send(options.address, options.database)).run()
+    program = Send(options.address, options.database)
+    Container(program).run()
+    if not program.done:
+        sys.exit("ended before the work was done")

@@ -1,5 +1,8 @@
 """An example whose work is not done says so by its exit status, and why on standard error."""
 
+import contextlib
+import sqlite3
+
 import pytest
 
 from tests.support.broker import Broker
@@ -25,30 +28,42 @@ EXAMPLES = {
     "abstract_server.py": ["-a"],
     "tx_send.py": ["-a"],
     "tx_recv.py": ["-a"],
+    "db_send.py": ["DATABASE", "-a"],
+    "db_recv.py": ["-m", 1, "DATABASE", "-a"],
     "stream_send.py": [__file__, "-a"],
 }
 each = pytest.mark.parametrize("name", EXAMPLES)
 
 
-def example(name, address):
-    return Program(ROOT / "examples" / name, *EXAMPLES[name], address)
+@pytest.fixture
+def database(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "records")) as database:
+        database.execute("CREATE TABLE records(id INTEGER PRIMARY KEY, description TEXT)")
+        database.execute("INSERT INTO records VALUES (1, 'to be sent')")
+        database.commit()
+    return tmp_path / "records"
+
+
+def example(name, address, database):
+    arguments = [database if argument == "DATABASE" else argument for argument in EXAMPLES[name]]
+    return Program(ROOT / "examples" / name, *arguments, address)
 
 
 @each
-def test_a_link_that_is_refused(name):
+def test_a_link_that_is_refused(name, database):
     with Broker() as broker:
         broker.refuse(None, "amqp:not-found", "no such node")
-        with example(name, f"{broker.url}/queue") as program:
+        with example(name, f"{broker.url}/queue", database) as program:
             program.finish(code=1)
     assert program.errors[-1] == DONE_NOT
     assert any("amqp:not-found" in line for line in program.errors)
 
 
 @each
-def test_a_connection_that_is_closed_for_good(name):
+def test_a_connection_that_is_closed_for_good(name, database):
     with Broker() as broker:
         broker.close_next("amqp:not-allowed", "go away", times=None)
-        with example(name, f"{broker.url}/queue") as program:
+        with example(name, f"{broker.url}/queue", database) as program:
             program.finish(code=1)
     assert program.errors[-1] == DONE_NOT or program.errors[-1].startswith("gave up: ")
     assert any("amqp:not-allowed" in line for line in program.errors)
