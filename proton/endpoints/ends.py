@@ -70,6 +70,8 @@ def is_retried(endpoint: Any, now: float) -> bool:
     if endpoint is connection:
         return bool(policy.passes(policy.series, end, now, connection._has_progressed()))
     session = getattr(endpoint, "session", endpoint)
+    if endpoint is not session and endpoint._detached:
+        return False  # the program has answered by itself, to recover it perhaps
     if endpoint is not session and session.state != LOCAL_ACTIVE | REMOTE_ACTIVE and not is_retried(session, now):
         return False  # else the session ended in the same read, and is made again
     if endpoint._series is None:
@@ -136,7 +138,7 @@ def _retries(connection: Connection) -> bool:
 
 def _link_can_pass(link: Link) -> bool:
     """As `_can_pass`, for the peer's detach of a link."""
-    if not link.state & LOCAL_ACTIVE or not _retries(link.connection):
+    if not link.state & LOCAL_ACTIVE or link._detached or not _retries(link.connection):
         return False
     end = link._remote_end
     return awaits_node(link) or bool(link.connection._reconnect.link_can_pass(end[1] if end is not None else None))

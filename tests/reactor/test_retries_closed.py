@@ -93,6 +93,24 @@ def test_a_link_that_is_closed_while_it_is_to_be_attached_again_is_told_as_close
     assert client.count("link_closed") == client.count("link_opened") == 1
 
 
+def test_a_link_that_the_program_detaches_in_its_own_callback_is_not_attached_again(caplog):
+    class Detaches(Peer):
+        def on_link_opened(self, event):
+            event.link.condition = MOVED
+            event.link.detach()
+
+    class Own(Client):
+        def on_link_remote_detach(self, event):
+            self.notes.append("own")
+            event.link.detach()
+
+    client = Own(send=False, retry_on=[MOVED.name])
+    live(client, lambda number: Detaches(), 5.0)
+    assert client.count("own") == client.count("link_opened") == 1
+    assert client.sender.remote_condition == MOVED
+    assert not any("made again" in record.getMessage() for record in caplog.records)
+
+
 @pytest.mark.parametrize("what", ["link", "session", "connection"])
 def test_retry_on_is_asked_once_for_each_end(what):
     asked = []
