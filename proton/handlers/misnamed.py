@@ -58,7 +58,9 @@ def warn_of_misnamed(handler: Any) -> None:
 
 
 def _look_at(handler: Any, name: str, known: frozenset[str]) -> None:
-    method = getattr(handler, name, None)
+    # Of the class, where a property stays one: calling it is the program's business, and may raise.
+    own = vars(handler) if hasattr(handler, "__dict__") else {}
+    method = own[name] if name in own else getattr(type(handler), name, None)
     spelt = _WORD.sub("_", name).lower()
     meant = spelt if spelt in known else nearest(name, known, _LIKENESS)
     if meant is None or not callable(method):

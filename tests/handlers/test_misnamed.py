@@ -91,6 +91,15 @@ def test_what_is_not_a_method_is_left_alone():
     assert told(Counting()) == []
 
 
+def test_a_property_is_not_read():
+    class Program(MessagingHandler):
+        @property
+        def on_disconnect(self):
+            raise RuntimeError("it needs a connection")
+
+    assert told(Program()) == []
+
+
 def test_a_method_that_is_given_to_an_object_counts():
     handler = MessagingHandler()
     handler.on_mesage = lambda event: None
