@@ -64,8 +64,10 @@ class BlockingLink:
             self._wait(lambda: not link.state & Endpoint.REMOTE_UNINIT, deadline, f"Opening link {link.name}")
             self._check()
             self._check_address()
-        except LinkException:
-            link.close()
+        except (LinkException, Timeout):
+            # The caller has no link to close: messages that come for it late would be held for good.
+            if self.connection._loop.lock._is_owned():
+                link.close()
             raise
 
     def _wait(self, condition: Callable[[], Any], deadline: float | None, msg: str) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from proton import Message
+from proton import Message, Timeout
 from tests.ends.test_blocking import named
-from tests.support.auto_peer import at_once, auto_peer, connect
+from tests.support.auto_peer import at_once, auto_peer, connect, mirrored
 from tests.support.engines import frame
 from tests.support.stage import error
 
@@ -35,7 +35,11 @@ def test_receive_goes_on_where_the_end_came_in_one_read_with_a_message(kind):
         peer.go.set()
         assert receiver.receive().body == "first"
         number = 1 if kind == "link" else 0  # its session goes on
-        peer.on(named("flow"), lambda peer, part: transfer(part.channel, part["handle"], "second", number))
+
+        def again(part):  # not the flow of before, which may come late
+            return part.name == "flow" and sum(seen.name == "attach" for seen in peer.seen) == 2
+
+        peer.on(again, lambda peer, part: transfer(part.channel, part["handle"], "second", number))
         assert receiver.receive().body == "second"
         connection.close()
 
@@ -50,4 +54,24 @@ def test_close_of_a_link_is_over_with_what_it_was_made_in(end):
         at_once(sender.close)
         peer.over.set()
         connection.create_sender("other").send(Message(body="x"))
+        connection.close()
+
+
+def test_a_link_whose_opening_timed_out_is_closed():
+    """The peer attaches it late: what it sends then must not be held by a link that no caller has."""
+    with auto_peer() as peer:
+        connection = connect(peer)
+        attach = []
+        peer.on(named("attach"), lambda _, part: attach.append(mirrored(part)) or b"")
+        connection.timeout = 0.1
+        with pytest.raises(Timeout):
+            connection.create_receiver("q", credit=5)
+        peer.over.set()
+        connection.timeout = 10
+        peer.on(None, lambda *_: attach[0])
+        peer.go.set()
+        assert peer.acted.wait(10)
+        peer.over.set()
+        connection.wait(lambda: not list(connection.conn.links(0)))
+        assert [part.name for part in peer.seen].count("detach") == 1
         connection.close()
