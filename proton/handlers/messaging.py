@@ -103,7 +103,7 @@ class MessagingHandler(Handler, Acking):
         name, description = printable(condition.name), printable(str(condition.description))
         if condition.info:
             description = f"{description}: {printable(repr(condition.info))}"
-        place = f" ({shown(connection.url)})" if policy is not None and connection.url else ""
+        place = f" ({shown(connection.url)})" if connection is not None and connection.url else ""
         log.log(level, "%s: %s%s", name, description, place)
         transport._failure_told = True
         if ends:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from proton import Condition, Connection, Endpoint
+from proton import Condition, Connection, Endpoint, Url
 from proton.handlers import (
     EndpointStateHandler,
     FlowController,
@@ -114,6 +114,7 @@ def error(condition, connection):
 
 class FakeConnection:
     closed = False
+    url = None
     _reconnect = None
     state = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_CLOSED
 
@@ -141,6 +142,13 @@ def test_transport_errors_are_logged_and_may_be_fatal(condition, text, closed, c
     handler.on_transport_error(error(condition, connection))
     assert caplog.record_tuples == [("proton", logging.ERROR, text)]
     assert connection.closed is closed
+
+
+def test_a_transport_error_of_an_accepted_connection_is_logged_with_the_address_of_its_peer(caplog):
+    connection = FakeConnection()
+    connection.url = Url("amqp://user:secret@192.0.2.1:49152")
+    MessagingHandler().on_transport_error(error(Condition("a:b", "words"), connection))
+    assert caplog.messages == ["a:b: words (amqp://user@192.0.2.1:49152)"]
 
 
 def test_a_fatal_error_after_the_end_of_the_connection(caplog):
