@@ -22,6 +22,12 @@ def write_stderr(text: str) -> None:
     if stream is None:
         return
     try:
+        raw = getattr(getattr(stream, "buffer", None), "raw", None)
+        if raw is not None:
+            # Past the buffer: what stays in one that cannot be written gives the program exit status 120 at its end.
+            stream.flush()
+            raw.write((text + "\n").encode(stream.encoding, "backslashreplace"))
+            return
         try:
             stream.write(text + "\n")
         except UnicodeError:  # a stream that was put in the place of Python's own, which escapes by itself

@@ -146,6 +146,7 @@ def test_a_line_names_the_module_that_has_written_it(caplog):
 def python(*programs, stderr=subprocess.PIPE):
     """Runs a program in a process of its own, without the handlers of the tests."""
     environment = dict(os.environ, PYTHONPATH=str(ROOT), PNPY_LOGGER_CONFIG="")
+    environment.pop("PYTHONUNBUFFERED", None)  # the buffers that most programs have
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(map(textwrap.dedent, programs))],
         env=environment,
