@@ -28,7 +28,7 @@ def test_helloworld(rabbitmq, queue, user):
 
 def test_a_wrong_password_is_refused(rabbitmq, queue):
     with example("helloworld.py", "-a", f"guest:wrong@{rabbitmq.address}/{queue}") as program:
-        assert program.finish() == []
+        assert program.finish(code=1) == []
 
 
 def test_simple_send_then_simple_recv(rabbitmq, queue):
@@ -55,9 +55,9 @@ def test_two_simple_recv_share_a_queue(rabbitmq, queue):
 
 def test_client_needs_a_dynamic_address(rabbitmq, queue):
     with example("client.py", "-a", f"{rabbitmq.address}/{queue}", VERSE) as client:
-        assert client.finish() == []
+        assert client.finish(code=1) == []
 
 
 def test_server_needs_a_relay(rabbitmq, queue):
     with example("server.py", "-a", f"{rabbitmq.address}/{queue}") as server:
-        assert server.finish()[0] == "the broker does not offer ANONYMOUS-RELAY"
+        assert server.finish(code=1)[0] == "the broker does not offer ANONYMOUS-RELAY"
