@@ -195,8 +195,7 @@ def test_several_addresses_of_which_one_answers(world):
     printed = world.run("reconnecting_recv.py", "-m", 2, nobody, queue)
     assert printed == ["trouble: Connection refused to all addresses", f"connected to amqp://{queue}", *bodies(1, 2)]
     with world.start("reconnecting_recv.py", "-t", 2, nobody) as program:
-        # It ended with status 0 before, as with the C binding.
-        assert len(program.finish(code=0 if world.engine == "reference" else 1)) == 2
+        assert len(program.finish(code=1)) == 2
 
 
 def test_a_worker(world):
