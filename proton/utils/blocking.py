@@ -311,9 +311,7 @@ class BlockingConnection(Handler):
         first: Exception | None = None
         more = True
         while more:
-            if loop.runner is not None and loop.runner != threading.get_ident():
-                if not loop.follow(None, time.monotonic() + SHARED_WAIT):
-                    loop.acquire(None)
+            if loop.follow_runner(SHARED_WAIT):
                 continue
             try:
                 more = self._run_on(container)
@@ -364,9 +362,7 @@ class BlockingConnection(Handler):
         loop, container = self._loop, self.container
         more = True
         while more:
-            if loop.runner is not None and loop.runner != threading.get_ident():
-                if not loop.follow(None, time.monotonic() + SHARED_WAIT):
-                    loop.acquire(None)
+            if loop.follow_runner(SHARED_WAIT):
                 continue
             with loop.running():
                 more = container.process()

@@ -152,6 +152,17 @@ class SharedLoop:
             if woken and self.runner is None and not self.lock._is_owned():
                 self._wake_one()  # a signal handler has raised: another thread is to take the loop over
 
+    def follow_runner(self, seconds: float) -> bool:
+        """Wait for the next turn of another thread, with the lock released; False where no other thread runs the loop.
+
+        :param seconds: how long at most. The lock is held again afterwards.
+        """
+        if self.runner is None or self.runner == threading.get_ident():
+            return False
+        if not self.follow(None, time.monotonic() + seconds):
+            self.acquire(None)
+        return True
+
     def notify(self) -> None:
         """Wake the followers whose conditions are true. The caller holds the lock."""
         for ticket, condition in list(self.followers.items()):
