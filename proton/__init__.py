@@ -73,11 +73,11 @@ from proton.exceptions import (
 )
 from proton.logs import DefaultHandler
 from proton.message import Message
-from proton.transport.credentials import Credentials
-from proton.transport.domain import SSLDomain
-from proton.transport.sasl import SASL
-from proton.transport.scram import ScramVerifier
-from proton.transport.tls import SSL, SSLSessionDetails
+from proton.transport.sasl.credentials import Credentials
+from proton.transport.sasl.layer import SASL
+from proton.transport.sasl.scram import ScramVerifier
+from proton.transport.tls.domain import SSLDomain
+from proton.transport.tls.layer import SSL, SSLSessionDetails
 from proton.transport.transport import Transport
 from proton.url import Url
 

@@ -22,8 +22,8 @@ from proton.handlers import (
     TransactionalClientHandler,
     TransactionHandler,
 )
-from proton.handlers.connecting import ConnectSelectable
 from proton.handlers.incoming import Acking, recv_msg
+from proton.io.connect import ConnectSelectable
 
 __all__ = [
     "Acking",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from proton.endpoints.handler import Handler
+from proton.options.tls_config import SSLConfig
 from proton.reactor import (
     ApplicationEvent,
     AtLeastOnce,
@@ -31,7 +32,6 @@ from proton.reactor.acceptor import Acceptor
 from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConnection, Urls, delays
 from proton.reactor.reactor import Reactor
 from proton.reactor.timers import Task, TimerSelectable
-from proton.reactor.tls_config import SSLConfig
 
 __all__ = [
     "Acceptor",

@@ -6,9 +6,9 @@ Nothing is defined here that is used elsewhere in the package.
 from __future__ import annotations
 
 from proton.exceptions import SASLException, SSLException, SSLUnavailable, TransportException
-from proton.transport.domain import SSLDomain
-from proton.transport.sasl import SASL
-from proton.transport.tls import SSL, SSLSessionDetails
+from proton.transport.sasl.layer import SASL
+from proton.transport.tls.domain import SSLDomain
+from proton.transport.tls.layer import SSL, SSLSessionDetails
 from proton.transport.transport import Transport
 
 __all__ = [

@@ -14,7 +14,7 @@ from proton.utils import (
     SendException,
     SyncRequestResponse,
 )
-from proton.utils.links import BlockingLink, Fetcher
+from proton.utils.blocking_links import BlockingLink, Fetcher
 from proton.utils.request import AtomicCount
 
 __all__ = [

@@ -8,8 +8,8 @@ from proton.handlers.handshake import Handshaker
 from proton.handlers.incoming import IncomingMessageHandler, Reject, Release
 from proton.handlers.messaging import MessagingHandler
 from proton.handlers.outgoing import OutgoingMessageHandler
-from proton.handlers.socket_io import IOHandler, PythonIO
 from proton.handlers.transaction import TransactionalClientHandler, TransactionHandler
+from proton.io.socket_handler import IOHandler, PythonIO
 
 # The names that these have in old programs.
 CFlowController = FlowController

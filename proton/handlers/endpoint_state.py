@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.ends import awaits_node, is_retried
+from proton.endpoints.notices import described
 from proton.endpoints.printable import condition_text
 from proton.handlers.delegate import Delegating
-from proton.handlers.notices import described
 from proton.logs import error_level, log
-from proton.transport.sasl import SASL
+from proton.transport.sasl.layer import SASL
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection

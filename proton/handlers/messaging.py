@@ -14,11 +14,11 @@ from proton.endpoints.arguments import check_count
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.ends import is_retried
 from proton.endpoints.handler import Family, Handler, check_result
+from proton.endpoints.notices import shown
 from proton.endpoints.printable import printable
 from proton.handlers.endpoint_state import EndpointStateHandler, is_temporary, now_of
 from proton.handlers.flow import FlowController
 from proton.handlers.incoming import Acking, IncomingMessageHandler
-from proton.handlers.notices import shown
 from proton.handlers.outgoing import OutgoingMessageHandler
 from proton.logs import log
 

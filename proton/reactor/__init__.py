@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from proton.endpoints.handler import Handler
-from proton.reactor.connector import Backoff
-from proton.reactor.container import Container
-from proton.reactor.injector import ApplicationEvent, EventInjector
-from proton.reactor.options import (
+from proton.options.link_options import (
     AtLeastOnce,
     AtMostOnce,
     Copy,
@@ -19,6 +16,9 @@ from proton.reactor.options import (
     Selector,
     SenderOption,
 )
+from proton.reactor.connector import Backoff
+from proton.reactor.container import Container
+from proton.reactor.injector import ApplicationEvent, EventInjector
 from proton.reactor.transaction import Transaction
 
 __all__ = [

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition
 from proton.endpoints.handler import Handler, inspect
 from proton.exceptions import SSLException
-from proton.handlers.connecting import attach
 from proton.io import sockets
+from proton.io.connect import attach
 from proton.logs import log
-from proton.transport.credentials import Credentials
+from proton.transport.sasl.credentials import Credentials
 from proton.transport.transport import Transport
 from proton.url import Url
 

@@ -15,17 +15,17 @@ from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.ends import awaits_node, is_retried
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler, dispatch, event_methods
+from proton.endpoints.notices import place_of, warn_of_unfinished
 from proton.endpoints.printable import condition_text, printable
 from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
-from proton.handlers.notices import place_of, warn_of_unfinished
-from proton.handlers.socket_io import IOHandler
+from proton.io.socket_handler import IOHandler
 from proton.logs import log
-from proton.reactor.tls_config import NO_TLS
+from proton.options.tls_config import NO_TLS
 from proton.reactor.transaction import lose, lose_begun
 from proton.reconnect import MOST_REPEATS, Backoff, ReconnectPolicy, Urls, delays
 from proton.transport.outbound import answer_close
-from proton.transport.sasl import SASL
+from proton.transport.sasl.layer import SASL
 from proton.transport.transport import Transport
 from proton.url import Url
 

@@ -16,17 +16,17 @@ from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.handler import inspect
 from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
+from proton.options.config import configured_options, read_config
+from proton.options.connect_options import check_connect, check_container, warn_of_clear_text
+from proton.options.link_options import apply_options, listed
+from proton.options.tls_config import NO_TLS, SSLConfig, default_config, make_domain
 from proton.reactor import transaction
 from proton.reactor.acceptor import Acceptor, ServerTerms
-from proton.reactor.config import configured_options, read_config
-from proton.reactor.connect_options import check_connect, check_container, warn_of_clear_text
 from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConnection, Urls
-from proton.reactor.options import apply_options, listed
 from proton.reactor.reactor import Reactor
-from proton.reactor.tls_config import NO_TLS, SSLConfig, default_config, make_domain
 from proton.reconnect import ReconnectPolicy
-from proton.transport.domain import SSLDomain
-from proton.transport.tls import SSLSessionDetails
+from proton.transport.tls.domain import SSLDomain
+from proton.transport.tls.layer import SSLSessionDetails
 from proton.transport.transport import Transport
 from proton.url import Url, connection_url
 

@@ -22,9 +22,9 @@ from proton.endpoints.arguments import check_seconds, refuse_copy
 from proton.endpoints.connection import Connection
 from proton.endpoints.events import Collector, Event, EventType
 from proton.endpoints.handler import Handler, as_handler, dispatch, inspect
-from proton.handlers.socket_io import IOHandler
 from proton.io.poller import Waker
 from proton.io.selectable import Selectable
+from proton.io.socket_handler import IOHandler
 from proton.logs import log
 from proton.reactor.acceptor import Acceptor
 from proton.reactor.connector import GlobalOverrides

@@ -1,7 +1,7 @@
 """What the inbound functions share: the checks of fields, what a frame's channel and handle name, and the two faults.
 
 A fault of the connection is `ProtocolViolation`, one of a session or link `EndpointViolation`; the frame loop catches
-both (`transport/layers.py`). Keep true: nothing in here changes anything.
+both (`transport/protocol.py`). Keep true: nothing in here changes anything.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from proton.endpoints.condition import FRAMING_ERROR, INTERNAL_ERROR, Condition
 from proton.endpoints.events import Event
 from proton.logs import EngineLog
-from proton.transport import filters, header, sasl
-from proton.transport.layers import (
+from proton.transport import io_layers, protocol_header
+from proton.transport.protocol import (
     HEADER_EXPECTED,
     failed_output,
     final_output,
@@ -22,6 +22,7 @@ from proton.transport.layers import (
     sasl_input,
     server_header_input,
 )
+from proton.transport.sasl import layer as sasl_layer
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -44,7 +45,7 @@ def fail(transport: Transport, name: str, description: str, info: Any, silent: b
         return
     transport._failed = True
     transport._emit(Event.TRANSPORT_ERROR)
-    if silent or transport._close_sent or not filters.may_write(transport):
+    if silent or transport._close_sent or not io_layers.may_write(transport):
         transport._output = final_output
     else:
         transport._output = failed_output
@@ -79,7 +80,7 @@ def end_of_stream(transport: Transport) -> None:
     """The socket gives no more: a fault unless both ends had said that it is over."""
     if transport._input is refused_input and not transport._tail_closed:
         transport._end_input()
-        sasl.fail(transport)  # the reason why the peer has left, whatever the socket says
+        sasl_layer.fail(transport)  # the reason why the peer has left, whatever the socket says
         return
     data, transport._partial, transport._partial_size = b"".join(transport._partial), [], 0
     if transport.condition is not None and not transport._amqp_began:
@@ -89,15 +90,15 @@ def end_of_stream(transport: Transport) -> None:
         fail(transport, reason.name, reason.description or "", reason.info, not transport._is_server)
         return
     transport._end_input()
-    filters.end_input(transport)
+    io_layers.end_input(transport)
     if transport._close_received or transport._failed:
         return
     if transport._input is server_header_input:
-        found = header.identify(data, at_end=True)
-        fail(transport, FRAMING_ERROR, header.server_error(data, found, at_end=True), None, not data)
+        found = protocol_header.identify(data, at_end=True)
+        fail(transport, FRAMING_ERROR, protocol_header.server_error(data, found, at_end=True), None, not data)
     elif transport._input in HEADER_EXPECTED:
         expected = HEADER_EXPECTED[transport._input]
-        found = header.identify(data, at_end=True)
-        fail(transport, FRAMING_ERROR, header.client_error(expected, data, found, at_end=True), None, False)
+        found = protocol_header.identify(data, at_end=True)
+        fail(transport, FRAMING_ERROR, protocol_header.client_error(expected, data, found, at_end=True), None, False)
     else:
         fail(transport, FRAMING_ERROR, "connection aborted", None, transport._input is sasl_input)

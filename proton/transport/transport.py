@@ -3,14 +3,13 @@
 The machine is the pair of installed functions: `_input` takes the bytes that came, from an offset on, and
 returns how far it got; `_output` writes what there is to write. What is legal now is what is installed: a
 protocol header, SASL frames, AMQP frames, nothing. To change state is to install another function; no flag says
-which one runs. The functions are plain ones that take the transport: a bound method stored on its own object
-would be a reference cycle, and keep sockets alive until the collector runs.
+which one runs. They are plain functions: a bound method stored on its own object would be a reference cycle, and
+keep sockets alive until the collector runs.
 
 Rules for editors:
-1. Bytes from the network never raise out of `push`; the layers see to that (`transport/layers.py`).
-2. Everything that fails goes through `_fail`: condition, event, close frame, no more input. Where our own code
-   raises, `failure.contain` does it: one connection ends, with the traceback in the log, and the loop goes on.
-3. No socket, clock or logger in here: time is an argument, lines go to `transport/trace.py`.
+1. Bytes from the network never raise out of `push` (`protocol.py`).
+2. Everything that fails goes through `_fail`: condition, event, close frame, no more input. If our own code raises,
+   `failure.contain` does it: one connection ends, its traceback is logged. No socket, clock or logger in this file.
 """
 
 from __future__ import annotations
@@ -23,10 +22,11 @@ from proton.endpoints.events import Event, given_back
 from proton.endpoints.printable import condition_text
 from proton.endpoints.session import Session
 from proton.exceptions import SessionException, TransportException
-from proton.transport import failure, filters, header, idle, sasl, tls, trace
+from proton.transport import failure, io_layers, protocol_header, timeouts, trace
 from proton.transport.bounds import LOOP_EVENTS, Limits
 from proton.transport.inbound import on_open
-from proton.transport.layers import (
+from proton.transport.outbound import answers_wait
+from proton.transport.protocol import (
     Input,
     Output,
     amqp_input,
@@ -39,7 +39,8 @@ from proton.transport.layers import (
     no_output,
     server_header_input,
 )
-from proton.transport.outbound import answers_wait
+from proton.transport.sasl import layer as sasl_layer
+from proton.transport.tls import layer as tls_layer
 from proton.transport.transfers import MAX_OUTPUT
 
 if TYPE_CHECKING:
@@ -107,9 +108,9 @@ class Transport(Limits):
         self._input: Input = server_header_input if self._is_server else client_header_input
         self._output: Output = no_output if self._is_server else client_output
         self._seen_layers: set[str] = set()  # what a client has begun with so far
-        self._sasl: sasl.SASL | None = None
-        self._ssl: tls.SSL | None = None
-        self._filters: tuple[Any, ...] = ()  # between the socket and the layers, see transport/filters.py
+        self._sasl: sasl_layer.SASL | None = None
+        self._ssl: tls_layer.SSL | None = None
+        self._filters: tuple[Any, ...] = ()  # between the socket and the layers, see transport/io_layers.py
         self._wrapped = 0  # pieces of `_out` that have gone through them
         self._require_auth = False
         self._require_encryption = False
@@ -260,21 +261,21 @@ class Transport(Limits):
         """
         self._require_encryption = bool
 
-    def sasl(self) -> sasl.SASL:
+    def sasl(self) -> sasl_layer.SASL:
         """The SASL layer of this transport, made on the first call. To be called before the first bytes move.
 
         Once the transport has begun without one, what is returned says that there is none, and changes nothing.
         """
-        return self._sasl if self._sasl is not None else sasl.SASL(self)
+        return self._sasl if self._sasl is not None else sasl_layer.SASL(self)
 
-    def ssl(self, domain: Any = None, session_details: Any = None) -> tls.SSL:
+    def ssl(self, domain: Any = None, session_details: Any = None) -> tls_layer.SSL:
         """The TLS layer of this transport, made on the first call. To be called before the first bytes move.
 
         :param domain: the `SSLDomain` with the settings; not looked at when there is a layer.
         :param session_details: the `SSLSessionDetails` of a session to resume.
         :raises SSLException: no domain, one of the other side, or the transport has begun without TLS.
         """
-        return self._ssl if self._ssl is not None else tls.SSL(self, domain, session_details)
+        return self._ssl if self._ssl is not None else tls_layer.SSL(self, domain, session_details)
 
     def trace(self, n: int) -> None:
         """Choose what is traced.
@@ -316,8 +317,8 @@ class Transport(Limits):
             layer._authorization = connection._authorization
         self.connection = connection
         connection._bind(self)
-        held, self._held_open = self._held_open, None
-        if held is not None:
+        if self._held_open is not None:
+            held, self._held_open = self._held_open, None
             try:
                 on_open(self, 0, held, b"")
                 self._input = amqp_input
@@ -394,7 +395,7 @@ class Transport(Limits):
             raise OverflowError(f"unable to process all bytes: {_READ - self._partial_size}, {size}")
         try:
             if self._filters:
-                filters.received(self, data)
+                io_layers.received(self, data)
             else:
                 self._take(data)
         except Exception as error:
@@ -428,7 +429,7 @@ class Transport(Limits):
             if not start or start == size or self._tail_closed:
                 return
             if self._filters is not known:  # what was begun has brought one, which the rest has gone through
-                filters.received(self, data[start:], len(known))
+                io_layers.received(self, data[start:], len(known))
                 return
             if self._partial:  # it was less than a frame after all: the first bytes of one, for instance
                 data = self._partial[0] + data[start:]
@@ -488,10 +489,10 @@ class Transport(Limits):
             if not self._filters:
                 self._produce()
             else:
-                if filters.may_write(self):
+                if io_layers.may_write(self):
                     self._produce()
-                filters.wrap_output(self)
-            if not self._out_size and self._output_is_over() and not filters.finish(self):
+                io_layers.wrap_output(self)
+            if not self._out_size and self._output_is_over() and not io_layers.finish(self):
                 self._close_head()
         except Exception as error:
             failure.contain(self, error, "making output")
@@ -503,7 +504,7 @@ class Transport(Limits):
     def _produce(self) -> None:
         """Writes what there is to write."""
         if self._sasl is not None and (self._sasl._replies or self._sasl._header_due):
-            sasl.write_replies(self, self._sasl, header.SASL_HEADER)
+            sasl_layer.write_replies(self, self._sasl, protocol_header.SASL_HEADER)
         output = self._output
         output(self)
         if self._output is not output:  # what it wrote led to another layer: an open to an error, for example
@@ -542,7 +543,7 @@ class Transport(Limits):
             size = check_count("size", size)
         try:
             if self._filters:
-                filters.wrap_output(self)
+                io_layers.wrap_output(self)
             size = min(size, self._out_size)
             if self._head_closed or size <= 0:
                 return
@@ -554,7 +555,7 @@ class Transport(Limits):
             if self._head_offset >= len(self._head):
                 self._head = b""
                 self._head_offset = 0
-                if not self._out_size and self._output_is_over() and not filters.finish(self):
+                if not self._out_size and self._output_is_over() and not io_layers.finish(self):
                     self._close_head()
         except Exception as error:
             failure.contain(self, error, "ending its output")
@@ -611,7 +612,7 @@ class Transport(Limits):
         :param now: seconds on any clock that does not go back.
         :return: when to call again, in seconds on that clock; 0.0 for no need to.
         """
-        return idle.tick(self, now)
+        return timeouts.tick(self, now)
 
 
 def _check_uint(name: str, value: int, most: int) -> None:

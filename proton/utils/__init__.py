@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from proton.utils.blocking import BlockingConnection
+from proton.utils.blocking_links import BlockingReceiver, BlockingSender
 from proton.utils.errors import ConnectionClosed, LinkDetached, SendException
-from proton.utils.links import BlockingReceiver, BlockingSender
 from proton.utils.request import SyncRequestResponse
 
 __all__ = [

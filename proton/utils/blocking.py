@@ -25,15 +25,15 @@ from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.ends import End, end_of, is_retried
 from proton.endpoints.handler import Handler
+from proton.endpoints.notices import shown
 from proton.endpoints.printable import printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException, Timeout
 from proton.handlers.endpoint_state import is_temporary
-from proton.handlers.notices import shown
-from proton.reactor.connect_options import check_connect
+from proton.options.connect_options import check_connect
 from proton.reactor.container import Container
 from proton.url import connection_url
+from proton.utils.blocking_links import BlockingReceiver, BlockingSender, Fetcher
 from proton.utils.errors import ConnectionClosed, LinkDetached
-from proton.utils.links import BlockingReceiver, BlockingSender, Fetcher
 from proton.utils.sharing import SharedLoop, Watch
 
 __all__ = ["BlockingConnection"]

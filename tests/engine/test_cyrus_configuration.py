@@ -82,7 +82,7 @@ def test_configuration_that_cannot_be_read_lets_nobody_in(tmp_path):
 
 
 def test_library_that_is_missing_changes_nothing(tmp_path):
-    missing = 'from proton.transport import libsasl\nlibsasl.NAMES[:] = ["libnone.so.1"]\n'
+    missing = 'from proton.transport.sasl import libsasl\nlibsasl.NAMES[:] = ["libnone.so.1"]\n'
     program = """
 a, b = ends()
 b.transport.sasl().config_name("mine")

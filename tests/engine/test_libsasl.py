@@ -10,8 +10,8 @@ import weakref
 import pytest
 
 from proton import Transport
-from proton.transport import cyrus, libsasl
-from proton.transport.exchange import Refused, Unavailable
+from proton.transport.sasl import cyrus, libsasl
+from proton.transport.sasl.exchange import Refused, Unavailable
 from tests.support.engines import Peer
 from tests.support.library import PASSWORD, USER, configuration, is_open, joined, needs_library, needs_users
 from tests.support.references import no_collection

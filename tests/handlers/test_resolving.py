@@ -257,7 +257,7 @@ def test_no_thread_and_no_socket_can_be_had(monkeypatch):
 
     client = Client()
     with monkeypatch.context() as patch:
-        patch.setattr("proton.handlers.resolving.threading.Thread.start", no_thread)
+        patch.setattr("proton.io.resolving.threading.Thread.start", no_thread)
         container = Container(client)
         container.run()
     assert client.description == "cannot resolve slow:5: can't start new thread"

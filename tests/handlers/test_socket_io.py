@@ -8,7 +8,7 @@ import pytest
 from proton import Condition, Connection, Event, Message, Transport
 from proton.endpoints.handler import dispatch
 from proton.handlers import IOHandler, MessagingHandler
-from proton.handlers.connecting import attach
+from proton.io.connect import attach
 from proton.reactor import Container
 from tests.support.loops import AMQP_HEADER, OPEN, Recorder, VirtualContainer, frame, run
 

@@ -4,7 +4,7 @@ import pytest
 
 from proton import Delivery
 from proton.handlers import MessagingHandler
-from proton.utils.links import Fetcher
+from proton.utils.blocking_links import Fetcher
 from tests.support.engines import frame, state
 from tests.support.scripted import Scene
 

@@ -6,9 +6,9 @@ import os
 import pytest
 
 from proton.exceptions import SSLException, SSLUnavailable
+from proton.options import config as configuration
+from proton.options.config import Config, configured_options, find_config, read_config, strip_comments
 from proton.reactor import Container
-from proton.reactor import config as configuration
-from proton.reactor.config import Config, configured_options, find_config, read_config, strip_comments
 
 
 @pytest.fixture(autouse=True)

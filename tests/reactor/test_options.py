@@ -3,6 +3,7 @@
 import pytest
 
 from proton import Connection, Data, Described, Terminus, symbol
+from proton.options.link_options import apply_options
 from proton.reactor import (
     AtLeastOnce,
     AtMostOnce,
@@ -17,7 +18,6 @@ from proton.reactor import (
     Selector,
     SenderOption,
 )
-from proton.reactor.options import apply_options
 
 
 @pytest.fixture

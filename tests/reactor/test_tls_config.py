@@ -5,10 +5,11 @@ import pytest
 from proton import SSL, SSLDomain, Transport
 from proton.exceptions import SSLUnavailable
 from proton.handlers import MessagingHandler
+from proton.options import tls_config as configuration
+from proton.options.tls_config import SSLConfig
 from proton.reactor import Container
-from proton.reactor import tls_config as configuration
-from proton.reactor.tls_config import SSLConfig
-from proton.transport import domain, tls
+from proton.transport.tls import domain
+from proton.transport.tls import layer as tls
 from tests.support.loops import run
 
 

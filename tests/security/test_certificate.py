@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proton.transport.certificate import Attribute, Certificate, matches, read_certificate
+from proton.transport.tls.certificate import Attribute, Certificate, matches, read_certificate
 
 SUBJECT = [
     ("C", "US"),

@@ -5,8 +5,8 @@ import hashlib
 import pytest
 
 from proton import Credentials, ScramVerifier
-from proton.transport.credentials import PlainServer
-from proton.transport.exchange import Refused, Unavailable
+from proton.transport.sasl.credentials import PlainServer
+from proton.transport.sasl.exchange import Refused, Unavailable
 
 SHA256 = ScramVerifier.make("SCRAM-SHA-256", "pencil", iterations=8)
 SHA1 = ScramVerifier.make("SCRAM-SHA-1", "pencil", iterations=8)

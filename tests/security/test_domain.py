@@ -146,7 +146,7 @@ def test_a_layer_belongs_to_its_side_and_its_domain():
 
 def test_a_domain_that_is_not_used_makes_no_context(monkeypatch):
     made = []
-    monkeypatch.setattr("proton.transport.domain._make_context", lambda domain: made.append(domain))
+    monkeypatch.setattr("proton.transport.tls.domain._make_context", lambda domain: made.append(domain))
     domain = SSLDomain(CLIENT)
     domain.set_peer_authentication(SSLDomain.VERIFY_PEER)
     assert made == []

@@ -8,7 +8,7 @@ import pytest
 
 from proton import Message
 from proton.handlers import IOHandler, MessagingHandler
-from proton.handlers.socket_io import PythonIO
+from proton.io.socket_handler import PythonIO
 from proton.reactor import Container
 from tests.support.engines import AMQP_HEADER, frame
 from tests.support.loops import watchdog

@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton.transport.saslprep import saslprep
+from proton.transport.sasl.saslprep import saslprep
 
 PREPARED = [
     ("user", "user"),

@@ -7,9 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proton import ScramVerifier
-from proton.transport.credentials import Credentials
-from proton.transport.exchange import Refused
-from proton.transport.scram import MOST_ITERATIONS, SCRAM_HASHES, ScramClient, ScramServer
+from proton.transport.sasl.credentials import Credentials
+from proton.transport.sasl.exchange import Refused
+from proton.transport.sasl.scram import MOST_ITERATIONS, SCRAM_HASHES, ScramClient, ScramServer
 
 #: mechanism, client nonce, what the server adds, salt, the client's proof, the server's signature
 EXCHANGES = [

@@ -6,7 +6,7 @@ import ssl
 import pytest
 
 from proton import SSL, Connection, SSLDomain, SSLException, Transport
-from proton.transport import tls
+from proton.transport.tls import layer as tls
 from tests.support.engines import AMQP_HEADER, Peer, accept, pump, put, read, take
 from tests.support.secured import client_domain, ends, is_open, joined, reasons, server_domain
 

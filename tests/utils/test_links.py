@@ -8,7 +8,8 @@ import pytest
 from proton import Delivery, LinkException, Message, MessageException, Timeout
 from proton.handlers import MessagingHandler
 from proton.reactor import AtMostOnce
-from proton.utils import BlockingConnection, LinkDetached, SendException, links
+from proton.utils import BlockingConnection, LinkDetached, SendException
+from proton.utils import blocking_links as links
 from tests.support.loops import SECONDS
 from tests.support.references import collect
 from tests.support.server import serving

@@ -15,8 +15,8 @@ import os
 from typing import Any, NamedTuple
 
 from proton.codec.text import quote
-from proton.transport.exchange import Refused
-from proton.transport.saslprep import saslprep
+from proton.transport.sasl.exchange import Refused
+from proton.transport.sasl.saslprep import saslprep
 
 __all__ = ["SCRAM_HASHES", "ScramClient", "ScramServer", "ScramVerifier"]
 

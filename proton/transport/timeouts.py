@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED
-from proton.transport import filters
+from proton.transport import io_layers
 from proton.transport.frames import FRAME_HEADER
-from proton.transport.layers import client_sasl_header_input, refused_input, sasl_input
+from proton.transport.protocol import client_sasl_header_input, refused_input, sasl_input
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -76,7 +76,7 @@ def _write_heartbeat(transport: Transport) -> None:
     transport._out.append(_HEARTBEAT)
     transport._out_size += len(_HEARTBEAT)
     if transport._filters:
-        filters.wrap_output(transport)
+        io_layers.wrap_output(transport)
     transport._ticked_out += transport._out_size - before  # a heartbeat must not put off the next one
     transport.frames_output += 1
     if transport._tracing:

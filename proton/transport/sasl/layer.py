@@ -1,7 +1,7 @@
 """`SASL`: the authentication layer, both roles, as a table (role, frame) -> step (5.3).
 
 A step takes the SASL object and the decoded fields; what it has to answer goes onto `_replies`, which the transport
-writes when it is asked for output. What a mechanism says is its exchange's business (`transport/mechanisms.py`),
+writes when it is asked for output. What a mechanism says is its exchange's business (`transport/sasl/mechanisms.py`),
 whether it may be used is decided here. Passwords are kept until an exchange has begun, and shown nowhere: not in
 errors, not in traces (the initial response and every response are masked), not in a repr.
 
@@ -27,12 +27,13 @@ from proton.endpoints.condition import DECODE_ERROR, FRAMING_ERROR, UNAUTHORIZED
 from proton.endpoints.events import Event
 from proton.endpoints.printable import printable
 from proton.exceptions import DataException, ProtocolViolation
-from proton.transport import cyrus, filters
-from proton.transport.credentials import Credentials
-from proton.transport.exchange import Refused, Unavailable
+from proton.transport import io_layers
 from proton.transport.frames import FRAME_HEADER
-from proton.transport.header import SASL_HEADER
-from proton.transport.mechanisms import CLIENT_MECHANISMS, server_exchange, server_mechanisms
+from proton.transport.protocol_header import SASL_HEADER
+from proton.transport.sasl import cyrus
+from proton.transport.sasl.credentials import Credentials
+from proton.transport.sasl.exchange import Refused, Unavailable
+from proton.transport.sasl.mechanisms import CLIENT_MECHANISMS, server_exchange, server_mechanisms
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -285,7 +286,7 @@ def _succeed(sasl: SASL, transport: Transport) -> None:
     if layer is not None:
         # The outcome still goes out as it is (5.3.2).
         write_replies(transport, sasl, SASL_HEADER)
-        filters.install(transport, layer)
+        io_layers.install(transport, layer)
     transport._sasl_succeeded()
 
 

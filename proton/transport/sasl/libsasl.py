@@ -17,7 +17,7 @@ import threading
 import weakref
 from typing import Any, Callable
 
-from proton.transport.exchange import Refused, Unavailable
+from proton.transport.sasl.exchange import Refused, Unavailable
 
 try:
     import ctypes

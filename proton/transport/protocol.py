@@ -32,11 +32,12 @@ from proton.endpoints.condition import (
 )
 from proton.endpoints.session import Session
 from proton.exceptions import DataException, ProtocolViolation
-from proton.transport import filters, header, sasl
+from proton.transport import io_layers, protocol_header
 from proton.transport.checks import EndpointViolation
 from proton.transport.frames import FRAME_HEADER, FrameTooLarge, decode_transfer_fields
 from proton.transport.inbound import INBOUND
 from proton.transport.outbound import flush, write_close, write_open
+from proton.transport.sasl import layer as sasl_layer
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -54,7 +55,7 @@ _UINT32 = 0xFFFFFFFF
 
 def client_header_input(transport: Transport, buf: bytes, pos: int) -> int:
     data = buf[pos : pos + 8]
-    if data == header.AMQP_HEADER:
+    if data == protocol_header.AMQP_HEADER:
         if transport._tracing:
             transport._trace_header("<-", "AMQP")
         transport._amqp_began = True
@@ -64,7 +65,7 @@ def client_header_input(transport: Transport, buf: bytes, pos: int) -> int:
 
 
 def client_sasl_header_input(transport: Transport, buf: bytes, pos: int) -> int:
-    if buf[pos : pos + 8] == header.SASL_HEADER:
+    if buf[pos : pos + 8] == protocol_header.SASL_HEADER:
         if transport._tracing:
             transport._trace_header("<-", "SASL")
         transport._input = sasl_input
@@ -78,52 +79,53 @@ HEADER_EXPECTED: dict[Input, str] = {client_header_input: "AMQP", client_sasl_he
 def _wrong_client_header(transport: Transport, expected: str, buf: bytes, pos: int) -> int:
     # As much as there is, for the message: it may be the beginning of a helpful answer in another protocol.
     data = buf[pos : pos + 256]
-    found = header.identify(data)
-    if found == header.INSUFFICIENT:
+    found = protocol_header.identify(data)
+    if found == protocol_header.INSUFFICIENT:
         transport._needed = len(data) + 1
         return pos
-    transport._fail(FRAMING_ERROR, header.client_error(expected, data, found, at_end=False))
+    transport._fail(FRAMING_ERROR, protocol_header.client_error(expected, data, found, at_end=False))
     return len(buf)
 
 
 def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
     data = buf[pos : pos + 8]
-    found = header.identify(data)
-    if found == header.INSUFFICIENT:
+    found = protocol_header.identify(data)
+    if found == protocol_header.INSUFFICIENT:
         transport._needed = len(data) + 1
         return pos
-    if found in transport._seen_layers or (found == header.AMQP_TLS and header.TLS in transport._seen_layers):
-        transport._fail(FRAMING_ERROR, header.repeated_error(found, data))
+    seen = transport._seen_layers
+    if found in seen or (found == protocol_header.AMQP_TLS and protocol_header.TLS in seen):
+        transport._fail(FRAMING_ERROR, protocol_header.repeated_error(found, data))
         return len(buf)
-    transport._seen_layers.add(found)
+    seen.add(found)
     transport._began = True
-    if found == header.AMQP_SASL:
+    if found == protocol_header.AMQP_SASL:
         if transport._tracing:
             transport._trace_header("<-", "SASL")
         transport._input = sasl_input
-        sasl.server_begins(transport)
+        sasl_layer.server_begins(transport)
         _end_failed_exchange(transport)
         return pos + 8
-    if found == header.AMQP_1_0:
+    if found == protocol_header.AMQP_1_0:
         if transport._tracing:
             transport._trace_header("<-", "AMQP")
         _begin_serving(transport)
         return pos + 8
-    if found in (header.TLS, header.AMQP_TLS) and transport._ssl is not None:
-        if header.AMQP_SASL in transport._seen_layers:
+    if found in (protocol_header.TLS, protocol_header.AMQP_TLS) and transport._ssl is not None:
+        if protocol_header.AMQP_SASL in transport._seen_layers:
             # Somebody in between could log in, and then have another client, who verifies us, speak for him.
             transport._fail(FRAMING_ERROR, f"expected TLS before SASL, got it afterwards: '{quote(data)}'")
             return len(buf)
-        if found == header.AMQP_TLS:  # 5.2.1: the same header comes back before TLS begins
-            transport._seen_layers.add(header.TLS)
-            transport._write_header(header.TLS_HEADER, "TLS")
+        if found == protocol_header.AMQP_TLS:  # 5.2.1: the same header comes back before TLS begins
+            transport._seen_layers.add(protocol_header.TLS)
+            transport._write_header(protocol_header.TLS_HEADER, "TLS")
             pos += 8
-        filters.install(transport, transport._ssl)
-        filters.received(transport, buf[pos:])
+        io_layers.install(transport, transport._ssl)
+        io_layers.received(transport, buf[pos:])
         return len(buf)
     transport._amqp_began = True
     # Little of it, for the message: a login may follow what is no header by one bit.
-    transport._fail(FRAMING_ERROR, header.server_error(buf[pos : pos + 16], found, at_end=False))
+    transport._fail(FRAMING_ERROR, protocol_header.server_error(buf[pos : pos + 16], found, at_end=False))
     return len(buf)
 
 
@@ -132,9 +134,9 @@ def _begin_serving(transport: Transport) -> None:
     layer = transport._sasl
     needs_auth = transport._require_auth or (layer is not None and layer.credentials is not None)
     if needs_auth and not transport.authenticated:
-        _turn_away(transport, header.SASL_HEADER, "SASL", "Client skipped authentication - forbidden")
+        _turn_away(transport, protocol_header.SASL_HEADER, "SASL", "Client skipped authentication - forbidden")
     elif transport._require_encryption and not transport.encrypted:
-        _turn_away(transport, header.TLS_HEADER, "TLS", "Client connection unencrypted - forbidden")
+        _turn_away(transport, protocol_header.TLS_HEADER, "TLS", "Client connection unencrypted - forbidden")
     else:
         transport._amqp_began = True
         transport._input = amqp_input
@@ -164,8 +166,8 @@ def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
         transport._needed = 8
         return pos
     size, offset, frame_type, _ = FRAME_HEADER.unpack_from(buf, pos)
-    if not 8 <= size <= sasl.MAX_SASL_FRAME or not 2 <= offset <= size // 4:
-        transport._fail(FRAMING_ERROR, _frame_error(transport, size, offset, sasl.MAX_SASL_FRAME), silent=True)
+    if not 8 <= size <= sasl_layer.MAX_SASL_FRAME or not 2 <= offset <= size // 4:
+        transport._fail(FRAMING_ERROR, _frame_error(transport, size, offset, sasl_layer.MAX_SASL_FRAME), silent=True)
         return len(buf)
     end: int = pos + size
     if end > len(buf):
@@ -189,13 +191,13 @@ def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
         _trace_received_sasl(transport, code, fields, buf[pos + 4 * offset : end])
     known = transport._filters
     try:
-        sasl.on_frame(transport, code, fields)
+        sasl_layer.on_frame(transport, code, fields)
     except ProtocolViolation as violation:
         transport._fail(violation.condition, violation.description, silent=True)
         return len(buf)
     _end_failed_exchange(transport)
     if transport._filters is not known:  # the mechanism has a security layer: what follows has gone through it
-        filters.received(transport, buf[end:], len(known))
+        io_layers.received(transport, buf[end:], len(known))
         return len(buf)
     return end
 
@@ -215,9 +217,9 @@ def refused_input(transport: Transport, buf: bytes, pos: int) -> int:
 def _trace_received_sasl(transport: Transport, code: int, fields: list[Any], body: bytes) -> None:
     if code in (SASL_INIT.code, SASL_RESPONSE.code):
         name = fields[0] if fields and isinstance(fields[0], str) else ""
-        body = sasl.mask(BY_CODE[code], (name, fields[1] if len(fields) > 1 else None), body)
+        body = sasl_layer.mask(BY_CODE[code], (name, fields[1] if len(fields) > 1 else None), body)
     elif transport._is_server or code not in (SASL_MECHANISMS.code, SASL_CHALLENGE.code, SASL_OUTCOME.code):
-        body = sasl.mask_unknown(code)
+        body = sasl_layer.mask_unknown(code)
     transport._trace_frame(0, "<-", body, "SASL")
 
 
@@ -345,7 +347,7 @@ def client_sasl_output(transport: Transport) -> None:
 def refused_output(transport: Transport) -> None:
     """The outcome is written, or will not be."""
     transport._began = True
-    sasl.fail(transport)
+    sasl_layer.fail(transport)
 
 
 def client_output(transport: Transport) -> None:
@@ -354,7 +356,7 @@ def client_output(transport: Transport) -> None:
 
 
 def header_output(transport: Transport) -> None:
-    transport._write_header(header.AMQP_HEADER, "AMQP")
+    transport._write_header(protocol_header.AMQP_HEADER, "AMQP")
     transport._header_sent = True
     transport._output = amqp_output
     amqp_output(transport)
@@ -374,6 +376,6 @@ def failed_output(transport: Transport) -> None:
         return
     if not transport._open_sent:
         if not transport._header_sent:
-            transport._write_header(header.AMQP_HEADER, "AMQP")
+            transport._write_header(protocol_header.AMQP_HEADER, "AMQP")
         write_open(transport, transport.connection)
     write_close(transport, shortened(transport.condition))

@@ -1,9 +1,8 @@
 """The SASL mechanisms that need no library, each side a table: name -> what begins an exchange, the preferred first.
 
 A client's entry takes the `SASL` object and the transport and gives an exchange, or None where it cannot serve (no
-password, no encryption); a server's entry gives an exchange for a client that has asked for it. What an exchange is, is
-in `transport/exchange.py`. Secrets that would travel readable go out over encryption alone, unless the program says
-that it may be otherwise.
+password, no encryption); a server's entry gives an exchange for a client that has asked for it. `exchange.py` says what
+an exchange is. Secrets that would travel readable go out over encryption alone, unless the program permits otherwise.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Callable
 
-from proton.transport.credentials import PlainServer
-from proton.transport.exchange import OneResponse, Refused
-from proton.transport.scram import SCRAM_HASHES, ScramClient, ScramServer
+from proton.transport.sasl.credentials import PlainServer
+from proton.transport.sasl.exchange import OneResponse, Refused
+from proton.transport.sasl.scram import SCRAM_HASHES, ScramClient, ScramServer
 
 if TYPE_CHECKING:
-    from proton.transport.sasl import SASL
+    from proton.transport.sasl.layer import SASL
     from proton.transport.transport import Transport
 
 __all__ = ["CLIENT_MECHANISMS", "KERBEROS", "server_exchange", "server_mechanisms"]

@@ -12,12 +12,12 @@ import re
 import struct
 from typing import TYPE_CHECKING, Any, Callable
 
-from proton.transport import libsasl
-from proton.transport.exchange import Refused
-from proton.transport.mechanisms import CLIENT_MECHANISMS, KERBEROS
+from proton.transport.sasl import libsasl
+from proton.transport.sasl.exchange import Refused
+from proton.transport.sasl.mechanisms import CLIENT_MECHANISMS, KERBEROS
 
 if TYPE_CHECKING:
-    from proton.transport.sasl import SASL
+    from proton.transport.sasl.layer import SASL
     from proton.transport.transport import Transport
 
 __all__ = ["NO_MECHANISM", "available", "begin_client", "begin_server", "is_configured", "only_here"]

@@ -11,7 +11,7 @@ import socket
 import threading
 from typing import Any, Callable
 
-from proton.handlers.connecting import ConnectAttempt, PendingSelectable, failure_level
+from proton.io.connect import ConnectAttempt, PendingSelectable, failure_level
 from proton.logs import log
 
 __all__ = ["ResolveSelectable", "resolve_in_thread", "resolved"]

@@ -17,17 +17,17 @@ from typing import Any
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler
-from proton.handlers.connecting import (
+from proton.endpoints.notices import warn_of_missing_filters, warn_of_unfinished
+from proton.io import sockets
+from proton.io.connect import (
     ConnectAttempt,
     ConnectSelectable,
     PendingSelectable,
     failure_level,
     refresh,
 )
-from proton.handlers.notices import warn_of_missing_filters, warn_of_unfinished
-from proton.handlers.resolving import resolve_in_thread, resolved
-from proton.io import sockets
 from proton.io.poller import READ, WRITE, Poller
+from proton.io.resolving import resolve_in_thread, resolved
 from proton.io.selectable import Selectable
 from proton.logs import log
 from proton.transport.transfers import MAX_OUTPUT

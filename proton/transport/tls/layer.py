@@ -20,9 +20,9 @@ from proton.codec.text import quote
 from proton.endpoints.condition import FRAMING_ERROR
 from proton.endpoints.printable import printable
 from proton.exceptions import SSLException, SSLUnavailable
-from proton.transport import filters, header
-from proton.transport.certificate import Certificate, matches, read_certificate
-from proton.transport.domain import NO_TLS, SSLDomain, plain_reason, ssl
+from proton.transport import io_layers, protocol_header
+from proton.transport.tls.certificate import Certificate, matches, read_certificate
+from proton.transport.tls.domain import NO_TLS, SSLDomain, plain_reason, ssl
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -137,7 +137,7 @@ class SSL:
             if not domain._allows_unsecured:
                 transport._require_encryption = True
         else:
-            filters.install(transport, self)
+            io_layers.install(transport, self)
 
     def __repr__(self) -> str:
         return f"<SSL {self.protocol_name()} {self.cipher_name()}>"
@@ -286,7 +286,7 @@ class SSL:
             transport._began = True
             if self._domain is not None and self._domain._starts_with_header:
                 self._awaits_header = True
-                return header.TLS_HEADER
+                return protocol_header.TLS_HEADER
             self._begin(transport)
         if data and not self._finished:
             self._write(data)
@@ -324,15 +324,15 @@ class SSL:
             self._begin(transport)
             return data
         self._first = data = self._first + data
-        found = header.identify(data)
-        if found == header.INSUFFICIENT:
+        found = protocol_header.identify(data)
+        if found == protocol_header.INSUFFICIENT:
             return b""
         self._first = b""
-        if found == header.AMQP_TLS and self._awaits_header:
+        if found == protocol_header.AMQP_TLS and self._awaits_header:
             self._awaits_header = False
             self._begin(transport)
             return self._recognize(transport, data[8:]) if len(data) > 8 else b""
-        if found != header.TLS or self._awaits_header:
+        if found != protocol_header.TLS or self._awaits_header:
             self._fail(transport, f"expected a TLS connection, got {found} ['{quote(data[:64])}']")
             return b""
         self._recognized = True

@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from proton.transport.exchange import Refused, Unavailable
-from proton.transport.saslprep import saslprep
-from proton.transport.scram import DEFAULT_ITERATIONS, MOST_ITERATIONS, SCRAM_HASHES, ScramVerifier
+from proton.transport.sasl.exchange import Refused, Unavailable
+from proton.transport.sasl.saslprep import saslprep
+from proton.transport.sasl.scram import DEFAULT_ITERATIONS, MOST_ITERATIONS, SCRAM_HASHES, ScramVerifier
 
 __all__ = ["Credentials", "PlainServer"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from proton.exceptions import SSLUnavailable
-from proton.transport import domain
-from proton.transport.domain import SSLDomain
-from proton.transport.tls import SSL
+from proton.transport.tls import domain
+from proton.transport.tls.domain import SSLDomain
+from proton.transport.tls.layer import SSL
 
 __all__ = ["NO_TLS", "SSLConfig", "default_config", "make_domain"]
 

@@ -1,0 +1,1 @@
+"""How links and connections are set up, for every face: link options, connect options, the configuration file."""

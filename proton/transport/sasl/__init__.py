@@ -1,0 +1,1 @@
+"""SASL: the layer of both roles, the mechanisms, and where credentials come from (5.3)."""
