@@ -1,0 +1,350 @@
+"""Mutants: one small mistake at a time in a copy of the engine, and the tests that must find it.
+
+A mutant that no test kills is a rule that no test holds, or a change that changes nothing; `EQUIVALENT` lists the
+latter with their reasons. The mutants are chosen by a seed from all places where the files of `HOT` can be changed:
+comparisons, arithmetic, `and` and `or`, conditions, whole numbers, truth values, statements. The first run of the
+tests is on the unchanged copy, since a suite that fails anyway kills everything.
+
+By hand: ``python -m tests.support.mutants [--seed 8] [--count 50] [--only transfers.py] [--list]``. A run over fifty
+takes about half an hour on one core; the exit status is 1 if a mutant survives that is not listed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import dataclasses
+import difflib
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HOT = (
+    "transport/inbound.py",
+    "transport/outbound.py",
+    "transport/transfers.py",
+    "transport/dispositions.py",
+    "transport/protocol.py",
+    "transport/transport.py",
+    "endpoints/link.py",
+    "endpoints/session.py",
+    "endpoints/sender.py",
+    "endpoints/receiver.py",
+    "endpoints/delivery.py",
+    "endpoints/connection.py",
+    "codec/decode.py",
+    "codec/encode.py",
+)
+#: What is tried in turn until the mutant is dead: the folders of tests, and how many seconds they may take.
+STAGES = (
+    (("tests/engine", "tests/message", "tests/codec"), 400),
+    (("tests/handlers", "tests/io", "tests/reactor", "tests/utils", "tests/ends", "tests/api"), 600),
+)
+#: One test that does not return is a kill; the slowest of them take a few seconds.
+TEST_TIMEOUT = 60
+
+COMPARISONS = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+ARITHMETIC = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Add,
+    ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+}
+
+#: Mutants that change nothing that a peer or a program can see: (file, line before, line after) and the reason.
+EQUIVALENT: dict[tuple[str, str, str], str] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    """One change: the text between two places of a file is replaced."""
+
+    file: str
+    kind: str
+    start: int  # in characters from the beginning of the file
+    end: int
+    replacement: str
+
+    def apply(self, source: str) -> str:
+        return source[: self.start] + self.replacement + source[self.end :]
+
+    def diff(self, source: str) -> str:
+        """The lines that change, without those around them."""
+        lines = difflib.unified_diff(source.splitlines(), self.apply(source).splitlines(), lineterm="", n=0)
+        return "\n".join(list(lines)[2:])
+
+    def key(self, source: str) -> tuple[str, str, str]:
+        lines = self.diff(source).splitlines()[1:]
+        before = " ".join(line[1:].strip() for line in lines if line.startswith("-"))
+        after = " ".join(line[1:].strip() for line in lines if line.startswith("+"))
+        return self.file, before, after
+
+
+class _Finder(ast.NodeVisitor):
+    """Collects the mutants of one file; annotations, docstrings and what only checkers read are passed over."""
+
+    def __init__(self, file: str, source: str) -> None:
+        self.file, self.source = file, source
+        self.found: list[Mutant] = []
+        self.offsets = [0]
+        for line in source.splitlines(keepends=True):
+            self.offsets.append(self.offsets[-1] + len(line))
+
+    def place(self, line: int, column: int) -> int:
+        """The place of a node in characters; the tree counts columns in bytes."""
+        start = self.offsets[line - 1]
+        text = self.source[start : self.offsets[line]].encode()
+        return start + len(text[:column].decode())
+
+    def add(self, kind: str, node: ast.expr | ast.stmt, replacement: str) -> None:
+        start = self.place(node.lineno, node.col_offset)
+        end = self.place(node.end_lineno or node.lineno, node.end_col_offset or 0)
+        self.found.append(Mutant(self.file, kind, start, end, replacement))
+
+    def text(self, node: ast.expr) -> str:
+        return ast.get_source_segment(self.source, node) or ast.unparse(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        for index, operator in enumerate(node.ops):
+            other = COMPARISONS[type(operator)]
+            ops = [*node.ops[:index], other(), *node.ops[index + 1 :]]
+            self.add("comparison", node, f"({ast.unparse(ast.Compare(node.left, ops, node.comparators))})")
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        other = ARITHMETIC.get(type(node.op))
+        formats = isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant)
+        texts = any(isinstance(side, (ast.JoinedStr, ast.List)) for side in (node.left, node.right))
+        if other is not None and not formats and not texts:
+            self.add("arithmetic", node, f"({ast.unparse(ast.BinOp(node.left, other(), node.right))})")
+        self.generic_visit(node)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        other = ARITHMETIC.get(type(node.op))
+        if other is not None:
+            self.add("arithmetic", node, ast.unparse(ast.AugAssign(node.target, other(), node.value)))
+        self.removable(node)
+        self.generic_visit(node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        other: ast.boolop = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        self.add("and/or", node, f"({ast.unparse(ast.BoolOp(other, node.values))})")
+        self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, bool):
+            self.add("truth", node, str(not node.value))
+        elif isinstance(node.value, int):
+            self.add("number", node, str(node.value + 1))
+            if node.value:
+                self.add("number", node, str(node.value - 1))
+
+    def condition(self, test: ast.expr) -> None:
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            self.add("condition", test, f"({self.text(test.operand)})")
+        elif not isinstance(test, (ast.Constant, ast.Compare)):  # one comparison: negated above
+            self.add("condition", test, f"(not ({self.text(test)}))")
+
+    def visit_If(self, node: ast.If) -> None:
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return
+        self.condition(node.test)
+        self.generic_visit(node)
+
+    def visit_While(self, node: ast.While) -> None:
+        self.condition(node.test)
+        self.generic_visit(node)
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        self.condition(node.test)
+        self.generic_visit(node)
+
+    def removable(self, node: ast.stmt) -> None:
+        self.add("statement", node, "pass")
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        if isinstance(node.value, ast.Call):
+            self.removable(node)
+            self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        # Without a local variable its reader fails: nothing learned. At module level these are tables and names.
+        if any(isinstance(target, (ast.Attribute, ast.Subscript)) for target in node.targets):
+            self.removable(node)
+        self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.visit(node.value)
+
+    def visit_Delete(self, node: ast.Delete) -> None:
+        self.removable(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        if node.name == "__repr__":  # texts
+            return
+        for default in [*node.args.defaults, *node.args.kw_defaults]:
+            if default is not None:
+                self.visit(default)
+        for statement in node.body:
+            self.visit(statement)
+
+    def visit_Raise(self, node: ast.Raise) -> None:
+        """The texts of errors have tests of their own."""
+
+
+def mutants_of(file: str, source: str) -> list[Mutant]:
+    finder = _Finder(file, source)
+    finder.visit(ast.parse(source))
+    return finder.found
+
+
+def chosen(sources: dict[str, str], seed: int, count: int) -> list[Mutant]:
+    """The same for the same seed and the same sources; each kind of change is as likely as the others."""
+    kinds: dict[str, list[Mutant]] = {}
+    for file, source in sources.items():
+        for mutant in mutants_of(file, source):
+            kinds.setdefault(mutant.kind, []).append(mutant)
+    order = random.Random(seed)
+    mutants: list[Mutant] = []
+    while kinds and len(mutants) < count:
+        kind = order.choice(sorted(kinds))
+        mutants.append(kinds[kind].pop(order.randrange(len(kinds[kind]))))
+        if not kinds[kind]:
+            del kinds[kind]
+    return mutants
+
+
+class Copy:
+    """A copy of the tree in a folder of its own: the checkout itself is never changed."""
+
+    def __init__(self, folder: pathlib.Path, python: str) -> None:
+        self.folder, self.python = folder, python
+        for name in ("proton", "tests", "examples", "docs", "benchmarks"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for path in ROOT.glob("*.*"):
+            if path.is_file():
+                shutil.copy(path, folder)
+
+    def run(self, tests: tuple[str, ...], seconds: float) -> tuple[int, str]:
+        """The exit status of the tests, -1 if they do not come to an end, and their last lines."""
+        options = ["-q", "-x", "-p", "no:cacheprovider", f"--timeout={TEST_TIMEOUT}", "--no-header", "--tb=no"]
+        command = [self.python, "-B", "-m", "pytest", *options, *tests]
+        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
+        with subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as process:
+            try:
+                output, _ = process.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)  # its own group: whatever the tests have started, too
+                process.communicate()
+                return -1, "timed out"
+        return process.returncode, output
+
+    @contextlib.contextmanager
+    def changed(self, mutant: Mutant):
+        path = self.folder / "proton" / mutant.file
+        source = path.read_text(encoding="utf-8")
+        path.write_text(mutant.apply(source), encoding="utf-8")
+        # Same size and same second: the compiled file would be taken for current.
+        for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
+            compiled.unlink()
+        try:
+            yield
+        finally:
+            path.write_text(source, encoding="utf-8")
+
+
+def killer(output: str) -> str:
+    """The test that failed, from the summary of pytest."""
+    lines = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return lines[0].split(" - ")[0] if lines else output.strip().splitlines()[-1] if output.strip() else "no output"
+
+
+def judge(copy: Copy, mutant: Mutant) -> str:
+    """What killed a mutant; empty if nothing did."""
+    with copy.changed(mutant):
+        for tests, seconds in STAGES:
+            status, output = copy.run(tests, seconds)
+            if status:
+                return killer(output)
+    return ""
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=8)
+    parser.add_argument("--count", type=int, default=50)
+    parser.add_argument("--first", type=int, default=1, metavar="N", help="begin with the Nth of the chosen")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only files whose names contain it")
+    parser.add_argument("--list", action="store_true", help="print the mutants and try none")
+    options = parser.parse_args(arguments)
+    # Read once: the checkout may change while the mutants are tried.
+    sources = {file: (ROOT / "proton" / file).read_text(encoding="utf-8") for file in HOT if options.only in file}
+    mutants = chosen(sources, options.seed, options.count)
+    if options.list:
+        for number, mutant in enumerate(mutants, 1):
+            print(f"{number} {mutant.file} {mutant.kind}\n{mutant.diff(sources[mutant.file])}")
+        return 0
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        copy = Copy(pathlib.Path(folder), sys.executable)
+        for tests, seconds in STAGES:
+            status, output = copy.run(tests, 2 * seconds)
+            if status:
+                print(f"the tests fail without any change: {killer(output)}")
+                return 2
+        survivors = tried(copy, mutants, sources, options.first)
+    unknown = [mutant for mutant in survivors if mutant.key(sources[mutant.file]) not in EQUIVALENT]
+    tries = len(mutants) - options.first + 1
+    print(f"{tries - len(survivors)} of {tries} killed, {len(survivors) - len(unknown)} change nothing")
+    return 1 if unknown else 0
+
+
+def tried(copy: Copy, mutants: list[Mutant], sources: dict[str, str], first: int) -> list[Mutant]:
+    """Tries one after the other, prints what became of each, and returns the survivors."""
+    survivors = []
+    for number, mutant in enumerate(mutants[first - 1 :], first):
+        began = time.monotonic()
+        reason = judge(copy, mutant)
+        if not reason:
+            survivors.append(mutant)
+        source = sources[mutant.file]
+        result = f"killed by {reason}" if reason else EQUIVALENT.get(mutant.key(source), "SURVIVED")
+        print(f"{number} {mutant.file} {mutant.kind}: {result} ({time.monotonic() - began:.0f} s)")
+        print(mutant.diff(source), flush=True)
+    return survivors
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
