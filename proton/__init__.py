@@ -163,11 +163,11 @@ IMPLEMENTATION_LANGUAGE = "Python"
 
 #: the file that configures logging, or None; without one `handler` prints warnings and errors to standard error, until
 #: the program adds a handler of its own
-logconfigfile = os.environ.get("PNPY_LOGGER_CONFIG")
-handler = DefaultHandler()
+logconfigfile: str | None = os.environ.get("PNPY_LOGGER_CONFIG")
+handler: DefaultHandler = DefaultHandler()
 if logconfigfile:
     logging.config.fileConfig(logconfigfile, None, False)
-log = logging.getLogger("proton")
+log: logging.Logger = logging.getLogger("proton")
 if not logconfigfile:
     log.addHandler(handler)
 if sys.flags.dev_mode:

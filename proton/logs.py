@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from typing import Any, Callable
 
 __all__ = ["DefaultHandler", "EngineLog", "error_level", "log", "write_stderr"]
 
@@ -78,9 +78,9 @@ class EngineLog:
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
-        self.name = logger.name
+        self.name: str = logger.name
         #: tells whether records of a level would be handled
-        self.is_enabled_for = logger.isEnabledFor
+        self.is_enabled_for: Callable[[int], bool] = logger.isEnabledFor
 
     def debug(self, text: str, *args: object) -> None:
         """Log what helps to find a mistake in a program.
@@ -137,4 +137,4 @@ def error_level(connection: Any) -> int:
 
 
 #: for the modules of the package
-log = EngineLog(logging.getLogger("proton"))
+log: EngineLog = EngineLog(logging.getLogger("proton"))

@@ -70,7 +70,7 @@ class Urls:
     """
 
     def __init__(self, values: Any) -> None:
-        self.values = [connection_url(value) for value in values]
+        self.values: list[Url] = [connection_url(value) for value in values]
 
     def __iter__(self) -> Iterator[Url]:
         return iter(self.values)
@@ -189,7 +189,7 @@ class Series:
         self._name: Any = None
         self._number: Any = None
         #: how often the condition has come that came last
-        self.count = 0
+        self.count: int = 0
         #: since when a link waits for its node; None while it does not
         self.missing_since: float | None = None
         #: when it was last opened, in seconds; None before
@@ -247,7 +247,7 @@ class ReconnectPolicy:
     """
 
     #: seconds for which a link is attached again after a reconnect while its node is not there (`amqp:not-found`)
-    missing_node_time = 60.0
+    missing_node_time: float = 60.0
 
     def __init__(
         self, addresses: Urls, reconnect: Any = None, retry_on: Any = None, chance: Callable[[], float] = random.random
@@ -255,17 +255,17 @@ class ReconnectPolicy:
         check_reconnect(reconnect)
         self.addresses = addresses
         self.reconnect = reconnect
-        self.retry_on = check_retry_on(retry_on)
+        self.retry_on: Any = check_retry_on(retry_on)
         self.chance = chance
         #: True when no further attempt will be made, and why
-        self.finished = False
+        self.finished: bool = False
         self.reason: str | None = None
         #: how often it was tried to connect since the start, or since the connection was lost
-        self.attempts = 0
+        self.attempts: int = 0
         #: collections of names of conditions that cannot pass, whatever `retry_on` says
         self.fatal_conditions: Any = ()
         #: of the connection itself
-        self.series = Series(_places, reconnect, addresses)
+        self.series: Series = Series(_places, reconnect, addresses)
         self._first_loss = True  # the next one of an open connection begins a sequence
         self._down_since: float | None = None
         # Seconds since then, before which no line is due for a failure, and for a success.

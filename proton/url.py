@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import socket
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote
 
 __all__ = ["Url", "connection_url", "without_password"]
@@ -86,7 +86,7 @@ class Url:
         def __ne__(self, other: object) -> bool:
             return not self == other
 
-        __hash__ = None  # type: ignore[assignment]
+        __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
         def __str__(self) -> str:
             return self.name
@@ -262,7 +262,7 @@ class Url:
     def __eq__(self, other: object) -> bool:
         return str(self) == str(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
 
 def connection_url(value: Any) -> Url:

@@ -164,12 +164,14 @@ class Field:
     __slots__ = ("check", "encoder", "mandatory", "multiple", "name", "number", "type")
 
     def __init__(self, name: str, type: str, mandatory: bool = False, multiple: bool = False) -> None:
-        self.name = name
-        self.type = type
-        self.mandatory = mandatory
-        self.multiple = multiple
+        self.name: str = name
+        self.type: str = type
+        self.mandatory: bool = mandatory
+        self.multiple: bool = multiple
         #: The type number, `None` for `*` and for composites.
         self.number: int | None
+        self.encoder: _Encoder
+        self.check: _Check
         if type in _PRIMITIVES:
             self.number, self.encoder, self.check = _PRIMITIVES[type]
         else:
@@ -194,13 +196,13 @@ class Composite:
     __slots__ = ("code", "descriptor", "fields", "least", "name", "symbol")
 
     def __init__(self, name: str, code: int, symbol: str, fields: Sequence[Field], least: int = 0) -> None:
-        self.name = name
-        self.code = code
-        self.symbol = symbol
-        self.fields = tuple(fields)
-        self.least = least
+        self.name: str = name
+        self.code: int = code
+        self.symbol: str = symbol
+        self.fields: tuple[Field, ...] = tuple(fields)
+        self.least: int = least
         #: The bytes that open a value of this type.
-        self.descriptor = bytes((0x00, 0x53, code))
+        self.descriptor: bytes = bytes((0x00, 0x53, code))
 
     def __repr__(self) -> str:
         return f"<Composite {self.name} 0x{self.code:02x}>"

@@ -51,13 +51,13 @@ class DecodeLimits:
         if memory < 0:
             raise ValueError(f"memory limit must not be negative: {memory}")
         self.inner: DecodeLimits | None = None
-        self.depth = depth
-        self.nesting = depth  # the depth of the whole chain, for the fault's text
-        self.elements = elements
-        self.memory = memory
+        self.depth: int = depth
+        self.nesting: int = depth  # the depth of the whole chain, for the fault's text
+        self.elements: int = elements
+        self.memory: int = memory
         #: the size in bytes up to which a buffer cannot exceed `memory`; above it `metered` is to be used
-        self.unmetered = memory // _MAX_EXPANSION
-        self.zero_width = elements // 16
+        self.unmetered: int = memory // _MAX_EXPANSION
+        self.zero_width: int = elements // 16
         for level in range(depth):
             outer = DecodeLimits.__new__(DecodeLimits)
             outer._take_over(self, level)

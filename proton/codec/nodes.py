@@ -80,13 +80,13 @@ class Node:
 
     def __init__(self, kind: int, value: Any = None) -> None:
         self.parent: Node | None = None
-        self.index = 0
+        self.index: int = 0
         self.set(kind, value)
 
     def set(self, kind: int, value: Any) -> None:
         """Make it another value, without children."""
-        self.kind = kind
-        self.value = value
+        self.kind: int = kind
+        self.value: Any = value
         self.children: Sequence[Node] = [] if kind in _COMPOUND or not kind else ()
 
     def adopt(self, child: Node) -> Node:

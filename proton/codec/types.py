@@ -9,7 +9,7 @@ Decoders build them with `int.__new__` and `str.__new__`, which skip the checks.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Callable, SupportsIndex
+from typing import Any, Callable, ClassVar, SupportsIndex
 
 __all__ = [
     "AnnotationDict",
@@ -310,7 +310,7 @@ class Described:
             return bool(self.descriptor == other.descriptor and self.value == other.value)
         return False
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
 
 class Array:
@@ -340,7 +340,7 @@ class Array:
             )
         return False
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
 
 def _any_key(key: Any, raise_on_error: bool) -> Any:
@@ -376,7 +376,7 @@ class RestrictedKeyDict(dict[Any, Any]):
     """
 
     # The class has defaults because unpickling sets items before it sets attributes.
-    raise_on_error = False
+    raise_on_error: bool = False
 
     validation_fn: Callable[[Any, bool], Any] = staticmethod(_any_key)
 
@@ -414,7 +414,7 @@ class PropertyDict(RestrictedKeyDict):
     :param raise_on_error: `KeyError` on a key that is no string; false stores it unchanged.
     """
 
-    validation_fn = staticmethod(_property_key)
+    validation_fn: Callable[[Any, bool], Any] = staticmethod(_property_key)
 
     def __init__(self, e: Any = None, raise_on_error: bool = True, **kwargs: Any) -> None:
         super().__init__(_property_key, e, raise_on_error, **kwargs)
@@ -427,7 +427,7 @@ class AnnotationDict(RestrictedKeyDict):
     :param raise_on_error: `KeyError` on a key that is neither; false stores it unchanged.
     """
 
-    validation_fn = staticmethod(_annotation_key)
+    validation_fn: Callable[[Any, bool], Any] = staticmethod(_annotation_key)
 
     def __init__(self, e: Any = None, raise_on_error: bool = True, **kwargs: Any) -> None:
         super().__init__(_annotation_key, e, raise_on_error, **kwargs)
@@ -453,7 +453,7 @@ class SymbolList(list[Any]):
     :param raise_on_error: `TypeError` on an element that is no string; false stores it unchanged.
     """
 
-    raise_on_error = False
+    raise_on_error: bool = False
 
     def __init__(self, t: Any = None, raise_on_error: bool = True) -> None:
         super().__init__()
@@ -517,7 +517,7 @@ class SymbolList(list[Any]):
         except TypeError:
             return False
 
-    __hash__ = None
+    __hash__: ClassVar[None] = None
 
     def __repr__(self) -> str:
         return f"SymbolList({super().__repr__()})"

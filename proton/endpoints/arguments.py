@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from typing import Any
+from typing import Any, NoReturn, SupportsIndex
 
-__all__ = ["check_count", "check_seconds", "refuse_copy"]
+__all__ = ["check_count", "check_seconds", "NotCopied"]
 
 
 def check_seconds(name: str, value: Any, alternative: str = "") -> float:
@@ -42,9 +42,10 @@ def check_count(name: str, value: Any, alternative: str = "") -> int:
         raise TypeError(f"{name} takes an integer{alternative}, got {came}") from None
 
 
-def refuse_copy(thing: Any, protocol: Any = None) -> Any:
-    """The `__reduce_ex__` of what must not be copied or pickled: two objects would share descriptors and state.
+class NotCopied:
+    """The base of what must not be copied or pickled: two objects would share descriptors and state."""
 
-    :raises TypeError: always; the text names the class.
-    """
-    raise TypeError(f"a {type(thing).__name__} cannot be copied or pickled: it belongs to its network connections")
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} cannot be copied or pickled: it belongs to its network connections")

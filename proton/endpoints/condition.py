@@ -5,7 +5,7 @@ The symbols of the specification's error conditions live here and nowhere else.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from proton.codec.composites import ERROR, composite_of, encode_composite
 from proton.codec.encode import Encoded
@@ -55,7 +55,7 @@ class Condition:
             return False
         return (self.name, self.description, self.info) == (other.name, other.description, other.info)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
 
 #: bytes of a description that fit, with all else in a close, into the smallest frame that every peer takes (2.8.1)

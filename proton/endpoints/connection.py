@@ -22,6 +22,7 @@ from proton.endpoints.session import Channels, Session
 from proton.url import without_password
 
 if TYPE_CHECKING:
+    from proton.codec.types import SymbolList
     from proton.transport.transport import Transport
 
 __all__ = ["Connection"]
@@ -67,6 +68,11 @@ class Connection(Endpoint):
     _remote_open_event = Event.CONNECTION_REMOTE_OPEN
     _remote_close_event = Event.CONNECTION_REMOTE_CLOSE
     _final_event = Event.CONNECTION_FINAL
+
+    remote_condition: Condition | None
+    remote_offered_capabilities: SymbolList | None
+    remote_desired_capabilities: SymbolList | None
+    remote_properties: dict[Any, Any] | None
 
     #: always 0: failures raise
     error = 0

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from proton.endpoints.arguments import refuse_copy
+from proton.endpoints.arguments import NotCopied
 from proton.endpoints.disposition import (
     STATES,
     Disposition,
@@ -43,20 +43,18 @@ def check_message_format(message_format: Any) -> None:
         raise OverflowError(f"message_format takes 0 to 2**32 - 1, got {message_format}")
 
 
-class Delivery:
+class Delivery(NotCopied):
     """A message being transferred over a link, and its state at both ends (2.6.12).
 
     Made by `Link.delivery`, `Sender.send`, or by an incoming transfer.
     """
-
-    __reduce_ex__ = refuse_copy
 
     RECEIVED = DispositionType.RECEIVED
     ACCEPTED = DispositionType.ACCEPTED
     REJECTED = DispositionType.REJECTED
     RELEASED = DispositionType.RELEASED
     MODIFIED = DispositionType.MODIFIED
-    wrap = staticmethod(given_back)
+    wrap: staticmethod[[Any], Any] = staticmethod(given_back)
 
     #: what this end said last and what the peer said last: a `DispositionType`, or an int for an unknown state
     local_state: DispositionType | int = _EMPTY
@@ -66,9 +64,9 @@ class Delivery:
     #: True once the peer has changed the state or settled
     updated = False
     #: True once the sending end has given the delivery up
-    aborted = False
+    aborted: bool = False
     #: sender: not yet advanced; receiver: its last frame has not yet come
-    partial = True
+    partial: bool = True
     #: the bytes that `Message.recv` decoded
     encoded: bytes | None = None
 

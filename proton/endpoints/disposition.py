@@ -163,17 +163,17 @@ class RemoteDisposition(Disposition):
 class ReceivedDisposition(Disposition):
     """Received up to a section and an offset in it (3.4.1)."""
 
-    type = DispositionType.RECEIVED
+    type: DispositionType | int = DispositionType.RECEIVED
 
     def __init__(self, section_number: int | None = None, section_offset: int | None = None) -> None:
-        self.section_number = section_number or 0
-        self.section_offset = section_offset or 0
+        self.section_number: int = section_number or 0
+        self.section_offset: int = section_offset or 0
 
 
 class RejectedDisposition(Disposition):
     """Rejected as invalid, with a condition or without (3.4.3)."""
 
-    type = DispositionType.REJECTED
+    type: DispositionType | int = DispositionType.REJECTED
 
     def __init__(self, condition: Condition | None = None) -> None:
         self.condition = condition
@@ -182,11 +182,11 @@ class RejectedDisposition(Disposition):
 class ModifiedDisposition(Disposition):
     """Given back, with changes to make before it is sent again (3.4.5)."""
 
-    type = DispositionType.MODIFIED
+    type: DispositionType | int = DispositionType.MODIFIED
 
     def __init__(self, failed: bool = True, undeliverable: bool | None = None, annotations: Any = None) -> None:
-        self.failed = _flag("failed", failed)
-        self.undeliverable = _flag("undeliverable", undeliverable)
+        self.failed: bool = _flag("failed", failed)
+        self.undeliverable: bool = _flag("undeliverable", undeliverable)
         self.annotations = annotations
 
 
@@ -202,7 +202,7 @@ class DeclaredDisposition(Disposition):
     :raises TypeError: an id that is neither.
     """
 
-    type = DispositionType.TRANSACTION_DECLARED
+    type: DispositionType | int = DispositionType.TRANSACTION_DECLARED
 
     def __init__(self, id: Any) -> None:
         _check_id(id)
@@ -217,7 +217,7 @@ class TransactionalDisposition(Disposition):
     :raises TypeError: an id or an outcome that is none of these.
     """
 
-    type = DispositionType.TRANSACTIONAL_STATE
+    type: DispositionType | int = DispositionType.TRANSACTIONAL_STATE
 
     def __init__(self, id: Any, outcome: Disposition | int | None = None) -> None:
         _check_id(id)
@@ -225,7 +225,7 @@ class TransactionalDisposition(Disposition):
         if not isinstance(kind, int):
             raise TypeError(f"an outcome is a state number or a disposition, got {outcome!r:.50}")
         self.id = id
-        self.outcome_type = STATES.get(kind, kind)
+        self.outcome_type: DispositionType | int = STATES.get(kind, kind)
 
 
 class CustomDisposition(Disposition):
@@ -239,7 +239,7 @@ class CustomDisposition(Disposition):
     def __init__(self, type: int, data: Any = None) -> None:
         if not isinstance(type, int):
             raise TypeError(f"a state is a number, got {type!r:.50}")
-        self.type = STATES.get(type, type)
+        self.type: DispositionType | int = STATES.get(type, type)
         self.data = data
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from proton.codec.composites import encode_symbol_map
 from proton.codec.encode import Encoded, encode
 from proton.codec.types import PropertyDict, SymbolList
-from proton.endpoints.arguments import refuse_copy
+from proton.endpoints.arguments import NotCopied
 from proton.endpoints.condition import Condition, encode_condition, shortened
 from proton.endpoints.events import Event, EventType, given_back
 from proton.endpoints.handler import as_handler
@@ -72,10 +72,8 @@ def _encoded_symbols(symbols: SymbolList | None) -> Encoded | None:
     return Encoded(encode(symbols.to_array())) if symbols else None
 
 
-class Endpoint:
+class Endpoint(NotCopied):
     """What `Connection`, `Session` and `Link` have in common: their states, condition and handler."""
-
-    __reduce_ex__ = refuse_copy
 
     LOCAL_UNINIT = LOCAL_UNINIT
     LOCAL_ACTIVE = LOCAL_ACTIVE
@@ -83,7 +81,7 @@ class Endpoint:
     REMOTE_UNINIT = REMOTE_UNINIT
     REMOTE_ACTIVE = REMOTE_ACTIVE
     REMOTE_CLOSED = REMOTE_CLOSED
-    wrap = staticmethod(given_back)
+    wrap: staticmethod[[Any], Any] = staticmethod(given_back)
 
     #: the connection that this endpoint belongs to; the connection itself for a connection
     connection: Connection
@@ -108,7 +106,7 @@ class Endpoint:
 
     def __init__(self) -> None:
         #: the local and the remote state, one bit of each (`LOCAL_ACTIVE | REMOTE_UNINIT` and so on)
-        self.state = LOCAL_UNINIT | REMOTE_UNINIT
+        self.state: int = LOCAL_UNINIT | REMOTE_UNINIT
         #: the local error, a `Condition` or None; `close` sends it
         self.condition: Condition | None = None
         #: what the peer gave as its reason for closing, a `Condition` or None

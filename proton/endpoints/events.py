@@ -53,7 +53,7 @@ class EventType:
             name = "PN_UNKNOWN" if known is None else known.name
         self.name: str = name
         self.number = number
-        self.method = "on_" + name if method is None else method
+        self.method: str = "on_" + name if method is None else method
         self.event_class: type[Event] = Event
         EventType.TYPES[number] = self
 
@@ -104,7 +104,7 @@ class Event(EventBase):
     named so (``event.task``), else the context's attribute, else None.
     """
 
-    wrap = staticmethod(given_back)
+    wrap: staticmethod[[Any], Any] = staticmethod(given_back)
     clazz = "pn_pyref"
     #: the container that this event belongs to, None outside of one
     container: Any = None

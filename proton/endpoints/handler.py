@@ -111,7 +111,7 @@ class Member(Handler):
             family.answers = _EVERYTHING
 
 
-class Family(list):  # type: ignore[type-arg]
+class Family(list[Any]):
     """Child handlers that always go together, and which events they have methods for.
 
     `dispatch` passes by all of them at once when an event is for none, as most events of the loop are. It notices
@@ -124,7 +124,7 @@ class Family(list):  # type: ignore[type-arg]
     def __init__(self, children: list[Member]) -> None:
         super().__init__(children)
         self.answers: Any = frozenset().union(*(event_methods(child.__class__) for child in children))
-        self.nested = [child.handlers for child in children]
+        self.nested: list[list[Any]] = [child.handlers for child in children]
         for child in children:
             child._family = weakref.ref(self)
 

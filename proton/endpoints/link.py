@@ -41,6 +41,7 @@ from proton.exceptions import LinkException
 from proton.logs import log
 
 if TYPE_CHECKING:
+    from proton.endpoints.connection import Connection
     from proton.endpoints.disposition import RemoteDisposition
     from proton.endpoints.session import Session
 
@@ -80,8 +81,8 @@ class Link(Endpoint):
     #: has no state; None where it says nothing (2.7.3)
     remote_unsettled: dict[bytes, RemoteDisposition] | None = None
     #: whether what was told, by this end and by the peer, is incomplete because the attach had no room for more
-    incomplete_unsettled = False
-    remote_incomplete_unsettled = False
+    incomplete_unsettled: bool = False
+    remote_incomplete_unsettled: bool = False
     _unsettled_walk: Any = None  # where the last `Delivery.unsettled_next` was: it, the dict, its size, an iterator
     _restarting = False  # detached by the peer, and to be attached again
     _begin_due = False  # at once when our detach has been written
@@ -95,15 +96,15 @@ class Link(Endpoint):
     def __init__(self, session: Session, name: str | None) -> None:
         Endpoint.__init__(self)
         #: the session and the connection of this link
-        self.session = session
-        self.connection = session.connection
+        self.session: Session = session
+        self.connection: Connection = session.connection
         #: the name, unique among the links of one direction between two containers (2.6.1)
         self.name = name
         #: the local source and target; the peer's as of its attach
-        self.source = Terminus(Terminus.SOURCE)
-        self.target = Terminus(Terminus.TARGET)
-        self.remote_source = Terminus(Terminus.UNSPECIFIED)
-        self.remote_target = Terminus(Terminus.UNSPECIFIED)
+        self.source: Terminus = Terminus(Terminus.SOURCE)
+        self.target: Terminus = Terminus(Terminus.TARGET)
+        self.remote_source: Terminus = Terminus(Terminus.UNSPECIFIED)
+        self.remote_target: Terminus = Terminus(Terminus.UNSPECIFIED)
         #: SND_UNSETTLED, SND_SETTLED or SND_MIXED; RCV_FIRST or RCV_SECOND (2.8.2, 2.8.3); and the peer's
         self.snd_settle_mode = self.SND_MIXED
         self.rcv_settle_mode = self.RCV_FIRST

@@ -69,7 +69,7 @@ class Receiver(Link):
         if self._drain_mode:
             self.flow(window - self.credit)
             return 0
-        self.credit = window
+        self.credit: int = window
         left = self._link_credit
         grant = window - self.queued - left
         # Without credit left no other message would bring us here again: what is read after this has to be told.

@@ -32,6 +32,7 @@ class Sender(Link):
     """A link over which messages are sent (2.6.12)."""
 
     is_sender = True
+    credit: int
     #: makes the tags of messages sent without one: an iterator, a callable without arguments, or None for "1", "2", …
     tag_generator: Iterator[Any] | Callable[[], Any] | None = None
     #: False sends messages above the peer's max-message-size as they are: the peer may detach the link then (2.7.3)
@@ -243,7 +244,7 @@ class Sender(Link):
         :param n: messages.
         :raises TypeError: not an integer.
         """
-        self.available = check_count("offered()", n)
+        self.available: int = check_count("offered()", n)
 
     def drained(self) -> int:
         """Give back the credit that is left, when the receiver drains; the peer is told after what is queued.

@@ -20,6 +20,7 @@ from proton.endpoints.receiver import Receiver
 from proton.endpoints.sender import Sender
 
 if TYPE_CHECKING:
+    from proton.endpoints.condition import Condition
     from proton.endpoints.connection import Connection
     from proton.endpoints.delivery import Delivery
 
@@ -94,6 +95,8 @@ class Session(Endpoint):
     _remote_close_event = Event.SESSION_REMOTE_CLOSE
     _final_event = Event.SESSION_FINAL
 
+    remote_condition: Condition | None
+
     _restarting = False  # ended by the peer, and to be made again
     _is_common = False  # made by a container for all the links of a connection
 
@@ -102,7 +105,7 @@ class Session(Endpoint):
         #: the connection that this session belongs to
         self.connection = connection
         #: bytes received and not yet read, bytes streamed and not yet sent, over all links
-        self.incoming_bytes = 0
+        self.incoming_bytes: int = 0
         self.outgoing_bytes = 0
         self._incoming_capacity = 0
         self._window_limit = 0  # frames, 0 where the program has not set it

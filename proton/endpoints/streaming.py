@@ -97,7 +97,7 @@ class BodyReader(io.RawIOBase):
         if delivery is None:
             raise LinkException("[-5]: reader() needs a current delivery, got none")
         self.delivery: Delivery = delivery
-        self.message = Message()
+        self.message: Message = Message()
         self._buffer = b""
         self._left = 0  # bytes of the data section that is being read
         self._others: list[bytes] = []  # the other sections, whole

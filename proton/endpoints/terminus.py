@@ -51,16 +51,16 @@ class Terminus:
 
     def __init__(self, type: int) -> None:
         #: UNSPECIFIED, SOURCE, TARGET or COORDINATOR
-        self.type = type
+        self.type: int = type
         self._address: str | None = None
         #: NONDURABLE, CONFIGURATION or DELIVERIES: what survives a failure (3.5.5)
-        self.durability = 0
+        self.durability: int = 0
         self._expiry_policy = self.EXPIRE_WITH_SESSION
         self._expiry_policy_set = False  # the default is not written: the peer may have another
         self._timeout = 0
         self._dynamic = False
         #: how a source hands out messages: DIST_MODE_COPY, DIST_MODE_MOVE or unspecified (3.5.7)
-        self.distribution_mode = 0
+        self.distribution_mode: int = 0
         self._trees: dict[str, Data] = {}
 
     @property

@@ -58,7 +58,7 @@ class EndpointStateHandler(Delegating):
     :param delegate: the object whose methods are called.
     """
 
-    peer_close_is_error = False
+    peer_close_is_error: bool = False
 
     def __init__(self, peer_close_is_error: bool = False, delegate: Any = None) -> None:
         Delegating.__init__(self, delegate)

@@ -32,7 +32,7 @@ class FlowController(Member):
     :param window: messages.
     """
 
-    window = 1024
+    window: int = 1024
 
     def __init__(self, window: int = 1024) -> None:
         self.window = check_count("window", window, " (messages)")

@@ -118,7 +118,7 @@ class IncomingMessageHandler(Delegating, Acking):
     :param delegate: the object whose methods are called.
     """
 
-    auto_accept = True
+    auto_accept: bool = True
 
     def __init__(self, auto_accept: bool = True, delegate: Any = None) -> None:
         Delegating.__init__(self, delegate)
@@ -181,7 +181,7 @@ class IncomingMessageHandler(Delegating, Acking):
         self.on_taken_back(event)
         return True
 
-    on_message = forwarding("on_message", "Called with `event.message` set, for each message.")
+    on_message: Any = forwarding("on_message", "Called with `event.message` set, for each message.")
 
     def _undecodable(self, event: Any, error: MessageException) -> None:
         """Tells of a rejected message: in the log, unless a blocking operation raises it."""

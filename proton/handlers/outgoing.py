@@ -24,7 +24,7 @@ class OutgoingMessageHandler(Delegating):
     :param delegate: the object whose methods are called.
     """
 
-    auto_settle = True
+    auto_settle: bool = True
 
     def __init__(self, auto_settle: bool = True, delegate: Any = None) -> None:
         Delegating.__init__(self, delegate)
@@ -58,7 +58,7 @@ class OutgoingMessageHandler(Delegating):
         """Called when messages may be sent, `event.sender.credit` of them."""
         self._forward("on_sendable", event)
 
-    on_accepted = forwarding("on_accepted", "Called when the receiver has accepted a message.")
+    on_accepted: Any = forwarding("on_accepted", "Called when the receiver has accepted a message.")
 
     def on_rejected(self, event: Any) -> None:
         """Called when the receiver has rejected a message."""
@@ -68,8 +68,8 @@ class OutgoingMessageHandler(Delegating):
         """Called when the receiver has given a message back, released or modified."""
         self._forward("on_released", event)
 
-    on_delivery_updated = forwarding(
+    on_delivery_updated: Any = forwarding(
         "on_delivery_updated", "Called for each change that the receiver makes, after the callback for an outcome."
     )
 
-    on_settled = forwarding("on_settled", "Called when the receiver has settled a message, whatever its outcome.")
+    on_settled: Any = forwarding("on_settled", "Called when the receiver has settled a message, whatever its outcome.")

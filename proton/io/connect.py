@@ -112,7 +112,7 @@ class ConnectAttempt:
     def __init__(self, reactor: Any, transport: Any, host: str | None, port: Any) -> None:
         self.reactor = reactor
         self.transport = transport
-        self.place = f"{host}:{port}"
+        self.place: str = f"{host}:{port}"
         self.addresses: Iterator[sockets.Address] = iter(())
         self.errors: list[int] = []
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from proton.endpoints.arguments import refuse_copy
+from proton.endpoints.arguments import NotCopied
 from proton.endpoints.events import Event, EventType
 
 __all__ = ["Loop", "Selectable"]
@@ -22,7 +22,7 @@ class Loop(Protocol):
     def push_event(self, obj: Any, etype: EventType) -> None: ...
 
 
-class Selectable:
+class Selectable(NotCopied):
     """Something that can become readable or writable, or fall due; each queues an event for its handler.
 
     Attributes that it does not have are looked up on the delegate.
@@ -30,8 +30,6 @@ class Selectable:
     :param delegate: a socket, or any object with `fileno` and `close`; None for deadlines alone.
     :param reactor: the container that gets the events.
     """
-
-    __reduce_ex__ = refuse_copy
 
     handler: Any = None
     #: what sends and receives over it, for connections

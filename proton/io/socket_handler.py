@@ -12,7 +12,7 @@ resolver leaves as an exception, each becomes a condition of its transport.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.events import Event
@@ -56,7 +56,7 @@ class IOHandler(Handler):
     """
 
     #: finds the addresses of a host: called with host and port; in a thread of its own if the host is a name
-    resolve = staticmethod(sockets.resolve)
+    resolve: Callable[..., list[sockets.Address]] = staticmethod(sockets.resolve)
     #: False for names that are resolved in the thread of the loop, which stands still meanwhile
     resolves_in_thread = True
 
@@ -280,7 +280,9 @@ class IOHandler(Handler):
         if link.state & Endpoint.LOCAL_CLOSED or not link._has_open_deliveries():
             link._retire()
 
-    on_link_remote_close = on_link_local_detach = on_link_remote_detach = on_link_local_close
+    on_link_remote_close = on_link_local_close
+    on_link_local_detach = on_link_local_close
+    on_link_remote_detach = on_link_local_close
 
     def on_session_local_close(self, event: Any) -> None:
         """Lets go of a session that both ends have closed, and of its links.
@@ -365,7 +367,7 @@ class PythonIO:
     def __init__(self) -> None:
         #: the selectables that are waited for
         self.selectables: list[Any] = []
-        self.delegate = IOHandler()
+        self.delegate: IOHandler = IOHandler()
 
     def on_unhandled(self, method: str, event: Any) -> None:
         """Hands every other event on.

@@ -108,7 +108,7 @@ class DynamicNodeProperties(LinkOption):
     """
 
     def __init__(self, props: dict[Any, Any] | None = None) -> None:
-        self.properties = _symbol_keys("DynamicNodeProperties", props)
+        self.properties: dict[Any, Any] = _symbol_keys("DynamicNodeProperties", props)
 
     def apply(self, link: Any) -> None:
         """Sets the properties of a receiver's source or a sender's target."""
@@ -124,7 +124,7 @@ class Filter(ReceiverOption):
     """
 
     def __init__(self, filter_set: dict[Any, Any] | None = None) -> None:
-        self.filter_set = {} if filter_set is None else filter_set
+        self.filter_set: dict[Any, Any] = {} if filter_set is None else filter_set
         _symbol_keys("Filter", filter_set)
 
     def apply(self, receiver: Any) -> None:

@@ -105,7 +105,7 @@ class Acceptor(Handler):
         self._handler = handler
         self._ssl_domain: Any = None
         #: on what terms clients are let in
-        self.terms = ServerTerms(Credentials.of(reactor.credentials))
+        self.terms: ServerTerms = ServerTerms(Credentials.of(reactor.credentials))
         self._unfinished: list[weakref.ref[Transport]] = []
         self._crowd = 0  # how many of them may come together before they are looked through
         self._to_go: list[weakref.ref[Transport]] = []  # unless they finish while the acceptor rests

@@ -162,7 +162,7 @@ class Connector(Handler):
 
     def __init__(self, address: Urls, reconnect: Any, retry_on: Any = None) -> None:
         #: decides whether, when and where to; also known to the connection
-        self.policy = ReconnectPolicy(address, reconnect, retry_on)
+        self.policy: ReconnectPolicy = ReconnectPolicy(address, reconnect, retry_on)
         self._left = False  # the program has closed the connection before the peer did
         self._was_open = False  # on the transport at hand
         self._task: Any = None  # of the attempt that waits for its time

@@ -129,7 +129,7 @@ class Container(Reactor):
         #: the container-id that outgoing connections send, a str; None for one of its own for each connection
         self.container_id: str | None = kwargs.get("container_id", str(uuid.uuid4()))
         #: the default TLS settings, an `SSLConfig`; None when this Python was built without TLS
-        self.ssl = default_config()
+        self.ssl: SSLConfig | None = default_config()
         self.global_handler = GlobalOverrides(self.global_handler)
         #: unused; kept for programs that look at it
         self.trigger: Any = None
@@ -143,7 +143,7 @@ class Container(Reactor):
         self.retry_on: Any = None
         #: seconds for which a link that worked before is attached again after a reconnect, while the peer refuses it
         #: with `amqp:not-found`: the node of its queue may not be back
-        self.missing_node_time = ReconnectPolicy.missing_node_time
+        self.missing_node_time: float = ReconnectPolicy.missing_node_time
         if kwargs:
             check_container(self, kwargs)
 

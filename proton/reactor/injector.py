@@ -12,7 +12,7 @@ import queue
 import threading
 from typing import Any, ClassVar
 
-from proton.endpoints.arguments import refuse_copy
+from proton.endpoints.arguments import NotCopied
 from proton.endpoints.events import EventBase, EventType
 
 __all__ = ["ApplicationEvent", "EventInjector"]
@@ -55,9 +55,9 @@ class ApplicationEvent(EventBase):
             etype = known if known is not None else self.TYPES.setdefault(typename, EventType(typename))
         super().__init__(etype)
         self.delivery = delivery
-        self.link = delivery.link if delivery else link
-        self.session = self.link.session if self.link else session
-        self.connection = self.session.connection if self.session else connection
+        self.link: Any = delivery.link if delivery else link
+        self.session: Any = self.link.session if self.link else session
+        self.connection: Any = self.session.connection if self.session else connection
         self.subject = subject
 
     @property
@@ -70,19 +70,17 @@ class ApplicationEvent(EventBase):
         return f"{self.type}({', '.join(str(thing) for thing in carried if thing is not None)})"
 
 
-class EventInjector:
+class EventInjector(NotCopied):
     """Brings events into a container from other threads: ``container.selectable(injector)``, then `trigger`.
 
     It keeps its container running until it is closed.
     """
 
-    __reduce_ex__ = refuse_copy
-
     def __init__(self) -> None:
         #: the events on their way
         self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         #: the descriptors that wake the container: reading end, writing end
-        self.pipe = os.pipe()
+        self.pipe: tuple[int, int] = os.pipe()
         for descriptor in self.pipe:
             os.set_blocking(descriptor, False)
         # A descriptor must not be closed, and given anew, under a writer. A signal handler may come in between.

@@ -18,7 +18,7 @@ import weakref
 from collections import deque
 from typing import Any, Callable
 
-from proton.endpoints.arguments import check_seconds, refuse_copy
+from proton.endpoints.arguments import NotCopied, check_seconds
 from proton.endpoints.connection import Connection
 from proton.endpoints.events import Collector, Event, EventType
 from proton.endpoints.handler import Handler, as_handler, dispatch, inspect
@@ -43,7 +43,7 @@ def _always() -> bool:
     return True
 
 
-class Reactor:
+class Reactor(NotCopied):
     """The event loop of a container.
 
     :param handlers: get the events that no handler of a narrower scope takes.
@@ -51,12 +51,10 @@ class Reactor:
         one waits with.
     """
 
-    __reduce_ex__ = refuse_copy
-
     #: the users that acceptors let in by default: what `proton.Credentials` takes, None for everybody
     credentials: Any = None
     #: seconds that TLS and SASL may take on a connection before it is given up, 0 for no limit
-    handshake_timeout = 30.0
+    handshake_timeout: float = 30.0
     #: makes the waits of the loop, None for nothing special: called with a function and its argument, a time-out; the
     #: blocking interface lets other threads use the container meanwhile
     wait_hook: Any = None
@@ -69,7 +67,7 @@ class Reactor:
         #: what `on_error` has collected: triples as of `sys.exc_info`
         self.errors: list[Any] = []
         #: ends the wait of a global handler that watches it, from any thread
-        self.waker = Waker()
+        self.waker: Waker = Waker()
         self._epoch = time.time() - time.monotonic()
         self._now = time.time()
         self._acceptors: weakref.WeakSet[Acceptor] = weakref.WeakSet()

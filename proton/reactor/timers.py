@@ -63,7 +63,7 @@ class Tasks:
         self._heap: list[tuple[float, int, Task]] = []
         self._count = itertools.count()
         #: tasks in the heap that were cancelled
-        self.cancelled = 0
+        self.cancelled: int = 0
 
     def add(self, task: Task) -> None:
         """Take a task in."""

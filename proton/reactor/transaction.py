@@ -41,7 +41,7 @@ class Transaction:
         #: the id that the coordinator has given it, bytes; None before
         self.id: bytes | None = None
         #: True once it was discharged with an abort
-        self.failed = False
+        self.failed: bool = False
         self.settle_before_discharge = settle_before_discharge
         self._declare: Delivery | None = None
         self._discharge: Delivery | None = None

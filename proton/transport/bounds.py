@@ -23,7 +23,7 @@ class Limits:
     #: bytes of one message at most on receivers that set no `max_message_size` of their own (2.7.3)
     max_message_size = 0
     #: seconds from the first `tick` until the peer has to be known (`handshaken`)
-    handshake_timeout = 0.0
+    handshake_timeout: float = 0.0
     #: bounds on depth, number of elements and memory of received values
     decode_limits: DecodeLimits = DEFAULT_LIMITS
     #: sessions of the connection at most when the peer begins one; those count too whose end we have still to write
@@ -31,7 +31,7 @@ class Limits:
     #: links of the connection at most when the peer attaches one; those count too whose detach we have still to write
     max_links = 16384
     #: seconds: the least idle-time-out that the peer may ask for (2.4.5)
-    min_remote_idle_timeout = 0.02
+    min_remote_idle_timeout: float = 0.02
     #: how often, on average, ranges of dispositions may name a delivery again
     max_repeated_dispositions = 16
     #: events that may wait to be handled; `Transport.capacity` is 0 while there are more

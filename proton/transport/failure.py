@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["contain", "end_of_stream", "fail"]
 
 # A logger of its own, so that tests, and programs that want to, can tell a bug of this package from all else.
-log = EngineLog(logging.getLogger("proton.internal"))
+log: EngineLog = EngineLog(logging.getLogger("proton.internal"))
 
 
 def fail(transport: Transport, name: str, description: str, info: Any, silent: bool) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
-from proton.endpoints.arguments import check_count, check_seconds, refuse_copy
+from proton.endpoints.arguments import NotCopied, check_count, check_seconds
 from proton.endpoints.condition import Condition
 from proton.endpoints.events import Event, given_back
 from proton.endpoints.printable import condition_text
@@ -64,7 +64,7 @@ _OUTPUT_FRAME_SIZE = 65536
 _MAX_OUTPUT_FRAME = 1 << 20
 
 
-class Transport(Limits):
+class Transport(Limits, NotCopied):
     """One end of a network connection, without the network (2.2 to 2.4).
 
     Bind a `Connection` to it, give it the bytes that come from the peer, and send what it has pending.
@@ -73,11 +73,9 @@ class Transport(Limits):
     :raises TransportException: another mode.
     """
 
-    __reduce_ex__ = refuse_copy
-
     CLIENT = 1
     SERVER = 2
-    wrap = staticmethod(given_back)
+    wrap: staticmethod[[Any], Any] = staticmethod(given_back)
     TRACE_OFF = trace.TRACE_OFF
     TRACE_RAW = trace.TRACE_RAW
     TRACE_FRM = trace.TRACE_FRM

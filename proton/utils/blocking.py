@@ -20,7 +20,7 @@ import warnings
 import weakref
 from typing import Any, Callable
 
-from proton.endpoints.arguments import check_seconds, refuse_copy
+from proton.endpoints.arguments import NotCopied, check_seconds
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.ends import End, end_of, is_retried
@@ -53,7 +53,7 @@ SHARED_WAIT = 0.05
 _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
 
-class BlockingConnection(Handler):
+class BlockingConnection(Handler, NotCopied):
     """A connection whose operations return when they are done. It is open when the constructor returns.
 
     Threads may share it. While one waits, in `receive` for example, the operations of the others go on; handlers of the
@@ -71,8 +71,6 @@ class BlockingConnection(Handler):
     :raises ConnectionException: nobody is there, or we are not let in.
     :raises Timeout: there was no answer in time.
     """
-
-    __reduce_ex__ = refuse_copy
 
     def __init__(
         self,
@@ -92,7 +90,7 @@ class BlockingConnection(Handler):
         #: False, or why there is no connection: the transport's condition, or "unknown"
         self.disconnected: Any = False
         #: True once `close` was called
-        self.closing = False
+        self.closing: bool = False
         #: seconds that an operation may take
         self.timeout: float = check_seconds("timeout", timeout, " or None") if timeout else DEFAULT_TIMEOUT
         #: the container and the connection, None after `close`

@@ -13,7 +13,7 @@ import types
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable
 
-from proton.endpoints.arguments import refuse_copy
+from proton.endpoints.arguments import NotCopied
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import Endpoint
 from proton.exceptions import LinkException, MessageException, Timeout
@@ -33,7 +33,7 @@ REFUSAL_TIMEOUT = 1
 _OVER = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
 
-class BlockingLink:
+class BlockingLink(NotCopied):
     """What blocking senders and receivers have in common. Unknown attributes are those of `link`.
 
     :param connection: the `BlockingConnection`.
@@ -43,8 +43,6 @@ class BlockingLink:
     :raises LinkDetached: the peer refuses it.
     :raises ConnectionException: the connection is gone.
     """
-
-    __reduce_ex__ = refuse_copy
 
     _terminus = "target"
 
@@ -230,7 +228,8 @@ class Fetcher(MessagingHandler):
     def on_link_error(self, event: Any) -> None:
         """Nothing: the operations on the link raise its end."""
 
-    on_session_error = on_connection_error = on_link_error
+    on_session_error = on_link_error
+    on_connection_error = on_link_error
 
     @property
     def has_message(self) -> int:
@@ -283,7 +282,7 @@ class BlockingReceiver(BlockingLink):
         if credit:
             self.flow(credit)
         self.fetcher = fetcher
-        self.container = connection.container
+        self.container: Any = connection.container
 
     def __del__(self) -> None:
         # The link would keep its handler, and that one the connection, in a circle.

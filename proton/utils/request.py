@@ -7,13 +7,16 @@ asked for, such as the response to a request that was given up, is passed over.
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.exceptions import LinkException, MessageException
 from proton.handlers.incoming import IncomingMessageHandler
 from proton.message import Message
 from proton.utils.blocking import BlockingConnection
 from proton.utils.sharing import Watch
+
+if TYPE_CHECKING:
+    from proton.utils.blocking_links import BlockingReceiver, BlockingSender
 
 __all__ = ["AtomicCount", "SyncRequestResponse"]
 
@@ -30,7 +33,7 @@ class AtomicCount:
     """
 
     def __init__(self, start: int = 0, step: int = 1) -> None:
-        self.count = start
+        self.count: int = start
         self.step = step
         self._lock = threading.Lock()
 
@@ -49,10 +52,11 @@ class SyncRequestResponse(IncomingMessageHandler):
     """
 
     # Part of no family, and it sets attributes for each request: it need not pay for telling one (3 % of a call).
-    __setattr__ = object.__setattr__  # type: ignore[assignment]
+    if not TYPE_CHECKING:
+        __setattr__ = object.__setattr__
 
     #: of the requests of this process
-    correlation_id = AtomicCount()
+    correlation_id: AtomicCount = AtomicCount()
 
     def __init__(self, connection: BlockingConnection, address: str | None = None) -> None:
         super().__init__()
@@ -62,8 +66,8 @@ class SyncRequestResponse(IncomingMessageHandler):
         self.response: Message | None = None
         # By the correlation-ids of the requests under way: the response, or why there is none, once it has come.
         self._awaited: dict[str, Message | MessageException | None] = {}
-        self.sender = connection.create_sender(address)
-        self.receiver = connection.create_receiver(None, dynamic=True, credit=WINDOW, handler=self)
+        self.sender: BlockingSender = connection.create_sender(address)
+        self.receiver: BlockingReceiver = connection.create_receiver(None, dynamic=True, credit=WINDOW, handler=self)
         self._watch = Watch(self.sender.link, self.receiver.link)
 
     @property

@@ -39,12 +39,12 @@ class Watch:
     __slots__ = ("endpoints", "own_thread", "seen", "told")
 
     def __init__(self, *endpoints: Any, own_thread: bool = False) -> None:
-        self.endpoints = endpoints
-        self.own_thread = own_thread
+        self.endpoints: tuple[Any, ...] = endpoints
+        self.own_thread: bool = own_thread
         #: the number of ends that the connection had when none of these had ended
-        self.seen = -1
+        self.seen: int = -1
         #: the end was raised
-        self.told = False
+        self.told: bool = False
 
 
 class SharedLoop:
@@ -56,7 +56,7 @@ class SharedLoop:
         #: the identifier of the thread that runs the loop, None when the loop rests
         self.runner: int | None = None
         #: a thread has waited long for the lock: the next one to release it makes a break
-        self.starving = False
+        self.starving: bool = False
         #: the blocking connections of the container that are open
         self.connections: set[Any] = set()
         #: a locked lock for each follower, and its condition, None to be woken after the next turn

@@ -47,7 +47,7 @@ _PATH_OF_CONFIGURATION = 1
 _NO_LOG = 1
 _MOST_REASON = 400  # characters, as some of it is the peer's
 
-lock = threading.RLock()
+lock: threading.RLock = threading.RLock()
 _library: Any = None
 _looked_for = False
 _began: set[str] = set()  # the sides that it is ready for
@@ -206,7 +206,9 @@ class Handle:
         if code != OK or not place.value:
             raise refusal(code)
         self._address = place.value
-        self.close = weakref.finalize(self, _dispose, self._address, (callbacks, *kept.values()), self.secret)
+        self.close: weakref.finalize[..., Handle] = weakref.finalize(
+            self, _dispose, self._address, (callbacks, *kept.values()), self.secret
+        )
         # At the end of the process nothing is worth a call into a library that other threads may still be in.
         self.close.atexit = False
 
