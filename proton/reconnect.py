@@ -262,6 +262,8 @@ class ReconnectPolicy:
         self.reason: str | None = None
         #: how often it was tried to connect since the start, or since the connection was lost
         self.attempts: int = 0
+        #: True from a loss, or from the failure of the first attempt, until the connection is open again
+        self.is_down: bool = False
         #: collections of names of conditions that cannot pass, whatever `retry_on` says
         self.fatal_conditions: Any = ()
         #: of the connection itself
@@ -337,6 +339,7 @@ class ReconnectPolicy:
         """The address of the first attempt, which is made at once."""
         self.finished, self.reason = False, None
         self.attempts = 1
+        self.is_down = False
         self._first_loss = True
         self._down_since = None
         self.series = Series(_places, self.reconnect, self.addresses)
@@ -350,6 +353,7 @@ class ReconnectPolicy:
         :return: for how many seconds it was down, where that should be told; None else.
         """
         self.series.opened_at = now
+        self.is_down = False
         if self._down_since is None:
             return None
         down = now - self._down_since
@@ -365,6 +369,7 @@ class ReconnectPolicy:
         :param progress: whether a delivery was settled over it.
         :return: the next attempt; None when there is none, then `reason` says why.
         """
+        self.is_down = True
         if self.reconnect is False:
             self.finish("reconnect disabled")
             return None

@@ -369,6 +369,10 @@ class Connection(Endpoint):
             endpoint._marked = False
         return work
 
+    def _revoke_credit(self) -> None:
+        for session in self._members:
+            session._revoke_credit()
+
     def _unbind(self) -> None:
         """Parted from its transport: what belonged to that is forgotten, what was not sent stays."""
         transport = self.transport

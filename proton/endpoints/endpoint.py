@@ -266,7 +266,12 @@ class Endpoint(NotCopied):
         self.remote_condition = condition
         self._remote_end = self.connection._number_end(condition)
         self.state = self.state & LOCAL_MASK | REMOTE_CLOSED
+        if self.connection._reconnect is not None:  # it may be made again; the C binding keeps the number
+            self._revoke_credit()
         self.connection._collector.emit(self._remote_close_event, self)
+
+    def _revoke_credit(self) -> None:
+        """Nothing more can be sent before this is made again: senders have no credit from now on."""
 
     def _await_again(self) -> None:
         """The peer's end is over and will be made again: it counts as not yet opened."""

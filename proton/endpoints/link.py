@@ -294,6 +294,8 @@ class Link(Endpoint):
         self._remote_end = self.connection._number_end(condition)
         if self._detach_sent and not self._detached:
             self.session._remember_crossed(self)
+        if self.connection._reconnect is not None:
+            self._revoke_credit()
         self.connection._collector.emit(Event.LINK_REMOTE_DETACH, self)
 
     def _answer_detach(self) -> None:

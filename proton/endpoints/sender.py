@@ -270,6 +270,14 @@ class Sender(Link):
     def _queued_here(self) -> Iterable[Delivery]:
         return self._outgoing
 
+    def _revoke_credit(self) -> None:
+        # What is partly sent cannot be continued, so that only what has not left has bytes pending. What the program
+        # still fills stays current until the link is unbound.
+        while self._outgoing and self._outgoing[0]._id is not None and self._outgoing[0] is not self.current:
+            self._drop(self._outgoing[0])
+        self._link_credit = 0
+        self.credit = -self.queued
+
     def _unbind(self) -> None:
         # What was partly sent cannot be continued on another transport; it stays unsettled, outcome unknown.
         while self._outgoing and self._outgoing[0]._id is not None:

@@ -122,6 +122,10 @@ class Session(Endpoint):
         self._series: Any = None  # of its retries: a `Series` where the peer has ended it with what can pass
         self._unbind()
 
+    def _revoke_credit(self) -> None:
+        for link in self._members:
+            link._revoke_credit()
+
     def _unbind(self) -> None:
         """Forgets what belonged to the transport, or to a session that the peer has ended."""
         if self._restarting:

@@ -234,9 +234,11 @@ class EndpointStateHandler(Delegating):
             event.transport._lost = True
 
     def on_transport_closed(self, event: Any) -> None:
-        """Reports a connection as lost, when both directions of its transport have ended."""
+        """Reports a connection as lost, when both directions of its transport have ended; not each attempt after it."""
         self.on_transport_tail_closed(event)
-        if event.transport._lost:
+        connection = event.connection
+        policy = connection._reconnect if connection is not None else None
+        if event.transport._lost and not (policy is not None and policy.is_down):
             self._forward("on_disconnected", event)
 
     def on_connection_opening(self, event: Any) -> None:

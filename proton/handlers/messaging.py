@@ -169,12 +169,13 @@ class MessagingHandler(Handler, Acking):
         """Called once when a link has ended: both ends are closed or detached, or its session has ended."""
 
     def on_disconnected(self, event: Any) -> None:
-        """Called when a connection is lost, or could not be made, that this end has not closed: once for each loss.
+        """Called once when a connection is lost that this end has not closed, or when its first attempt fails.
 
-        `event.transport.condition` or `event.connection.remote_condition` says why. What was sent and not yet settled
-        has no outcome, and will get none: send it again when the connection is back. Also called when a session or link
-        is lost that will be made again: it is `event.session` or `event.link`, both None else, whose `remote_condition`
-        says why.
+        `event.transport.condition` or `event.connection.remote_condition` says why; `on_reconnecting` tells of each
+        further attempt. What was sent and not yet settled has no outcome, and will get none: send it again when the
+        connection is back. A delivery with `pending` bytes was not sent and stays queued, unless it is aborted
+        (docs/reconnect.md). Also called when a session or link is lost that will be made again: it is `event.session`
+        or `event.link`, both None else, whose `remote_condition` says why.
         """
 
     def on_reconnecting(self, event: Any) -> None:

@@ -27,7 +27,7 @@ from proton.transport.sasl import layer as sasl_layer
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
 
-__all__ = ["contain", "end_of_stream", "fail"]
+__all__ = ["contain", "end_input", "end_of_stream", "fail"]
 
 # A logger of its own, so that tests, and programs that want to, can tell a bug of this package from all else.
 log: EngineLog = EngineLog(logging.getLogger("proton.internal"))
@@ -74,6 +74,21 @@ def contain(transport: Transport, error: Exception, doing: str) -> None:
     if again:  # it shows in what tells the peer of the first one
         transport.close_head()
         transport._end_input()
+
+
+def end_input(transport: Transport) -> None:
+    """No more input is taken. Without the peer's flows there is no credit either, which matters if it is made again."""
+    if transport._tail_closed:
+        return
+    transport._tail_closed = True
+    transport._partial, transport._partial_size = [], 0
+    if transport._tracing:
+        transport._trace_header("<-", "EOS")
+    if transport.connection is not None and transport.connection._reconnect is not None:
+        transport.connection._revoke_credit()
+    transport._emit(Event.TRANSPORT_TAIL_CLOSED)
+    if transport._head_closed:
+        transport._emit(Event.TRANSPORT_CLOSED)
 
 
 def end_of_stream(transport: Transport) -> None:

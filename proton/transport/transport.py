@@ -459,14 +459,7 @@ class Transport(Limits, NotCopied):
 
     def _end_input(self) -> None:
         """No more input is taken."""
-        if not self._tail_closed:
-            self._tail_closed = True
-            self._partial, self._partial_size = [], 0
-            if self._tracing:
-                self._trace_header("<-", "EOS")
-            self._emit(Event.TRANSPORT_TAIL_CLOSED)
-            if self._head_closed:
-                self._emit(Event.TRANSPORT_CLOSED)
+        failure.end_input(self)
 
     def _hold(self, fields: list[Any]) -> None:
         """The peer's open has come, but no connection is bound: everything waits for that."""

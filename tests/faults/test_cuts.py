@@ -260,7 +260,7 @@ def test_cut_again_and_again_while_it_backs_off():
     assert proxy.connections == 6
     assert talk.accepted == {0, 1, 2}
     calls = [call for call in talk.of("C") if call != "C transport_error"]
-    assert calls == ["C disconnected"] * 5 + [*OPENING, "C connection_closed"]
+    assert calls == ["C disconnected", *OPENING, "C connection_closed"]
 
 
 def test_closing_while_it_backs_off_ends_the_run_at_once():
@@ -282,7 +282,7 @@ def test_closing_while_it_backs_off_ends_the_run_at_once():
     # The limit of the run is much shorter than the delay.
     proxy = talk.through(Fault(after=0), Fault(after=0))
     assert proxy.connections == 2
-    assert talk.of("C") == ["C disconnected"] * 2
+    assert talk.of("C") == ["C disconnected"]
     assert talk.connection.state & Endpoint.LOCAL_CLOSED
 
 

@@ -225,7 +225,6 @@ def test_a_connection_says_whether_it_is_there_and_how_often_it_was_tried():
         ("opened", True, 1),
         ("disconnected", False, 1),
         ("reconnecting", False, 1),
-        ("disconnected", False, 1),
         ("reconnecting", False, 2),
         ("opened", True, 2),
         ("closed", False, 2),
