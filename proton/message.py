@@ -182,7 +182,7 @@ class Message:
     #: Application properties: a dict with string keys, or `None` (3.2.5).
     properties: dict[str, Any] | None = None
 
-    #: The message-format of its transfer, 0 for the one of AMQP 1.0 itself; it is no part of the bytes (2.8.11).
+    #: The message-format of its transfer, 0 for the one of AMQP 1.0 (3.2.16); it is not among the bytes (2.8.11).
     message_format: int = 0
 
     _inferred = False

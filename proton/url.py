@@ -24,7 +24,7 @@ _UNESCAPED = (
     "%40 %2F %3F %23 %3A %25, and give an address that has an '@' apart from the URL"
 )
 
-# Not every system lists both names.
+# Not every system lists both names (2.8.19).
 _WELL_KNOWN = {"amqp": 5672, "amqps": 5671}
 
 _PARTS = ("scheme", "username", "password", "host", "port", "path")

@@ -114,7 +114,8 @@ def _symbol_key(key: Any) -> Any:
 
 
 # Every type that a field may have: its type number, its encoder, and what a received value must be. Those of the
-# restricted types that the specification derives from a primitive type follow it.
+# restricted types that the specification derives from a primitive type follow it (2.8.1 to 2.8.13, 3.2.10, 3.5.5 to
+# 3.5.9, 4.5.4, 5.3.3.6).
 _PRIMITIVES: dict[str, tuple[int, _Encoder, _Check]] = {
     "boolean": (t.TYPE_BOOL, e.encode_boolean, _exactly(bool)),
     "ubyte": (t.TYPE_UBYTE, e.encode_ubyte, _integer(0, 0xFF)),
@@ -232,7 +233,7 @@ def _define(name: str, code: int, *fields: Field, symbol_suffix: str = "list", l
     return composite
 
 
-# -- errors and performatives (2.7, 2.8) --------------------------------------------------------------------------
+# -- errors (2.8.14) and performatives (2.7.1 to 2.7.9) -----------------------------------------------------------
 
 ERROR = _define(
     "error",
@@ -340,7 +341,7 @@ DETACH = _define(
 END = _define("end", 0x17, Field("error", "error"))
 CLOSE = _define("close", 0x18, Field("error", "error"))
 
-# -- delivery states and termini (3.4, 3.5) -----------------------------------------------------------------------
+# -- delivery states (3.4.1 to 3.4.5) and termini (3.5.3, 3.5.4, 3.5.10 to 3.5.13) --------------------------------
 
 RECEIVED = _define(
     "received",
@@ -389,7 +390,7 @@ DELETE_ON_NO_LINKS = _define("delete-on-no-links", 0x2C)
 DELETE_ON_NO_MESSAGES = _define("delete-on-no-messages", 0x2D)
 DELETE_ON_NO_LINKS_OR_MESSAGES = _define("delete-on-no-links-or-messages", 0x2E)
 
-# -- transactions (4.5) -------------------------------------------------------------------------------------------
+# -- transactions (4.5.1 to 4.5.6) --------------------------------------------------------------------------------
 
 COORDINATOR = _define("coordinator", 0x30, Field("capabilities", "symbol", multiple=True))
 DECLARE = _define("declare", 0x31, Field("global-id", "*"))
@@ -397,7 +398,7 @@ DISCHARGE = _define("discharge", 0x32, Field("txn-id", "*", mandatory=True), Fie
 DECLARED = _define("declared", 0x33, Field("txn-id", "*", mandatory=True))
 TRANSACTIONAL_STATE = _define("transactional-state", 0x34, Field("txn-id", "*", mandatory=True), Field("outcome", "*"))
 
-# -- SASL frames (5.3.3) ------------------------------------------------------------------------------------------
+# -- SASL frames (5.3.3.1 to 5.3.3.5) -----------------------------------------------------------------------------
 
 SASL_MECHANISMS = _define(
     "sasl-mechanisms", 0x40, Field("sasl-server-mechanisms", "symbol", mandatory=True, multiple=True)
@@ -415,7 +416,7 @@ SASL_OUTCOME = _define(
     "sasl-outcome", 0x44, Field("code", "sasl-code", mandatory=True), Field("additional-data", "binary")
 )
 
-# -- message sections (3.2) ---------------------------------------------------------------------------------------
+# -- message sections (3.2.1 to 3.2.9) ----------------------------------------------------------------------------
 
 HEADER = _define(
     "header",

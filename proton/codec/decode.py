@@ -370,7 +370,7 @@ _FIXED: dict[int, tuple[int, int, str, Callable[..., Any] | None]] = {
     0x98: (t.TYPE_UUID, 16, "16s", lambda raw: UUID(bytes=raw)),
 }
 
-# Constructors whose elements carry their own size.
+# Constructors whose elements carry their own size (1.2.2).
 _SIZED: dict[int, int] = {
     0xA0: t.TYPE_BINARY,
     0xB0: t.TYPE_BINARY,
@@ -467,6 +467,7 @@ def _array32(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[Array, int]:
     return _array(buf, pos, limits, True)
 
 
+# All encodings of the primitive types (1.6.1 to 1.6.24), and the descriptor (1.2).
 _BY_CODE: dict[int, _Decoder] = {
     0x00: _described,
     0x40: _null,

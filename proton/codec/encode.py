@@ -268,7 +268,7 @@ def encode_described(out: list[bytes], value: Described) -> None:
 
 
 def compound_header(code8: int, size: int, count: int) -> bytes:
-    """The constructor, size and count of a compound with that code for its one-octet form; `size` of the content."""
+    """The constructor, size and count of a compound (1.2.3, 1.2.4); `size` of the content."""
     if size < 255 and count < 256:
         return _COMPOUND8(code8, size + 1, count)
     if size > 0xFFFFFFFB:

@@ -58,7 +58,7 @@ class Condition:
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
 
-#: bytes of a description that fit, with all else in a close, into the smallest frame that every peer takes (2.8.1)
+#: bytes of a description that fit, with all else in a close, into the smallest frame that every peer takes (2.8.19)
 _FITTING = 400
 
 

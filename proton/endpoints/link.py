@@ -49,7 +49,7 @@ __all__ = ["Link"]
 
 _TRANSPORT = Event.TRANSPORT
 _MAX_TAG = 32  # 2.8.7
-_FITTING_TAG = 400  # bytes that leave room for the rest of a transfer in the smallest frame, 512 bytes (2.8.1)
+_FITTING_TAG = 400  # bytes that leave room for the rest of a transfer in the smallest frame, 512 bytes (2.8.19)
 _INT32 = 0x7FFFFFFF
 
 
@@ -439,7 +439,7 @@ def tag_bytes(link: Link, tag: Any) -> bytes:
     if size > _MAX_TAG:
         if size > _FITTING_TAG:
             raise LinkException(
-                f"a delivery tag of {size} bytes does not fit into the smallest frame (2.8.1): {tag!r:.50}"
+                f"a delivery tag of {size} bytes does not fit into the smallest frame (2.8.19): {tag!r:.50}"
             )
         if not link._long_tag_told:
             link._long_tag_told = True

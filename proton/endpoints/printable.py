@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["MAX_PRINTABLE", "condition_text", "printable"]
 
-#: Characters of a quoted text. A description has at least the 512 bytes of the smallest frame (2.8.1) to say what is
+#: Characters of a quoted text. A description has at least the 512 bytes of the smallest frame (2.8.19) to say what is
 #: wrong in; a peer that says more must not fill the log.
 MAX_PRINTABLE = 512
 

@@ -80,6 +80,8 @@ class Receiver(Link):
     def drain(self, n: int) -> None:
         """Grant credit that the sender must use at once or give back.
 
+        It makes a synchronous get (2.6.8), and stops a link (2.6.10).
+
         :param n: messages to add.
         """
         if self._drain_by_call or not self._drain_mode:

@@ -1,4 +1,4 @@
-"""Link recovery: a suspended link goes on, on a new attach, with the deliveries that were unsettled (2.6.13).
+"""Link recovery: a suspended link goes on, on a new attach, with the deliveries that were unsettled (2.6.13, 3.4.6).
 
 `take_over` moves what an earlier link has not settled to the link that recovers it, `unsettled_map` is what our
 attach says of them, `reconcile` compares that with what the peer's attach says. From then on both ends agree: what

@@ -1,4 +1,4 @@
-"""`Transaction`: work that is committed or undone as a whole, by the peer's coordinator (4.1 to 4.4).
+"""`Transaction`: work that the peer's coordinator commits or undoes as a whole (4.1 to 4.4, 4.4.1 to 4.4.4).
 
 Declares and discharges are messages on a control link, one per connection or session; their outcomes come back
 as the states of these deliveries. Only a settled outcome counts. `declare` finds or makes the control link.

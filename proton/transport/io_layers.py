@@ -1,4 +1,4 @@
-"""Filters: what stands between the socket's bytes and the frames, TLS (5.2) and the security layers of SASL (5.3.5).
+"""Filters: what stands between the socket's bytes and the frames, TLS (5.2) and the security layers of SASL (5.1).
 
 `transport._filters` has them from the socket inwards. Each has `_ready()` (false while it cannot carry frames yet),
 `_unwrap(transport, data)` and `_wrap(transport, data)`, which return bytes, `_peer_finished`, `_finish(transport)`, its

@@ -56,7 +56,7 @@ _SERIAL = 0xFFFFFFFF
 _ACCEPTED = DispositionType.ACCEPTED
 _TRANSACTIONAL = DispositionType.TRANSACTIONAL_STATE
 _REJECTED = DispositionType.REJECTED
-_LEAST_FRAME = 512  # 2.8.1: every peer takes frames of this size
+_LEAST_FRAME = 512  # 2.8.19: every peer takes frames of this size
 _AROUND_ERROR = 64  # bytes around the error in a frame: the header, the performative's other fields, a rejected state
 _UNMANAGED = encode_number(UNMANAGED_WINDOW)
 

@@ -1,7 +1,7 @@
-"""Protocol headers: what the first bytes of a stream are, and the words for what they should not have been (2.2, 5.2).
+"""Protocol headers: what the first bytes of a stream are, and the words for wrong ones (2.2, 2.8.19, 5.2.2, 5.3.4).
 
 `identify` looks at bytes and says a name; it keeps no state and decides nothing. A wrong peer is named in plain
-words, since "unknown bytes" helps nobody to find the mistaken port.
+words, since "unknown bytes" does not help to find the mistaken port.
 """
 
 from __future__ import annotations

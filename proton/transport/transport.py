@@ -56,7 +56,7 @@ _READ = 32768
 _LARGE_FRAME = 16384
 _BULK_READ = 131072
 _LONGEST_READ = 1 << 20  # a reader makes a buffer of what is offered, and a frame may claim 4 GiB
-_MIN_FRAME_SIZE = 512  # 2.8.1
+_MIN_FRAME_SIZE = 512  # 2.8.19
 _CHANNEL_MAX = 32767
 #: frames to write to a peer that names no limit of its own, when we have none either
 _OUTPUT_FRAME_SIZE = 65536

@@ -1,4 +1,4 @@
-"""Malformed compounds, and the field loop of performatives."""
+"""Malformed compounds (1.2.2 to 1.2.4), and the field loop of performatives (1.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The wrapper classes, described values, arrays, restricted dictionaries and symbol lists as programs see them."""
+"""The wrapper classes, described values, arrays, restricted dictionaries and symbol lists as programs see them.
+
+The rules: 1.1.2, 1.4, 3.2.10.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One table: a value of every AMQP type in every encoding of it (1.6), as bytes and as the Python value it becomes.
+"""One table: a value of every AMQP type in every encoding of it (1.6.1 to 1.6.24), its bytes and what they become.
 
 Each entry is decoded whole, at an odd offset, before junk, and cut at every byte; the entries marked as ours are also
 what the encoder writes. A new constructor or class needs a line here.

@@ -1,4 +1,4 @@
-"""A reason that is too long for the peer's frames is cut, and costs no connection (2.8.1, 2.8.14)."""
+"""A reason that is too long for the peer's frames is cut, and costs no connection (2.8.19, 2.8.14)."""
 
 import pytest
 

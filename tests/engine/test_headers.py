@@ -1,4 +1,4 @@
-"""Protocol headers: what each side answers to the first bytes, and the words for wrong ones (2.2)."""
+"""Protocol headers: what answers the first bytes, and the words for wrong ones (2.2, 2.8.19, 5.2.2, 5.3.4)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Names, handles, channels, link terms and termini as the attach carries them (2.6.1 to 2.6.3, 2.7.3, 3.5.3, 3.5.4)."""
+"""Names, handles, channels, link terms and termini as an attach has them (2.6.1 to 2.6.3, 2.7.3, 3.5.2 to 3.5.9)."""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""Opening, closing, ending and detaching in every order; states, conditions, final events (2.4, 2.5.2, 2.6.3)."""
+"""Opening, closing, ending and detaching in every order; states, conditions, final events.
+
+The rules: 2.4.1 to 2.4.4, 2.4.6, 2.4.7, 2.5.1 to 2.5.3, 2.6.3, 2.6.4.
+."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""A reason that is too long for the peer's frames is cut, and costs nothing but its words (2.4.1, 2.8.1)."""
+"""A reason that is too long for the peer's frames is cut, and costs nothing but its words (2.4.1, 2.8.19)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Link recovery: unsettled deliveries of a suspended link go on with a new one, and both ends agree (2.6.13)."""
+"""Link recovery: unsettled deliveries go on with a new link, and both ends agree (2.6.13, 3.4.1, 3.4.6)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The SASL exchange, seen frame by frame on both sides (5.3); here without a socket and without TLS."""
+"""The SASL exchange, seen frame by frame on both sides (5.3.1 to 5.3.3); here without a socket and without TLS."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Dispositions: which frames tell what was updated and settled, and what they do there (2.6.12, 2.7.6, 3.4)."""
+"""Dispositions: which frames tell of updates and settling, and what they do (2.6.12, 2.7.6, 3.4.2 to 3.4.5)."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Typed dispositions: values that a program hands to `update`, their wire form, and what the peer sees (3.4)."""
+"""Typed dispositions: values for `update`, their wire form, and what the peer sees (3.4.1 to 3.4.5)."""
 
 import re
 

@@ -1,7 +1,8 @@
 """Each rule that a peer can break: the bytes, the condition and the words that answer them, and a clean end.
 
 A connection ends with a close; a session or a link that the fault belongs to ends alone, and the others live on. Every
-case is fed whole and byte by byte. Wrong types and missing fields: `test_violations_fields.py`.
+case is fed whole and byte by byte. Wrong types and missing fields: `test_violations_fields.py`. The rules of frames:
+2.3, 2.3.1, 2.3.2; the conditions: 2.8.15 to 2.8.18.
 """
 
 from __future__ import annotations

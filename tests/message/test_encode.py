@@ -1,4 +1,4 @@
-"""The bytes of a message: which sections are written, in which order, and what is refused."""
+"""The bytes of a message (3.2): which sections are written, in which order, and what is refused."""
 
 from __future__ import annotations
 

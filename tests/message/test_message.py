@@ -1,4 +1,4 @@
-"""The attributes of a message: defaults, what they accept, what they become, and what `repr` shows."""
+"""The attributes of a message: defaults, what they accept and become, and `repr` (3.2.1, 3.2.4, 3.2.11 to 3.2.15)."""
 
 from __future__ import annotations
 

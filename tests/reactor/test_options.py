@@ -1,4 +1,4 @@
-"""Link options: what each sets, and which links it is for."""
+"""Link options: what each sets, and which links it is for (2.8.2, 2.8.3, 3.5.1, 3.5.2, 3.5.5 to 3.5.9)."""
 
 import pytest
 

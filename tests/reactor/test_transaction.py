@@ -1,4 +1,4 @@
-"""Transactions, against a coordinator that answers as it is told."""
+"""Transactions, against a coordinator that answers as it is told (4.1 to 4.5, 4.4.1 to 4.4.4, 4.5.8)."""
 
 import logging
 import weakref

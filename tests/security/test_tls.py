@@ -1,4 +1,7 @@
-"""The TLS layer over two engines joined by `pump`: handshakes that succeed and fail, and what is known of them."""
+"""The TLS layer over two engines joined by `pump`: handshakes that succeed and fail, and what is known.
+
+The rules: 5.2, 5.2.1.
+"""
 
 import hashlib
 import ssl

@@ -1,4 +1,4 @@
-"""Exchanges of the system's Cyrus SASL library, where there is one, and their security layers (5.3.5).
+"""Exchanges of the system's Cyrus SASL library, where there is one, and their security layers (5.1).
 
 A client leaves to the library what `CLIENT_MECHANISMS` lacks. A server leaves everything to it, but only where the
 library was set up for servers: one that merely happens to be on the machine must not change who is let in. What its
