@@ -5,27 +5,50 @@ Nothing is defined here that is used elsewhere in the package.
 
 from __future__ import annotations
 
-from proton.endpoints.events import Event
 from proton.handlers import (
     CFlowController,
     CHandshaker,
+    ConnectionEvent,
+    ContainerEvent,
+    DeliveryEvent,
+    DisconnectedEvent,
     EndpointStateHandler,
     FlowController,
+    GaveUpEvent,
     Handshaker,
     IncomingMessageHandler,
     IOHandler,
+    LinkEvent,
+    MessageEvent,
     MessagingHandler,
+    OutcomeEvent,
     OutgoingMessageHandler,
     PythonIO,
+    ReconnectingEvent,
     Reject,
     Release,
+    SelectableEvent,
+    SendableEvent,
+    SessionEvent,
+    TimerEvent,
     TransactionalClientHandler,
+    TransactionEvent,
     TransactionHandler,
+    TransportEvent,
 )
 from proton.handlers.incoming import Acking, recv_msg
 from proton.io.connect import ConnectSelectable
 
 __all__ = [
+    "ContainerEvent",
+    "DisconnectedEvent",
+    "GaveUpEvent",
+    "OutcomeEvent",
+    "ReconnectingEvent",
+    "SelectableEvent",
+    "SendableEvent",
+    "TimerEvent",
+    "TransactionEvent",
     "Acking",
     "CFlowController",
     "CHandshaker",
@@ -52,6 +75,5 @@ __all__ = [
     "recv_msg",
 ]
 
-# For annotations only: an event is never one of these, so they are its class by other names.
-ConnectionEvent = SessionEvent = LinkEvent = DeliveryEvent = MessageEvent = Event
-TransportEvent = ConnectionBoundEvent = Event
+# For annotations only.
+ConnectionBoundEvent = ConnectionEvent

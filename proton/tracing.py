@@ -10,7 +10,7 @@ import atexit
 import os
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import proton._endpoints
 import proton._handlers
@@ -29,6 +29,9 @@ try:
     from opentracing.propagation import Format
 except ImportError as error:
     raise ImportError("proton tracing requires opentracing and jaeger_client modules") from error
+
+if TYPE_CHECKING:
+    from proton.handlers.events import MessageEvent, OutcomeEvent
 
 __all__ = ["get_tracer", "init_tracer"]
 
@@ -114,7 +117,7 @@ class Sender(sender.Sender):
 class OutgoingMessageHandler(outgoing.OutgoingMessageHandler):
     """Ends the spans of messages when they are settled."""
 
-    def on_settled(self, event: Any) -> None:
+    def on_settled(self, event: OutcomeEvent) -> None:
         """Called when the receiver has settled a message."""
         if self.delegate is None:
             return
@@ -131,7 +134,7 @@ class OutgoingMessageHandler(outgoing.OutgoingMessageHandler):
 class IncomingMessageHandler(incoming.IncomingMessageHandler):
     """Traces the handling of messages."""
 
-    def on_message(self, event: Any) -> None:
+    def on_message(self, event: MessageEvent) -> None:
         """Called for each message; what it sends becomes a child of its span."""
         if self.delegate is None:
             return

@@ -8,6 +8,7 @@ connection and transport from its kind of context. To add an event: a row in `_C
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from proton.endpoints.receiver import Receiver
     from proton.endpoints.sender import Sender
     from proton.endpoints.session import Session
+    from proton.reactor.container import Container
     from proton.transport.transport import Transport
 
 __all__ = ["EventType", "EventBase", "Event", "Collector"]
@@ -81,6 +83,11 @@ class EventBase:
     # Application events always go to the container's own handlers, whatever they carry.
     handler: Any = None
     context: Any
+    if TYPE_CHECKING:
+        #: the container that this event belongs to; None at run time where there is none
+        container: Container
+    else:
+        container = None
 
     def __init__(self, type: EventType) -> None:
         self.type = type
@@ -105,9 +112,7 @@ class Event(EventBase):
     """
 
     wrap: staticmethod[[Any], Any] = staticmethod(given_back)
-    clazz = "pn_pyref"
-    #: the container that this event belongs to, None outside of one
-    container: Any = None
+    clazz: str = "pn_pyref"
 
     # Core types, numbered as programs know them; filled in below from _CORE and _EXTENDED.
     TIMER_TASK: ClassVar[EventType]
@@ -158,17 +163,29 @@ class Event(EventBase):
         self.type = type
         self.context = context
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        context = self.__dict__.get("context")
-        kind = context.__class__
-        if name == kind.__name__.lower() or any(name == base.__name__.lower() for base in kind.__bases__):
-            return context
-        return getattr(context, name, None)
+    if TYPE_CHECKING:
+        # What events of one kind have; proton/handlers/events.py has them with their types. Checkers find no others.
+        message: Any
+        transaction: Any
+        task: Any
+        selectable: Any
+        attempt: Any
+        delay: Any
+        address: Any
+        reason: Any
+    else:
+
+        def __getattr__(self, name):
+            if name.startswith("__"):
+                raise AttributeError(name)
+            context = self.__dict__.get("context")
+            kind = context.__class__
+            if name == kind.__name__.lower() or any(name == base.__name__.lower() for base in kind.__bases__):
+                return context
+            return getattr(context, name, None)
 
     @property
-    def reactor(self) -> Any:
+    def reactor(self) -> Container:
         """The container; kept under its old name."""
         return self.container
 
@@ -399,6 +416,8 @@ class Collector:
         if self._released:
             return
         if isinstance(obj, EventBase):
+            with contextlib.suppress(AttributeError):  # a class of the program's own may have it read-only
+                obj.container = self.container
             self.events.append(obj)
             return
         try:

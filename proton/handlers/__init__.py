@@ -3,6 +3,23 @@
 from __future__ import annotations
 
 from proton.handlers.endpoint_state import EndpointStateHandler
+from proton.handlers.events import (
+    ConnectionEvent,
+    ContainerEvent,
+    DeliveryEvent,
+    DisconnectedEvent,
+    GaveUpEvent,
+    LinkEvent,
+    MessageEvent,
+    OutcomeEvent,
+    ReconnectingEvent,
+    SelectableEvent,
+    SendableEvent,
+    SessionEvent,
+    TimerEvent,
+    TransactionEvent,
+    TransportEvent,
+)
 from proton.handlers.flow import FlowController
 from proton.handlers.handshake import Handshaker
 from proton.handlers.incoming import IncomingMessageHandler, Reject, Release
@@ -28,4 +45,19 @@ __all__ = [
     "FlowController",
     "IOHandler",
     "PythonIO",
+    "ConnectionEvent",
+    "ContainerEvent",
+    "DeliveryEvent",
+    "DisconnectedEvent",
+    "GaveUpEvent",
+    "LinkEvent",
+    "MessageEvent",
+    "OutcomeEvent",
+    "ReconnectingEvent",
+    "SelectableEvent",
+    "SendableEvent",
+    "SessionEvent",
+    "TimerEvent",
+    "TransactionEvent",
+    "TransportEvent",
 ]

@@ -6,7 +6,8 @@ event on to the delegate. Keep true: a delegate's children are not walked, that 
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, Callable, TypeVar
 
 from proton.endpoints.handler import Member, check_result
 
@@ -39,13 +40,17 @@ class Delegating(Member):
                     unhandled(method, event)
 
 
-def forwarding(method: str, doc: str) -> Any:
+_Callback = TypeVar("_Callback", bound=Callable[..., None])
+
+
+def forwarding(declared: _Callback) -> _Callback:
     """A callback of a `Delegating` class that runs for each message: `_forward` without its call.
 
-    :param method: the name of the callback.
-    :param doc: its docstring.
+    :param declared: a method with the name, the docstring and the event of the callback.
     """
+    method = declared.__name__
 
+    @functools.wraps(declared)
     def callback(self: Delegating, event: Any) -> None:
         delegate = self.delegate
         if delegate is not None:
@@ -57,6 +62,4 @@ def forwarding(method: str, doc: str) -> Any:
             else:
                 self._forward(method, event)
 
-    callback.__name__ = method
-    callback.__doc__ = doc
-    return callback
+    return callback  # type: ignore[return-value]

@@ -24,6 +24,7 @@ from proton.transport.sasl.layer import SASL
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
+    from proton.handlers.events import ConnectionEvent, LinkEvent, SessionEvent, TransportEvent
 
 __all__ = ["EndpointStateHandler"]
 
@@ -157,15 +158,15 @@ class EndpointStateHandler(Delegating):
         root = event.handler or getattr(event.container, "handler", None)
         return _has_own_detach(self.delegate) or _has_own_detach(root)
 
-    def on_connection_remote_open(self, event: Any) -> None:
+    def on_connection_remote_open(self, event: ConnectionEvent) -> None:
         """Opens the connection when the peer was first."""
         self._remote_open("connection", event.connection, event)
 
-    def on_connection_local_open(self, event: Any) -> None:
+    def on_connection_local_open(self, event: ConnectionEvent) -> None:
         """Reports the connection as open when the peer was first."""
         self._local_open("connection", event.connection, event)
 
-    def on_connection_remote_close(self, event: Any) -> None:
+    def on_connection_remote_close(self, event: ConnectionEvent) -> None:
         """Closes the connection, unless it will be made again."""
         connection = event.connection
         if is_retried(connection, now_of(event)):
@@ -174,19 +175,19 @@ class EndpointStateHandler(Delegating):
             self._remote_close("connection", connection, event)
             connection.close()
 
-    def on_connection_local_close(self, event: Any) -> None:
+    def on_connection_local_close(self, event: ConnectionEvent) -> None:
         """Reports the connection as closed when the peer was first."""
         self._local_close("connection", event.connection, event)
 
-    def on_session_remote_open(self, event: Any) -> None:
+    def on_session_remote_open(self, event: SessionEvent) -> None:
         """Opens the session when the peer was first."""
         self._remote_open("session", event.session, event)
 
-    def on_session_local_open(self, event: Any) -> None:
+    def on_session_local_open(self, event: SessionEvent) -> None:
         """Reports the session as open when the peer was first."""
         self._local_open("session", event.session, event)
 
-    def on_session_remote_close(self, event: Any) -> None:
+    def on_session_remote_close(self, event: SessionEvent) -> None:
         """Ends the session, and with it its links, unless it will be made again."""
         session = event.session
         if self._is_lost("session", session, event):
@@ -194,46 +195,46 @@ class EndpointStateHandler(Delegating):
         session.close()
         session._end_links()
 
-    def on_session_local_close(self, event: Any) -> None:
+    def on_session_local_close(self, event: SessionEvent) -> None:
         """Reports the session as closed when the peer was first, and one that the engine has ended, with its links."""
         self._local_close("session", event.session, event)
         if event.session._failed or event.session._restarting:
             event.session._end_links()
 
-    def on_link_remote_open(self, event: Any) -> None:
+    def on_link_remote_open(self, event: LinkEvent) -> None:
         """Opens the link when the peer was first, unless its session is refused."""
         if not event.link.session.state & Endpoint.LOCAL_CLOSED:
             self._remote_open("link", event.link, event)
 
-    def on_link_local_open(self, event: Any) -> None:
+    def on_link_local_open(self, event: LinkEvent) -> None:
         """Reports the link as open when the peer was first."""
         self._local_open("link", event.link, event)
 
-    def on_link_remote_close(self, event: Any) -> None:
+    def on_link_remote_close(self, event: LinkEvent) -> None:
         """Closes the link, unless it will be attached again."""
         if not self._is_lost("link", event.link, event):
             event.link.close()
 
-    def on_link_remote_detach(self, event: Any) -> None:
+    def on_link_remote_detach(self, event: LinkEvent) -> None:
         """Ends a link that the peer has detached without closing it, unless the program has a method of this name."""
         link = event.link
         tells = link._ended_here_first() or not self._decides_on_detach(event)
         if tells and not self._is_lost("link", link, event):
             link._answer_detach()
 
-    def on_link_local_close(self, event: Any) -> None:
+    def on_link_local_close(self, event: LinkEvent) -> None:
         """Reports the link as closed when the peer was first, or when its session is about to be made again."""
         self._local_close("link", event.link, event)
         if event.link.session._restarting:
             event.link._tell_loss()
 
-    def on_transport_tail_closed(self, event: Any) -> None:
+    def on_transport_tail_closed(self, event: TransportEvent) -> None:
         """Notes that a connection is lost that this end had not closed; what follows may close it."""
         connection: Connection | None = event.connection
         if connection is not None and connection.state & Endpoint.LOCAL_ACTIVE:
             event.transport._lost = True
 
-    def on_transport_closed(self, event: Any) -> None:
+    def on_transport_closed(self, event: TransportEvent) -> None:
         """Reports a connection as lost, when both directions of its transport have ended; not each attempt after it."""
         self.on_transport_tail_closed(event)
         connection = event.connection
@@ -241,42 +242,42 @@ class EndpointStateHandler(Delegating):
         if event.transport._lost and not (policy is not None and policy.is_down):
             self._forward("on_disconnected", event)
 
-    def on_connection_opening(self, event: Any) -> None:
+    def on_connection_opening(self, event: ConnectionEvent) -> None:
         """Called before the answer to the peer's open of a connection; closing it here refuses it."""
         self._forward("on_connection_opening", event)
 
-    def on_session_opening(self, event: Any) -> None:
+    def on_session_opening(self, event: SessionEvent) -> None:
         """Called before the answer to the peer's begin of a session; closing it here refuses it."""
         self._forward("on_session_opening", event)
 
-    def on_link_opening(self, event: Any) -> None:
+    def on_link_opening(self, event: LinkEvent) -> None:
         """Called before the answer to the peer's attach of a link: set source and target here.
 
         Closing the link here, with `link.condition` as the reason, refuses it (2.6.3).
         """
         self._forward("on_link_opening", event)
 
-    def on_connection_opened(self, event: Any) -> None:
+    def on_connection_opened(self, event: ConnectionEvent) -> None:
         """Called when both ends of a connection are open."""
         self._forward("on_connection_opened", event)
 
-    def on_session_opened(self, event: Any) -> None:
+    def on_session_opened(self, event: SessionEvent) -> None:
         """Called when both ends of a session are open."""
         self._forward("on_session_opened", event)
 
-    def on_link_opened(self, event: Any) -> None:
+    def on_link_opened(self, event: LinkEvent) -> None:
         """Called when both ends of a link are open."""
         self._forward("on_link_opened", event)
 
-    def on_connection_closing(self, event: Any) -> None:
+    def on_connection_closing(self, event: ConnectionEvent) -> None:
         """Called when the peer closes a connection first, without an error."""
         self._closing("connection", event)
 
-    def on_session_closing(self, event: Any) -> None:
+    def on_session_closing(self, event: SessionEvent) -> None:
         """Called when the peer ends a session first, without an error."""
         self._closing("session", event)
 
-    def on_link_closing(self, event: Any) -> None:
+    def on_link_closing(self, event: LinkEvent) -> None:
         """Called when the peer closes or detaches a link first, without an error."""
         self._closing("link", event)
 
@@ -286,26 +287,26 @@ class EndpointStateHandler(Delegating):
         elif self.peer_close_is_error:
             getattr(self, f"on_{kind}_error")(event)
 
-    def on_connection_closed(self, event: Any) -> None:
+    def on_connection_closed(self, event: ConnectionEvent) -> None:
         """Called when both ends of a connection are closed."""
         self._forward("on_connection_closed", event)
 
-    def on_session_closed(self, event: Any) -> None:
+    def on_session_closed(self, event: SessionEvent) -> None:
         """Called when both ends of a session are closed."""
         self._forward("on_session_closed", event)
 
-    def on_link_closed(self, event: Any) -> None:
+    def on_link_closed(self, event: LinkEvent) -> None:
         """Called when a link has ended: both ends are closed or detached, or its session has ended."""
         self._forward("on_link_closed", event)
 
-    def on_connection_error(self, event: Any) -> None:
+    def on_connection_error(self, event: ConnectionEvent) -> None:
         """Called when the peer closes a connection with an error; logs it when there is no delegate."""
         if self.delegate is not None:
             self._forward("on_connection_error", event)
         else:
             self.print_error(event.connection, "connection")
 
-    def on_session_error(self, event: Any) -> None:
+    def on_session_error(self, event: SessionEvent) -> None:
         """Called when the peer ends a session with an error; without a delegate closes the connection.
 
         Also when the engine ends it, since the peer broke a rule: `event.session.condition` is the reason then, and the
@@ -313,7 +314,7 @@ class EndpointStateHandler(Delegating):
         """
         self._error("session", event.session, event)
 
-    def on_link_error(self, event: Any) -> None:
+    def on_link_error(self, event: LinkEvent) -> None:
         """Called when the peer closes or detaches a link with an error; without a delegate closes the connection.
 
         Also when the engine ends it, since the peer broke a rule: `event.link.condition` is the reason then, and the

@@ -7,12 +7,15 @@ messages; while messages wait to be handled it is written without delay, so that
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Member
+
+if TYPE_CHECKING:
+    from proton.handlers.events import DeliveryEvent, LinkEvent
 
 __all__ = ["FlowController"]
 
@@ -37,21 +40,21 @@ class FlowController(Member):
     def __init__(self, window: int = 1024) -> None:
         self.window = check_count("window", window, " (messages)")
 
-    def on_link_local_open(self, event: Any) -> None:
+    def on_link_local_open(self, event: LinkEvent) -> None:
         """Grants the window to a receiver that this end opens."""
         self._top_up(event.link)
 
-    def on_link_remote_open(self, event: Any) -> None:
+    def on_link_remote_open(self, event: LinkEvent) -> None:
         """Grants the window to a receiver that the peer opens."""
         self._top_up(event.link)
 
-    def on_link_flow(self, event: Any) -> None:
+    def on_link_flow(self, event: LinkEvent) -> None:
         """Looks whether the sender has given credit back, and tops up when not."""
         self._top_up(event.link)
 
-    def on_delivery(self, event: Any) -> None:
+    def on_delivery(self, event: DeliveryEvent) -> None:
         """Replaces the credit that messages have used."""
-        link = event.link
+        link: Any = event.link
         # Written out, not through _top_up: this runs for each message.
         if link.is_receiver:
             if link.drained():

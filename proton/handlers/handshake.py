@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.handler import Handler
+
+if TYPE_CHECKING:
+    from proton.handlers.events import ConnectionEvent, LinkEvent, SessionEvent
 
 __all__ = ["Handshaker"]
 
@@ -17,17 +20,17 @@ class Handshaker(Handler):
     """
 
     @staticmethod
-    def on_connection_remote_open(event: Any) -> None:
+    def on_connection_remote_open(event: ConnectionEvent) -> None:
         """Opens the connection, unless this end did."""
         _answer_open(event.connection)
 
     @staticmethod
-    def on_session_remote_open(event: Any) -> None:
+    def on_session_remote_open(event: SessionEvent) -> None:
         """Opens the session, unless this end did."""
         _answer_open(event.session)
 
     @staticmethod
-    def on_link_remote_open(event: Any) -> None:
+    def on_link_remote_open(event: LinkEvent) -> None:
         """Opens the link with the peer's source and target, unless this end opened it."""
         link = event.link
         if link.state & Endpoint.LOCAL_UNINIT:
@@ -36,17 +39,17 @@ class Handshaker(Handler):
             link.open()
 
     @staticmethod
-    def on_connection_remote_close(event: Any) -> None:
+    def on_connection_remote_close(event: ConnectionEvent) -> None:
         """Closes the connection, unless this end did."""
         _answer_close(event.connection)
 
     @staticmethod
-    def on_session_remote_close(event: Any) -> None:
+    def on_session_remote_close(event: SessionEvent) -> None:
         """Closes the session, unless this end did."""
         _answer_close(event.session)
 
     @staticmethod
-    def on_link_remote_close(event: Any) -> None:
+    def on_link_remote_close(event: LinkEvent) -> None:
         """Closes the link, unless this end did."""
         _answer_close(event.link)
 

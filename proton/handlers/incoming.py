@@ -23,6 +23,7 @@ from proton.message import LARGE_MESSAGE, Message
 
 if TYPE_CHECKING:
     from proton.endpoints.disposition import Disposition
+    from proton.handlers.events import DeliveryEvent, MessageEvent
 
 __all__ = ["Acking", "IncomingMessageHandler", "Reject", "Release", "recv_msg"]
 
@@ -124,7 +125,7 @@ class IncomingMessageHandler(Delegating, Acking):
         Delegating.__init__(self, delegate)
         self.auto_accept = auto_accept
 
-    def on_delivery(self, event: Any) -> None:
+    def on_delivery(self, event: DeliveryEvent) -> None:
         """Turns the event into the callback that is due."""
         delivery = event.delivery
         link = delivery.link
@@ -150,7 +151,7 @@ class IncomingMessageHandler(Delegating, Acking):
                 self._undecodable(event, error)
                 return
             try:
-                result = self.on_message(event)
+                result = self.on_message(event)  # type: ignore[arg-type]
                 if result is not None:
                     check_result(self, "on_message", result)
                 if self.auto_accept:
@@ -181,7 +182,9 @@ class IncomingMessageHandler(Delegating, Acking):
         self.on_taken_back(event)
         return True
 
-    on_message: Any = forwarding("on_message", "Called with `event.message` set, for each message.")
+    @forwarding
+    def on_message(self, event: MessageEvent) -> None:
+        """Called with `event.message` set, for each message."""
 
     def _undecodable(self, event: Any, error: MessageException) -> None:
         """Tells of a rejected message: in the log, unless a blocking operation raises it."""
@@ -194,15 +197,15 @@ class IncomingMessageHandler(Delegating, Acking):
             "rejected a message on link %s that cannot be decoded: %s", printable(event.link.name), printable(error)
         )
 
-    def on_settled(self, event: Any) -> None:
+    def on_settled(self, event: DeliveryEvent) -> None:
         """Called when the sender has settled a delivery."""
         self._forward("on_settled", event)
 
-    def on_taken_back(self, event: Any) -> None:
+    def on_taken_back(self, event: DeliveryEvent) -> None:
         """Called when the sender has taken a message back that this end has not settled; it is settled then."""
         self._forward("on_taken_back", event)
 
-    def on_aborted(self, event: Any) -> None:
+    def on_aborted(self, event: DeliveryEvent) -> None:
         """Called when the sender has given a delivery up; there is no message."""
         self._forward("on_aborted", event)
 

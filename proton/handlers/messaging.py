@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
@@ -21,6 +21,22 @@ from proton.handlers.flow import FlowController
 from proton.handlers.incoming import Acking, IncomingMessageHandler
 from proton.handlers.outgoing import OutgoingMessageHandler
 from proton.logs import log
+
+if TYPE_CHECKING:
+    from proton.handlers.events import (
+        ConnectionEvent,
+        ContainerEvent,
+        DeliveryEvent,
+        DisconnectedEvent,
+        GaveUpEvent,
+        LinkEvent,
+        MessageEvent,
+        OutcomeEvent,
+        ReconnectingEvent,
+        SendableEvent,
+        SessionEvent,
+        TransportEvent,
+    )
 
 __all__ = ["MessagingHandler"]
 
@@ -76,14 +92,14 @@ class MessagingHandler(Handler, Acking):
         self.handlers = Family(children)
         self.fatal_conditions = [UNAUTHORIZED_ACCESS]
 
-    def on_reactor_init(self, event: Any) -> None:
+    def on_reactor_init(self, event: ContainerEvent) -> None:
         """Calls `on_start` when the loop begins."""
         check_result(self, "on_start", self.on_start(event))  # type: ignore[func-returns-value]
 
-    def on_start(self, event: Any) -> None:
+    def on_start(self, event: ContainerEvent) -> None:
         """Called once, when the loop begins; `event.container` is the container."""
 
-    def on_transport_error(self, event: Any) -> None:
+    def on_transport_error(self, event: TransportEvent) -> None:
         """Called when a connection could not be made or has failed: `event.transport.condition` says why.
 
         Logs it, and closes the connection for good when the condition is one of `fatal_conditions`. While attempts to
@@ -106,10 +122,10 @@ class MessagingHandler(Handler, Acking):
         place = f" ({shown(connection.url)})" if connection is not None and connection.url else ""
         log.log(level, "%s: %s%s", name, description, place)
         transport._failure_told = True
-        if ends:
+        if ends and connection is not None:
             connection.close()
 
-    def on_connection_error(self, event: Any) -> None:
+    def on_connection_error(self, event: ConnectionEvent) -> None:
         """Called when the peer closes the connection with an error; logs it.
 
         Where the connection will be made again (`Container.connect`, `reconnect` and `retry_on`) a program that does
@@ -118,7 +134,7 @@ class MessagingHandler(Handler, Acking):
         if not is_retried(event.connection, now_of(event)):
             EndpointStateHandler.print_error(event.connection, "connection")
 
-    def on_session_error(self, event: Any) -> None:
+    def on_session_error(self, event: SessionEvent) -> None:
         """Called when the peer ends a session with an error; logs it and closes the connection.
 
         Also called when the session is ended here because the peer broke a rule, or has set a limit: then
@@ -132,7 +148,7 @@ class MessagingHandler(Handler, Acking):
         if not event.session._failed:
             event.connection.close()
 
-    def on_link_error(self, event: Any) -> None:
+    def on_link_error(self, event: LinkEvent) -> None:
         """Called when the peer closes or detaches a link with an error; logs it and closes the connection.
 
         Where the link will be attached again (`retry_on` of `Container.connect`) the default does nothing, and a
@@ -146,29 +162,29 @@ class MessagingHandler(Handler, Acking):
         if not event.link._failed:
             event.connection.close()
 
-    def on_connection_closing(self, event: Any) -> None:
+    def on_connection_closing(self, event: ConnectionEvent) -> None:
         """Called when the peer closes the connection first, without an error; the answer follows by itself."""
 
-    def on_connection_closed(self, event: Any) -> None:
+    def on_connection_closed(self, event: ConnectionEvent) -> None:
         """Called when both ends of the connection are closed."""
 
-    def on_session_closing(self, event: Any) -> None:
+    def on_session_closing(self, event: SessionEvent) -> None:
         """Called when the peer ends a session first, without an error; the answer follows by itself."""
 
-    def on_session_closed(self, event: Any) -> None:
+    def on_session_closed(self, event: SessionEvent) -> None:
         """Called when both ends of a session are closed; its links are told to be closed after that."""
 
-    def on_link_closing(self, event: Any) -> None:
+    def on_link_closing(self, event: LinkEvent) -> None:
         """Called when the peer closes or detaches a link first, without an error; the answer follows by itself.
 
         A program that defines `on_link_remote_detach` decides itself what a detach without closed means: no other
         callback is called for it, and it is not answered.
         """
 
-    def on_link_closed(self, event: Any) -> None:
+    def on_link_closed(self, event: LinkEvent) -> None:
         """Called once when a link has ended: both ends are closed or detached, or its session has ended."""
 
-    def on_disconnected(self, event: Any) -> None:
+    def on_disconnected(self, event: DisconnectedEvent) -> None:
         """Called once when a connection is lost that this end has not closed, or when its first attempt fails.
 
         `event.transport.condition` or `event.connection.remote_condition` says why; `on_reconnecting` tells of each
@@ -178,33 +194,33 @@ class MessagingHandler(Handler, Acking):
         or `event.link`, both None else, whose `remote_condition` says why.
         """
 
-    def on_reconnecting(self, event: Any) -> None:
+    def on_reconnecting(self, event: ReconnectingEvent) -> None:
         """Called when a lost connection is going to be made again.
 
         `event.attempt` is the number of the attempt since the loss, from 1; `event.delay` the seconds before it, and
         `event.address` the `Url` that it goes to. To close `event.connection` ends the attempts.
         """
 
-    def on_gave_up(self, event: Any) -> None:
+    def on_gave_up(self, event: GaveUpEvent) -> None:
         """Called when a connection, session or link that was lost will not be made again; not when it was closed here.
 
         `event.reason` is a text that says why. `event.session` or `event.link` is what was given up, both None for a
         connection. It is logged at error in any case.
         """
 
-    def on_sendable(self, event: Any) -> None:
+    def on_sendable(self, event: SendableEvent) -> None:
         """Called when a link can send: `event.sender.credit` messages."""
 
-    def on_accepted(self, event: Any) -> None:
+    def on_accepted(self, event: OutcomeEvent) -> None:
         """Called when the receiver has accepted a message: `event.delivery`."""
 
-    def on_rejected(self, event: Any) -> None:
+    def on_rejected(self, event: OutcomeEvent) -> None:
         """Called when the receiver has rejected a message: `event.delivery`."""
 
-    def on_released(self, event: Any) -> None:
+    def on_released(self, event: OutcomeEvent) -> None:
         """Called when the receiver has given a message back, released or modified: `event.delivery`."""
 
-    def on_taken_back(self, event: Any) -> None:
+    def on_taken_back(self, event: DeliveryEvent) -> None:
         """Called when the sender has taken a received message back: it was not settled in time, and may come again.
 
         RabbitMQ does so after its consumer time-out. The message is settled already, and a later `accept` does nothing.
@@ -212,11 +228,11 @@ class MessagingHandler(Handler, Acking):
         """
         log.warning("link %s: the sender has taken back a message that was not settled", printable(event.link.name))
 
-    def on_delivery_updated(self, event: Any) -> None:
+    def on_delivery_updated(self, event: OutcomeEvent) -> None:
         """Called for each change of the receiver's state of a message, after the callback for an outcome."""
 
-    def on_settled(self, event: Any) -> None:
+    def on_settled(self, event: DeliveryEvent) -> None:
         """Called when the peer has settled a message: `event.delivery`."""
 
-    def on_message(self, event: Any) -> None:
+    def on_message(self, event: MessageEvent) -> None:
         """Called for each message: `event.message`, with `event.delivery` to answer it."""

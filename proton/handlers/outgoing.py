@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import LOCAL_ACTIVE, REMOTE_ACTIVE
 from proton.handlers.delegate import Delegating, forwarding
+
+if TYPE_CHECKING:
+    from proton.handlers.events import LinkEvent, OutcomeEvent, SendableEvent
 
 __all__ = ["OutgoingMessageHandler"]
 
@@ -30,13 +33,13 @@ class OutgoingMessageHandler(Delegating):
         Delegating.__init__(self, delegate)
         self.auto_settle = auto_settle
 
-    def on_link_flow(self, event: Any) -> None:
+    def on_link_flow(self, event: LinkEvent) -> None:
         """Calls `on_sendable` for a sender that is open and has credit."""
         link = event.link
         if link.is_sender and link.credit and link.state & _OPEN == _OPEN:
-            self.on_sendable(event)
+            self.on_sendable(event)  # type: ignore[arg-type]
 
-    def on_delivery(self, event: Any) -> None:
+    def on_delivery(self, event: OutcomeEvent) -> None:
         """Turns what the receiver has said into callbacks."""
         delivery = event.delivery
         if not delivery.link.is_sender or not delivery.updated:
@@ -54,22 +57,26 @@ class OutgoingMessageHandler(Delegating):
             if self.auto_settle:
                 delivery.settle()
 
-    def on_sendable(self, event: Any) -> None:
+    def on_sendable(self, event: SendableEvent) -> None:
         """Called when messages may be sent, `event.sender.credit` of them."""
         self._forward("on_sendable", event)
 
-    on_accepted: Any = forwarding("on_accepted", "Called when the receiver has accepted a message.")
+    @forwarding
+    def on_accepted(self, event: OutcomeEvent) -> None:
+        """Called when the receiver has accepted a message."""
 
-    def on_rejected(self, event: Any) -> None:
+    def on_rejected(self, event: OutcomeEvent) -> None:
         """Called when the receiver has rejected a message."""
         self._forward("on_rejected", event)
 
-    def on_released(self, event: Any) -> None:
+    def on_released(self, event: OutcomeEvent) -> None:
         """Called when the receiver has given a message back, released or modified."""
         self._forward("on_released", event)
 
-    on_delivery_updated: Any = forwarding(
-        "on_delivery_updated", "Called for each change that the receiver makes, after the callback for an outcome."
-    )
+    @forwarding
+    def on_delivery_updated(self, event: OutcomeEvent) -> None:
+        """Called for each change that the receiver makes, after the callback for an outcome."""
 
-    on_settled: Any = forwarding("on_settled", "Called when the receiver has settled a message, whatever its outcome.")
+    @forwarding
+    def on_settled(self, event: OutcomeEvent) -> None:
+        """Called when the receiver has settled a message, whatever its outcome."""

@@ -8,6 +8,7 @@ from proton.handlers.messaging import MessagingHandler
 
 if TYPE_CHECKING:
     from proton.endpoints.delivery import Delivery
+    from proton.handlers.events import TransactionEvent
 
 __all__ = ["TransactionHandler", "TransactionalClientHandler"]
 
@@ -15,19 +16,19 @@ __all__ = ["TransactionHandler", "TransactionalClientHandler"]
 class TransactionHandler:
     """The callbacks of a transaction, all with `event.transaction` set; override those of interest."""
 
-    def on_transaction_declared(self, event: Any) -> None:
+    def on_transaction_declared(self, event: TransactionEvent) -> None:
         """Called when the transaction can be used."""
 
-    def on_transaction_committed(self, event: Any) -> None:
+    def on_transaction_committed(self, event: TransactionEvent) -> None:
         """Called when the commit has succeeded."""
 
-    def on_transaction_aborted(self, event: Any) -> None:
+    def on_transaction_aborted(self, event: TransactionEvent) -> None:
         """Called when the work was undone: by `abort`, or because the coordinator has gone."""
 
-    def on_transaction_declare_failed(self, event: Any) -> None:
+    def on_transaction_declare_failed(self, event: TransactionEvent) -> None:
         """Called when the coordinator refuses to declare the transaction, or there is none."""
 
-    def on_transaction_commit_failed(self, event: Any) -> None:
+    def on_transaction_commit_failed(self, event: TransactionEvent) -> None:
         """Called when the coordinator refuses to commit; what was accepted is given back afterwards.
 
         When the connection was lost before the answer came, the commit may have been made all the same.

@@ -12,7 +12,7 @@ resolver leaves as an exception, each becomes a condition of its transport.
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.events import Event
@@ -33,6 +33,16 @@ from proton.logs import log
 from proton.transport.transfers import MAX_OUTPUT
 from proton.transport.transport import Transport
 from proton.url import Url
+
+if TYPE_CHECKING:
+    from proton.handlers.events import (
+        ConnectionEvent,
+        ContainerEvent,
+        LinkEvent,
+        SelectableEvent,
+        SessionEvent,
+        TransportEvent,
+    )
 
 __all__ = ["ConnectSelectable", "IOHandler", "PythonIO"]
 
@@ -67,7 +77,7 @@ class IOHandler(Handler):
 
     # Selectables
 
-    def on_selectable_init(self, event: Any) -> None:
+    def on_selectable_init(self, event: SelectableEvent) -> None:
         """Watches a new selectable."""
         selectable = event.context
         if selectable._transport is None:
@@ -77,7 +87,7 @@ class IOHandler(Handler):
             self._poller.add(selectable, writing=False)
             self._noted[selectable] = None
 
-    def on_selectable_updated(self, event: Any) -> None:
+    def on_selectable_updated(self, event: SelectableEvent) -> None:
         """Takes notice of changed interests."""
         selectable = event.context
         if selectable._transport is None:
@@ -85,14 +95,14 @@ class IOHandler(Handler):
         elif selectable in self._poller:
             self._noted[selectable] = None
 
-    def on_selectable_final(self, event: Any) -> None:
+    def on_selectable_final(self, event: SelectableEvent) -> None:
         """Stops watching, and closes the selectable."""
         selectable = event.context
         self._poller.remove(selectable)
         self._noted.pop(selectable, None)
         selectable.close()
 
-    def on_selectable_readable(self, event: Any) -> None:
+    def on_selectable_readable(self, event: SelectableEvent) -> None:
         """Reads what there is and gives it to the transport."""
         selectable = event.context
         transport = selectable._transport
@@ -116,7 +126,7 @@ class IOHandler(Handler):
                     return
         self._note(event.container, selectable)
 
-    def on_selectable_writable(self, event: Any) -> None:
+    def on_selectable_writable(self, event: SelectableEvent) -> None:
         """Gives the socket what the transport has to send."""
         selectable = event.context
         transport = selectable._transport
@@ -147,7 +157,7 @@ class IOHandler(Handler):
                     return
         self._note(event.container, selectable)
 
-    def on_selectable_error(self, event: Any) -> None:
+    def on_selectable_error(self, event: SelectableEvent) -> None:
         """Ends both directions of the transport, whose socket is at its end."""
         selectable = event.context
         transport = selectable._transport
@@ -158,7 +168,7 @@ class IOHandler(Handler):
         selectable.terminate()
         selectable.update()
 
-    def on_selectable_expired(self, event: Any) -> None:
+    def on_selectable_expired(self, event: SelectableEvent) -> None:
         """Looks at the transport's timers."""
         selectable = event.context
         if selectable._transport is not None:
@@ -179,7 +189,7 @@ class IOHandler(Handler):
 
     # The wait
 
-    def on_reactor_quiesced(self, event: Any) -> None:
+    def on_reactor_quiesced(self, event: ContainerEvent) -> None:
         """Sends what there is to send; waits when nobody else has something to do."""
         reactor = event.container
         if not reactor.quiesced:
@@ -218,19 +228,19 @@ class IOHandler(Handler):
                     selectable.writable()
             self._noted.pop(selectable, None)
 
-    def on_reactor_final(self, event: Any) -> None:
+    def on_reactor_final(self, event: ContainerEvent) -> None:
         """Lets go of the selector."""
         self._poller.close()
 
     # Connections and transports
 
-    def on_connection_local_open(self, event: Any) -> None:
+    def on_connection_local_open(self, event: ConnectionEvent) -> None:
         """Gives an outgoing connection a plain transport, when nobody gave it another."""
         connection = event.connection
         if connection.state & Endpoint.REMOTE_UNINIT and connection.transport is None:
             Transport().bind(connection)
 
-    def on_connection_bound(self, event: Any) -> None:
+    def on_connection_bound(self, event: ConnectionEvent) -> None:
         """Starts to connect an outgoing connection."""
         connection = event.connection
         transport = connection.transport
@@ -256,7 +266,7 @@ class IOHandler(Handler):
         else:
             resolve_in_thread(attempt, self.resolve, host, port)
 
-    def on_connection_local_close(self, event: Any) -> None:
+    def on_connection_local_close(self, event: ConnectionEvent) -> None:
         """Gives up a connect that is under way, or the resolution of its name."""
         transport = event.transport
         if transport is None:  # nothing will be heard of the connection any more
@@ -265,11 +275,11 @@ class IOHandler(Handler):
         if isinstance(selectable, PendingSelectable):
             selectable.abandon()
 
-    def on_link_remote_open(self, event: Any) -> None:
+    def on_link_remote_open(self, event: LinkEvent) -> None:
         """Looks at what the peer has made of a link."""
         warn_of_missing_filters(event.link)
 
-    def on_link_local_close(self, event: Any) -> None:
+    def on_link_local_close(self, event: LinkEvent) -> None:
         """Lets go of a link that both ends have closed or detached; programs have seen it by now.
 
         What is suspended with unsettled deliveries stays: the program may recover them.
@@ -284,7 +294,7 @@ class IOHandler(Handler):
     on_link_local_detach = on_link_local_close
     on_link_remote_detach = on_link_local_close
 
-    def on_session_local_close(self, event: Any) -> None:
+    def on_session_local_close(self, event: SessionEvent) -> None:
         """Lets go of a session that both ends have closed, and of its links.
 
         A link with a handler of its own is told: that one has not heard of the session.
@@ -301,29 +311,29 @@ class IOHandler(Handler):
 
     on_session_remote_close = on_session_local_close
 
-    def on_connection_unbound(self, event: Any) -> None:
+    def on_connection_unbound(self, event: ConnectionEvent) -> None:
         """Lets go of what the program has closed: no other transport will carry it.
 
         Where the connection is lost, a link or session that waits for the answer to its close is told that it waits no
         longer.
         """
         connection = event.connection
-        closed = [*connection.links(Endpoint.LOCAL_CLOSED), *connection.sessions(Endpoint.LOCAL_CLOSED)]
+        closed: list[Any] = [*connection.links(Endpoint.LOCAL_CLOSED), *connection.sessions(Endpoint.LOCAL_CLOSED)]
         if connection.state & Endpoint.LOCAL_ACTIVE:
             for endpoint in closed:
                 endpoint._tell_loss()
         for endpoint in closed:
             endpoint._retire()
 
-    def on_transport(self, event: Any) -> None:
+    def on_transport(self, event: TransportEvent) -> None:
         """Sees to it that what was made is sent."""
         selectable = getattr(event.context, "_selectable", None)
         if selectable is not None and selectable._transport is not None and selectable not in self._noted:
             self._note(event.container, selectable)
 
-    def on_transport_closed(self, event: Any) -> None:
+    def on_transport_closed(self, event: TransportEvent) -> None:
         """Finishes the selectable of a transport and unbinds it."""
-        transport = event.transport
+        transport: Any = event.transport
         if event.connection is not None:
             warn_of_unfinished(event.connection)
         selectable = getattr(transport, "_selectable", None)
@@ -376,21 +386,21 @@ class PythonIO:
         """
         event.dispatch(self.delegate)
 
-    def on_selectable_init(self, event: Any) -> None:
+    def on_selectable_init(self, event: SelectableEvent) -> None:
         """Watches a new selectable."""
         self.selectables.append(event.context)
 
-    def on_selectable_updated(self, event: Any) -> None:
+    def on_selectable_updated(self, event: SelectableEvent) -> None:
         """Nothing: interests are read anew for each wait."""
 
-    def on_selectable_final(self, event: Any) -> None:
+    def on_selectable_final(self, event: SelectableEvent) -> None:
         """Stops watching, and closes the selectable."""
         selectable = event.context
         if selectable in self.selectables:
             self.selectables.remove(selectable)
         selectable.close()
 
-    def on_reactor_quiesced(self, event: Any) -> None:
+    def on_reactor_quiesced(self, event: ContainerEvent) -> None:
         """Waits until one of the selectables is ready or due."""
         reactor = event.reactor
         if not reactor.quiesced:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import weakref
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition
 from proton.endpoints.handler import Handler, inspect
@@ -20,6 +20,9 @@ from proton.logs import log
 from proton.transport.sasl.credentials import Credentials
 from proton.transport.transport import Transport
 from proton.url import Url
+
+if TYPE_CHECKING:
+    from proton.handlers.events import SelectableEvent
 
 __all__ = ["Acceptor", "ServerTerms"]
 
@@ -145,7 +148,7 @@ class Acceptor(Handler):
                 selectable.terminate()
                 selectable.update()
 
-    def on_selectable_readable(self, event: Any) -> None:
+    def on_selectable_readable(self, event: SelectableEvent) -> None:
         """Accepts the callers that wait."""
         selectable = event.context
         if selectable.is_terminal:
@@ -174,7 +177,7 @@ class Acceptor(Handler):
         selectable.deadline = reactor.now + (GRACE if self._to_go else REST)
         selectable.update()
 
-    def on_selectable_expired(self, event: Any) -> None:
+    def on_selectable_expired(self, event: SelectableEvent) -> None:
         """Accepts again after a rest."""
         selectable = event.context
         to_go, self._to_go = self._to_go, []

@@ -8,7 +8,7 @@ handler would make a plain one. A sequence of attempts is pairs of a delay and a
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.connection import Connection
 from proton.endpoints.endpoint import Endpoint
@@ -28,6 +28,9 @@ from proton.transport.outbound import answer_close
 from proton.transport.sasl.layer import SASL
 from proton.transport.transport import Transport
 from proton.url import Url
+
+if TYPE_CHECKING:
+    from proton.handlers.events import ConnectionEvent, LinkEvent, SessionEvent, TimerEvent, TransportEvent
 
 __all__ = ["Backoff", "Connector", "GlobalOverrides", "SessionPerConnection", "Urls", "delays"]
 
@@ -191,7 +194,7 @@ class Connector(Handler):
         """True when no further attempt will be made."""
         return self.policy.finished
 
-    def on_connection_local_open(self, event: Any) -> None:
+    def on_connection_local_open(self, event: ConnectionEvent) -> None:
         """Makes the first attempt, at once."""
         connection = event.connection
         self.policy.fatal_conditions = _fatal_conditions(event.handler or event.container.handler)
@@ -202,7 +205,7 @@ class Connector(Handler):
             # The application has bound one of its own; it still needs to know where to.
             self._set_address(connection, url)
 
-    def on_connection_remote_open(self, event: Any) -> None:
+    def on_connection_remote_open(self, event: ConnectionEvent) -> None:
         """The peer has answered."""
         connection = event.connection
         log.info("Connected to %s", connection.hostname)
@@ -211,9 +214,10 @@ class Connector(Handler):
         if down is not None:
             log.log(_level(connection), "%s: connected again after %.1f seconds", place_of(connection), down)
 
-    def on_connection_local_close(self, event: Any) -> None:
+    def on_connection_local_close(self, event: ConnectionEvent) -> None:
         """Gives up an attempt that waits for its time; links are no longer made in the common session."""
-        event.connection._session_policy = None
+        connection: Any = event.connection
+        connection._session_policy = None
         self._cancel_ended()
         # Who closes first leaves what is under way in transactions; nobody has to tell him.
         self._left = not event.connection.state & Endpoint.REMOTE_CLOSED
@@ -222,9 +226,10 @@ class Connector(Handler):
             self._task = self._waiting = None
             self._finish(event, event.connection, "already closed")
 
-    def on_transport_closed(self, event: Any) -> None:
+    def on_transport_closed(self, event: TransportEvent) -> None:
         """The transport is at its end: gets ready for the next attempt, if there is to be one."""
-        connection, transport, policy = event.connection, event.transport, self.policy
+        connection: Any = event.connection
+        transport, policy = event.transport, self.policy
         reason = transport.condition or connection.remote_condition
         self._cancel_ended()
         self._tell_failure(connection, transport, reason, event.container.now)
@@ -277,7 +282,7 @@ class Connector(Handler):
         what = "lost" if was_open else "failed"
         log.log(level, "Connection to %s %s: %s", place_of(connection), what, condition_text(condition) or NO_REASON)
 
-    def on_timer_task(self, event: Any) -> None:
+    def on_timer_task(self, event: TimerEvent) -> None:
         """Makes the attempt whose time has come."""
         task = event.context
         if task is self._task:
@@ -289,13 +294,13 @@ class Connector(Handler):
             if endpoint._restarting and endpoint.state & Endpoint.LOCAL_ACTIVE:
                 endpoint._begin_again()
 
-    def on_session_remote_open(self, event: Any) -> None:
+    def on_session_remote_open(self, event: SessionEvent) -> None:
         """Notes since when a session is there that was made again."""
         series = event.session._series
         if series is not None:
             series.opened_at = event.container.now
 
-    def on_link_remote_open(self, event: Any) -> None:
+    def on_link_remote_open(self, event: LinkEvent) -> None:
         """Notes since when a link is there that was attached again, and does not wait for its node."""
         link = event.link
         series = link._series
@@ -306,13 +311,13 @@ class Connector(Handler):
         if session._series is not None and all_there:
             session._series.missing_since = None
 
-    def on_link_remote_close(self, event: Any) -> None:
+    def on_link_remote_close(self, event: LinkEvent) -> None:
         """A link that is to be attached again is, after a delay."""
         self._make_again(event, event.link)
 
     on_link_remote_detach = on_link_remote_close
 
-    def on_session_remote_close(self, event: Any) -> None:
+    def on_session_remote_close(self, event: SessionEvent) -> None:
         """What was under way in its control links ends with it. One that can pass is made again, after a delay."""
         session = event.session
         if is_retried(session, event.container.now):
@@ -350,14 +355,14 @@ class Connector(Handler):
         _tell_given_up(event, endpoint, reason)
         endpoint.close()
 
-    def on_connection_remote_close(self, event: Any) -> None:
+    def on_connection_remote_close(self, event: ConnectionEvent) -> None:
         """What was under way in its control links ends with it. Answers a close after which it is made again."""
         if not self._left:
             lose(event)
         connection = event.connection
         condition = connection.remote_condition
         if is_retried(connection, event.container.now):
-            answer_close(event.transport)
+            answer_close(event.transport)  # type: ignore[arg-type]
         elif self.policy.can_pass(condition) and self.policy.series.count >= MOST_REPEATS:
             reason = f"closed {self.policy.series.count} times with {condition_text(condition)}, without progress"
             _tell_given_up(event, connection, reason)

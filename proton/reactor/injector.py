@@ -10,10 +10,13 @@ import contextlib
 import os
 import queue
 import threading
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from proton.endpoints.arguments import NotCopied
 from proton.endpoints.events import EventBase, EventType
+
+if TYPE_CHECKING:
+    from proton.handlers.events import SelectableEvent
 
 __all__ = ["ApplicationEvent", "EventInjector"]
 
@@ -134,13 +137,13 @@ class EventInjector(NotCopied):
                 for descriptor in self.pipe:
                     os.close(descriptor)
 
-    def on_selectable_init(self, event: Any) -> None:
+    def on_selectable_init(self, event: SelectableEvent) -> None:
         """Asks for events when there is something to read."""
         selectable = event.context
         selectable.reading = True
         selectable.update()
 
-    def on_selectable_readable(self, event: Any) -> None:
+    def on_selectable_readable(self, event: SelectableEvent) -> None:
         """Queues what was triggered, and finishes when closed."""
         with contextlib.suppress(BlockingIOError):
             os.read(self.pipe[0], 512)
@@ -158,6 +161,6 @@ class EventInjector(NotCopied):
             selectable.terminate()
             selectable.update()
 
-    def on_selectable_final(self, event: Any) -> None:
+    def on_selectable_final(self, event: SelectableEvent) -> None:
         """The selectable is finished: the next `close`, its own, closes the pipe."""
         self._final = True

@@ -213,7 +213,7 @@ class Reactor(NotCopied):
     def _handle(self, context: Any, etype: EventType) -> None:
         """Handles an event at once, without the queue."""
         event = etype.event_class(etype, context)
-        event.container = self
+        event.container = self  # type: ignore[assignment]
         method = etype.method
         dispatch(event.handler or self._handler, method, event)
         reacts = self._reacts

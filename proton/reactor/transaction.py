@@ -8,7 +8,7 @@ back what it held (4.2), so that is the outcome of every transaction of the link
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.codec.types import Described, symbol
 from proton.endpoints.delivery import Delivery
@@ -20,6 +20,9 @@ from proton.exceptions import ProtonException
 from proton.handlers.outgoing import OutgoingMessageHandler
 from proton.logs import log
 from proton.message import Message
+
+if TYPE_CHECKING:
+    from proton.handlers.events import ConnectionEvent, DeliveryEvent, LinkEvent, SessionEvent
 
 __all__ = ["Transaction", "declare", "lose", "lose_begun"]
 
@@ -217,7 +220,7 @@ class _ControlHandler(OutgoingMessageHandler):
         self._open[transaction] = None
         return transaction
 
-    def on_settled(self, event: Any) -> None:
+    def on_settled(self, event: DeliveryEvent) -> None:
         """Gives a settled outcome to its transaction."""
         transaction = getattr(event.delivery, "transaction", None)
         if transaction is not None:
@@ -227,13 +230,13 @@ class _ControlHandler(OutgoingMessageHandler):
             if transaction.id is None or event.delivery is discharge:
                 self._open.pop(transaction, None)
 
-    def on_link_remote_close(self, event: Any) -> None:
+    def on_link_remote_close(self, event: LinkEvent) -> None:
         """Tells that the coordinator has closed the link, after the application has heard of that."""
         self.on_unhandled("on_link_remote_close", event)
         event.link.close()
         self._lose(event, list(self._open))
 
-    def on_link_remote_detach(self, event: Any) -> None:
+    def on_link_remote_detach(self, event: LinkEvent) -> None:
         """Control links cannot be resumed (4.1): detached is as good as closed."""
         event.link.close()
         self.on_unhandled("on_link_remote_detach", event)
@@ -271,15 +274,15 @@ class _LossWatcher(Handler):
 
     _left = False  # the program has closed the connection before the peer did, and leaves what is under way
 
-    def on_connection_local_close(self, event: Any) -> None:
+    def on_connection_local_close(self, event: ConnectionEvent) -> None:
         """Notes which end closes first."""
         self._left = not event.connection.state & REMOTE_CLOSED
 
-    def on_session_remote_close(self, event: Any) -> None:
+    def on_session_remote_close(self, event: SessionEvent) -> None:
         """What was under way in the control links of the session ends with it."""
         lose(event, event.session)
 
-    def on_connection_remote_close(self, event: Any) -> None:
+    def on_connection_remote_close(self, event: ConnectionEvent) -> None:
         """What was under way ends with the connection."""
         if not self._left:
             lose(event)

@@ -18,7 +18,7 @@ import threading
 import time
 import warnings
 import weakref
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from proton.endpoints.arguments import NotCopied, check_seconds
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
@@ -35,6 +35,9 @@ from proton.url import connection_url
 from proton.utils.blocking_links import BlockingReceiver, BlockingSender, Fetcher
 from proton.utils.errors import ConnectionClosed, LinkDetached
 from proton.utils.sharing import SharedLoop, Watch
+
+if TYPE_CHECKING:
+    from proton.handlers.events import ConnectionEvent, LinkEvent, SessionEvent, TransportEvent
 
 __all__ = ["BlockingConnection"]
 
@@ -503,50 +506,51 @@ class BlockingConnection(Handler, NotCopied):
         reason = printable(str(self.disconnected or "unknown"))
         return ConnectionException(f"Connection {self._place()} disconnected: {reason}")
 
-    def on_link_remote_close(self, event: Any) -> None:
+    def on_link_remote_close(self, event: LinkEvent) -> None:
         """Closes a link that the peer has closed; the next operation on it raises."""
         if not is_retried(event.link, event.container.now):
             event.link.close()
 
-    def on_link_remote_detach(self, event: Any) -> None:
+    def on_link_remote_detach(self, event: LinkEvent) -> None:
         """Detaches a link that the peer has detached; the next operation on it raises."""
         if not is_retried(event.link, event.container.now):
             event.link.detach()
 
-    def on_session_remote_close(self, event: Any) -> None:
+    def on_session_remote_close(self, event: SessionEvent) -> None:
         """Ends a session that the peer has ended; the next link gets a new one."""
         if not is_retried(event.session, event.container.now):
             event.session.close()
 
-    def on_connection_remote_close(self, event: Any) -> None:
+    def on_connection_remote_close(self, event: ConnectionEvent) -> None:
         """Closes the connection that the peer has closed; the next operation raises."""
         connection = event.connection
         if not is_retried(connection, event.container.now):  # else it is as good as lost, and will be made again
             connection.close()
 
-    def on_connection_remote_open(self, event: Any) -> None:
+    def on_connection_remote_open(self, event: ConnectionEvent) -> None:
         """There is a connection, for the first time or again."""
         self.disconnected = False
         self._failures = 0
         self._opened = True
 
-    def on_transport_error(self, event: Any) -> None:
+    def on_transport_error(self, event: TransportEvent) -> None:
         """No other attempt will do better when we are not let in."""
         condition = event.transport.condition
         if is_temporary(event.transport):
             return
         if condition is not None and condition.name == UNAUTHORIZED_ACCESS and event.connection is not None:
-            event.connection._overrides.reconnect = False
+            connection: Any = event.connection
+            connection._overrides.reconnect = False
 
-    def on_transport_tail_closed(self, event: Any) -> None:
+    def on_transport_tail_closed(self, event: TransportEvent) -> None:
         """The connection is lost."""
         self._disconnected(event)
 
-    def on_transport_head_closed(self, event: Any) -> None:
+    def on_transport_head_closed(self, event: TransportEvent) -> None:
         """The connection is lost."""
         self._disconnected(event)
 
-    def on_transport_closed(self, event: Any) -> None:
+    def on_transport_closed(self, event: TransportEvent) -> None:
         """The connection is lost, or an attempt to make it has failed."""
         self._disconnected(event)
         if not self.closing:

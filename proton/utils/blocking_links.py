@@ -23,6 +23,7 @@ from proton.utils.errors import LinkDetached, SendException
 from proton.utils.sharing import Watch
 
 if TYPE_CHECKING:
+    from proton.handlers.events import ConnectionEvent, DeliveryEvent, LinkEvent, MessageEvent, SessionEvent
     from proton.utils.blocking import BlockingConnection
 
 __all__ = ["BlockingLink", "BlockingReceiver", "BlockingSender", "Fetcher"]
@@ -209,7 +210,7 @@ class Fetcher(MessagingHandler):
         self.incoming: deque[tuple[Message | MessageException, Delivery]] = deque()
         self.unsettled: deque[Delivery] = deque()
 
-    def on_message(self, event: Any) -> None:
+    def on_message(self, event: MessageEvent) -> None:
         """Keeps a message."""
         self.incoming.append((event.message, event.delivery))
         event.container.yield_()  # to wake up the operation that waits for it
@@ -219,17 +220,20 @@ class Fetcher(MessagingHandler):
         self.incoming.append((error, event.delivery))
         event.container.yield_()
 
-    def on_taken_back(self, event: Any) -> None:
+    def on_taken_back(self, event: DeliveryEvent) -> None:
         """Drops a message that no operation has received yet."""
         super().on_taken_back(event)
         kept = [entry for entry in self.incoming if entry[1] is not event.delivery]
         self.incoming = deque(kept)
 
-    def on_link_error(self, event: Any) -> None:
+    def on_link_error(self, event: LinkEvent) -> None:
         """Nothing: the operations on the link raise its end."""
 
-    on_session_error = on_link_error
-    on_connection_error = on_link_error
+    def on_session_error(self, event: SessionEvent) -> None:
+        """Nothing, likewise."""
+
+    def on_connection_error(self, event: ConnectionEvent) -> None:
+        """Nothing, likewise."""
 
     @property
     def has_message(self) -> int:

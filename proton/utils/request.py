@@ -16,6 +16,7 @@ from proton.utils.blocking import BlockingConnection
 from proton.utils.sharing import Watch
 
 if TYPE_CHECKING:
+    from proton.handlers.events import MessageEvent
     from proton.utils.blocking_links import BlockingReceiver, BlockingSender
 
 __all__ = ["AtomicCount", "SyncRequestResponse"]
@@ -139,7 +140,7 @@ class SyncRequestResponse(IncomingMessageHandler):
                 self._awaited[number] = error
         event.container.yield_()
 
-    def on_message(self, event: Any) -> None:
+    def on_message(self, event: MessageEvent) -> None:
         """Takes a response."""
         event.link._replenish(WINDOW)
         number = event.message.correlation_id

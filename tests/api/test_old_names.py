@@ -16,15 +16,16 @@ PUBLIC = {
     "reactor": """Container ApplicationEvent EventInjector Handler LinkOption ReceiverOption SenderOption AtLeastOnce
         AtMostOnce DynamicNodeProperties Filter Selector DurableSubscription Copy Move Backoff Transaction""",
     "handlers": """MessagingHandler IncomingMessageHandler OutgoingMessageHandler EndpointStateHandler
-        TransactionHandler TransactionalClientHandler Reject Release Handshaker FlowController IOHandler PythonIO""",
+        TransactionHandler TransactionalClientHandler Reject Release Handshaker FlowController IOHandler PythonIO
+        ConnectionEvent ContainerEvent DeliveryEvent DisconnectedEvent GaveUpEvent LinkEvent MessageEvent OutcomeEvent
+        ReconnectingEvent SelectableEvent SendableEvent SessionEvent TimerEvent TransactionEvent TransportEvent""",
     "utils": """BlockingConnection BlockingSender BlockingReceiver SyncRequestResponse SendException LinkDetached
         ConnectionClosed""",
 }
 PRIVATE = {
     "reactor": """Reactor Task TimerSelectable Acceptor SSLConfig Urls GlobalOverrides SessionPerConnection
         _Connector Connector delay_iter make_backoff_wrapper""",
-    "handlers": """Acking recv_msg ConnectSelectable CFlowController CHandshaker ConnectionEvent SessionEvent LinkEvent
-        DeliveryEvent MessageEvent TransportEvent ConnectionBoundEvent""",
+    "handlers": """Acking recv_msg ConnectSelectable CFlowController CHandshaker ConnectionBoundEvent""",
     "utils": "BlockingLink Fetcher AtomicCount",
 }
 

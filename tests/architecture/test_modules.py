@@ -95,6 +95,7 @@ TESTED_BY = {
     "io/connect": ("handlers/test_connecting.py", "sockets"),
     "handlers/delegate": ("handlers/test_delegate.py", "on_unhandled"),
     "handlers/endpoint_state": ("handlers/test_endpoint_state.py", "EndpointStateHandler"),
+    "handlers/events": ("handlers/test_events.py", "MessageEvent"),
     "handlers/flow": ("handlers/test_flow.py", "FlowController"),
     "handlers/handshake": ("handlers/test_handshake.py", "Handshaker"),
     "handlers/incoming": ("handlers/test_incoming.py", "IncomingMessageHandler"),

@@ -58,8 +58,23 @@ def test_an_application_event_is_its_own_context_and_has_no_handler():
     event = ApplicationEvent("x", connection=connection)
     assert event.context is event
     assert event.handler is None
-    with pytest.raises(AttributeError):
-        event.container  # noqa: B018
+
+
+def test_an_application_event_has_the_container_that_it_is_dispatched_in():
+    containers = []
+
+    class Program:
+        def on_reactor_init(self, event):
+            event.container.push_event(made, made.type)
+
+        def on_asked(self, event):
+            containers.append(event.container)
+
+    made = ApplicationEvent("asked")
+    assert made.container is None
+    container = Container(Program())
+    container.run()
+    assert containers == [container]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How much of the package's types checkers know: `pyright --verifytypes`, and the percentage that it must not fall below.
+"""How much of the types of the package checkers know: `pyright --verifytypes`, and the percentage that is the least.
 
 `python -m tests.typing.completeness`, as `tox -e types` runs it, prints what is missing and ends with exit status 1.
 """
