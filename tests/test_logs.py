@@ -100,9 +100,13 @@ def no_stderr(request, monkeypatch):
     monkeypatch.setattr(sys, "stderr", STREAMS[request.param]())
 
 
-def test_a_line_that_cannot_be_written_is_lost_and_nothing_is_raised(named, no_stderr):
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_is_raised(named, no_stderr, monkeypatch):
     named[0].error("lost")
     write_stderr("lost")
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    named[0].error("logged")
+    write_stderr("written")
+    assert sys.stderr.getvalue() == "logged\nwritten\n"
 
 
 def test_a_trace_that_cannot_be_written_is_lost_and_nothing_is_raised(no_stderr):

@@ -256,7 +256,8 @@ def test_known_options_give_no_warning():
         "session_details": None,
     }
     container = Container(container_id="x", global_handler=None, selector=None)
-    container.connect("h", address=None, handler=None, reconnect=Backoff(), heartbeat=1, ssl_domain=None, **everything)
+    others = {"address": None, "handler": None, "reconnect": Backoff(), "heartbeat": 1, "ssl_domain": None}
+    assert caught_warnings(lambda: container.connect("h", **others, **everything)) == []
 
 
 def test_an_option_of_a_program_s_own_container_is_passed_on_to_it():

@@ -144,7 +144,11 @@ def test_a_compound_among_the_application_properties_is_sent_with_a_warning(valu
 
 
 def test_simple_application_properties_give_no_warning():
-    Message(properties={"a": None, "b": 1, "c": 1.5, "d": "x", "e": b"x", "f": True, "g": symbol("s")}).encode()
+    properties = {"a": None, "b": 1, "c": 1.5, "d": "x", "e": b"x", "f": True, "g": symbol("s")}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Message(properties=properties).encode()
+    assert caught == []
 
 
 TIMES = [

@@ -56,10 +56,6 @@ def logged_in(mech):
     return a, b
 
 
-def test_the_library_is_told_of():
-    assert SASL.extended()
-
-
 # -- mechanisms ------------------------------------------------------------------------------------------------------
 
 

@@ -41,10 +41,20 @@ def test_without_a_method_it_is_unhandled(kind, name):
 
 
 @pytest.mark.parametrize(("kind", "name"), EACH)
-def test_a_delegate_without_either_is_no_problem(kind, name):
-    getattr(kind(delegate=object()), name)(EVENT)
+def test_a_delegate_without_either_is_asked_for_both(kind, name):
+    asked = []
+
+    class Delegate:
+        def __getattr__(self, attribute):
+            asked.append(attribute)
+            raise AttributeError(attribute)
+
+    getattr(kind(delegate=Delegate()), name)(EVENT)
+    assert list(dict.fromkeys(asked)) == [name, "on_unhandled"]
 
 
 @pytest.mark.parametrize(("kind", "name"), [each for each in EACH if "error" not in each[1]])
-def test_nobody_need_listen(kind, name):
-    getattr(kind(), name)(EVENT)
+def test_without_a_delegate_the_event_is_left_alone(kind, name):
+    handler, event = kind(), SimpleNamespace(**vars(EVENT))
+    assert getattr(handler, name)(event) is None
+    assert (event, handler.delegate) == (EVENT, None)

@@ -212,7 +212,7 @@ def test_nothing_is_written_early_for_a_link_that_is_closed():
 
     handler = Closing(40)
     delivered(handler, 40)
-    assert handler.writes <= 3  # the detach, and the ends of the connection
+    assert 1 <= handler.writes <= 3  # the detach, and the ends of the connection
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 10])

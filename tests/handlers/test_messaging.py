@@ -77,9 +77,15 @@ def test_fatal_conditions_are_each_handlers_own():
     assert second.fatal_conditions == ["amqp:unauthorized-access"]
 
 
+def does_nothing(handler, name):
+    """Whether a callback leaves the handler and the event alone; an event with no attributes fails if it looks."""
+    before = dict(vars(handler))
+    return getattr(handler, name)(object()) is None and vars(handler) == before
+
+
 @pytest.mark.parametrize("name", NO_OPS)
 def test_callbacks_that_do_nothing(name):
-    getattr(MessagingHandler(), name)(None)
+    assert does_nothing(MessagingHandler(), name)
 
 
 @pytest.mark.parametrize("name", UNDEFINED)
@@ -213,7 +219,7 @@ def test_a_raw_event_method_runs_before_the_parts():
 
 @pytest.mark.parametrize("name", ["declared", "committed", "aborted", "declare_failed", "commit_failed"])
 def test_transaction_callbacks_do_nothing(name):
-    getattr(TransactionHandler(), "on_transaction_" + name)(None)
+    assert does_nothing(TransactionHandler(), "on_transaction_" + name)
 
 
 def test_the_transactional_client_does_not_accept_by_itself():

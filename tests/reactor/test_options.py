@@ -157,8 +157,11 @@ def test_options_are_applied_where_they_are_wanted(form, wanted):
 
 
 @pytest.mark.parametrize("options", [None, []])
-def test_no_options_are_no_problem(options):
-    apply_options(options, "link")
+def test_without_options_a_link_stays_as_it_is(options):
+    link = Connection().session().sender("L")
+    before = dict(vars(link))
+    apply_options(options, link)
+    assert vars(link) == before
 
 
 @pytest.mark.parametrize(

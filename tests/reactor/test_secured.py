@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+import weakref
 
 import pytest
 
@@ -136,11 +137,12 @@ def test_mistakes_of_a_caller_are_told_at_the_call(options, error):
     run()
 
 
-def test_mistakes_of_who_listens_are_told_at_the_call(authority):
+def test_mistakes_of_a_listening_program_are_told_at_the_call(authority):
     container = Container()
-    gone = server_domain(authority.issue("gone"))
-    for path in (gone._credentials[0], gone._credentials[1]):
-        os.unlink(path)
+    issued = authority.issue("gone")
+    gone = server_domain(issued)
+    os.unlink(issued.cert)
+    os.unlink(issued.key)
     for options, error in (
         (dict(ssl_domain=SSLDomain(SSLDomain.MODE_CLIENT)), SSLException),
         (dict(ssl_domain=gone), SSLException),
@@ -156,13 +158,14 @@ def test_mistakes_of_who_listens_are_told_at_the_call(authority):
 
 
 def test_a_domain_that_can_no_longer_be_used_ends_nothing(authority, caplog):
-    domain = server_domain(authority.issue("127.0.0.1"))
+    issued = authority.issue("127.0.0.1")
+    domain = server_domain(issued)
 
     class Later(Program):
         def on_start(self, event):
             super().on_start(event)
-            for path in domain._credentials[:2]:
-                os.unlink(path)
+            os.unlink(issued.cert)
+            os.unlink(issued.key)
             domain.set_ciphers("ECDHE+AESGCM")  # a new context, whose files are gone
 
         def on_transport_error(self, event):
@@ -424,22 +427,25 @@ def test_many_who_come_at_once_without_tls_are_no_flood(monkeypatch):
     assert (len(program.opened), program.errors) == (40, [])
 
 
-def test_who_has_finished_is_not_remembered(monkeypatch):
+def test_callers_that_have_finished_are_not_remembered(monkeypatch):
     monkeypatch.setattr(acceptor, "FEW", 4)
 
     class Visits(MessagingHandler):
         def on_start(self, event):
             self.acceptor = event.container.listen("127.0.0.1:0")
-            self.left, self.most = 50, 0
+            self.left, self.most, self.transports = 50, 0, []
             self.visit(event.container)
 
         def visit(self, container):
             container.connect(f"127.0.0.1:{self.acceptor.port}", reconnect=False)
 
         def on_connection_opened(self, event):
-            self.most = max(self.most, len(self.acceptor._unfinished))
             if side(event) == "C":
                 event.connection.close()
+                return
+            # An acceptor remembers a caller by a weak reference to its transport; nothing else does.
+            self.transports.append(event.transport)
+            self.most = max(self.most, sum(map(weakref.getweakrefcount, self.transports)))
 
         def on_connection_closed(self, event):
             if side(event) == "C":

@@ -129,7 +129,7 @@ def test_the_certificate_of_the_server(authority, issued):
     ]
     assert [layer.get_cert_organization(), layer.get_cert_organization_unit()] == parts[3:5]
     assert layer.get_cert_common_name() == "a.example"
-    assert layer.get_cert_subject_subfield(6) is None and layer._get_cert_subject_unknown_subfield() is None
+    assert layer.get_cert_subject_subfield(6) is None and layer.get_cert_subject_subfield(10) is None
     with pytest.raises(OverflowError):
         layer.get_cert_subject_subfield(-1)
 
@@ -143,7 +143,7 @@ def test_fingerprints(authority, issued):
         assert layer.get_cert_fingerprint(room, number) == layer.get_cert_fingerprint(room + 9, number) == digest
         assert getattr(layer, f"get_cert_fingerprint_{name}")() == digest
         assert layer.get_cert_fingerprint(room - 1, number) is None
-    assert layer._get_cert_fingerprint_unknown_hash_alg() is None
+    assert layer.get_cert_fingerprint(200, 4) is None and layer.get_cert_fingerprint(200, -1) is None
 
 
 def test_nothing_is_known_without_a_certificate_or_before_the_handshake(authority, issued):
