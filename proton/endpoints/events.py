@@ -334,6 +334,20 @@ class _TransportEvent(Event):
         return connection.handler if connection is not None else None
 
 
+class _OutputEvent(_TransportEvent):
+    """There is something to write: the driver of the transport is told when the event is made, not when it is handled.
+
+    A program may make output while no event is being handled, which nothing else would tell its loop.
+    """
+
+    def __init__(self, type: EventType, context: Transport) -> None:
+        self.type = type
+        self.context = context
+        driver = context.driver
+        if driver is not None and driver.on_output is not None:
+            driver.announce_output()
+
+
 _CORE = (
     (4, "TIMER_TASK", Event),
     (5, "CONNECTION_INIT", _ConnectionEvent),
@@ -360,7 +374,7 @@ _CORE = (
     (26, "LINK_FLOW", _LinkEvent),
     (27, "LINK_FINAL", _LinkEvent),
     (28, "DELIVERY", _DeliveryEvent),
-    (29, "TRANSPORT", _TransportEvent),
+    (29, "TRANSPORT", _OutputEvent),
     (31, "TRANSPORT_ERROR", _TransportEvent),
     (32, "TRANSPORT_HEAD_CLOSED", _TransportEvent),
     (33, "TRANSPORT_TAIL_CLOSED", _TransportEvent),

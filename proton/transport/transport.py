@@ -80,6 +80,8 @@ class Transport(Limits, NotCopied):
     TRACE_RAW = trace.TRACE_RAW
     TRACE_FRM = trace.TRACE_FRM
     TRACE_DRV = trace.TRACE_DRV
+    #: the `proton.driver.Driver` that moves the bytes of this transport, None without one
+    driver: Any = None
 
     _lost = False  # this end had not closed the connection when its input ended
     _failure_told = False  # the log has a line with the condition

@@ -91,6 +91,7 @@ TESTED_BY = {
     "transport/tls/layer": ("security/test_tls.py", "peer_hostname"),
     "transport/trace": ("engine/test_frame_trace.py", "TRACE_FRM"),
     "transport/transport": ("engine/test_idle_timeout.py", "idle_timeout"),
+    "driver": ("engine/test_driver.py", "Driver"),
     "io/poller": ("io/test_poller.py", "Poller"),
     "io/selectable": ("io/test_selectable.py", "Selectable"),
     "io/sockets": ("io/test_sockets.py", "resolve"),

@@ -1,0 +1,198 @@
+"""`Driver`: a `Transport`, its events and its deadlines, without a socket: what an I/O layer needs, and all of it.
+
+An I/O layer gives a driver the bytes and the time, and takes bytes and events from it. In each turn: `received`, then
+handle `events`, then send `data_to_send`, then let time pass by `handle_timer`. What a program does outside of such a
+turn is announced by `on_output`. Docs and examples: docs/driver.md. Rules for editors:
+1. No socket, selector, event loop or clock here: bytes and `now` are arguments.
+2. An idle driver costs nothing: no list of drivers exists, and nothing looks through several of them for work.
+3. Nothing here raises for what the peer sends. Only the program's own errors come out (the source of a streamed body).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Callable
+
+from proton.endpoints.arguments import NotCopied
+from proton.endpoints.condition import Condition
+from proton.endpoints.events import Collector, Event
+from proton.exceptions import TransportException
+from proton.transport.transport import Transport
+
+__all__ = ["IO_CONDITION", "Driver"]
+
+#: the condition of transports whose network connection could not be made, or has failed
+IO_CONDITION = "proton.pythonio"
+
+#: bytes of output to ask for at once: more than most sockets take would be copied in vain
+SEND_SIZE = 65536
+
+
+class Driver(NotCopied):
+    """What moves the bytes of one transport, for any I/O layer.
+
+    :param transport: the `Transport`, whose connection is bound to it before or after.
+    :param collector: the collector of its connection (`Connection.collect`); several drivers may share one, which keeps
+        one order of events over all of them. A new one if omitted.
+    """
+
+    #: called without arguments if there is something to write again: once, until `data_to_send` has returned nothing.
+    #: The call may come from within `received` or a handler, and comes whenever the program sends, settles, grants
+    #: credit, opens or closes.
+    on_output: Callable[[], object] | None = None
+    #: called without arguments by `handle_timer` if a deadline has passed: gives what the socket has to `received`. If
+    #: None, `handle_timer` does nothing on its first call for a deadline, which leaves the I/O layer time to read.
+    read_first: Callable[[], object] | None = None
+
+    def __init__(self, transport: Transport, collector: Collector | None = None) -> None:
+        self.transport: Transport = transport
+        self.collector: Collector = Collector() if collector is None else collector
+        self._output_announced = False
+        self._moved = True  # bytes have moved since the last tick, which moves deadlines
+        self._deadline = 0.0  # of the last tick, 0 for none
+        self._read_before = 0.0  # the deadline before which the input was read
+        transport.driver = self
+
+    def __repr__(self) -> str:
+        return f"<Driver of {self.transport.connection!r}>"
+
+    # -- input ---------------------------------------------------------------------------------------------------
+
+    def room(self) -> int:
+        """Bytes of input that can be taken now; 0: stop reading.
+
+        It is 0 while too many events or answers wait: handle `events`, send `data_to_send`, and ask again. It stays 0
+        once no more input is taken.
+        """
+        return max(0, self.transport.capacity())
+
+    def received(self, data: bytes) -> None:
+        """Take bytes that came from the peer. Bytes that come after the end of the input are dropped.
+
+        :param data: any bytes-like object, of any size; `room` says how much to read from a socket.
+        :raises OverflowError: more than `room`, while no connection is bound that could take it.
+        """
+        self._moved = True
+        try:
+            self.transport.push(data)
+        except TransportException:
+            if self.transport.capacity() >= 0:
+                raise
+
+    def eof_received(self) -> None:
+        """Say that the peer sends no more. An error, unless the connection is closed.
+
+        Output may still be sent, for instance the close that tells the peer about the error.
+        """
+        self._moved = True
+        self.transport.close_tail()
+
+    def lost(self, error: BaseException | Condition | None = None) -> None:
+        """Say that the network connection is gone, or could not be made: no input will come, and no output leaves.
+
+        :param error: the reason, which becomes the condition of the transport; None for an end that is an error only
+            if the connection is still open.
+        """
+        transport = self.transport
+        self._moved = True
+        if error is None:
+            transport.close_head()
+            transport.close_tail()
+            return
+        if transport.condition is None and not transport.closed:
+            transport.condition = error if isinstance(error, Condition) else Condition(IO_CONDITION, _reason(error))
+        # The input ends first, which turns the condition into the error event.
+        transport.close_tail()
+        transport.close_head()
+
+    # -- output --------------------------------------------------------------------------------------------------
+
+    def data_to_send(self, most: int = SEND_SIZE) -> bytes:
+        """The next bytes to send, which stay until `sent` says that they were taken; nothing if there are none.
+
+        :param most: bytes at most.
+        :raises Exception: what the source of a streamed body has raised; its delivery is aborted.
+        """
+        data = self.transport.peek(most) or b""
+        if not data:
+            self._output_announced = False
+            self._forget_event()
+        return data
+
+    def sent(self, size: int) -> None:
+        """Drop bytes of output that were taken.
+
+        :param size: bytes, as many as `data_to_send` has returned at most.
+        """
+        self._moved = True
+        self.transport.pop(size)
+
+    @property
+    def output_ended(self) -> bool:
+        """True if there will be no more output: the sending side of the socket may be shut down."""
+        return self.transport.pending() < 0
+
+    def announce_output(self) -> None:
+        """Have `on_output` called, unless it was since `data_to_send` returned nothing. The engine does this."""
+        if not self._output_announced:
+            self._output_announced = True
+            if self.on_output is not None:
+                self.on_output()
+
+    def _forget_event(self) -> None:
+        """A transport event at the end of the queue would swallow the next one, and with it the next announcement."""
+        events = self.collector.events
+        if events and events[-1].context is self.transport and events[-1].type is Event.TRANSPORT:
+            events.pop()
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """When `handle_timer` is due, on the clock of its argument; None if it is not needed.
+
+        After bytes have moved it is 0.0, which has passed on any clock: they move the deadlines.
+        """
+        return 0.0 if self._moved else self._deadline or None
+
+    def handle_timer(self, now: float) -> None:
+        """Let time pass: a silent peer is noticed, and a heartbeat made for a peer that wants one (2.4.5).
+
+        A program may have been busy for long, with bytes of the peer waiting in the socket. If a deadline has passed,
+        the input is read first, by `read_first`; without that, the first call changes nothing, and the second acts.
+
+        :param now: seconds, on any clock that does not go back.
+        """
+        deadline = self._deadline
+        if deadline and now >= deadline and self._read_before != deadline:
+            self._read_before = deadline
+            self._moved = False  # the deadline itself is due now
+            if self.read_first is None:
+                return
+            self.read_first()
+        self._moved = False
+        self._deadline = self.transport.tick(now)
+
+    # -- events --------------------------------------------------------------------------------------------------
+
+    def events(self) -> Iterator[Any]:
+        """The events of the collector, the oldest first, each of which leaves it; those of all drivers that share it.
+
+        Events that handlers cause follow in the same iteration. What an iteration leaves is there for the next one.
+        """
+        events = self.collector.events
+        while events:
+            yield events.popleft()
+
+    @property
+    def closed(self) -> bool:
+        """True if neither input is taken nor output given any more: close the socket, and `unbind` the transport."""
+        return self.transport.closed
+
+    def unbind(self) -> None:
+        """Part the transport from its connection and from this driver; the connection may be bound anew."""
+        self.transport.unbind()
+        self.transport.driver = None
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
