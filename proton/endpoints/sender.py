@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.delivery import Delivery, check_message_format
+from proton.endpoints.ends import warn_if_ended
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link, tag_bytes
 from proton.endpoints.recovery import forget_resumed
@@ -225,10 +226,13 @@ class Sender(Link):
     def _ready(self) -> None:
         """Puts this link on the connection's list of senders, and says that the transport has work."""
         connection = self.connection
+        transport = connection.transport
         if not self._sending:
+            # Once a write, not for each message.
+            if connection._ends or transport is None or transport._tail_closed:
+                warn_if_ended("Sender.send()", self)
             self._sending = True
             connection._senders.append(self)
-        transport = connection.transport
         if transport is not None:
             connection._collector.emit(_TRANSPORT, transport)
 

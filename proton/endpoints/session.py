@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, Endpoint, matches
+from proton.endpoints.ends import warn_if_ended
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link
 from proton.endpoints.receiver import Receiver
@@ -121,6 +122,9 @@ class Session(Endpoint):
         self._losses = 0  # how often the peer has ended it, and it was to be made again
         self._series: Any = None  # of its retries: a `Series` where the peer has ended it with what can pass
         self._unbind()
+
+    def _look_for_ended_parent(self) -> None:
+        warn_if_ended("Session.open()", self.connection)
 
     def _revoke_credit(self) -> None:
         for link in self._members:

@@ -135,7 +135,8 @@ def test_links_of_a_plain_connection_have_sessions_of_their_own(container):
 def test_a_closed_connection_has_no_common_session(container, connection):
     session = container.create_sender(connection, "a").session
     connection.close()
-    assert container.create_sender(connection, "b").session is not session
+    with pytest.warns(UserWarning, match="has no effect: the connection was ended here"):
+        assert container.create_sender(connection, "b").session is not session
     container.process()
     connection.open()
     first, second = container.create_sender(connection, "c").session, container.create_sender(connection, "d").session
