@@ -478,7 +478,7 @@ class Message:
 
     # -- links
 
-    def send(self, sender: Sender, tag: Any = None) -> Delivery:
+    def send(self, sender: Sender, tag: str | bytes | None = None) -> Delivery:
         """Sends the message over a link and returns its delivery.
 
         :param sender: the link; it settles the delivery at once when its `snd_settle_mode` says so.

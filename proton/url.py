@@ -98,7 +98,7 @@ class Url:
     username: str | None
     password: str | None
 
-    def __init__(self, url: str | Url | None = None, defaults: bool = True, **kwargs: Any) -> None:
+    def __init__(self, url: str | Url | None = None, defaults: bool = True, **kwargs: str | int | None) -> None:
         if isinstance(url, Url):
             vars(self).update(vars(url))
         elif isinstance(url, str) and "@" not in url:
@@ -199,7 +199,7 @@ class Url:
             raise ValueError(f"expected a port, or user name and password {hint} before the @") from None
 
     @port.setter
-    def port(self, port: Any) -> None:
+    def port(self, port: str | int | None) -> None:
         # A Port is kept as its text, so that comparing and copying do not depend on where it came from.
         self._port = port.name if isinstance(port, self.Port) else port
 

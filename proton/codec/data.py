@@ -20,6 +20,7 @@ from proton.codec import types as t
 from proton.codec.encode import out_of_range, type_number
 from proton.codec.nodes import Node, decode_node, depth_bounded, encode_node, to_array, to_described, to_dict, to_object
 from proton.codec.text import format_value
+from proton.codec.types import AMQPValue
 from proton.exceptions import DataException
 
 __all__ = ["Data"]
@@ -438,7 +439,7 @@ class Data:
         """
         self.put_binary(mv)
 
-    def put_buffer(self, buff: Any) -> None:
+    def put_buffer(self, buff: bytes | bytearray | memoryview) -> None:
         """Put a binary, as :meth:`put_binary`.
 
         :param buff: the bytes, any bytes-like object.
@@ -484,7 +485,7 @@ class Data:
         self._put(t.TYPE_MAP)
 
     @depth_bounded
-    def put_object(self, obj: Any) -> None:
+    def put_object(self, obj: AMQPValue) -> None:
         """Put any Python value, with the AMQP type that belongs to its class or to the nearest base class.
 
         :raise DataException: when no AMQP type does
@@ -494,7 +495,7 @@ class Data:
         _PUT[type_number(obj)](self, obj)
 
     @depth_bounded
-    def put_dict(self, d: dict[Any, Any]) -> None:
+    def put_dict(self, d: dict[AMQPValue, AMQPValue]) -> None:
         """Put a map with everything in a dict.
 
         :raise DataException: for a key or value that has no AMQP type; what was put before stays
@@ -506,7 +507,7 @@ class Data:
         self._fill([member for item in items for member in item])
 
     @depth_bounded
-    def put_sequence(self, s: Iterable[Any]) -> None:
+    def put_sequence(self, s: Iterable[AMQPValue]) -> None:
         """Put a list with everything in an iterable.
 
         :raise DataException: for an element that has no AMQP type; what was put before stays
@@ -692,7 +693,7 @@ class Data:
         return max(self._children(t.TYPE_ARRAY) - described, 0), described, element_type
 
     @depth_bounded
-    def get_object(self) -> Any:
+    def get_object(self) -> AMQPValue:
         """The current node as a Python value; None without one.
 
         :raise TypeError: when a map has a key that Python cannot hash
@@ -700,7 +701,7 @@ class Data:
         return None if self._current is None else to_object(self._current)
 
     @depth_bounded
-    def get_dict(self) -> dict[Any, Any] | None:
+    def get_dict(self) -> dict[AMQPValue, AMQPValue] | None:
         """The current map as a dict; of equal keys the last one wins. None without a current node.
 
         :raise TypeError: when a key cannot be hashed
@@ -708,7 +709,7 @@ class Data:
         return None if self._current is None else to_dict(self._current)
 
     @depth_bounded
-    def get_sequence(self) -> list[Any] | None:
+    def get_sequence(self) -> list[AMQPValue] | None:
         """The current list as a list; None without a current node."""
         return None if self._current is None else [to_object(node) for node in self._current.children]
 

@@ -8,10 +8,11 @@ Decoders build them with `int.__new__` and `str.__new__`, which skip the checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Callable, ClassVar, SupportsIndex
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Callable, ClassVar, SupportsIndex, Union
 
 __all__ = [
+    "AMQPValue",
     "AnnotationDict",
     "Array",
     "Constant",
@@ -35,6 +36,12 @@ __all__ = [
     "ulong",
     "ushort",
 ]
+
+#: A value that has an AMQP type (1.6): None, bool, int, float, str, bytes, `uuid.UUID`, lists, dicts, and the classes
+#: below. The one place where the package says "any": what a peer sends is what it is.
+AMQPValue = Any
+
+_Entries = Union["Mapping[AMQPValue, AMQPValue]", "Iterable[tuple[AMQPValue, AMQPValue]]"]
 
 # The numbers of `Data.NULL`, `Data.BOOL`, ...: public through `Data`, and the `type` of an `Array`.
 TYPE_NULL = 1
@@ -267,7 +274,7 @@ class _Text(str):
 
     __slots__ = ()
 
-    def __new__(cls, value: Any = "", *args: Any) -> _Text:
+    def __new__(cls, value: object = "", *args: str) -> _Text:
         if isinstance(value, str) and not args:
             value = str.__str__(value)
         return str.__new__(cls, value, *args)
@@ -298,7 +305,7 @@ class Described:
     :param value: the value that is described.
     """
 
-    def __init__(self, descriptor: Any, value: Any) -> None:
+    def __init__(self, descriptor: AMQPValue, value: AMQPValue) -> None:
         self.descriptor = descriptor
         self.value = value
 
@@ -321,12 +328,12 @@ class Array:
     :param elements: the elements.
     """
 
-    def __init__(self, descriptor: Any, type: int, *elements: Any) -> None:
+    def __init__(self, descriptor: AMQPValue, type: int, *elements: AMQPValue) -> None:
         self.descriptor = descriptor
         self.type = type
         self.elements = elements
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[AMQPValue]:
         return iter(self.elements)
 
     def __repr__(self) -> str:
@@ -343,11 +350,11 @@ class Array:
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
 
-def _any_key(key: Any, raise_on_error: bool) -> Any:
+def _any_key(key: AMQPValue, raise_on_error: bool) -> AMQPValue:
     return key
 
 
-def _property_key(key: Any, raise_on_error: bool) -> Any:
+def _property_key(key: AMQPValue, raise_on_error: bool) -> AMQPValue:
     if type(key) is symbol:
         return key
     if type(key) is str:
@@ -359,13 +366,13 @@ def _property_key(key: Any, raise_on_error: bool) -> Any:
     return key
 
 
-def _annotation_key(key: Any, raise_on_error: bool) -> Any:
+def _annotation_key(key: AMQPValue, raise_on_error: bool) -> AMQPValue:
     if type(key) is ulong:
         return key
     return _property_key(key, raise_on_error)
 
 
-class RestrictedKeyDict(dict[Any, Any]):
+class RestrictedKeyDict(dict[AMQPValue, AMQPValue]):
     """A dictionary that passes every key through a function first.
 
     The constructor, item assignment and `update` check; `setdefault`, `copy` and `|` are those of `dict`.
@@ -378,26 +385,31 @@ class RestrictedKeyDict(dict[Any, Any]):
     # The class has defaults because unpickling sets items before it sets attributes.
     raise_on_error: bool = False
 
-    validation_fn: Callable[[Any, bool], Any] = staticmethod(_any_key)
+    validation_fn: Callable[[AMQPValue, bool], AMQPValue] = staticmethod(_any_key)
 
     def __init__(
-        self, validation_fn: Callable[[Any, bool], Any], e: Any = None, raise_on_error: bool = True, **kwargs: Any
+        self,
+        validation_fn: Callable[[AMQPValue, bool], AMQPValue],
+        e: _Entries | None = None,
+        raise_on_error: bool = True,
+        **kwargs: AMQPValue,
     ) -> None:
         super().__init__()
         self.validation_fn = validation_fn
         self.raise_on_error = raise_on_error
         self.update(e, **kwargs)
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def __setitem__(self, key: AMQPValue, value: AMQPValue) -> None:
         super().__setitem__(self.validation_fn(key, self.raise_on_error), value)
 
-    def update(self, e: Any = None, **kwargs: Any) -> None:  # type: ignore[override]
+    def update(self, e: _Entries | None = None, **kwargs: AMQPValue) -> None:  # type: ignore[override]
         """As `dict.update`, with every key checked.
 
         :param e: a mapping or an iterable of pairs; anything false is ignored. `TypeError` otherwise.
         """
         if e:
-            items = ((key, e[key]) for key in e.keys()) if hasattr(e, "keys") else e  # noqa: SIM118
+            given: Any = e
+            items = ((key, given[key]) for key in given.keys()) if hasattr(given, "keys") else given  # noqa: SIM118
             for key, value in items:
                 self[key] = value
         for key, value in kwargs.items():
@@ -414,9 +426,9 @@ class PropertyDict(RestrictedKeyDict):
     :param raise_on_error: `KeyError` on a key that is no string; false stores it unchanged.
     """
 
-    validation_fn: Callable[[Any, bool], Any] = staticmethod(_property_key)
+    validation_fn: Callable[[AMQPValue, bool], AMQPValue] = staticmethod(_property_key)
 
-    def __init__(self, e: Any = None, raise_on_error: bool = True, **kwargs: Any) -> None:
+    def __init__(self, e: _Entries | None = None, raise_on_error: bool = True, **kwargs: AMQPValue) -> None:
         super().__init__(_property_key, e, raise_on_error, **kwargs)
 
 
@@ -427,13 +439,13 @@ class AnnotationDict(RestrictedKeyDict):
     :param raise_on_error: `KeyError` on a key that is neither; false stores it unchanged.
     """
 
-    validation_fn: Callable[[Any, bool], Any] = staticmethod(_annotation_key)
+    validation_fn: Callable[[AMQPValue, bool], AMQPValue] = staticmethod(_annotation_key)
 
-    def __init__(self, e: Any = None, raise_on_error: bool = True, **kwargs: Any) -> None:
+    def __init__(self, e: _Entries | None = None, raise_on_error: bool = True, **kwargs: AMQPValue) -> None:
         super().__init__(_annotation_key, e, raise_on_error, **kwargs)
 
     @classmethod
-    def from_wire(cls, decoded: dict[Any, Any]) -> AnnotationDict:
+    def from_wire(cls, decoded: dict[AMQPValue, AMQPValue]) -> AnnotationDict:
         """A lenient `AnnotationDict` of a freshly decoded map: one C-level copy when no key is a plain `str`.
 
         :param decoded: a dict whose keys were decoded, and are of the right types already.
@@ -446,7 +458,7 @@ class AnnotationDict(RestrictedKeyDict):
         return result
 
 
-class SymbolList(list[Any]):
+class SymbolList(list[symbol]):
     """A list of `symbol`; a `str` element becomes a `symbol`.
 
     :param t: one string, or an iterable of them; `None` for an empty list.
@@ -455,7 +467,7 @@ class SymbolList(list[Any]):
 
     raise_on_error: bool = False
 
-    def __init__(self, t: Any = None, raise_on_error: bool = True) -> None:
+    def __init__(self, t: str | Iterable[str] | None = None, raise_on_error: bool = True) -> None:
         super().__init__()
         self.raise_on_error = raise_on_error
         if isinstance(t, str):
@@ -463,7 +475,7 @@ class SymbolList(list[Any]):
         elif t is not None:
             self.extend(t)
 
-    def _element(self, value: Any) -> Any:
+    def _element(self, value: str) -> symbol:
         if type(value) is symbol:
             return value
         if isinstance(value, str):
@@ -476,21 +488,21 @@ class SymbolList(list[Any]):
         """An `Array` of these symbols, the wire form of a field with multiple values (1.4)."""
         return Array(UNDESCRIBED, TYPE_SYMBOL, *self)
 
-    def append(self, v: Any) -> None:
+    def append(self, v: str) -> None:
         """Adds one element, checked.
 
         :param v: a str, converted to `symbol`.
         """
         super().append(self._element(v))
 
-    def extend(self, t: Iterable[Any]) -> None:
+    def extend(self, t: Iterable[str]) -> None:
         """Adds every element of an iterable, each checked before the first is added.
 
         :param t: an iterable of str, each converted to `symbol`.
         """
         super().extend([self._element(v) for v in t])
 
-    def insert(self, i: SupportsIndex, v: Any) -> None:
+    def insert(self, i: SupportsIndex, v: str) -> None:
         """Inserts one element before index `i`, checked.
 
         :param i: the position.
@@ -498,13 +510,13 @@ class SymbolList(list[Any]):
         """
         super().insert(i, self._element(v))
 
-    def __add__(self, t: Iterable[Any]) -> SymbolList:
+    def __add__(self, t: Iterable[str]) -> SymbolList:  # type: ignore[override]
         result = SymbolList(self, raise_on_error=False)
         result.raise_on_error = self.raise_on_error
         result.extend(t)
         return result
 
-    def __iadd__(self, t: Iterable[Any]) -> SymbolList:
+    def __iadd__(self, t: Iterable[str]) -> SymbolList:  # type: ignore[override]
         self.extend(t)
         return self
 
@@ -513,7 +525,7 @@ class SymbolList(list[Any]):
 
     def __eq__(self, other: object) -> bool:
         try:
-            return super().__eq__(SymbolList(other, raise_on_error=False))
+            return super().__eq__(SymbolList(other, raise_on_error=False))  # type: ignore[arg-type]
         except TypeError:
             return False
 

@@ -5,10 +5,13 @@ The symbols of the specification's error conditions live here and nowhere else.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from proton.codec.composites import ERROR, composite_of, encode_composite
 from proton.codec.encode import Encoded
+
+if TYPE_CHECKING:
+    from proton.codec.types import AMQPValue
 
 __all__ = ["Condition", "decode_condition", "encode_condition", "shortened"]
 
@@ -42,7 +45,7 @@ class Condition:
 
     _judged: Any = None  # a `retry_on` callable, and what it says of this condition
 
-    def __init__(self, name: str, description: str | None = None, info: Any = None) -> None:
+    def __init__(self, name: str, description: str | None = None, info: AMQPValue = None) -> None:
         self.name = name
         self.description = description
         self.info = info

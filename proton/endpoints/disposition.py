@@ -8,7 +8,7 @@ The states themselves are numbers; `STATES` has the ready-made members for those
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.codec.composites import (
     ACCEPTED,
@@ -27,6 +27,9 @@ from proton.codec.encode import Encoded, encode
 from proton.codec.types import Described, ulong
 from proton.endpoints.condition import Condition, decode_condition, encode_condition
 from proton.exceptions import DataException
+
+if TYPE_CHECKING:
+    from proton.codec.types import AMQPValue
 
 __all__ = [
     "DispositionType",
@@ -184,7 +187,12 @@ class ModifiedDisposition(Disposition):
 
     type: DispositionType | int = DispositionType.MODIFIED
 
-    def __init__(self, failed: bool = True, undeliverable: bool | None = None, annotations: Any = None) -> None:
+    def __init__(
+        self,
+        failed: bool = True,
+        undeliverable: bool | None = None,
+        annotations: dict[AMQPValue, AMQPValue] | None = None,
+    ) -> None:
         self.failed: bool = _flag("failed", failed)
         self.undeliverable: bool = _flag("undeliverable", undeliverable)
         self.annotations = annotations
@@ -204,7 +212,7 @@ class DeclaredDisposition(Disposition):
 
     type: DispositionType | int = DispositionType.TRANSACTION_DECLARED
 
-    def __init__(self, id: Any) -> None:
+    def __init__(self, id: bytes | bytearray | memoryview | str) -> None:
         _check_id(id)
         self.id = id
 
@@ -219,7 +227,7 @@ class TransactionalDisposition(Disposition):
 
     type: DispositionType | int = DispositionType.TRANSACTIONAL_STATE
 
-    def __init__(self, id: Any, outcome: Disposition | int | None = None) -> None:
+    def __init__(self, id: bytes | bytearray | memoryview | str, outcome: Disposition | int | None = None) -> None:
         _check_id(id)
         kind = outcome.type if isinstance(outcome, Disposition) else outcome or 0
         if not isinstance(kind, int):
@@ -236,7 +244,7 @@ class CustomDisposition(Disposition):
     :raises TypeError: the number is none.
     """
 
-    def __init__(self, type: int, data: Any = None) -> None:
+    def __init__(self, type: int, data: AMQPValue = None) -> None:
         if not isinstance(type, int):
             raise TypeError(f"a state is a number, got {type!r:.50}")
         self.type: DispositionType | int = STATES.get(type, type)

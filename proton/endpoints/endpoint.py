@@ -22,7 +22,11 @@ from proton.endpoints.handler import as_handler
 from proton.exceptions import DataException
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from proton.codec.types import AMQPValue
     from proton.endpoints.connection import Connection
+    from proton.endpoints.handler import Handler
     from proton.transport.transport import Transport
 
 __all__ = ["Endpoint", "matches"]
@@ -93,7 +97,7 @@ class Endpoint(NotCopied):
 
     _offered_capabilities: SymbolList | None = None
     _desired_capabilities: SymbolList | None = None
-    _properties: Any = None
+    _properties: dict[Any, Any] | None = None
     # These three as they were when open was called.
     _sent_fields: tuple[Encoded | None, Encoded | None, Encoded | None] = (None, None, None)
 
@@ -111,7 +115,7 @@ class Endpoint(NotCopied):
         self.condition: Condition | None = None
         #: what the peer gave as its reason for closing, a `Condition` or None
         self.remote_condition: Condition | None = None
-        self._handler: Any = None
+        self._handler: Handler | None = None
         self._close_condition: Condition | None = None  # the condition as it was when close was called
         # When and why this end and the peer's ended; a serial number of the connection tells which end came first.
         self._local_end: tuple[int, Condition | None] | None = None
@@ -127,7 +131,7 @@ class Endpoint(NotCopied):
         self._following: Endpoint | None = None
 
     @property
-    def handler(self) -> Any:
+    def handler(self) -> Handler | None:
         """The handler for the events of this endpoint, or None.
 
         An object that is no `Handler` is wrapped in one. A handler here takes the place of the
@@ -136,7 +140,7 @@ class Endpoint(NotCopied):
         return self._handler
 
     @handler.setter
-    def handler(self, handler: Any) -> None:
+    def handler(self, handler: object) -> None:
         self._handler = as_handler(handler)
 
     @property
@@ -155,7 +159,7 @@ class Endpoint(NotCopied):
         return self._offered_capabilities
 
     @offered_capabilities.setter
-    def offered_capabilities(self, capabilities: Any) -> None:
+    def offered_capabilities(self, capabilities: str | Iterable[str] | None) -> None:
         self._offered_capabilities = _symbol_list("offered_capabilities", capabilities)
 
     @property
@@ -169,16 +173,16 @@ class Endpoint(NotCopied):
         return self._desired_capabilities
 
     @desired_capabilities.setter
-    def desired_capabilities(self, capabilities: Any) -> None:
+    def desired_capabilities(self, capabilities: str | Iterable[str] | None) -> None:
         self._desired_capabilities = _symbol_list("desired_capabilities", capabilities)
 
     @property
-    def properties(self) -> Any:
+    def properties(self) -> dict[AMQPValue, AMQPValue] | None:
         """The properties to send when this end is opened: a dict with symbol keys, or None (2.7.1, 2.7.2, 2.7.3)."""
         return self._properties
 
     @properties.setter
-    def properties(self, properties: Any) -> None:
+    def properties(self, properties: dict[AMQPValue, AMQPValue] | None) -> None:
         if isinstance(properties, dict):
             properties = PropertyDict(properties, raise_on_error=False)
         self._properties = properties

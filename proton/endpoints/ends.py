@@ -26,7 +26,12 @@ __all__ = ["End", "end_of", "awaits_node", "is_retried", "warn_if_ended"]
 
 
 #: what a program's call goes through before it is here
-_CALLED_THROUGH = ("endpoints", os.path.join("reactor", "container"), os.path.join("reactor", "connector"), "message.py")
+_CALLED_THROUGH = (
+    "endpoints",
+    os.path.join("reactor", "container"),
+    os.path.join("reactor", "connector"),
+    "message.py",
+)
 
 NOT_FOUND = "amqp:not-found"
 
@@ -77,7 +82,7 @@ def warn_if_ended(what: str, endpoint: Any) -> None:
     end = end_of(endpoint)
     if end is None or not called_by_program(_CALLED_THROUGH):
         return
-    ended = end.endpoint
+    ended: Any = end.endpoint
     kind = "connection" if ended is ended.connection else "link" if hasattr(ended, "session") else "session"
     name = f" {printable(ended.name or '')!r}" if kind == "link" else ""
     how = "ended by the peer" if end.by_peer else "lost" if end.is_loss else "ended here"

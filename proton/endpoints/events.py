@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from proton.endpoints.handler import dispatch
 
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["EventType", "EventBase", "Event", "Collector"]
 
 
-def given_back(impl: Any) -> Any:
+_T = TypeVar("_T")
+
+
+def given_back(impl: _T) -> _T:
     """What `wrap` gives of an object: itself, as there is no other one behind it to be wrapped."""
     return impl
 
@@ -95,7 +98,7 @@ class EventBase:
     def __repr__(self) -> str:
         return f"{self.type}({self.context!r})"
 
-    def dispatch(self, handler: Any, type: EventType | None = None) -> None:
+    def dispatch(self, handler: object, type: EventType | None = None) -> None:
         """Give this event to a handler and its children.
 
         :param handler: any object; its method named like the event type is called.
@@ -159,7 +162,7 @@ class Event(EventBase):
     RECONNECTING: ClassVar[EventType]
     GAVE_UP: ClassVar[EventType]
 
-    def __init__(self, type: EventType, context: Any) -> None:
+    def __init__(self, type: EventType, context: object) -> None:
         self.type = type
         self.context = context
 
@@ -228,7 +231,7 @@ class Event(EventBase):
         return connection.transport if connection is not None else None
 
     @property
-    def handler(self) -> Any:
+    def handler(self) -> object:
         """The handler of the nearest scope that has one: link, session, connection, then the context itself."""
         return getattr(self.context, "handler", None)
 
@@ -421,7 +424,7 @@ class Collector:
         self.container: Any = None
         self._released = False
 
-    def put(self, obj: Any, etype: EventType) -> None:
+    def put(self, obj: object, etype: EventType) -> None:
         """Append an event that the application made; it is never merged with another.
 
         :param obj: the context of the event; an `EventBase` is queued as it is.
@@ -441,7 +444,7 @@ class Collector:
         event.container = self.container
         self.events.append(event)
 
-    def emit(self, etype: EventType, context: Any) -> None:
+    def emit(self, etype: EventType, context: object) -> None:
         """Append an event of the engine, unless it equals the last one queued.
 
         :param etype: the type of the event.
@@ -458,7 +461,7 @@ class Collector:
         event.container = self.container
         events.append(event)
 
-    def peek(self) -> Any:
+    def peek(self) -> Event | None:
         """The oldest event, or None; it stays in the queue."""
         return self.events[0] if self.events else None
 

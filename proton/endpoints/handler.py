@@ -9,7 +9,10 @@ from __future__ import annotations
 import functools
 import types
 import weakref
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
+
+if TYPE_CHECKING:
+    from proton.endpoints.events import EventBase
 
 __all__ = ["Family", "Handler", "Member", "as_handler", "check_result", "dispatch", "event_methods", "inspect"]
 
@@ -17,7 +20,7 @@ __all__ = ["Family", "Handler", "Member", "as_handler", "check_result", "dispatc
 inspector: Callable[[Any], None] | None = None
 
 
-def inspect(handler: Any) -> None:
+def inspect(handler: object) -> None:
     """Look at an object that becomes the handler of some scope; for each way to give one.
 
     :param handler: the object, or None.
@@ -50,7 +53,7 @@ class Handler:
 
     handlers: list[Any] = _Children()  # type: ignore[assignment]
 
-    def add(self, handler: Any, on_error: Any = None) -> None:
+    def add(self, handler: object, on_error: object = None) -> None:
         """Append a child handler.
 
         :param handler: any object with event methods.
@@ -60,7 +63,7 @@ class Handler:
         inspect(handler)
         self.handlers.append(handler)
 
-    def on_unhandled(self, method: str, *args: Any) -> None:
+    def on_unhandled(self, method: str, *args: EventBase) -> None:
         """Called in place of a missing event method; does nothing.
 
         :param method: the name of the method that was looked for.
@@ -68,7 +71,7 @@ class Handler:
         """
 
 
-def as_handler(handler: Any) -> Any:
+def as_handler(handler: object) -> Handler | None:
     """An object as the handler of a scope: one that is no `Handler` is wrapped in one, None stays None.
 
     :param handler: any object with event methods, or None.
@@ -170,7 +173,7 @@ def check_result(handler: Any, method: str, result: Any) -> None:
         )
 
 
-def dispatch(handler: Any, method: str, event: Any) -> None:
+def dispatch(handler: object, method: str, event: EventBase) -> None:
     """Give `event` to `handler` and then to its children, parents first, depth first.
 
     An exception ends the walk at once.

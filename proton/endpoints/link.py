@@ -42,6 +42,7 @@ from proton.exceptions import LinkException
 from proton.logs import log
 
 if TYPE_CHECKING:
+    from proton.codec.types import AMQPValue
     from proton.endpoints.connection import Connection
     from proton.endpoints.disposition import RemoteDisposition
     from proton.endpoints.session import Session
@@ -74,7 +75,7 @@ class Link(Endpoint):
     #: the link state properties of the last flow that had some, a dict or None; `Event.LINK_FLOW_PROPERTIES` tells
     #: of new ones (2.7.4)
     remote_flow_properties: dict[Any, Any] | None = None
-    _flow_properties: Any = None
+    _flow_properties: dict[Any, Any] | None = None
     #: whether the unsettled deliveries are to be recovered when the link is attached again after its connection was
     #: lost; a sender then keeps the bytes of what is not settled (2.6.13)
     recoverable = False
@@ -157,7 +158,7 @@ class Link(Endpoint):
         self._max_message_size = size
 
     @property
-    def flow_properties(self) -> Any:
+    def flow_properties(self) -> dict[AMQPValue, AMQPValue] | None:
         """The link state properties to send with each flow, a dict with symbol keys, or None (2.7.4).
 
         Setting them has a flow written when the transport is next asked for output.
@@ -167,7 +168,7 @@ class Link(Endpoint):
         return self._flow_properties
 
     @flow_properties.setter
-    def flow_properties(self, properties: Any) -> None:
+    def flow_properties(self, properties: dict[AMQPValue, AMQPValue] | None) -> None:
         if isinstance(properties, dict):
             properties = PropertyDict(properties, raise_on_error=False)
         encoded_properties("flow_properties", properties)

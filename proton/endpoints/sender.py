@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.delivery import Delivery, check_message_format
@@ -21,8 +21,18 @@ from proton.endpoints.streaming import check_size, encoded_stream
 from proton.exceptions import LinkException
 from proton.message import LARGE_MESSAGE, Message
 
+_T = TypeVar("_T", covariant=True)
+
 if TYPE_CHECKING:
+    from typing import BinaryIO, Protocol
+
     from proton.endpoints.session import Session
+
+    class _Sendable(Protocol[_T]):
+        """What sends itself: `Message`, and classes of programs."""
+
+        def send(self, sender: Sender, tag: Any = None) -> _T: ...
+
 
 __all__ = ["Sender"]
 
@@ -99,7 +109,16 @@ class Sender(Link):
             self._ready()
         return size
 
-    def send(self, obj: Any, tag: Any = None) -> Any:
+    if TYPE_CHECKING:
+
+        @overload
+        def send(self, obj: Message, tag: str | bytes | None = None) -> Delivery: ...
+        @overload
+        def send(self, obj: bytes | bytearray | memoryview, tag: str | bytes | None = None) -> int: ...
+        @overload
+        def send(self, obj: _Sendable[_T], tag: str | bytes | None = None) -> _T: ...
+
+    def send(self, obj: Message | bytes | bytearray | memoryview | _Sendable[_T], tag: Any = None) -> object:
         """Send a message, or bytes.
 
         :param obj: a `Message` or anything with a method ``send(sender, tag=)``; else bytes for `stream`.
@@ -160,7 +179,11 @@ class Sender(Link):
         return delivery
 
     def send_stream(
-        self, source: Any, message: Message | None = None, tag: Any = None, size: int | None = None
+        self,
+        source: BinaryIO | Iterable[bytes],
+        message: Message | None = None,
+        tag: str | bytes | None = None,
+        size: int | None = None,
     ) -> Delivery:
         """Send a message whose body is read from a source when the peer and the network take more of it (3.2.6).
 

@@ -17,6 +17,8 @@ from proton.exceptions import LinkException, MessageException
 from proton.message import Message
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from proton.endpoints.delivery import Delivery
     from proton.endpoints.receiver import Receiver
 
@@ -143,7 +145,7 @@ class BodyReader(io.RawIOBase):
         """All that has come, as `read` without a size."""
         return self.read()
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: Buffer) -> int | None:
         """Read into a writable buffer; the number of bytes, 0 at the end, None when nothing has come since.
 
         :param buffer: any writable bytes-like object.

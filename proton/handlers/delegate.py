@@ -22,7 +22,7 @@ class Delegating(Member):
 
     delegate: Any = None  # of the class too, for a subclass that does not call the constructor
 
-    def __init__(self, delegate: Any = None) -> None:
+    def __init__(self, delegate: object = None) -> None:
         self.delegate = delegate
 
     def _forward(self, method: str, event: Any) -> None:

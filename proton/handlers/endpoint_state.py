@@ -61,7 +61,7 @@ class EndpointStateHandler(Delegating):
 
     peer_close_is_error: bool = False
 
-    def __init__(self, peer_close_is_error: bool = False, delegate: Any = None) -> None:
+    def __init__(self, peer_close_is_error: bool = False, delegate: object = None) -> None:
         Delegating.__init__(self, delegate)
         self.peer_close_is_error = peer_close_is_error
 

@@ -121,7 +121,7 @@ class IncomingMessageHandler(Delegating, Acking):
 
     auto_accept: bool = True
 
-    def __init__(self, auto_accept: bool = True, delegate: Any = None) -> None:
+    def __init__(self, auto_accept: bool = True, delegate: object = None) -> None:
         Delegating.__init__(self, delegate)
         self.auto_accept = auto_accept
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import LOCAL_ACTIVE, REMOTE_ACTIVE
@@ -29,7 +29,7 @@ class OutgoingMessageHandler(Delegating):
 
     auto_settle: bool = True
 
-    def __init__(self, auto_settle: bool = True, delegate: Any = None) -> None:
+    def __init__(self, auto_settle: bool = True, delegate: object = None) -> None:
         Delegating.__init__(self, delegate)
         self.auto_settle = auto_settle
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proton.handlers.messaging import MessagingHandler
 
 if TYPE_CHECKING:
     from proton.endpoints.delivery import Delivery
     from proton.handlers.events import TransactionEvent
+    from proton.reactor.transaction import Transaction
 
 __all__ = ["TransactionHandler", "TransactionalClientHandler"]
 
@@ -53,7 +54,7 @@ class TransactionalClientHandler(MessagingHandler, TransactionHandler):
     ) -> None:
         super().__init__(prefetch, auto_accept, auto_settle, peer_close_is_error)
 
-    def accept(self, delivery: Delivery, transaction: Any = None) -> None:
+    def accept(self, delivery: Delivery, transaction: Transaction | None = None) -> None:
         """Accept a message.
 
         :param delivery: the delivery of the message.

@@ -35,6 +35,7 @@ from proton.transport.transport import Transport
 from proton.url import Url
 
 if TYPE_CHECKING:
+    from proton.endpoints.events import EventBase
     from proton.handlers.events import (
         ConnectionEvent,
         ContainerEvent,
@@ -379,7 +380,7 @@ class PythonIO:
         self.selectables: list[Any] = []
         self.delegate: IOHandler = IOHandler()
 
-    def on_unhandled(self, method: str, event: Any) -> None:
+    def on_unhandled(self, method: str, event: EventBase) -> None:
         """Hands every other event on.
 
         :param method: the name of the method that was looked for.

@@ -5,13 +5,57 @@ Nothing is connected here. A mistake raises before anything is made of it; what 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.logs import log
 from proton.url import Url
 from proton.warn import nearest, unknown_options, warn
 
 __all__ = ["CONNECT_OPTIONS", "check_connect", "check_container", "warn_of_clear_text"]
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from typing import Callable, TypedDict
+
+    from proton.codec.types import AMQPValue
+    from proton.endpoints.condition import Condition
+    from proton.transport.tls.layer import SSLSessionDetails
+
+    class ConnectKeywords(TypedDict, total=False):
+        """The options of `Container.connect` that are not in its signature, as checkers see them."""
+
+        user: str | None
+        password: str | None
+        token: str | Callable[[], str] | None
+        authorization: str | None
+        allowed_mechs: str | Sequence[str] | None
+        allow_insecure_mechs: bool | None
+        sasl_enabled: bool | None
+        virtual_host: str | None
+        sni: str | None
+        session_details: SSLSessionDetails | None
+        offered_capabilities: str | Sequence[str] | None
+        desired_capabilities: str | Sequence[str] | None
+        properties: dict[AMQPValue, AMQPValue] | None
+        max_frame_size: int | None
+        container_id: str | None
+        retry_on: Collection[str] | Callable[[Condition], bool] | None
+
+    class ListenKeywords(TypedDict, total=False):
+        """The options of `Container.listen` that are not in its signature."""
+
+        allowed_mechs: str | Sequence[str] | None
+        allow_insecure_mechs: bool
+        require_auth: bool
+        require_encryption: bool
+
+    class ContainerKeywords(TypedDict, total=False):
+        """The options of `Container`."""
+
+        container_id: str | None
+        global_handler: object
+        selector: object
+
 
 #: the options of `Container.connect` that are not in its signature
 CONNECT_OPTIONS = frozenset(
@@ -28,19 +72,19 @@ _OF_BLOCKING_CONNECTIONS = frozenset(("timeout", "container"))
 _OF_CONTAINERS = frozenset(("container_id", "global_handler", "selector"))
 
 
-def check_connect(options: dict[str, Any], blocking: bool = False) -> dict[str, Any]:
+def check_connect(options: Mapping[str, Any], blocking: bool = False) -> dict[str, Any]:
     """Warn of options that `connect`, or a `BlockingConnection`, does not know: they are ignored.
 
     :return: the others.
     """
     if CONNECT_OPTIONS.issuperset(options):
-        return options
+        return dict(options)
     known = CONNECT_OPTIONS | _IN_SIGNATURE | (_OF_BLOCKING_CONNECTIONS if blocking else frozenset())
     unknown_options("BlockingConnection" if blocking else "connect()", options, known)
     return {name: value for name, value in options.items() if name in known}
 
 
-def check_container(container: Any, options: dict[str, Any]) -> None:
+def check_container(container: Any, options: Iterable[str]) -> None:
     """Warn of options that a container does not know; many of them are attributes that were to be set."""
     for name in options:
         if name in _OF_CONTAINERS:

@@ -6,11 +6,16 @@ then let it act (`apply`). An option holds no state of the link: one object may 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.codec.types import Described, symbol
 from proton.endpoints.link import Link
 from proton.endpoints.terminus import Terminus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from proton.codec.types import AMQPValue
 
 __all__ = [
     "AtLeastOnce",
@@ -32,13 +37,13 @@ __all__ = [
 class LinkOption:
     """The base of options for links."""
 
-    def apply(self, link: Any) -> None:
+    def apply(self, link: Link) -> None:
         """Set the link up.
 
         :param link: a link that was not opened yet.
         """
 
-    def test(self, link: Any) -> bool:
+    def test(self, link: Link) -> bool:
         """True when the option is meant for the link.
 
         :param link: a link that was not opened yet.
@@ -49,7 +54,7 @@ class LinkOption:
 class SenderOption(LinkOption):
     """The base of options for senders."""
 
-    def test(self, link: Any) -> bool:
+    def test(self, link: Link) -> bool:
         """True for a sender."""
         return bool(link.is_sender)
 
@@ -57,7 +62,7 @@ class SenderOption(LinkOption):
 class ReceiverOption(LinkOption):
     """The base of options for receivers."""
 
-    def test(self, link: Any) -> bool:
+    def test(self, link: Link) -> bool:
         """True for a receiver."""
         return bool(link.is_receiver)
 
@@ -86,7 +91,7 @@ def _symbol_keys(option: str, entries: Any) -> dict[Any, Any]:
 class AtMostOnce(LinkOption):
     """Messages are sent settled: fire and forget (2.8.2)."""
 
-    def apply(self, link: Any) -> None:
+    def apply(self, link: Link) -> None:
         """Sets the sender's settle mode."""
         link.snd_settle_mode = Link.SND_SETTLED
 
@@ -94,7 +99,7 @@ class AtMostOnce(LinkOption):
 class AtLeastOnce(LinkOption):
     """Messages are sent unsettled, and settled by the receiver first (2.8.2, 2.8.3)."""
 
-    def apply(self, link: Any) -> None:
+    def apply(self, link: Link) -> None:
         """Sets both settle modes."""
         link.snd_settle_mode = Link.SND_UNSETTLED
         link.rcv_settle_mode = Link.RCV_FIRST
@@ -107,10 +112,10 @@ class DynamicNodeProperties(LinkOption):
     :raises TypeError: not a dict, or a name is not a str.
     """
 
-    def __init__(self, props: dict[Any, Any] | None = None) -> None:
+    def __init__(self, props: dict[str, AMQPValue] | None = None) -> None:
         self.properties: dict[Any, Any] = _symbol_keys("DynamicNodeProperties", props)
 
-    def apply(self, link: Any) -> None:
+    def apply(self, link: Link) -> None:
         """Sets the properties of a receiver's source or a sender's target."""
         terminus = link.source if link.is_receiver else link.target
         _merge(terminus.properties, self.properties)
@@ -123,11 +128,11 @@ class Filter(ReceiverOption):
     :raises TypeError: not a dict, or a name is not a str.
     """
 
-    def __init__(self, filter_set: dict[Any, Any] | None = None) -> None:
-        self.filter_set: dict[Any, Any] = {} if filter_set is None else filter_set
+    def __init__(self, filter_set: Mapping[str, AMQPValue] | None = None) -> None:
+        self.filter_set: Mapping[str, AMQPValue] = {} if filter_set is None else filter_set
         _symbol_keys("Filter", filter_set)
 
-    def apply(self, receiver: Any) -> None:
+    def apply(self, receiver: Link) -> None:
         """Sets the filter of the source."""
         _merge(receiver.source.filter, _symbol_keys("Filter", self.filter_set))
 
@@ -149,7 +154,7 @@ class Selector(Filter):
 class DurableSubscription(ReceiverOption):
     """A source that lives on when the link is detached: give container and link fixed names (3.5.5, 3.5.6)."""
 
-    def apply(self, receiver: Any) -> None:
+    def apply(self, receiver: Link) -> None:
         """Makes the source durable, without an end."""
         receiver.source.durability = Terminus.DELIVERIES
         receiver.source.expiry_policy = Terminus.EXPIRE_NEVER
@@ -158,7 +163,7 @@ class DurableSubscription(ReceiverOption):
 class Move(ReceiverOption):
     """Messages that are received leave the node: the consumer of a queue (3.5.7)."""
 
-    def apply(self, receiver: Any) -> None:
+    def apply(self, receiver: Link) -> None:
         """Sets the distribution mode of the source."""
         receiver.source.distribution_mode = Terminus.DIST_MODE_MOVE
 
@@ -166,7 +171,7 @@ class Move(ReceiverOption):
 class Copy(ReceiverOption):
     """Messages that are received stay at the node: the browser of a queue (3.5.7)."""
 
-    def apply(self, receiver: Any) -> None:
+    def apply(self, receiver: Link) -> None:
         """Sets the distribution mode of the source."""
         receiver.source.distribution_mode = Terminus.DIST_MODE_COPY
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from proton.endpoints.arguments import check_count, check_seconds
 from proton.endpoints.connection import Connection
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.handler import inspect
+from proton.endpoints.link import Link
 from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
 from proton.options.config import configured_options, read_config
@@ -30,6 +31,18 @@ from proton.transport.tls.layer import SSLSessionDetails
 from proton.transport.transport import Transport
 from proton.url import Url, connection_url
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Callable, Literal
+
+    from typing_extensions import Unpack
+
+    from proton.endpoints.receiver import Receiver
+    from proton.endpoints.sender import Sender
+    from proton.options.connect_options import ConnectKeywords, ContainerKeywords, ListenKeywords
+    from proton.options.link_options import LinkOption
+    from proton.reconnect import Backoff
+
 __all__ = ["Container"]
 
 
@@ -37,6 +50,9 @@ __all__ = ["Container"]
 _MOST_NAMES = 1000
 #: seconds that an idle-time-out can say (2.7.1: 32 bits of milliseconds)
 _MOST_HEARTBEAT = 4294967
+
+
+_Made = TypeVar("_Made", bound=Link)
 
 
 def _check_addresses(source: Any, target: Any) -> None:
@@ -124,7 +140,7 @@ class Container(Reactor):
         library's selectors, to wait with.
     """
 
-    def __init__(self, *handlers: Any, **kwargs: Any) -> None:
+    def __init__(self, *handlers: object, **kwargs: Unpack[ContainerKeywords]) -> None:
         super().__init__(*handlers, **kwargs)
         #: the container-id that outgoing connections send, a str; None for one of its own for each connection
         self.container_id: str | None = kwargs.get("container_id", str(uuid.uuid4()))
@@ -151,14 +167,14 @@ class Container(Reactor):
 
     def connect(
         self,
-        url: Any = None,
-        urls: Any = None,
-        address: Any = None,
-        handler: Any = None,
-        reconnect: Any = None,
+        url: str | Url | None = None,
+        urls: Iterable[str | Url] | None = None,
+        address: object = None,
+        handler: object = None,
+        reconnect: Backoff | Iterable[float] | Literal[False] | None = None,
         heartbeat: float | None = None,
-        ssl_domain: Any = None,
-        **kwargs: Any,
+        ssl_domain: SSLDomain | None = None,
+        **kwargs: Unpack[ConnectKeywords],
     ) -> Connection:
         """Make a connection and open it. It is connected when the loop runs, and again whenever it is lost.
 
@@ -239,7 +255,13 @@ class Container(Reactor):
             raise SSLUnavailable(NO_TLS)
         return self.ssl
 
-    def listen(self, url: Any, ssl_domain: Any = None, credentials: Any = None, **kwargs: Any) -> Acceptor:
+    def listen(
+        self,
+        url: str | Url,
+        ssl_domain: SSLDomain | None = None,
+        credentials: Any = None,
+        **kwargs: Unpack[ListenKeywords],
+    ) -> Acceptor:
         """Listen for connections, on every address of the host.
 
         :param url: a str or `Url`, such as ``"localhost:5672"``; port 0 for one that is free (`Acceptor.port`).
@@ -252,12 +274,12 @@ class Container(Reactor):
         :raises OSError: the name does not resolve, or the port is in use.
         :raises SSLUnavailable: ``amqps``, and this Python was built without TLS.
         """
-        url = connection_url(url)
-        if ssl_domain is None and url.scheme == Url.AMQPS:
+        place: Any = connection_url(url)
+        if ssl_domain is None and place.scheme == Url.AMQPS:
             ssl_domain = self._need_tls().server
         users = credentials if credentials is not None else self.credentials
-        terms = ServerTerms.of(users, kwargs, ssl_domain)
-        acceptor = self.acceptor(url.host, int(url.port))
+        terms = ServerTerms.of(users, dict(kwargs), ssl_domain)
+        acceptor = self.acceptor(place.host, int(place.port))
         acceptor.terms = terms
         if ssl_domain is not None:
             acceptor.set_ssl_domain(ssl_domain)
@@ -267,14 +289,14 @@ class Container(Reactor):
 
     def create_sender(
         self,
-        context: Any,
+        context: Connection | Session | str | Url,
         target: str | None = None,
         source: str | None = None,
         name: str | None = None,
-        handler: Any = None,
-        tags: Any = None,
-        options: Any = None,
-    ) -> Any:
+        handler: object = None,
+        tags: Iterator[str | bytes] | Callable[[], str | bytes] | None = None,
+        options: LinkOption | Sequence[LinkOption] | None = None,
+    ) -> Sender:
         """Make a sender and open it.
 
         :param context: a connection, a session, or a URL, for which a connection is made; its path is the target.
@@ -287,26 +309,26 @@ class Container(Reactor):
         """
         _check_addresses(source, target)
         _check_tags(tags)
-        options = listed(options)
+        chosen = listed(options)
         inspect(handler)  # before anything is made that it is for
         session, path = self._session_for(context)
         if not target:
             target = path
-        sender = session.sender(self._link_name(session, name, (target, source)))
+        sender: Sender = session.sender(self._link_name(session, name, (target, source)))
         if tags:
             sender.tag_generator = tags
-        return self._set_up(sender, source, target, handler, options)
+        return self._set_up(sender, source, target, handler, chosen)
 
     def create_receiver(
         self,
-        context: Any,
+        context: Connection | Session | str | Url,
         source: str | None = None,
         target: str | None = None,
         name: str | None = None,
         dynamic: bool = False,
-        handler: Any = None,
-        options: Any = None,
-    ) -> Any:
+        handler: object = None,
+        options: LinkOption | Sequence[LinkOption] | None = None,
+    ) -> Receiver:
         """Make a receiver and open it.
 
         :param context: a connection, a session, or a URL, for which a connection is made; its path is the source.
@@ -318,17 +340,17 @@ class Container(Reactor):
         :param options: a `LinkOption`, or a list of them.
         """
         _check_addresses(source, target)
-        options = listed(options)
+        chosen = listed(options)
         inspect(handler)  # before anything is made that it is for
         session, path = self._session_for(context)
         if not source:
             source = path
-        receiver = session.receiver(self._link_name(session, name, (source, target)))
+        receiver: Receiver = session.receiver(self._link_name(session, name, (source, target)))
         if dynamic:
             receiver.source.dynamic = True
-        return self._set_up(receiver, source, target, handler, options)
+        return self._set_up(receiver, source, target, handler, chosen)
 
-    def _set_up(self, link: Any, source: str | None, target: str | None, handler: Any, options: Any) -> Any:
+    def _set_up(self, link: _Made, source: str | None, target: str | None, handler: Any, options: Any) -> _Made:
         if source:
             link.source.address = source
         if target:
@@ -385,7 +407,7 @@ class Container(Reactor):
     # -- transactions --------------------------------------------------------------------------------------------
 
     def declare_transaction(
-        self, context: Any, handler: Any = None, settle_before_discharge: bool = False
+        self, context: Connection | Session, handler: object = None, settle_before_discharge: bool = False
     ) -> transaction.Transaction:
         """Begin a transaction (4.2).
 

@@ -16,6 +16,10 @@ from proton.endpoints.arguments import NotCopied
 from proton.endpoints.events import EventBase, EventType
 
 if TYPE_CHECKING:
+    from proton.endpoints.connection import Connection
+    from proton.endpoints.delivery import Delivery
+    from proton.endpoints.link import Link
+    from proton.endpoints.session import Session
     from proton.handlers.events import SelectableEvent
 
 __all__ = ["ApplicationEvent", "EventInjector"]
@@ -42,11 +46,11 @@ class ApplicationEvent(EventBase):
     def __init__(
         self,
         typename: str | EventType,
-        connection: Any = None,
-        session: Any = None,
-        link: Any = None,
-        delivery: Any = None,
-        subject: Any = None,
+        connection: Connection | None = None,
+        session: Session | None = None,
+        link: Link | None = None,
+        delivery: Delivery | None = None,
+        subject: object = None,
     ) -> None:
         if isinstance(typename, EventType):
             etype = typename
@@ -100,7 +104,7 @@ class EventInjector(NotCopied):
         """The descriptor to watch, -1 when it is closed."""
         return self.pipe[0] if self._open else -1
 
-    def trigger(self, event: Any) -> None:
+    def trigger(self, event: EventBase) -> None:
         """Have an event dispatched in the container; from any thread. Nothing happens after `close`.
 
         :param event: an `ApplicationEvent`, or an `Event` whose context and type are dispatched.

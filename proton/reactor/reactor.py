@@ -16,7 +16,7 @@ import time
 import traceback
 import weakref
 from collections import deque
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from proton.endpoints.arguments import NotCopied, check_seconds
 from proton.endpoints.connection import Connection
@@ -30,6 +30,15 @@ from proton.reactor.acceptor import Acceptor
 from proton.reactor.connector import GlobalOverrides
 from proton.reactor.timers import Task, Tasks, TimerSelectable
 from proton.url import Url
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import TypeVarTuple, Unpack
+
+    from proton.options.connect_options import ContainerKeywords
+
+    _Arguments = TypeVarTuple("_Arguments")
 
 __all__ = ["Reactor"]
 
@@ -59,7 +68,7 @@ class Reactor(NotCopied):
     #: blocking interface lets other threads use the container meanwhile
     wait_hook: Any = None
 
-    def __init__(self, *handlers: Any, **kwargs: Any) -> None:
+    def __init__(self, *handlers: object, **kwargs: Unpack[ContainerKeywords]) -> None:
         #: connections, acceptors and injectors that are not finished
         self.selectable_count = 0
         #: seconds that one wait for input or output may take
@@ -89,22 +98,22 @@ class Reactor(NotCopied):
     # -- handlers and settings -----------------------------------------------------------------------------------
 
     @property
-    def handler(self) -> Any:
+    def handler(self) -> Handler:
         """The handler of events that no narrower scope takes; ``container.handler.add(h)`` adds to it."""
-        return self._handler
+        return self._handler  # type: ignore[no-any-return]
 
     @handler.setter
-    def handler(self, handler: Any) -> None:
+    def handler(self, handler: object) -> None:
         self._handler = as_handler(handler)
 
     @property
-    def global_handler(self) -> Any:
+    def global_handler(self) -> object:
         """The handler that sees every event after all others: it does the input and output."""
         return self._global_handler
 
     @global_handler.setter
-    def global_handler(self, handler: Any) -> None:
-        self._global_handler = handler
+    def global_handler(self, handler: object) -> None:
+        self._global_handler: Any = handler
         self._reacts = handler.reacts_to() if handler.__class__ is GlobalOverrides else None
 
     @property
@@ -251,7 +260,7 @@ class Reactor(NotCopied):
         """End the wait of the loop; from any thread."""
         self.waker.wake()
 
-    def call_soon(self, function: Callable[..., Any], *args: Any) -> None:
+    def call_soon(self, function: Callable[[Unpack[_Arguments]], object], *args: Unpack[_Arguments]) -> None:
         """Have a function called in the thread of the loop, in its next turn; from any thread, also before `run`.
 
         Each is called once, in order; what it raises comes out of `run`, as the exception of a handler does. A
@@ -274,7 +283,7 @@ class Reactor(NotCopied):
             function, args = self._calls.popleft()
             function(*args)
 
-    def on_error(self, info: Any) -> None:
+    def on_error(self, info: tuple[type[BaseException], BaseException, TracebackType | None]) -> None:
         """Keep an exception for `stop` to raise, and have `process` return.
 
         :param info: a triple as of `sys.exc_info`.
@@ -282,7 +291,7 @@ class Reactor(NotCopied):
         self.errors.append(info)
         self.yield_()
 
-    def push_event(self, obj: Any, etype: EventType) -> None:
+    def push_event(self, obj: object, etype: EventType) -> None:
         """Queue an event.
 
         :param obj: its context; an `ApplicationEvent` is dispatched as it is.
@@ -290,7 +299,7 @@ class Reactor(NotCopied):
         """
         self._collector.put(obj, etype)
 
-    def drop_event(self, context: Any) -> None:
+    def drop_event(self, context: object) -> None:
         """Take the queued events about a context out of the queue.
 
         :param context: the object that the events are about.
@@ -305,7 +314,7 @@ class Reactor(NotCopied):
 
     # -- timers --------------------------------------------------------------------------------------------------
 
-    def schedule(self, delay: float, handler: Any) -> Task:
+    def schedule(self, delay: float, handler: object) -> Task:
         """Have ``on_timer_task`` called later.
 
         :param delay: seconds, counted from `now`; `mark` brings that up to date for who is not in a callback.
@@ -335,7 +344,7 @@ class Reactor(NotCopied):
 
     # -- selectables and connections -----------------------------------------------------------------------------
 
-    def selectable(self, handler: Any = None, delegate: Any = None) -> Selectable:
+    def selectable(self, handler: object = None, delegate: object = None) -> Selectable:
         """Watch something of one's own.
 
         :param handler: gets the events.
@@ -350,7 +359,7 @@ class Reactor(NotCopied):
         """Take notice of changed interests of a selectable."""
         selectable.update()
 
-    def acceptor(self, host: str, port: int | str, handler: Any = None) -> Acceptor:
+    def acceptor(self, host: str, port: int | str, handler: object = None) -> Acceptor:
         """Listen.
 
         :param host: a name or an address.
@@ -361,7 +370,7 @@ class Reactor(NotCopied):
         """
         return Acceptor(self, host, port, handler)
 
-    def connection(self, handler: Any = None) -> Connection:
+    def connection(self, handler: object = None) -> Connection:
         """Make a connection of this container, for `open` to connect to its `url`. `Container.connect` does more.
 
         :param handler: its handler; the container's own when it is None.
@@ -371,7 +380,7 @@ class Reactor(NotCopied):
         connection.collect(self._collector)
         return connection
 
-    def connection_to_host(self, host: str, port: Any, handler: Any = None) -> Connection:
+    def connection_to_host(self, host: str, port: int | str, handler: object = None) -> Connection:
         """As `connection`, with the address that it will connect to.
 
         :param host: a name or an address.
@@ -381,7 +390,7 @@ class Reactor(NotCopied):
         self.set_connection_host(connection, host, port)
         return connection
 
-    def set_connection_host(self, connection: Connection, host: str, port: Any) -> None:
+    def set_connection_host(self, connection: Connection, host: str, port: int | str) -> None:
         """Change the address that a connection will connect to.
 
         :param host: a name or an address.

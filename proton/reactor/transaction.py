@@ -22,6 +22,7 @@ from proton.logs import log
 from proton.message import Message
 
 if TYPE_CHECKING:
+    from proton.endpoints.sender import Sender
     from proton.handlers.events import ConnectionEvent, DeliveryEvent, LinkEvent, SessionEvent
 
 __all__ = ["Transaction", "declare", "lose", "lose_begun"]
@@ -37,7 +38,7 @@ class Transaction:
     :param settle_before_discharge: settle what is accepted at once, not only on success.
     """
 
-    def __init__(self, txn_ctrl: Any, handler: Any, settle_before_discharge: bool = False) -> None:
+    def __init__(self, txn_ctrl: Sender, handler: object, settle_before_discharge: bool = False) -> None:
         inspect(handler)
         self.txn_ctrl = txn_ctrl
         self.handler = handler
@@ -85,7 +86,7 @@ class Transaction:
         delivery.transaction = self
         return delivery  # type: ignore[no-any-return]
 
-    def send(self, sender: Any, msg: Message, tag: Any = None) -> Delivery:
+    def send(self, sender: Sender, msg: Message, tag: str | bytes | None = None) -> Delivery:
         """Send a message as part of it, when there is credit: a message that has to wait may miss the commit.
 
         :param sender: a link.
@@ -95,7 +96,7 @@ class Transaction:
         """
         self._need_id()
         delivery: Delivery = sender.send(msg, tag=tag)
-        delivery.update(TransactionalDisposition(self.id))
+        delivery.update(TransactionalDisposition(self._need_id()))
         return delivery
 
     def accept(self, delivery: Delivery) -> None:
@@ -114,7 +115,7 @@ class Transaction:
         else:
             self._pending.append(delivery)
 
-    def update(self, delivery: Delivery, state: Any = None) -> None:
+    def update(self, delivery: Delivery, state: DispositionType | int | None = None) -> None:
         """Give a delivery an outcome as part of it.
 
         :param delivery: the delivery.
@@ -122,15 +123,15 @@ class Transaction:
         :raises ProtonException: it is not declared (yet).
         """
         if state:
-            self._need_id()
-            delivery.update(TransactionalDisposition(self.id, state))
+            delivery.update(TransactionalDisposition(self._need_id(), state))
 
-    def _need_id(self) -> None:
+    def _need_id(self) -> bytes:
         """The coordinator has given no id yet, or refused: without one nothing may be said of it (4.4.4)."""
         if self.id is None:
             raise ProtonException("expected a declared transaction, got one before on_transaction_declared")
+        return self.id
 
-    def handle_outcome(self, event: Any) -> None:
+    def handle_outcome(self, event: DeliveryEvent) -> None:
         """Takes what the coordinator has said about a declare or a discharge."""
         delivery: Delivery = event.delivery
         if self._lost:

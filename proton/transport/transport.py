@@ -45,6 +45,8 @@ from proton.transport.transfers import MAX_OUTPUT
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
+    from proton.transport.tls.domain import SSLDomain
+    from proton.transport.tls.layer import SSLSessionDetails
 
 __all__ = ["Transport"]
 
@@ -268,7 +270,7 @@ class Transport(Limits, NotCopied):
         """
         return self._sasl if self._sasl is not None else sasl_layer.SASL(self)
 
-    def ssl(self, domain: Any = None, session_details: Any = None) -> tls_layer.SSL:
+    def ssl(self, domain: SSLDomain | None = None, session_details: SSLSessionDetails | None = None) -> tls_layer.SSL:
         """The TLS layer of this transport, made on the first call. To be called before the first bytes move.
 
         :param domain: the `SSLDomain` with the settings; not looked at when there is a layer.

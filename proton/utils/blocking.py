@@ -18,7 +18,7 @@ import threading
 import time
 import warnings
 import weakref
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from proton.endpoints.arguments import NotCopied, check_seconds
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
@@ -37,7 +37,17 @@ from proton.utils.errors import ConnectionClosed, LinkDetached
 from proton.utils.sharing import SharedLoop, Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Literal
+
+    from typing_extensions import Unpack
+
     from proton.handlers.events import ConnectionEvent, LinkEvent, SessionEvent, TransportEvent
+    from proton.options.connect_options import ConnectKeywords
+    from proton.options.link_options import LinkOption
+    from proton.reconnect import Backoff
+    from proton.transport.tls.domain import SSLDomain
+    from proton.url import Url
 
 __all__ = ["BlockingConnection"]
 
@@ -53,6 +63,7 @@ MAX_TURN = 86400
 #: Seconds after which a thread that closes looks again whether the container has ended, while other threads use it.
 SHARED_WAIT = 0.05
 
+_Result = TypeVar("_Result")
 _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
 
@@ -77,19 +88,20 @@ class BlockingConnection(Handler, NotCopied):
 
     def __init__(
         self,
-        url: Any = None,
+        url: str | Url | None = None,
         timeout: float | None = None,
         container: Container | None = None,
-        ssl_domain: Any = None,
+        ssl_domain: SSLDomain | None = None,
         heartbeat: float | None = None,
-        urls: Any = None,
-        reconnect: Any = None,
-        **kwargs: Any,
+        urls: Iterable[str | Url] | None = None,
+        reconnect: Backoff | Iterable[float] | Literal[False] | None = None,
+        **kwargs: Unpack[ConnectKeywords],
     ) -> None:
         if "handler" in kwargs:
             raise TypeError("BlockingConnection takes no handler: it is the handler of its connection")
+        known: Any = kwargs
         if container is None or getattr(container.connect, "__func__", None) is Container.connect:
-            kwargs = check_connect(kwargs, blocking=True)  # the program's own container may know others
+            known = check_connect(kwargs, blocking=True)  # the program's own container may know others
         #: False, or why there is no connection: the transport's condition, or "unknown"
         self.disconnected: Any = False
         #: True once `close` was called
@@ -112,7 +124,7 @@ class BlockingConnection(Handler, NotCopied):
         if url and not urls and reconnect is None:
             url = connection_url(url)
             reconnect = False
-        options = dict(kwargs, handler=self, ssl_domain=ssl_domain, reconnect=reconnect, heartbeat=heartbeat)
+        options = dict(known, handler=self, ssl_domain=ssl_domain, reconnect=reconnect, heartbeat=heartbeat)
         try:
             self._run(self._connect, self._deadline(), url, urls, options)
         except BaseException:
@@ -146,7 +158,7 @@ class BlockingConnection(Handler, NotCopied):
                 raise self._loss() from None
             raise
 
-    def _run(self, operation: Callable[..., Any], deadline: float | None, *args: Any) -> Any:
+    def _run(self, operation: Callable[..., _Result], deadline: float | None, *args: Any) -> _Result:
         """Calls an operation with its deadline and arguments, with the lock; inside a callback this thread has it."""
         loop = self._loop
         lock = loop.lock
@@ -195,8 +207,12 @@ class BlockingConnection(Handler, NotCopied):
         return self.conn.connected_address if self.conn is not None else None
 
     def create_sender(
-        self, address: str | None, handler: Any = None, name: str | None = None, options: Any = None
-    ) -> Any:
+        self,
+        address: str | None,
+        handler: object = None,
+        name: str | None = None,
+        options: LinkOption | Sequence[LinkOption] | None = None,
+    ) -> BlockingSender:
         """Make a sender, and wait until the peer has attached it.
 
         :param address: where to send to; None for an anonymous sender.
@@ -205,8 +221,8 @@ class BlockingConnection(Handler, NotCopied):
         :param options: a `LinkOption`, or a list of them.
         :raises LinkDetached: the peer refuses it.
         """
-        options = {"name": name, "handler": handler, "options": options}
-        return self._run(self._create_sender, self._deadline(), address, options)
+        settings = {"name": name, "handler": handler, "options": options}
+        return self._run(self._create_sender, self._deadline(), address, settings)
 
     def _create_sender(self, deadline: float | None, address: str | None, options: dict[str, Any]) -> BlockingSender:
         link = self.container.create_sender(self.conn, address, **options)
@@ -218,9 +234,9 @@ class BlockingConnection(Handler, NotCopied):
         address: str | None = None,
         credit: int | None = None,
         dynamic: bool = False,
-        handler: Any = None,
+        handler: object = None,
         name: str | None = None,
-        options: Any = None,
+        options: LinkOption | Sequence[LinkOption] | None = None,
     ) -> BlockingReceiver:
         """Make a receiver, and wait until the peer has attached it.
 
@@ -237,11 +253,8 @@ class BlockingConnection(Handler, NotCopied):
         fetcher = None if handler else Fetcher(self, credit)
         if handler and credit is None:
             credit = 1
-        options = {"name": name, "handler": handler or fetcher, "options": options, "dynamic": dynamic}
-        receiver: BlockingReceiver = self._run(
-            self._create_receiver, self._deadline(), address, fetcher, credit, options
-        )
-        return receiver
+        settings = {"name": name, "handler": handler or fetcher, "options": options, "dynamic": dynamic}
+        return self._run(self._create_receiver, self._deadline(), address, fetcher, credit, settings)
 
     def _create_receiver(
         self, deadline: float | None, address: str | None, fetcher: Any, credit: int | None, options: dict[str, Any]
@@ -370,7 +383,9 @@ class BlockingConnection(Handler, NotCopied):
         container.stop()
         container.process()
 
-    def wait(self, condition: Callable[[], Any], timeout: Any = False, msg: str | None = None) -> None:
+    def wait(
+        self, condition: Callable[[], object], timeout: float | Literal[False] | None = False, msg: str | None = None
+    ) -> None:
         """Run the container until a condition is met.
 
         :param condition: a callable without arguments.
@@ -484,7 +499,7 @@ class BlockingConnection(Handler, NotCopied):
                 return LinkException(f"expected an open link, got {endpoint.name}, which was closed")
             return LinkDetached(endpoint, end)
         if end.by_peer:
-            return ConnectionClosed(connection, end)
+            return ConnectionClosed(self.conn, end)
         if not connection.state & Endpoint.LOCAL_CLOSED:
             return self._loss() if self._lost_for_good() else None
         if endpoint is connection and connection.state & Endpoint.REMOTE_ACTIVE and not self.disconnected:

@@ -23,6 +23,12 @@ from proton.utils.errors import LinkDetached, SendException
 from proton.utils.sharing import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import Literal
+
+    from proton.endpoints.disposition import DispositionType
+    from proton.endpoints.link import Link
+    from proton.endpoints.receiver import Receiver
     from proton.handlers.events import ConnectionEvent, DeliveryEvent, LinkEvent, MessageEvent, SessionEvent
     from proton.utils.blocking import BlockingConnection
 
@@ -47,11 +53,13 @@ class BlockingLink(NotCopied):
 
     _terminus = "target"
 
-    def __init__(self, connection: BlockingConnection, link: Any, deadline: Any = False) -> None:
+    def __init__(
+        self, connection: BlockingConnection, link: Link, deadline: float | Literal[False] | None = False
+    ) -> None:
         self._closed = False  # by `close`
         self._watch = Watch(link)
         self.connection = connection
-        self.link = link
+        self.link: Any = link
         self._run(self._open, connection._deadline() if deadline is False else deadline)
 
     def _run(self, operation: Callable[..., Any], deadline: float | None, *args: Any) -> Any:
@@ -146,7 +154,9 @@ class BlockingSender(BlockingLink):
     :raises LinkException: the peer has attached another target than asked for.
     """
 
-    def send(self, msg: Message, timeout: Any = False, error_states: Any = None) -> Delivery:
+    def send(
+        self, msg: Message, timeout: float | Literal[False] | None = False, error_states: Collection[int] | None = None
+    ) -> Delivery:
         """Send a message, and wait until the receiver has settled it.
 
         :param msg: the message.
@@ -276,10 +286,10 @@ class BlockingReceiver(BlockingLink):
     def __init__(
         self,
         connection: BlockingConnection,
-        receiver: Any,
+        receiver: Receiver,
         fetcher: Fetcher | None,
         credit: int | None = 1,
-        deadline: Any = False,
+        deadline: float | Literal[False] | None = False,
     ) -> None:
         super().__init__(connection, receiver, deadline)
         self._waiting = 0  # threads in `receive`
@@ -294,7 +304,7 @@ class BlockingReceiver(BlockingLink):
         if link is not None:
             link.handler = None
 
-    def receive(self, timeout: Any = False) -> Message:
+    def receive(self, timeout: float | Literal[False] | None = False) -> Message:
         """Wait for a message.
 
         :param timeout: seconds; that of the connection when left out, None for no limit.
@@ -348,7 +358,7 @@ class BlockingReceiver(BlockingLink):
         """
         self.settle(Delivery.MODIFIED if delivered else Delivery.RELEASED)
 
-    def settle(self, state: Any = None) -> None:
+    def settle(self, state: DispositionType | int | None = None) -> None:
         """Settle the oldest message that was received and not settled.
 
         :param state: its outcome, if any.

@@ -5,10 +5,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.printable import printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException
+
+if TYPE_CHECKING:
+    from proton.endpoints.condition import Condition
+    from proton.endpoints.connection import Connection
+    from proton.endpoints.disposition import DispositionType
+    from proton.endpoints.ends import End
+    from proton.endpoints.link import Link
 
 __all__ = ["ConnectionClosed", "LinkDetached", "SendException"]
 
@@ -20,7 +27,7 @@ class SendException(ProtonException):
     :param condition: why; the attribute `condition` is its name, None when the receiver gave no reason.
     """
 
-    def __init__(self, state: Any, condition: Any = None) -> None:
+    def __init__(self, state: DispositionType | int, condition: Condition | None = None) -> None:
         super().__init__(state)
         self.state = state
         self.condition: str | None = condition.name if condition else None
@@ -41,7 +48,7 @@ class LinkDetached(LinkException):
     :param end: the `End` of the link; the peer's close when left out.
     """
 
-    def __init__(self, link: Any, end: Any = None) -> None:
+    def __init__(self, link: Link, end: End | None = None) -> None:
         self.link = link
         condition = link.remote_condition if end is None else end.condition
         self.condition: str | None = condition.name if condition else None
@@ -59,7 +66,7 @@ class ConnectionClosed(ConnectionException):
     :param end: the `End` of the connection; the peer's close when left out.
     """
 
-    def __init__(self, connection: Any, end: Any = None) -> None:
+    def __init__(self, connection: Connection, end: End | None = None) -> None:
         self.connection = connection
         condition = connection.remote_condition if end is None else end.condition
         self.condition: str | None = condition.name if condition else None

@@ -16,6 +16,8 @@ from proton.utils.blocking import BlockingConnection
 from proton.utils.sharing import Watch
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from proton.handlers.events import MessageEvent
     from proton.utils.blocking_links import BlockingReceiver, BlockingSender
 
@@ -72,11 +74,12 @@ class SyncRequestResponse(IncomingMessageHandler):
         self._watch = Watch(self.sender.link, self.receiver.link)
 
     @property
-    def reply_to(self) -> Any:
+    def reply_to(self) -> str | None:
         """The address that responses are sent to."""
-        return self.receiver.remote_source.address
+        address: str | None = self.receiver.remote_source.address
+        return address
 
-    def call(self, request: Message, timeout: Any = False) -> Message:
+    def call(self, request: Message, timeout: float | Literal[False] | None = False) -> Message:
         """Send a request, and wait for its response.
 
         :param request: the request; its `reply_to` and `correlation_id` are set here.

@@ -95,7 +95,9 @@ class SSL:
     _SUBFIELDS = ("C", "ST", "L", "O", "OU", "CN")
     _DIGESTS = (("sha1", 41), ("sha256", 65), ("sha512", 129), ("md5", 33))
 
-    def __new__(cls, transport: Transport, domain: SSLDomain | None, session_details: Any = None) -> SSL:
+    def __new__(
+        cls, transport: Transport, domain: SSLDomain | None, session_details: SSLSessionDetails | None = None
+    ) -> SSL:
         existing = transport._ssl
         if existing is None:
             return object.__new__(cls)
@@ -103,7 +105,9 @@ class SSL:
             raise SSLException("Cannot re-configure existing SSL object!")
         return existing
 
-    def __init__(self, transport: Transport, domain: SSLDomain | None, session_details: Any = None) -> None:
+    def __init__(
+        self, transport: Transport, domain: SSLDomain | None, session_details: SSLSessionDetails | None = None
+    ) -> None:
         if transport._ssl is self:
             return
         if ssl is None:
