@@ -1,4 +1,5 @@
-"""What every test keeps to: no error of our own code is contained in silence; names of tests are the same in each run.
+"""What every test keeps to: no error of our own code is contained in silence, no socket is left to the collector, and
+names of tests are the same in each run.
 
 PROTON_RERUNS is how often a test of processes, sockets under load or brokers is repeated after a failure: on a machine
 that others use, a process may stand still for seconds. Other tests are not repeated.
@@ -6,10 +7,13 @@ that others use, a process may stand still for seconds. Other tests are not repe
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import pathlib
 import re
+import socket
+import weakref
 
 import pytest
 
@@ -45,6 +49,27 @@ def pytest_collection_modifyitems(items):
     for item in items if reruns else ():
         if item.path.relative_to(TESTS).parts[0] in REPEATED:
             item.add_marker(pytest.mark.flaky(reruns=reruns))
+
+
+_sockets: list[weakref.ref[socket.socket]] = []  # all that were made since the last test
+_init = socket.socket.__init__
+
+
+def _noted(self, *args, **kwargs):
+    _init(self, *args, **kwargs)
+    _sockets.append(weakref.ref(self))
+
+
+socket.socket.__init__ = _noted
+
+
+@pytest.fixture(autouse=True)
+def sockets_are_closed():
+    """The `ResourceWarning` of a socket that a test has dropped open comes in this test, not in any later one."""
+    _sockets.clear()  # those before belong to fixtures of a module
+    yield
+    if any(sock is not None and sock.fileno() != -1 for sock in [made() for made in _sockets]):
+        gc.collect()
 
 
 class _Recorder(logging.Handler):

@@ -19,6 +19,7 @@ import socket
 import sys
 import threading
 import warnings
+import weakref
 from typing import Any, Callable
 
 from proton.io.selectable import Selectable
@@ -52,16 +53,15 @@ class Waker:
         # A descriptor must not be closed, and given anew, under a writer. A signal handler may come in between.
         self._lock = threading.RLock()
 
-    def __del__(self) -> None:
-        self.close()
-
     def fileno(self) -> int:
         """The descriptor that becomes readable on `wake`; made when it is first asked for, -1 after `close`."""
         with self._lock:
             if self._receiver is None:
                 if self._closed:
                     return -1
-                self._receiver, self._sender = socket.socketpair()
+                self._receiver, self._sender = pair = socket.socketpair()
+                # Not `__del__`: the collector may finalize the sockets of a dropped container before it, and they warn.
+                weakref.finalize(self, _close, *pair).atexit = False
                 self._receiver.setblocking(False)
                 self._sender.setblocking(False)
             return self._receiver.fileno()
@@ -94,9 +94,13 @@ class Waker:
         with self._lock:
             self._closed = True
             ends, self._receiver, self._sender = (self._receiver, self._sender), None, None
-            for sock in ends:
-                if sock is not None:
-                    sock.close()
+            _close(*ends)
+
+
+def _close(*sockets: socket.socket | None) -> None:
+    for sock in sockets:
+        if sock is not None:
+            sock.close()
 
 
 class _Watch:

@@ -266,6 +266,27 @@ def test_a_waker_holds_no_descriptor_before_it_is_waited_for_nor_after_close():
     assert descriptors() == before
 
 
+def test_a_dropped_waker_closes_its_sockets_in_whatever_order_the_collector_comes_to_them():
+    class Holder:
+        pass
+
+    made, create = [], socket.socketpair
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "socketpair", lambda: made.append(create()) or made[0])
+        waker = Waker()
+        waker.fileno()
+    # A collection that finds the sockets held and the waker in the circle has the waker behind them in its list.
+    late = Holder()
+    late.circle, late.waker = late, waker
+    one, other = made.pop()
+    del waker
+    gc.collect()
+    watched = [weakref.ref(sock) for sock in (one, other)]
+    del one, other, late
+    gc.collect()  # a ResourceWarning is an error
+    assert [ref() for ref in watched] == [None, None]
+
+
 def test_a_closed_waker_is_not_watched():
     waker = Waker()
     waker.close()
