@@ -13,6 +13,7 @@ import os
 import pathlib
 import re
 import socket
+import threading
 import weakref
 
 import pytest
@@ -51,25 +52,48 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.flaky(reruns=reruns))
 
 
-_sockets: list[weakref.ref[socket.socket]] = []  # all that were made since the last test
+_sockets: list[weakref.ref[socket.socket]] = []  # what this test and its fixtures have made in the main thread
 _init = socket.socket.__init__
+_FAILED = pytest.StashKey[bool]()
 
 
 def _noted(self, *args, **kwargs):
     _init(self, *args, **kwargs)
-    _sockets.append(weakref.ref(self))
+    if threading.current_thread() is threading.main_thread():
+        _sockets.append(weakref.ref(self))
 
 
 socket.socket.__init__ = _noted
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    if call.excinfo is not None:
+        item.stash[_FAILED] = True
+    yield
+
+
 @pytest.fixture(autouse=True)
-def sockets_are_closed():
-    """The `ResourceWarning` of a socket that a test has dropped open comes in this test, not in any later one."""
+def sockets_are_closed(request):
+    """The `ResourceWarning` of a socket that a test has dropped open comes in this test, not in any later one.
+
+    A test that fails may leave sockets open: its traceback keeps them until a later test.
+    """
     _sockets.clear()  # those before belong to fixtures of a module
     yield
-    if any(sock is not None and sock.fileno() != -1 for sock in [made() for made in _sockets]):
-        gc.collect()
+    if any(_still_open()):
+        if request.node.stash.get(_FAILED, False):
+            for sock in _still_open():
+                sock.close()
+        else:
+            gc.collect()
+
+
+def _still_open():
+    for made in _sockets:
+        sock = made()
+        if sock is not None and sock.fileno() != -1:
+            yield sock
 
 
 class _Recorder(logging.Handler):
