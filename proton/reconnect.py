@@ -28,7 +28,8 @@ class Backoff:
     :param factor: what each delay is multiplied with for the next one.
     :param max_delay: the longest delay, in seconds.
     :param max_tries: how many delays there are, None for no end.
-    :raises TypeError: one of them is no number.
+    :raises TypeError: one of them is not a number.
+    :raises ValueError: one of them is below 0.
     """
 
     initial: float = 0.1
@@ -47,6 +48,8 @@ class Backoff:
         ):
             if not isinstance(value, numbers.Real) and (name != "max_tries" or value is not None):
                 raise TypeError(f"{name} takes a number, got {type(value).__name__} {value!r:.50}")
+            if value is not None and not float(value) >= 0:
+                raise ValueError(f"{name} takes 0 or more, got {value!r}")
         self.initial = initial
         self.factor = factor
         self.max_delay = max_delay
@@ -79,7 +82,8 @@ class Urls:
 def check_reconnect(reconnect: Any) -> None:
     """What cannot be used should fail where it is given, not in the loop.
 
-    :raises TypeError: no sequence of delays.
+    :raises TypeError: not a sequence of delays.
+    :raises ValueError: a delay in a list is below 0.
     """
     expected = "reconnect takes None, False, a Backoff or a sequence of seconds"
     try:
@@ -93,6 +97,8 @@ def check_reconnect(reconnect: Any) -> None:
         for delay in reconnect:
             if not isinstance(delay, numbers.Real):
                 raise TypeError(f"{expected}, got {type(delay).__name__} {delay!r:.50} in it")
+            if not delay >= 0:
+                raise ValueError(f"{expected} of 0 or more, got {delay!r} in it")
 
 
 def delays(reconnect: Any) -> Iterator[float]:

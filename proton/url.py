@@ -11,6 +11,7 @@ logs, never does. No exception text may quote more than the part that is wrong.
 from __future__ import annotations
 
 import functools
+import re
 import socket
 from typing import Any, ClassVar
 from urllib.parse import quote, unquote
@@ -26,6 +27,8 @@ _UNESCAPED = (
 
 # Not every system lists both names (2.8.19).
 _WELL_KNOWN = {"amqp": 5672, "amqps": 5671}
+
+_LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 _PARTS = ("scheme", "username", "password", "host", "port", "path")
 
@@ -94,6 +97,9 @@ class Url:
         def __getnewargs__(self) -> tuple[str]:  # type: ignore[override]
             return (self.name,)
 
+    _has_colons = False  # more than a port has
+    _has_lone_percent = False  # in user name or password: one that begins no escape
+
     scheme: str | None
     username: str | None
     password: str | None
@@ -143,6 +149,7 @@ class Url:
         user_info, at, host_port = text.rpartition("@")
         if at:
             username, colon, password = user_info.partition(":")
+            self._has_lone_percent = _LONE_PERCENT.search(user_info) is not None
             self.username = unquote(username)
             self.password = unquote(password) if colon else None
         if "[" in host_port or "]" in host_port:
@@ -152,6 +159,7 @@ class Url:
             host, port = literal + bracket, rest[1:]
         else:
             host, _, port = host_port.partition(":")
+        self._has_colons = ":" in port
         self._host = host.lower() or None
         self._port = port.partition(":")[0] or None
 
@@ -234,6 +242,11 @@ class Url:
         return self
 
     @property
+    def has_lone_percent(self) -> bool:
+        """True if user name or password came with a percent sign that begins no escape; it is kept as it is."""
+        return self._has_lone_percent
+
+    @property
     def _is_unescaped(self) -> bool:
         """Whether what stands as host and path may be a password that was not percent-encoded."""
         return "@" in (self._path or "") + self._tail
@@ -269,14 +282,22 @@ def connection_url(value: Any) -> Url:
     """The URL of a place to connect to or to listen on, with its defaults filled in.
 
     :param value: a text or a `Url`.
-    :raises ValueError: it is not a URL, its scheme or port is of no use, or it has an ``@`` too many; the text shows
-        no part of what may be a password.
+    :raises ValueError: it is empty or not a URL, its scheme or port is invalid, or it has an ``@`` too many; the text
+        shows no part of what may be a password.
     """
-    if isinstance(value, str) and value.count("@") > 1:
-        raise ValueError(_UNESCAPED)
+    if isinstance(value, str):
+        if value.count("@") > 1:
+            raise ValueError(_UNESCAPED)
+        if not value.strip():
+            raise ValueError("expected a URL, got an empty text")
+        scheme, _, rest = value.partition(":")
+        if scheme.strip().lower() in _SCHEMES and rest.startswith("/") and not rest.startswith("//"):
+            raise ValueError(f"expected '//' after the scheme {scheme.strip()}:, got '/'")
     url = Url(value, defaults=False)
     if url._is_unescaped:
         raise ValueError(_UNESCAPED)
+    if url._has_colons:
+        raise ValueError("expected host:port, got more than one ':' (an IPv6 address needs brackets, as [::1]:5672)")
     if url.scheme is not None:
         url.scheme = url.scheme.lower()
         if url.scheme not in _SCHEMES:

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Family", "Handler", "Member", "as_handler", "check_result", "dispatch", "event_methods", "inspect"]
 
+#: Objects of these classes have no event methods, and no program can give them any.
+_NO_HANDLERS = (
+    *(str, bytes, bytearray, int, float, list, tuple, dict, set, frozenset),
+    *(types.FunctionType, types.BuiltinFunctionType, types.MethodType, functools.partial, types.ModuleType),
+)
+
 #: Called with each object that becomes a handler, in Python's development mode: see `proton/handlers/misnamed.py`.
 inspector: Callable[[Any], None] | None = None
 
@@ -24,11 +30,20 @@ def inspect(handler: object) -> None:
     """Look at an object that becomes the handler of some scope; for each way to give one.
 
     :param handler: the object, or None.
-    :raises TypeError: a class, whose methods would miss their first argument when the first event comes.
+    :raises TypeError: a class, whose methods would miss their first argument when the first event comes; or a list, a
+        function, a text and the like, which have no event methods.
     """
     if isinstance(handler, type):
         name = handler.__name__
         raise TypeError(f"expected a handler object, got the class {name}: did you mean {name}()?")
+    if type(handler) in _NO_HANDLERS:
+        if isinstance(handler, (list, tuple, set, frozenset)):
+            hint = ": give each handler by itself, or make them children of one with Handler.add"
+        elif callable(handler):
+            hint = ": expected an object with a method such as on_message or on_timer_task"
+        else:
+            hint = ""
+        raise TypeError(f"expected a handler object, got {type(handler).__name__} {handler!r:.50}{hint}")
     if inspector is not None and handler is not None:
         inspector(handler)
 

@@ -11,7 +11,7 @@ from proton.logs import log
 from proton.url import Url
 from proton.warn import nearest, unknown_options, warn
 
-__all__ = ["CONNECT_OPTIONS", "check_connect", "check_container", "warn_of_clear_text"]
+__all__ = ["CONNECT_OPTIONS", "check_connect", "check_container", "warn_of_urls"]
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -101,8 +101,10 @@ def check_container(container: Any, options: Iterable[str]) -> None:
         warn(f"Container has no option {name!r}, which is ignored{hint}")
 
 
-def warn_of_clear_text(urls: list[Url], ssl_domain: Any) -> None:
-    """A domain says that the program wants TLS, which only the scheme switches on."""
+def warn_of_urls(urls: list[Url], ssl_domain: Any) -> None:
+    """A domain says that the program wants TLS, which only the scheme switches on; a percent sign begins an escape."""
+    if any(url.has_lone_percent for url in urls):
+        warn("the user name or password of a URL has a '%' that begins no escape and is taken as it is: write it '%25'")
     for url in urls:
         if ssl_domain is not None and url.scheme != Url.AMQPS:
             log.warning(

@@ -18,7 +18,7 @@ from proton.endpoints.link import Link
 from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
 from proton.options.config import configured_options, read_config
-from proton.options.connect_options import check_connect, check_container, warn_of_clear_text
+from proton.options.connect_options import check_connect, check_container, warn_of_urls
 from proton.options.link_options import apply_options, listed
 from proton.options.tls_config import NO_TLS, SSLConfig, default_config, make_domain
 from proton.reactor import transaction
@@ -64,7 +64,8 @@ def _check_addresses(source: Any, target: Any) -> None:
 
 def _places(url: Any, urls: Any) -> Urls:
     if not (url or urls):
-        raise ValueError("One of url or urls required")
+        given = ", got an empty urls" if urls is not None else ", got an empty url" if url is not None else ""
+        raise ValueError(f"One of url or urls required{given}")
     if isinstance(urls, str):
         raise TypeError("urls takes several URLs in a list, got one str")  # it is not shown: it may have a password
     if not url and not isinstance(urls, Iterable):
@@ -205,11 +206,11 @@ class Container(Reactor):
         check_connect(kwargs)
         options: dict[str, Any] = dict(kwargs, ssl_domain=ssl_domain)
         inspect(handler)  # before anything is made that it is for
-        if not (url or urls or address):
+        if url is None and urls is None and not address:
             options.update(configured_options(read_config(), lambda: make_domain(SSLDomain.MODE_CLIENT)))
             url = options.pop("url")
         places = _places(url, urls)
-        warn_of_clear_text(places.values, ssl_domain)
+        warn_of_urls(places.values, ssl_domain)
         connector = self._connector(places, reconnect, heartbeat, options)
         connection = self._connection(connector, handler, options)
         connection.open()

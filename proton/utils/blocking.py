@@ -108,6 +108,8 @@ class BlockingConnection(Handler, NotCopied):
         self.closing: bool = False
         #: seconds that an operation may take
         self.timeout: float = check_seconds("timeout", timeout, " or None") if timeout else DEFAULT_TIMEOUT
+        if self.timeout < 0:
+            raise ValueError(f"timeout takes 0 or more seconds, got {timeout!r}")
         #: the container and the connection, None after `close`
         self.container: Any = container or Container()
         self.conn: Any = None
