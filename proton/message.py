@@ -20,7 +20,7 @@ from proton.codec.decode import DECODE, DECODE_ERRORS, DEFAULT_LIMITS, DecodeLim
 from proton.codec.encode import ENCODE, encode_binary, encode_buffer, encode_list
 from proton.codec.sections import decode_header, decode_properties, encode_header, encode_properties
 from proton.codec.types import AnnotationDict, Array, Described, char, symbol
-from proton.codec.unencodable import advice
+from proton.codec.unencodable import advice, place_of
 from proton.exceptions import DataException, MessageException
 from proton.warn import unknown_options, warn
 
@@ -67,6 +67,19 @@ def _warn_of_compounds(properties: dict[str, Any]) -> None:
                 f"application property {key!r:.50} is a {type(value).__name__}: 3.2.5 allows simple types alone, and a "
                 "peer may refuse the message; put it into the body"
             )
+
+
+def _placed(message: Message, error: Exception) -> Exception:
+    """The exception to raise for a number or text that cannot be encoded, with its place in the message."""
+    if isinstance(error, RecursionError):
+        return MessageException("the message is nested too deep, or contains itself")
+    for name in ("instructions", "annotations", "properties", "body", "footer"):
+        found = place_of(name, getattr(message, name), type(error))
+        if found and isinstance(error, UnicodeEncodeError):
+            error.reason += f" in {found}"
+        elif found:
+            return OverflowError(f"{error} in {found}")
+    return error
 
 
 def _unencodable(message: Message, error: DataException) -> str:
@@ -364,10 +377,10 @@ class Message:
             encoder(out, body)
             if self._footer is not None:
                 _encode_annotations(out, "footer", b"\x00\x53\x78", self._footer)
+        except (OverflowError, UnicodeEncodeError, RecursionError) as error:
+            raise _placed(self, error) from None
         except DataException as error:
             raise MessageException(_unencodable(self, error)) from error
-        except RecursionError:
-            raise MessageException("the message is nested too deep, or contains itself") from None
         return b"".join(out)
 
     def _encode_in_pieces(self) -> list[bytes]:

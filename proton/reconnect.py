@@ -97,7 +97,7 @@ def check_reconnect(reconnect: Any) -> None:
         for delay in reconnect:
             if not isinstance(delay, numbers.Real):
                 raise TypeError(f"{expected}, got {type(delay).__name__} {delay!r:.50} in it")
-            if not delay >= 0:
+            if not float(delay) >= 0:
                 raise ValueError(f"{expected} of 0 or more, got {delay!r} in it")
 
 
@@ -391,7 +391,7 @@ class ReconnectPolicy:
             series.opened_at = None
         step = series.step()
         if step is None:
-            self.finish("giving up retrying")
+            self.finish("no attempt is left")
             return None
         self.attempts += 1
         return Attempt(self.attempts, self.pause(step[0], series), step[1])

@@ -81,7 +81,7 @@ def test_default_delays_have_jitter():
 
 
 @pytest.mark.parametrize(
-    ("reconnect", "reason"), [(False, "reconnect disabled"), ([0], "giving up retrying")], ids=["off", "used up"]
+    ("reconnect", "reason"), [(False, "reconnect disabled"), ([0], "no attempt is left")], ids=["off", "used up"]
 )
 def test_the_end_of_attempts_has_a_reason(reconnect, reason):
     ended = policy(reconnect=reconnect)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from proton.codec.encode import ENCODE
+from proton.codec.encode import ENCODE, encode_value
 from proton.codec.types import UNDESCRIBED, Array, Described
 from proton.exceptions import DataException
 
-__all__ = ["advice"]
+__all__ = ["advice", "place_of"]
 
 _INSTEAD = {
     "datetime.datetime": "proton.timestamp(int(value.timestamp() * 1000))",
@@ -40,6 +40,25 @@ def advice(name: str, value: Any) -> str | None:
             ENCODE[type(part)]
         except DataException:
             return f"{path}: use {_instead(part)}"
+    return None
+
+
+def place_of(name: str, value: Any, kind: type[Exception]) -> str | None:
+    """Where the first number or text is that cannot be encoded; None when every part by itself can.
+
+    :param name: what to call the value itself.
+    :param value: what was to be encoded.
+    :param kind: the class of the exception that was raised.
+    """
+    for path, part in _parts(name, value):
+        if isinstance(part, (dict, list, tuple, Described, Array)):
+            continue
+        try:
+            encode_value([], part)
+        except kind:
+            return path
+        except Exception:
+            continue  # another mistake, told in its turn
     return None
 
 

@@ -239,7 +239,7 @@ class Connector(Handler):
                 _tell(event, Event.GAVE_UP, connection, reason=condition_text(reason))
             return
         if self.reconnect is not False and _is_refused(transport):
-            policy.finish("giving up retrying")
+            policy.finish("the login was refused")
         attempt = None if policy.finished else policy.lost(event.container.now, connection._has_progressed())
         if attempt is not None:
             lose_begun(event)
@@ -348,7 +348,7 @@ class Connector(Handler):
         elif series.count >= MOST_REPEATS:
             self._give_up(event, endpoint, f"ended {series.count} times with {why}, without progress")
         elif series.count and series.peek() is None:
-            self._give_up(event, endpoint, f"giving up retrying: {why}")
+            self._give_up(event, endpoint, f"no attempt is left: {why}")
 
     def _give_up(self, event: Any, endpoint: Any, reason: str) -> None:
         endpoint._series = None

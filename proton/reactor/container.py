@@ -196,7 +196,7 @@ class Container(Reactor):
             `virtual_host`: the host name to ask for; `sni`: the name that TLS verifies; by default that of the URL.
             `offered_capabilities`, `desired_capabilities`, `properties`: sent with the open (2.7.1).
             `retry_on`: after which conditions of the peer what it ends is made again, names in a collection or a
-            callable that is given the `Condition` (`docs/reconnect.md`).
+            callable that is given the `Condition` (`docs/reconnect.md`); what that raises comes out of `run`.
             `max_frame_size`: in bytes. `container_id`: for this connection, None for a random one. Other names are
             ignored, with a `UserWarning`.
         :raises ValueError: no URL; a URL, its scheme or its port is invalid; it has more than one ``@``, as with a

@@ -269,7 +269,7 @@ class Fetcher(MessagingHandler):
         :raises IndexError: there is none to settle.
         """
         if not self.unsettled:
-            raise IndexError("every message that was received is already settled")
+            raise IndexError("expected an unsettled message: none has been received, or all are settled")
         MessagingHandler.settle(self, self.unsettled.popleft(), state)
 
 

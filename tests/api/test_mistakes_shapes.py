@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from proton import Url
+from proton import UNDESCRIBED, Array, Data, Described, Message, Url, int32, symbol
 from proton.endpoints.handler import Handler
 from proton.handlers import MessagingHandler
 from proton.reactor import Backoff, Container
@@ -138,3 +138,25 @@ def test_a_delay_below_zero_is_due_at_once():
     container = Container()
     container.schedule(-5, MessagingHandler())
     assert container.timer_deadline <= container.now
+
+
+HUGE, SURROGATE = 2**64, "\ud800"
+PLACES = {
+    "body": ({"body": HUGE}, OverflowError, "body"),
+    "deep in the body": ({"body": {"a": [1, {"b": HUGE}]}}, OverflowError, "body['a'][1]['b']"),
+    "a key": ({"body": {HUGE: 1}}, OverflowError, "a key of body"),
+    "an element": ({"body": Array(UNDESCRIBED, Data.INT, int32(1), 2**40)}, OverflowError, None),
+    "a described value": ({"body": Described(symbol("x"), [HUGE])}, OverflowError, "body.value[0]"),
+    "text": ({"body": SURROGATE}, UnicodeEncodeError, "body"),
+    "text in a list": ({"body": ["a", SURROGATE]}, UnicodeEncodeError, "body[1]"),
+    "a property": ({"properties": {"p": SURROGATE}}, UnicodeEncodeError, "properties['p']"),
+    "an annotation": ({"annotations": {"x-a": HUGE}}, OverflowError, "annotations[symbol('x-a')]"),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_number_or_text_that_cannot_be_sent_is_told_with_its_place(name):
+    fields, error, place = PLACES[name]
+    with pytest.raises(error) as caught:
+        Message(**fields).encode()
+    assert str(caught.value).endswith(f" in {place}") or place is None

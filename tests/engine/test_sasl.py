@@ -173,6 +173,29 @@ def test_a_client_without_a_usable_mechanism_gives_up(row):
     # Where the system has a SASL library, it is asked for the unknown ones, and its words come first.
     assert condition.name == DENIED and "Authentication failed [mech=none]" in condition.description
     assert "secret" not in condition.description
+
+
+LACKS = [
+    # offered, allowed, user name, password: what the text names besides
+    (["PLAIN"], None, None, None, "; no user name was given; no password was given"),
+    (["PLAIN", "SCRAM-SHA-1"], None, "fred", None, "; no password was given"),
+    (["OAUTHBEARER"], None, None, None, "; no token was given"),
+    (["PLAIN"], None, "fred", "secret", "; PLAIN needs TLS or allow_insecure_mechs"),
+    (["PLAIN"], "SCRAM-SHA-1 EXTERNAL", None, None, "; this client allows: "),
+    (["X-NOBODYS"], None, None, None, ")"),
+]
+
+
+@pytest.mark.parametrize("row", LACKS, ids=str)
+def test_such_a_client_says_what_it_lacks(row):
+    offered, allowed, user, password, lack = row
+    a = client(allowed, user, password, False)
+    take(a.transport)
+    a.transport.push(offer(*offered))
+    take(a.transport)
+    description = a.transport.condition.description
+    assert f"Authentication failed [mech=none] (the peer offers: {' '.join(offered)}{lack}" in description
+    assert "secret" not in description
     assert a.transport.sasl().outcome == SASL.PERM and a.events() == FAILED
 
 

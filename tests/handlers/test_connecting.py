@@ -270,5 +270,5 @@ def test_the_first_refusal_and_the_end_are_logged(caplog):
     refused = "proton.pythonio: Connection refused to all addresses"
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", f"Connection to amqp://127.0.0.1:{port} failed: {refused}"),
-        ("ERROR", f"Gave up a connection to amqp://127.0.0.1:{port}: giving up retrying: {refused}"),
+        ("ERROR", f"Gave up a connection to amqp://127.0.0.1:{port}: no attempt is left: {refused}"),
     ]

@@ -220,7 +220,7 @@ def test_closing_cancels_an_attempt_that_waits():
     ("reconnect", "limit", "expected"),
     [
         (False, None, ["Disconnected, reconnect disabled"]),
-        ([0], None, ["Disconnected, giving up retrying"]),
+        ([0], None, ["Disconnected, no attempt is left"]),
         ([0], 1, ["Disconnected, already closed"]),
         (
             [0, 0, 2],
@@ -230,7 +230,7 @@ def test_closing_cancels_an_attempt_that_waits():
                 "Connecting to Url('amqp://a:amqp')...",
                 "Disconnected will try to reconnect after 2 seconds",
                 "Connecting to Url('amqp://a:amqp')...",
-                "Disconnected, giving up retrying",
+                "Disconnected, no attempt is left",
             ],
         ),
     ],

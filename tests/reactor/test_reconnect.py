@@ -149,7 +149,7 @@ def test_the_delays_do_not_begin_anew_without_a_settled_delivery():
     dropping.on_gave_up = lambda event: (dropping.acceptor.close(), dropping.received.append(event.reason))
     run(dropping)
     assert dropping.received[:2] == ["x", "x"]
-    assert dropping.received[2].startswith("giving up retrying: amqp:connection:framing-error")
+    assert dropping.received[2].startswith("no attempt is left: amqp:connection:framing-error")
 
 
 def test_a_used_up_iterator_does_not_begin_anew():
@@ -158,7 +158,7 @@ def test_a_used_up_iterator_does_not_begin_anew():
     run(dropping)
     # The first attempt has taken one of the two.
     assert dropping.received[:2] == ["x", "x"]
-    assert dropping.received[2].startswith("giving up retrying") and len(dropping.received) == 3
+    assert dropping.received[2].startswith("no attempt is left") and len(dropping.received) == 3
 
 
 def test_without_reconnection_the_container_ends():

@@ -86,7 +86,7 @@ def test_other_outcomes_are_final_whatever_the_program_does(code):
     client = talk(Client(), answers(code))
     assert len(client.reasons) == 1
     assert client.calls == ["C transport_error", "C disconnected", "gave_up"]
-    assert client.gave_up == f"giving up retrying: amqp:unauthorized-access: {client.reasons[0]}"
+    assert client.gave_up == f"the login was refused: amqp:unauthorized-access: {client.reasons[0]}"
 
 
 @pytest.mark.parametrize("code", [SASL.AUTH, SASL.SYS, SASL.PERM])

@@ -329,7 +329,7 @@ def test_gave_up_tells_why():
     net = live(client, lambda number: None)
     assert len(net.connects) == 2
     assert client.notes[-1] == "gave_up" and client.given_up is client.connection
-    assert client.reason == "giving up retrying: proton.pythonio: Connection refused to all addresses"
+    assert client.reason == "no attempt is left: proton.pythonio: Connection refused to all addresses"
 
 
 def test_the_log_has_a_line_for_each_doubling_of_the_time_and_one_for_the_return(caplog):

@@ -353,8 +353,8 @@ def test_a_refused_connection_and_the_next_attempt(trace):
         "(C connection_unbound)",
         # The second failure is not at error: one line for the first one, then one for each doubling of the time.
         *(line.replace("ERROR", "INFO") for line in refused if "C disconnected" not in line),
-        "INFO: Disconnected, giving up retrying",
-        f"ERROR: Gave up a connection to amqp://127.0.0.1:{port}: giving up retrying: {reason}",
+        "INFO: Disconnected, no attempt is left",
+        f"ERROR: Gave up a connection to amqp://127.0.0.1:{port}: no attempt is left: {reason}",
         "(C connection_unbound)",
     ]
 

@@ -207,12 +207,35 @@ def _client_chooses(sasl: SASL, transport: Transport, fields: list[Any]) -> None
     sasl.mech = None
     sasl.outcome = SASL.PERM
     description = (
-        f"Authentication failed [mech=none] (the peer offers: {printable(' '.join(offered), _MAX_QUOTED) or 'nothing'})"
+        f"Authentication failed [mech=none] (the peer offers: {printable(' '.join(offered), _MAX_QUOTED) or 'nothing'}"
+        f"{_missing(sasl, transport, offered)})"
     )
     # Only where the program has named such a mechanism: other texts do not depend on what is on the machine.
     if sasl._allowed is not None and cyrus.available() and any(map(cyrus.only_here, allowed)):
         description = f"{cyrus.NO_MECHANISM} ({description})"
     _give_up(sasl, description)
+
+
+def _missing(sasl: SASL, transport: Transport, offered: list[str]) -> str:
+    """What this client lacks for the mechanisms that the server offers, for the error text."""
+    lacks = []
+    if sasl._allowed is not None:
+        known = [name for name in sasl._allowed if name in CLIENT_MECHANISMS or cyrus.available()]
+        unknown = [name for name in sasl._allowed if name not in known]
+        names = [*known, *(f"{name} (not known here)" for name in unknown)]
+        lacks.append(f"this client allows: {printable(' '.join(names), _MAX_QUOTED) or 'nothing'}")
+    usable = [name for name in offered if sasl._is_allowed(name)]
+    if any(name == "PLAIN" or name.startswith("SCRAM-") for name in usable):
+        lacks += [f"no {what} was given" for what, value in _login(sasl) if not value]
+    if any(name in ("XOAUTH2", "OAUTHBEARER") for name in usable) and sasl._token is None:
+        lacks.append("no token was given")
+    if "PLAIN" in usable and not (transport.encrypted or sasl.allow_insecure_mechs):
+        lacks.append("PLAIN needs TLS or allow_insecure_mechs")
+    return "".join(f"; {text}" for text in lacks)
+
+
+def _login(sasl: SASL) -> list[tuple[str, bool]]:
+    return [("user name", bool(sasl._user)), ("password", sasl._password is not None)]
 
 
 def _client_is_challenged(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
