@@ -25,6 +25,13 @@ from proton.exceptions import DataException, MessageException
 from proton.warn import unknown_options, warn
 
 if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from typing import Generic, TypedDict, TypeVar, Union
+    from uuid import UUID
+
+    from typing_extensions import Unpack
+
+    from proton.codec.types import AMQPValue
     from proton.endpoints.delivery import Delivery
     from proton.endpoints.receiver import Receiver
     from proton.endpoints.sender import Sender
@@ -114,6 +121,48 @@ def _received_annotations(value: Any) -> AnnotationDict | None:
 
 # -- properties of the class, by the list that holds the field ----------------------------------------------------
 
+if TYPE_CHECKING:
+    _Read = TypeVar("_Read")
+    _Written = TypeVar("_Written")
+
+    class _Field(Generic[_Read, _Written]):
+        """A property of `Message` as checkers see it: what is read, and what may be set."""
+
+        def __get__(self, message: Message, owner: type[Message]) -> _Read: ...
+        def __set__(self, message: Message, value: _Written) -> None: ...
+
+    _Annotations = dict[Any, AMQPValue]
+    _Id = Union[int, str, bytes, UUID, None]
+
+    class MessageKeywords(TypedDict, total=False):
+        """The attributes that the constructor of a `Message` takes by name."""
+
+        properties: dict[str, AMQPValue] | None
+        message_format: int
+        inferred: bool
+        sections: Sequence[bytes] | Sequence[list[AMQPValue]]
+        ttl: float | timedelta | None
+        instructions: _Annotations | None
+        annotations: _Annotations | None
+        footer: _Annotations | None
+        durable: bool
+        priority: int
+        first_acquirer: bool
+        delivery_count: int
+        id: _Id
+        user_id: bytes | str | None
+        address: str | None
+        subject: str | None
+        reply_to: str | None
+        correlation_id: _Id
+        content_type: str | None
+        content_encoding: str | None
+        expiry_time: float | datetime | None
+        creation_time: float | datetime | None
+        group_id: str | None
+        group_sequence: int | None
+        reply_to_group_id: str | None
+
 
 def _with(fields: Sequence[Any], position: int, value: Any) -> Sequence[Any]:
     """`fields` with one replaced, made just long enough for it."""
@@ -191,9 +240,9 @@ class Message:
     #: The priority of a message that says nothing of it (3.2.1).
     DEFAULT_PRIORITY = 4
 
-    body: Any = None
+    body: AMQPValue = None
     #: Application properties: a dict with string keys, or `None` (3.2.5).
-    properties: dict[str, Any] | None = None
+    properties: dict[str, AMQPValue] | None = None
 
     #: The message-format of its transfer, 0 for the one of AMQP 1.0 (3.2.16); it is not among the bytes (2.8.11).
     message_format: int = 0
@@ -206,70 +255,78 @@ class Message:
     _header: Sequence[Any] = ()
     _fields: Sequence[Any] = ()
 
-    instructions: Any = _annotations_field(
+    instructions: _Field[AnnotationDict | None, _Annotations | None] = _annotations_field(
         "_instructions", "Delivery annotations: `None`, or an `AnnotationDict` copied from the dict set (3.2.2)."
     )
-    annotations: Any = _annotations_field(
+    annotations: _Field[AnnotationDict | None, _Annotations | None] = _annotations_field(
         "_annotations", "Message annotations: `None`, or an `AnnotationDict` copied from the dict set (3.2.3)."
     )
-    footer: Any = _annotations_field(
+    footer: _Field[AnnotationDict | None, _Annotations | None] = _annotations_field(
         "_footer", "What follows the body: `None`, or an `AnnotationDict` copied from the dict set (3.2.9)."
     )
 
-    durable: bool = _header_field(sections.DURABLE, bool, "Whether intermediaries must not lose the message.")
-    priority: int = _header_field(
+    durable: _Field[bool, bool] = _header_field(
+        sections.DURABLE, bool, "Whether intermediaries must not lose the message."
+    )
+    priority: _Field[int, int] = _header_field(
         sections.PRIORITY,
         lambda value: attributes.unsigned("priority", 0xFF, value),
         "How urgent the message is, 0 to 255.",
     )
-    first_acquirer: bool = _header_field(
+    first_acquirer: _Field[bool, bool] = _header_field(
         sections.FIRST_ACQUIRER, bool, "Whether nobody else has acquired the message before."
     )
-    delivery_count: int = _header_field(
+    delivery_count: _Field[int, int] = _header_field(
         sections.DELIVERY_COUNT,
         lambda value: attributes.unsigned("delivery_count", 0xFFFFFFFF, value),
         "How many deliveries of the message failed before.",
     )
 
-    id: Any = _id_field(sections.ID, "What identifies the message: int, str, bytes, UUID, or `None`.")
-    user_id: bytes = _property_field(
+    id: _Field[_Id, _Id] = _id_field(sections.ID, "What identifies the message: int, str, bytes, UUID, or `None`.")
+    user_id: _Field[bytes, bytes | str | None] = _property_field(
         sections.USER_ID,
         attributes.user_id,
         "Who made the message, as bytes; a str is taken as UTF-8.",
         lambda value: value or b"",
     )
-    address: str | None = _text_field(sections.TO, "address", "The node that the message is for.")
-    subject: str | None = _text_field(sections.SUBJECT, "subject", "What the message is about.")
-    reply_to: str | None = _text_field(sections.REPLY_TO, "reply_to", "The node that replies go to.")
-    correlation_id: Any = _id_field(sections.CORRELATION_ID, "The id of the message that this one answers, as `id`.")
-    content_type: Any = _symbol_field(
+    address: _Field[str | None, str | None] = _text_field(sections.TO, "address", "The node that the message is for.")
+    subject: _Field[str | None, str | None] = _text_field(sections.SUBJECT, "subject", "What the message is about.")
+    reply_to: _Field[str | None, str | None] = _text_field(
+        sections.REPLY_TO, "reply_to", "The node that replies go to."
+    )
+    correlation_id: _Field[_Id, _Id] = _id_field(
+        sections.CORRELATION_ID, "The id of the message that this one answers, as `id`."
+    )
+    content_type: _Field[symbol | None, str | None] = _symbol_field(
         sections.CONTENT_TYPE, "content_type", "The MIME type of the body, a `symbol` or `None`."
     )
-    content_encoding: Any = _symbol_field(
+    content_encoding: _Field[symbol | None, str | None] = _symbol_field(
         sections.CONTENT_ENCODING, "content_encoding", "How the body was encoded, a `symbol` or `None`."
     )
-    expiry_time: float = _time_field(
+    expiry_time: _Field[float, float | datetime | None] = _time_field(
         sections.EXPIRY_TIME,
         "expiry_time",
         "When the message expires: seconds since 1970-01-01 UTC, 0.0 for never. " + _DATETIME,
     )
-    creation_time: float = _time_field(
+    creation_time: _Field[float, float | datetime | None] = _time_field(
         sections.CREATION_TIME,
         "creation_time",
         "When the message was made: seconds since 1970-01-01 UTC, 0.0 for unknown. " + _DATETIME,
     )
-    group_id: str | None = _text_field(sections.GROUP_ID, "group_id", "The group that the message belongs to.")
-    group_sequence: int = _property_field(
+    group_id: _Field[str | None, str | None] = _text_field(
+        sections.GROUP_ID, "group_id", "The group that the message belongs to."
+    )
+    group_sequence: _Field[int, int | None] = _property_field(
         sections.GROUP_SEQUENCE,
         lambda value: attributes.unsigned("group_sequence", 0xFFFFFFFF, value) or None,
         "The position of the message in its group.",
         lambda value: value or 0,
     )
-    reply_to_group_id: str | None = _text_field(
+    reply_to_group_id: _Field[str | None, str | None] = _text_field(
         sections.REPLY_TO_GROUP_ID, "reply_to_group_id", "The group that replies belong to."
     )
 
-    def __init__(self, body: Any = None, **kwargs: Any) -> None:
+    def __init__(self, body: AMQPValue = None, **kwargs: Unpack[MessageKeywords]) -> None:
         self.body = body
         for name, value in kwargs.items():
             if not hasattr(self.__class__, name) and not hasattr(self, name):
@@ -282,11 +339,11 @@ class Message:
         return self._inferred
 
     @inferred.setter
-    def inferred(self, value: Any) -> None:
+    def inferred(self, value: object) -> None:
         self._inferred = bool(value)
 
     @property
-    def sections(self) -> list[Any] | None:
+    def sections(self) -> list[AMQPValue] | None:
         """The values of the data or sequence sections of the body: bytes, or lists (3.2.6, 3.2.7); None for one value.
 
         Setting them sets `body`, to all of them joined, and `inferred`. Changing `body` afterwards makes one section.
@@ -298,7 +355,9 @@ class Message:
         return list(self._several() or [self.body])
 
     @sections.setter
-    def sections(self, values: Sequence[Any]) -> None:
+    def sections(
+        self, values: Sequence[bytes | bytearray | memoryview | list[AMQPValue] | tuple[AMQPValue, ...]]
+    ) -> None:
         parts = [bytes(x) if isinstance(x, (bytearray, memoryview)) else x for x in values]
         kinds = {bytes if isinstance(x, bytes) else list if isinstance(x, (list, tuple)) else None for x in parts}
         if kinds not in ({bytes}, {list}):
@@ -321,7 +380,7 @@ class Message:
         return _seconds(fields[sections.TTL]) if len(fields) > sections.TTL else 0.0
 
     @ttl.setter
-    def ttl(self, value: Any) -> None:
+    def ttl(self, value: float | timedelta | None) -> None:
         # No limit may be said as 0, `None` or infinity; the field is left out then.
         self._header = _with(self._header, sections.TTL, attributes.duration("ttl", value))
 

@@ -118,7 +118,9 @@ class Sender(Link):
         @overload
         def send(self, obj: _Sendable[_T], tag: str | bytes | None = None) -> _T: ...
 
-    def send(self, obj: Message | bytes | bytearray | memoryview | _Sendable[_T], tag: Any = None) -> object:
+    def send(
+        self, obj: Message | bytes | bytearray | memoryview | _Sendable[_T], tag: str | bytes | None = None
+    ) -> object:
         """Send a message, or bytes.
 
         :param obj: a `Message` or anything with a method ``send(sender, tag=)``; else bytes for `stream`.

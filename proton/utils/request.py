@@ -146,7 +146,7 @@ class SyncRequestResponse(IncomingMessageHandler):
     def on_message(self, event: MessageEvent) -> None:
         """Takes a response."""
         event.link._replenish(WINDOW)
-        number = event.message.correlation_id
+        number: Any = event.message.correlation_id
         if self._awaited.get(number, self) is not None:
             return
         self._awaited[number] = self.response = event.message
