@@ -14,15 +14,25 @@ from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.condition import Condition
 from proton.endpoints.delivery import Delivery
-from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_UNINIT, REMOTE_ACTIVE, Endpoint, matches
+from proton.endpoints.endpoint import (
+    LOCAL_ACTIVE,
+    LOCAL_UNINIT,
+    REMOTE_ACTIVE,
+    Endpoint,
+    count_text,
+    matches,
+    state_text,
+)
 from proton.endpoints.events import Collector, Event, EventType
 from proton.endpoints.link import Link
+from proton.endpoints.printable import printable
 from proton.endpoints.sender import Sender
 from proton.endpoints.session import Channels, Session
 from proton.url import without_password
 
 if TYPE_CHECKING:
     from proton.codec.types import SymbolList
+    from proton.reconnect import ReconnectPolicy
     from proton.transport.transport import Transport
 
 __all__ = ["Connection"]
@@ -185,13 +195,20 @@ class Connection(Endpoint):
             and not (transport._tail_closed or transport._head_closed)
         )
 
+    def __repr__(self) -> str:
+        place = self.connected_address or self.hostname or self.remote_container
+        to = f" to {printable(place)!r}" if place else ""
+        held = f"{count_text(len(self._members), 'session')}, {count_text(self._link_count, 'link')}"
+        return f"<{type(self).__name__}{to}: {state_text(self.state)}, {held}>"
+
     @property
-    def reconnect_policy(self) -> Any:
+    def reconnect_policy(self) -> ReconnectPolicy | None:
         """What decides whether the connection is made again, a `proton.reconnect.ReconnectPolicy`; None for never.
 
         Its `attempts` says how often it was tried, `finished` that it will not be tried any more.
         """
-        return self._reconnect
+        policy: ReconnectPolicy | None = self._reconnect
+        return policy
 
     @property
     def connected_address(self) -> str | None:

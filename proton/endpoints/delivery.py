@@ -93,6 +93,16 @@ class Delivery(NotCopied):
         self._tag = tag
         self._chunks: list[bytes] = []
 
+    def __repr__(self) -> str:
+        said = ", ".join(
+            f"{getattr(state, 'name', state)}{', settled' if settled else ''} {where}"
+            for state, settled, where in (
+                (self.local_state, self._settled, "here"),
+                (self.remote_state, self.settled, "at the peer"),
+            )
+        )
+        return f"<{type(self).__name__} {self._tag!r:.40}: {said}>"
+
     @property
     def tag(self) -> str:
         """The delivery tag, read as UTF-8.

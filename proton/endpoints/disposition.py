@@ -101,7 +101,10 @@ class Disposition:
     outcome_type: DispositionType | int = DispositionType.EMPTY
 
     def __repr__(self) -> str:
-        shown = ", ".join("{}={!r}".format(*item) for item in sorted(vars(self).items()) if not item[0].startswith("_"))
+        fields = sorted(item for item in vars(self).items() if not item[0].startswith("_"))
+        shown = ", ".join(
+            f"{name}={value.name if isinstance(value, DispositionType) else repr(value)}" for name, value in fields
+        )
         return f"{type(self).__name__}({shown})"
 
     def apply_to(self, local: LocalDisposition) -> None:

@@ -50,6 +50,19 @@ def matches(state: int, mask: int) -> bool:
     return bool(state & mask)
 
 
+_STATES = {LOCAL_UNINIT: "new", LOCAL_ACTIVE: "open", LOCAL_CLOSED: "closed"}
+
+
+def state_text(state: int) -> str:
+    """Both ends' states in words, for `repr`."""
+    return f"{_STATES[state & LOCAL_MASK]} here, {_STATES[(state & REMOTE_MASK) >> 3]} at the peer"
+
+
+def count_text(count: int, what: str) -> str:
+    """A number of things in words, for `repr`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def encoded_properties(name: str, properties: Any) -> Encoded | None:
     """The properties as they will stand in a frame: what cannot be sent is told to the caller, not to the loop."""
     if properties is None:

@@ -256,7 +256,7 @@ class _SessionEvent(Event):
         return self.context.connection  # type: ignore[no-any-return]
 
     @property
-    def handler(self) -> Any:
+    def handler(self) -> object:
         session = self.context
         return session.handler or session.connection.handler
 
@@ -287,7 +287,7 @@ class _LinkEvent(Event):
         return self.context.session.connection  # type: ignore[no-any-return]
 
     @property
-    def handler(self) -> Any:
+    def handler(self) -> object:
         link = self.context
         return link._handler or link.session._handler or link.connection._handler
 
@@ -315,7 +315,7 @@ class _DeliveryEvent(Event):
         return self.context.link.connection  # type: ignore[no-any-return]
 
     @property
-    def handler(self) -> Any:
+    def handler(self) -> object:
         link = self.context.link
         return link._handler or link.session._handler or link.connection._handler
 
@@ -332,7 +332,7 @@ class _TransportEvent(Event):
         return self.context  # type: ignore[no-any-return]
 
     @property
-    def handler(self) -> Any:
+    def handler(self) -> object:
         connection = self.context.connection
         return connection.handler if connection is not None else None
 

@@ -32,6 +32,7 @@ from proton.endpoints.endpoint import (
     Endpoint,
     encoded_properties,
     matches,
+    state_text,
 )
 from proton.endpoints.ends import warn_if_ended
 from proton.endpoints.events import Event
@@ -141,6 +142,13 @@ class Link(Endpoint):
         self._credit_limit = 0  # the highest delivery-count that a receiver has granted so far
         self._credit_most = 0  # the most credit that a receiver has granted at once
         self._flow_due = False  # a flow must be written even if the credit has not changed
+
+    def __repr__(self) -> str:
+        terminus, way = (self.target, "to") if self.is_sender else (self.source, "from")
+        where = f" {way} {printable(terminus.address)!r}" if terminus.address is not None else ""
+        name = f" {printable(self.name)!r}" if self.name is not None else ""
+        held = f"credit {self.credit}, {self.queued} queued"
+        return f"<{type(self).__name__}{name}{where}: {state_text(self.state)}, {held}>"
 
     @property
     def max_message_size(self) -> int:

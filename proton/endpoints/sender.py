@@ -24,9 +24,12 @@ from proton.message import LARGE_MESSAGE, Message
 _T = TypeVar("_T", covariant=True)
 
 if TYPE_CHECKING:
-    from typing import BinaryIO, Protocol
+    from collections.abc import Iterable
+    from typing import BinaryIO, Protocol, Union
 
     from proton.endpoints.session import Session
+
+    _Tag = Union[str, bytes, None]
 
     class _Sendable(Protocol[_T]):
         """What sends itself: `Message`, and classes of programs."""
@@ -112,15 +115,13 @@ class Sender(Link):
     if TYPE_CHECKING:
 
         @overload
-        def send(self, obj: Message, tag: str | bytes | None = None) -> Delivery: ...
+        def send(self, obj: Message, tag: _Tag = None) -> Delivery: ...
         @overload
-        def send(self, obj: bytes | bytearray | memoryview, tag: str | bytes | None = None) -> int: ...
+        def send(self, obj: bytes | bytearray | memoryview, tag: _Tag = None) -> int: ...
         @overload
-        def send(self, obj: _Sendable[_T], tag: str | bytes | None = None) -> _T: ...
+        def send(self, obj: _Sendable[_T], tag: _Tag = None) -> _T: ...
 
-    def send(
-        self, obj: Message | bytes | bytearray | memoryview | _Sendable[_T], tag: str | bytes | None = None
-    ) -> object:
+    def send(self, obj: Message | bytes | bytearray | memoryview | _Sendable[_T], tag: _Tag = None) -> object:
         """Send a message, or bytes.
 
         :param obj: a `Message` or anything with a method ``send(sender, tag=)``; else bytes for `stream`.
@@ -184,7 +185,7 @@ class Sender(Link):
         self,
         source: BinaryIO | Iterable[bytes],
         message: Message | None = None,
-        tag: str | bytes | None = None,
+        tag: _Tag = None,
         size: int | None = None,
     ) -> Delivery:
         """Send a message whose body is read from a source when the peer and the network take more of it (3.2.6).

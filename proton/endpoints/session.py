@@ -13,7 +13,15 @@ import heapq
 from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.arguments import check_count
-from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, Endpoint, matches
+from proton.endpoints.endpoint import (
+    LOCAL_ACTIVE,
+    LOCAL_CLOSED,
+    REMOTE_ACTIVE,
+    Endpoint,
+    count_text,
+    matches,
+    state_text,
+)
 from proton.endpoints.ends import warn_if_ended
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link
@@ -166,6 +174,9 @@ class Session(Endpoint):
         self._repeats = 0  # how often dispositions came for what they had told of before, less an allowance
         self._violated = False  # we ended it for a fault of the peer: its frames are dropped until its end
         self.remote_condition = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {state_text(self.state)}, {count_text(len(self._members), 'link')}>"
 
     @property
     def incoming_capacity(self) -> int:

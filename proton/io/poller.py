@@ -20,7 +20,7 @@ import sys
 import threading
 import warnings
 import weakref
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from proton.io.selectable import Selectable
 
@@ -35,6 +35,22 @@ else:
             import selectors2 as selectors
     except ImportError:
         import selectors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from selectors import SelectorKey
+    from typing import Protocol
+
+    class Selector(Protocol):
+        """What a loop can wait with: what the poller uses of the standard library's `selectors.BaseSelector`."""
+
+        def register(self, fileobj: int, events: int, data: object = None) -> object: ...
+        def unregister(self, fileobj: int) -> object: ...
+        def modify(self, fileobj: int, events: int, data: object = None) -> object: ...
+        def get_key(self, fileobj: int) -> SelectorKey: ...
+        def select(self, timeout: float | None = None) -> Sequence[tuple[SelectorKey, int]]: ...
+        def close(self) -> None: ...
+
 
 __all__ = ["READ", "WRITE", "Poller", "Waker"]
 
@@ -143,8 +159,8 @@ class Poller:
         platform, made on first use.
     """
 
-    def __init__(self, selector: Any = None) -> None:
-        self._selector = selector
+    def __init__(self, selector: Selector | None = None) -> None:
+        self._selector: Any = selector
         self._owned = selector is None
         self._watches: dict[Selectable, _Watch] = {}
         self._shared: set[int] = set()  # the descriptors whose key has a `_Shared`

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         SessionEvent,
         TransportEvent,
     )
+    from proton.io.poller import Selector
 
 __all__ = ["ConnectSelectable", "IOHandler", "PythonIO"]
 
@@ -71,7 +72,7 @@ class IOHandler(Handler):
     #: False for names that are resolved in the thread of the loop, which stands still meanwhile
     resolves_in_thread = True
 
-    def __init__(self, selector: Any = None) -> None:
+    def __init__(self, selector: Selector | None = None) -> None:
         self._poller = Poller(selector)
         self._noted: dict[Selectable, None] = {}  # transports' selectables to look at before the next wait
         self._writing_turns = 0

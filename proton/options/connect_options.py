@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from proton.codec.types import AMQPValue
     from proton.endpoints.condition import Condition
+    from proton.io.poller import Selector
     from proton.transport.tls.layer import SSLSessionDetails
 
     class ConnectKeywords(TypedDict, total=False):
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
 
         container_id: str | None
         global_handler: object
-        selector: object
+        selector: Selector | None
 
 
 #: the options of `Container.connect` that are not in its signature

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from proton.options.connect_options import ConnectKeywords, ContainerKeywords, ListenKeywords
     from proton.options.link_options import LinkOption
     from proton.reconnect import Backoff
+    from proton.transport.sasl.credentials import Credentials, Users
 
 __all__ = ["Container"]
 
@@ -260,7 +261,7 @@ class Container(Reactor):
         self,
         url: str | Url,
         ssl_domain: SSLDomain | None = None,
-        credentials: Any = None,
+        credentials: Users | Credentials | None = None,
         **kwargs: Unpack[ListenKeywords],
     ) -> Acceptor:
         """Listen for connections, on every address of the host.

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVarTuple, Unpack
 
     from proton.options.connect_options import ContainerKeywords
+    from proton.transport.sasl.credentials import Credentials, Users
 
     _Arguments = TypeVarTuple("_Arguments")
 
@@ -61,7 +62,7 @@ class Reactor(NotCopied):
     """
 
     #: the users that acceptors let in by default: what `proton.Credentials` takes, None for everybody
-    credentials: Any = None
+    credentials: Users | Credentials | None = None
     #: seconds that TLS and SASL may take on a connection before it is given up, 0 for no limit
     handshake_timeout: float = 30.0
     #: makes the waits of the loop, None for nothing special: called with a function and its argument, a time-out; the

@@ -12,11 +12,29 @@ import hmac
 import os
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.transport.sasl.exchange import Refused, Unavailable
 from proton.transport.sasl.saslprep import saslprep
 from proton.transport.sasl.scram import DEFAULT_ITERATIONS, MOST_ITERATIONS, SCRAM_HASHES, ScramVerifier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Callable, Protocol, Union
+
+    Known = Union[str, ScramVerifier, Sequence[Union[str, ScramVerifier]], None]
+
+    class UserLookup(Protocol):
+        """What knows the passwords or verifiers of users."""
+
+        def lookup(self, user: str) -> Known: ...
+
+    class UserCheck(Protocol):
+        """What judges passwords."""
+
+        def check(self, user: str, password: str) -> bool: ...
+
+    Users = Union[Mapping[str, Known], UserLookup, UserCheck, Callable[[str, str], bool]]
 
 __all__ = ["Credentials", "PlainServer"]
 
@@ -45,7 +63,7 @@ class Credentials:
     :raises ValueError: a number of iterations that no client would take.
     """
 
-    def __init__(self, users: Any) -> None:
+    def __init__(self, users: Users) -> None:
         self._scram = list(SCRAM_HASHES)
         iterations = DEFAULT_ITERATIONS
         if isinstance(users, Mapping):
@@ -72,7 +90,7 @@ class Credentials:
         return f"<Credentials for {' '.join(self.mechanisms())}>"
 
     @classmethod
-    def of(cls, users: Any) -> Credentials | None:
+    def of(cls, users: Users | Credentials | None) -> Credentials | None:
         """The object for what a program has given; None for None.
 
         :param users: as for the constructor, or such an object.

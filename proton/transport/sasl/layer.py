@@ -36,6 +36,7 @@ from proton.transport.sasl.exchange import Refused, Unavailable
 from proton.transport.sasl.mechanisms import CLIENT_MECHANISMS, server_exchange, server_mechanisms
 
 if TYPE_CHECKING:
+    from proton.transport.sasl.credentials import Users
     from proton.transport.transport import Transport
 
 __all__ = ["SASL"]
@@ -172,7 +173,7 @@ class SASL:
         return self._credentials
 
     @credentials.setter
-    def credentials(self, users: Any) -> None:
+    def credentials(self, users: Users | Credentials | None) -> None:
         self._credentials = Credentials.of(users)
 
     def _is_allowed(self, mech: str) -> bool:
