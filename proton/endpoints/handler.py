@@ -1,7 +1,7 @@
 """`Handler`, the base of what programs are made of, and `dispatch`, the only walker over handlers.
 
-Whoever wants events delivered calls `dispatch`; nothing else in the package walks handler chains, so
-any caching of look-ups belongs into this file or nowhere (`Family`).
+Whatever delivers events calls `dispatch`. Nothing else in the package walks handler chains, so any caching of look-ups
+belongs into this file (`HandlerGroup`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, Callable
 if TYPE_CHECKING:
     from proton.endpoints.events import EventBase
 
-__all__ = ["Family", "Handler", "Member", "as_handler", "check_result", "dispatch", "event_methods", "inspect"]
+__all__ = [
+    "HandlerGroup",
+    "Handler",
+    "GroupedHandler",
+    "as_handler",
+    "check_result",
+    "dispatch",
+    "event_methods",
+    "inspect",
+]
 
 #: Objects of these classes have no event methods, and no program can give them any.
 _NO_HANDLERS = (
@@ -27,7 +36,7 @@ inspector: Callable[[Any], None] | None = None
 
 
 def inspect(handler: object) -> None:
-    """Look at an object that becomes the handler of some scope; for each way to give one.
+    """Look at an object that becomes the handler of some scope.
 
     :param handler: the object, or None.
     :raises TypeError: a class, whose methods would miss their first argument when the first event comes; or a list, a
@@ -99,12 +108,12 @@ def as_handler(handler: object) -> Handler | None:
     return wrapper
 
 
-class _Everything:
+class _AllNames:
     def __contains__(self, name: object) -> bool:
         return True
 
 
-_EVERYTHING = _Everything()
+_ALL_NAMES = _AllNames()
 
 
 def event_methods(kind: type) -> frozenset[str]:
@@ -117,52 +126,56 @@ def _event_methods(kind: type, *sizes: int) -> frozenset[str]:  # a class that w
     return frozenset(name for name in dir(kind) if name.startswith("on_") and name != "on_unhandled")
 
 
-class Member(Handler):
-    """A handler that may be one of a `Family`, which hears of event methods and children that it is given later."""
+class GroupedHandler(Handler):
+    """A handler for a `HandlerGroup`, which hears of event methods and children that it is given later."""
 
-    _family: Any = None
+    _group: Any = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
-        family = self._family and self._family()
-        if family is not None and (name == "handlers" or name.startswith("on_")):
-            family.answers = _EVERYTHING
+        group = self._group and self._group()
+        if group is not None and (name == "handlers" or name.startswith("on_")):
+            group.method_names = _ALL_NAMES
 
 
-class Family(list[Any]):
-    """Child handlers that always go together, and which events they have methods for.
-
-    `dispatch` passes by all of them at once when an event is for none, as most events of the loop are. It notices
-    what is done to the list and to its members; what it does not notice is a method that the class of a member is
-    given, under a name that was new to it, when the family is there already.
-
-    :param children: the members.
-    """
-
-    def __init__(self, children: list[Member]) -> None:
-        super().__init__(children)
-        self.answers: Any = frozenset().union(*(event_methods(child.__class__) for child in children))
-        self.nested: list[list[Any]] = [child.handlers for child in children]
-        for child in children:
-            child._family = weakref.ref(self)
-
-
-def _changing(name: str) -> Any:
-    change = getattr(list, name)
+def _changing(change: Callable[..., Any]) -> Any:
+    """A method of lists that changes one, for a `HandlerGroup`: from then on any event may be for a child."""
 
     @functools.wraps(change)
-    def changing(self: Family, *args: Any, **kwargs: Any) -> Any:
-        self.answers = _EVERYTHING
+    def changing(self: HandlerGroup, *args: Any, **kwargs: Any) -> Any:
+        self.method_names = _ALL_NAMES
         return change(self, *args, **kwargs)
 
     return changing
 
 
-for _name in (
-    *("append", "clear", "extend", "insert", "pop", "remove"),
-    *("__delitem__", "__iadd__", "__imul__", "__setitem__"),
-):
-    setattr(Family, _name, _changing(_name))
+class HandlerGroup(list[Any]):
+    """Child handlers that always go together, and which events they have methods for.
+
+    `dispatch` passes by all of them at once when an event is for none, as most events of the loop are. It notices
+    what is done to the list and to its members; what it does not notice is a method that the class of a member is
+    given, under a name that was new to it, when the group is there already.
+
+    :param children: the members.
+    """
+
+    def __init__(self, children: list[GroupedHandler]) -> None:
+        super().__init__(children)
+        self.method_names: Any = frozenset().union(*(event_methods(child.__class__) for child in children))
+        self.nested: list[list[Any]] = [child.handlers for child in children]
+        for child in children:
+            child._group = weakref.ref(self)
+
+    append = _changing(list.append)
+    clear = _changing(list.clear)
+    extend = _changing(list.extend)
+    insert = _changing(list.insert)
+    pop = _changing(list.pop)
+    remove = _changing(list.remove)
+    __delitem__ = _changing(list.__delitem__)
+    __iadd__ = _changing(list.__iadd__)
+    __imul__ = _changing(list.__imul__)
+    __setitem__ = _changing(list.__setitem__)
 
 
 #: What functions return whose body has not run yet: no loop of this package would ever run it.
@@ -201,7 +214,9 @@ def dispatch(handler: object, method: str, event: EventBase) -> None:
     elif handler.__class__ not in _QUIET:
         _unhandled(handler, method, event)
     children = getattr(handler, "handlers", None)
-    if children and not (children.__class__ is Family and method not in children.answers and not any(children.nested)):
+    if children and not (
+        children.__class__ is HandlerGroup and method not in children.method_names and not any(children.nested)
+    ):
         _descend(children, method, event)
 
 
@@ -216,7 +231,9 @@ def _descend(children: Any, method: str, event: Any) -> None:
         elif child.__class__ not in _QUIET:
             _unhandled(child, method, event)
         nested = getattr(child, "handlers", None)
-        if nested and not (nested.__class__ is Family and method not in nested.answers and not any(nested.nested)):
+        if nested and not (
+            nested.__class__ is HandlerGroup and method not in nested.method_names and not any(nested.nested)
+        ):
             _descend(nested, method, event)
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable, TypeVar
 
-from proton.endpoints.handler import Member, check_result
+from proton.endpoints.handler import GroupedHandler, check_result
 
 __all__ = ["Delegating", "forwarding"]
 
 
-class Delegating(Member):
+class Delegating(GroupedHandler):
     """A handler whose callbacks go to a delegate by default.
 
     :param delegate: any object with callback methods, or None for nobody.

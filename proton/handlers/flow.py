@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from proton.endpoints.arguments import check_count
 from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
 from proton.endpoints.events import Event
-from proton.endpoints.handler import Member
+from proton.endpoints.handler import GroupedHandler
 
 if TYPE_CHECKING:
     from proton.handlers.events import DeliveryEvent, LinkEvent
@@ -27,7 +27,7 @@ _WRITABLE = Event.SELECTABLE_WRITABLE
 EARLY = 5
 
 
-class FlowController(Member):
+class FlowController(GroupedHandler):
     """Tops the credit of receivers up to a window, whenever messages have used some of it.
 
     A receiver whose sender has given credit back (the application drained it) is left alone from then on.

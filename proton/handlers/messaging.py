@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from proton.endpoints.arguments import check_count
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.ends import is_retried
-from proton.endpoints.handler import Family, Handler, check_result
+from proton.endpoints.handler import Handler, HandlerGroup, check_result
 from proton.endpoints.notices import shown
 from proton.endpoints.printable import printable
 from proton.handlers.endpoint_state import EndpointStateHandler, is_temporary, now_of
@@ -89,7 +89,7 @@ class MessagingHandler(Handler, Acking):
         children.append(EndpointStateHandler(peer_close_is_error, delegate))
         children.append(IncomingMessageHandler(auto_accept, delegate))
         children.append(OutgoingMessageHandler(auto_settle, delegate))
-        self.handlers = Family(children)
+        self.handlers = HandlerGroup(children)
         self.fatal_conditions = [UNAUTHORIZED_ACCESS]
 
     def on_reactor_init(self, event: ContainerEvent) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from proton import Collector, Connection, Event, EventType, Handler
 from proton.endpoints.events import EventBase
-from proton.endpoints.handler import Family, Member
+from proton.endpoints.handler import GroupedHandler, HandlerGroup
 from tests.support.engines import Peer, linked, names, pump, put
 
 CORE = {
@@ -295,7 +295,7 @@ def test_handlers_are_lists_of_their_own():
     assert first.on_unhandled("on_x", None) is None
 
 
-class Part(Member):
+class Part(GroupedHandler):
     def __init__(self, log):
         self.log = log
 
@@ -304,51 +304,51 @@ class Part(Member):
 
 
 CHANGES = {
-    "append": lambda family, late: family.append(late),
-    "insert": lambda family, late: family.insert(0, late),
-    "extend": lambda family, late: family.extend([late]),
-    "iadd": lambda family, late: family.__iadd__([late]),
-    "setitem": lambda family, late: family.__setitem__(0, late),
-    "slice": lambda family, late: family.__setitem__(slice(0, 1), [late]),
-    "nested": lambda family, late: family[1].add(late),
-    "children": lambda family, late: setattr(family[1], "handlers", [late]),
-    "method": lambda family, late: setattr(family[1], "on_link_flow", late.on_link_flow),
+    "append": lambda group, late: group.append(late),
+    "insert": lambda group, late: group.insert(0, late),
+    "extend": lambda group, late: group.extend([late]),
+    "iadd": lambda group, late: group.__iadd__([late]),
+    "setitem": lambda group, late: group.__setitem__(0, late),
+    "slice": lambda group, late: group.__setitem__(slice(0, 1), [late]),
+    "nested": lambda group, late: group[1].add(late),
+    "children": lambda group, late: setattr(group[1], "handlers", [late]),
+    "method": lambda group, late: setattr(group[1], "on_link_flow", late.on_link_flow),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
-def test_a_family_of_handlers_that_has_changed_is_walked_as_a_whole(change):
+def test_a_group_of_handlers_that_has_changed_is_walked_as_a_whole(change):
     log = []
     parent = Handler()
-    parent.handlers = family = Family([Part(log), Part(log)])
+    parent.handlers = group = HandlerGroup([Part(log), Part(log)])
     event().dispatch(parent)
     event().dispatch(parent, Event.DELIVERY)
-    assert log == list(family)
+    assert log == list(group)
     del log[:]
-    change(family, Recorder("late", log, "on_link_flow"))
+    change(group, Recorder("late", log, "on_link_flow"))
     event().dispatch(parent)
     assert log == [("late", "on_link_flow")]
 
 
-def test_what_leaves_a_family_is_called_no_more():
+def test_what_leaves_a_group_is_called_no_more():
     log = []
     root, parent = Handler(), Handler()
     root.add(parent)
-    parent.handlers = family = Family([Part(log) for _ in range(5)])
-    family.remove(family[0])
-    family.pop()
-    del family[0]
+    parent.handlers = group = HandlerGroup([Part(log) for _ in range(5)])
+    group.remove(group[0])
+    group.pop()
+    del group[0]
     event().dispatch(root, Event.DELIVERY)
-    assert log == list(family) and len(family) == 2
-    family *= 2
+    assert log == list(group) and len(group) == 2
+    group *= 2
     event().dispatch(root, Event.DELIVERY)
     assert len(log) == 6
-    family.clear()
+    group.clear()
     event().dispatch(root, Event.DELIVERY)
     assert len(log) == 6
 
 
-def test_an_event_for_none_of_a_family_looks_at_none_of_its_members():
+def test_an_event_for_none_of_a_group_looks_at_none_of_its_members():
     looked = []
 
     class Watched(Part):
@@ -358,7 +358,7 @@ def test_an_event_for_none_of_a_family_looks_at_none_of_its_members():
 
     root, parent = Handler(), Handler()
     root.add(parent)
-    parent.handlers = Family([Watched([]), Watched([])])
+    parent.handlers = HandlerGroup([Watched([]), Watched([])])
     del looked[:]
     event().dispatch(root)
     event().dispatch(parent)
@@ -372,9 +372,9 @@ def test_a_method_that_a_class_was_given_is_known_to_later_families():
         pass
 
     log = []
-    Family([Patched(log)])
+    HandlerGroup([Patched(log)])
     Patched.on_link_flow = lambda self, event: log.append("patched")
     parent = Handler()
-    parent.handlers = Family([Patched(log)])
+    parent.handlers = HandlerGroup([Patched(log)])
     event().dispatch(parent)
     assert log == ["patched"]
