@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from proton import Condition, Event, Transport
-from proton.endpoints.ends import end_of
+from proton.endpoints.ends import End, end_of
 from tests.support.engines import Peer, Script, connected, frame, linked, pump, state
 
 STOLEN = Condition("amqp:link:stolen", "another consumer")
@@ -68,7 +68,7 @@ def check(link, ended, condition, by_peer):
     """The end of one concerns the narrower ones, and none of the wider ones."""
     for name, endpoint in parties(link).items():
         if ended in WIDER[name]:
-            assert end_of(endpoint) == (parties(link)[ended], condition, by_peer)
+            assert end_of(endpoint) == End(parties(link)[ended], condition, by_peer)
         else:
             assert end_of(endpoint) is None
 
@@ -111,7 +111,7 @@ def test_the_first_end_is_the_reason(scene, theirs, ours):
     act, ended, condition = BY_PEER[theirs]
     act(scene.script)
     BY_US[ours][0](scene.link)
-    assert end_of(scene.link) == (parties(scene.link)[ended], condition, True)
+    assert end_of(scene.link) == End(parties(scene.link)[ended], condition, True)
 
 
 @pytest.mark.parametrize("ours", BY_US)
@@ -121,7 +121,7 @@ def test_own_end_before_the_answer_is_the_reason(scene, ours):
     scene.script.received()
     scene.script.send("detach", handle=0, closed=True) if ended == "link" else None
     scene.script.send("end", **error(SHUTDOWN)).send("close", **error(SHUTDOWN))
-    assert end_of(scene.link) == (parties(scene.link)[ended], condition, False)
+    assert end_of(scene.link) == End(parties(scene.link)[ended], condition, False)
 
 
 def test_rule_that_the_peer_breaks_is_our_reason():
@@ -205,7 +205,7 @@ def test_end_that_can_pass_is_none_while_this_end_is_open(kind):
     pump(a, b)
     assert end_of(sender) is None
     parties(sender)[kind].close()
-    assert end_of(sender) == (parties(sender)[kind], SHUTDOWN, True)
+    assert end_of(sender) == End(parties(sender)[kind], SHUTDOWN, True)
 
 
 @pytest.mark.parametrize("kind", ["session", "connection"])
@@ -214,7 +214,7 @@ def test_end_that_cannot_pass_is_one_with_a_policy_too(kind):
     a.connection._reconnect = Policy()
     close(parties(receiver)[kind], STOLEN)
     pump(a, b)
-    assert end_of(sender) == (parties(sender)[kind], STOLEN, True)
+    assert end_of(sender) == End(parties(sender)[kind], STOLEN, True)
 
 
 def test_reason_of_a_session_stays_when_the_connection_is_lost_later():
@@ -224,7 +224,7 @@ def test_reason_of_a_session_stays_when_the_connection_is_lost_later():
     sender.session.close()
     lose(a)
     a.transport.unbind()
-    assert end_of(sender) == (sender.session, SHUTDOWN, True)
+    assert end_of(sender) == End(sender.session, SHUTDOWN, True)
 
 
 def test_link_that_is_recovered_has_not_ended():
@@ -253,4 +253,4 @@ def test_peers_detach_is_told_once():
         other.detach()
     pump(a, b)
     assert a.events().split().count(Event.LINK_REMOTE_DETACH.name[3:]) == 1
-    assert end_of(link) == (link, None, True)
+    assert end_of(link) == End(link, None, True)

@@ -15,6 +15,7 @@ import pytest
 from proton.io.poller import READ, WRITE, Poller, Waker
 from proton.io.selectable import Selectable
 from tests.support.loops import SECONDS, FakeLoop
+from tests.support.references import collect
 
 
 def selector_kinds():
@@ -283,7 +284,7 @@ def test_a_dropped_waker_closes_its_sockets_in_whatever_order_the_collector_come
     gc.collect()
     watched = [weakref.ref(sock) for sock in (one, other)]
     del one, other, late
-    gc.collect()  # a ResourceWarning is an error
+    collect()  # a ResourceWarning is an error
     assert [ref() for ref in watched] == [None, None]
 
 

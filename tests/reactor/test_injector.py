@@ -1,6 +1,5 @@
 """Application events, and their way from other threads into a container."""
 
-import gc
 import os
 import threading
 import weakref
@@ -11,6 +10,7 @@ import pytest
 from proton import Connection, Event, EventType
 from proton.reactor import ApplicationEvent, Container, EventInjector
 from tests.support.loops import SECONDS, in_thread, watchdog
+from tests.support.references import collect
 
 
 class Noting:
@@ -266,7 +266,7 @@ def test_the_pipe_of_an_unused_injector_is_closed_with_it():
     injector = EventInjector()
     gone = weakref.ref(injector)
     del injector
-    gc.collect()
+    collect()
     assert gone() is None
     assert descriptors() == before
 
