@@ -54,6 +54,10 @@ class LinkOption:
 class SenderOption(LinkOption):
     """The base of options for senders."""
 
+    if TYPE_CHECKING:
+
+        def apply(self, sender: Link) -> None: ...
+
     def test(self, link: Link) -> bool:
         """True for a sender."""
         return bool(link.is_sender)
@@ -61,6 +65,10 @@ class SenderOption(LinkOption):
 
 class ReceiverOption(LinkOption):
     """The base of options for receivers."""
+
+    if TYPE_CHECKING:
+
+        def apply(self, receiver: Link) -> None: ...
 
     def test(self, link: Link) -> bool:
         """True for a receiver."""
