@@ -1,13 +1,18 @@
 """Works on the messages of a queue, one at a time, without callbacks, until none has come for a while.
 
-A message whose work fails is rejected: the broker (broker.py) may keep it elsewhere. A broker that goes is waited for.
+A message whose work fails is rejected: the broker (broker.py) may keep it elsewhere. A broker that goes is waited for;
+what a retry does not cure, such as a queue that does not exist, ends the program with exit status 1.
 """
 
 import argparse
+import sys
 import time
 
 from proton import ConnectionException, Timeout, Url
-from proton.utils import BlockingConnection, LinkDetached
+from proton.utils import BlockingConnection, ConnectionClosed, LinkDetached
+
+# The reasons of a broker that is being stopped, or has too much to do.
+TEMPORARY = ("amqp:connection:forced", "amqp:internal-error", "amqp:resource-limit-exceeded")
 
 
 def work(body):
@@ -32,6 +37,13 @@ def work_until_idle(url, idle):
         connection.close()
 
 
+def is_temporary(error):
+    """Whether another attempt may do better."""
+    if isinstance(error, (ConnectionClosed, LinkDetached)):
+        return error.condition in TEMPORARY
+    return "amqp:unauthorized-access" not in str(error)  # else the connection was lost, or cannot be made
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
@@ -44,5 +56,7 @@ if __name__ == "__main__":
             print("nothing to do", flush=True)
             break
         except (ConnectionException, LinkDetached) as error:
+            if not is_temporary(error):
+                sys.exit(f"gave up: {error}")
             print(f"trying again: {error}", flush=True)
             time.sleep(1)

@@ -1,13 +1,13 @@
 """A web page that sends requests to a server (server.py or server_direct.py) and shows the responses, with tornado.
 
-GET / shows a form. GET /client?request=text sends the text over AMQP and answers with the response, when it has come.
+GET /client?request=text answers with the response. If a link is refused, the program ends with exit status 1.
 """
 
 import argparse
 import asyncio
 import html
+import sys
 
-import tornado.httpserver
 import tornado.web
 
 import proton_tornado
@@ -21,7 +21,7 @@ class Client(MessagingHandler):
     def __init__(self, url):
         super().__init__()
         self.url = url
-        self.ready = asyncio.Event()
+        self.ready, self.over = asyncio.Event(), asyncio.Event()  # for requests; since the container has ended
         self.waiting = {}  # a future by its correlation id
         self.number = 0
 
@@ -35,41 +35,41 @@ class Client(MessagingHandler):
             self.ready.set()
 
     def on_message(self, event):
-        future = self.waiting.pop(event.message.correlation_id, None)
-        if future:
-            future.set_result(event.message.body)
+        if event.message.correlation_id in self.waiting:
+            self.waiting.pop(event.message.correlation_id).set_result(event.message.body)
+
+    def on_disconnected(self, event):
+        self.ready.clear()
+        while self.waiting:
+            self.waiting.popitem()[1].set_exception(tornado.web.HTTPError(503))
+
+    def on_reactor_final(self, event):
+        self.over.set()
 
     async def request(self, body):
         await self.ready.wait()
         self.number += 1
         future = self.waiting[self.number] = asyncio.get_running_loop().create_future()
-        reply_to = self.receiver.remote_source.address
-        self.sender.send(Message(reply_to=reply_to, correlation_id=self.number, body=body))
+        address = self.receiver.remote_source.address
+        self.sender.send(Message(reply_to=address, correlation_id=self.number, body=body))
         self.container.touch()  # this is no callback of the container: it has to be told
         return await future
 
 
 class Page(tornado.web.RequestHandler):
-    def get(self):
-        self.write(FORM)
-
-
-class Request(tornado.web.RequestHandler):
-    def initialize(self, client):
-        self.client = client
-
     async def get(self):
-        response = await self.client.request(self.get_argument("request"))
+        text = self.get_argument("request", None)
+        response = await self.settings["client"].request(text) if text else ""
         self.write(f"<p>{html.escape(str(response))}</p>{FORM}")
 
 
 async def main(options):
     client = Client(options.address)
     proton_tornado.Container(client).initialise()
-    pages = tornado.web.Application([("/", Page), ("/client", Request, {"client": client})])
-    pages.listen(options.port, address="127.0.0.1")
+    tornado.web.Application([("/|/client", Page)], client=client).listen(options.port, address="127.0.0.1")
     print(f"listening on port {options.port}", flush=True)
-    await asyncio.Event().wait()
+    await client.over.wait()
+    sys.exit("ended before the work was done")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Receives in transactions as it is told to on standard input: fetch, commit, abort, quit.
 
-The loop runs in a thread of its own. What is typed becomes events that an injector hands to it, which is the way to
-reach a container from another thread.
+The loop runs in a thread of its own. An injector hands it what is typed as events: a way into it from other threads.
+Once the connection has ended, the next line ends the program with exit status 1.
 """
 
 import argparse
+import itertools
 import sys
 import threading
 
@@ -15,17 +16,17 @@ from proton.reactor import ApplicationEvent, Container, EventInjector
 class Receive(MessagingHandler, TransactionHandler):
     def __init__(self, url):
         super().__init__(prefetch=0, auto_accept=False)
-        self.url = url
-        self.transaction = None
+        self.url, self.done = url, False
+        self.injector = EventInjector()
 
     def on_start(self, event):
-        self.container = event.container
+        event.container.selectable(self.injector)
         self.receiver = event.container.create_receiver(self.url)
-        self.declare()
+        self.declare(event)
 
-    def declare(self):
+    def declare(self, event):
         self.transaction = None
-        self.container.declare_transaction(self.receiver.connection, handler=self, settle_before_discharge=True)
+        event.container.declare_transaction(self.receiver.connection, handler=self, settle_before_discharge=True)
 
     def on_transaction_declared(self, event):
         self.transaction = event.transaction
@@ -35,13 +36,12 @@ class Receive(MessagingHandler, TransactionHandler):
         print(event.message.body, flush=True)
         self.transaction.accept(event.delivery)
 
-    def on_transaction_committed(self, event):
-        print("transaction committed", flush=True)
-        self.declare()
+    def on_transaction_committed(self, event, outcome="committed"):
+        print(f"transaction {outcome}", flush=True)
+        self.declare(event)
 
     def on_transaction_aborted(self, event):
-        print("transaction aborted", flush=True)
-        self.declare()
+        self.on_transaction_committed(event, "aborted")
 
     def on_fetch(self, event):
         if self.transaction:
@@ -56,23 +56,24 @@ class Receive(MessagingHandler, TransactionHandler):
             self.transaction.abort()
 
     def on_quit(self, event):
-        self.receiver.connection.close()
+        connection = self.receiver.connection
+        self.done = bool(connection.state & connection.LOCAL_ACTIVE)
+        connection.close()
+
+    def on_transport_closed(self, event):
+        event.container.stop()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
-    container = Container(Receive(parser.parse_args().address))
-    injector = EventInjector()
-    container.selectable(injector)
-    thread = threading.Thread(target=container.run)
+    program = Receive(parser.parse_args().address)
+    thread = threading.Thread(target=Container(program).run)
     thread.start()
-    # A command that there is no method for does nothing.
-    for line in sys.stdin:
-        injector.trigger(ApplicationEvent(line.strip()))
-        if line.strip() == "quit":
+    for line in itertools.chain(sys.stdin, ["quit"]):
+        program.injector.trigger(ApplicationEvent(line.strip()))  # without a method for it, nothing happens
+        if line.strip() == "quit" or not thread.is_alive():
             break
-    else:
-        injector.trigger(ApplicationEvent("quit"))
-    injector.close()
     thread.join()
+    if not program.done:
+        sys.exit("ended before the work was done")

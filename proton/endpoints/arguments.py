@@ -27,6 +27,20 @@ def check_seconds(name: str, value: Any, alternative: str = "") -> float:
     return seconds
 
 
+def check_timeout(name: str, value: Any) -> float:
+    """The time-out of a blocking call as a float.
+
+    :param name: the name of the argument.
+    :param value: what the program has given.
+    :raises TypeError: it is not a number.
+    :raises ValueError: it is negative, or NaN.
+    """
+    seconds = check_seconds(name, value, " or None")
+    if seconds < 0:
+        raise ValueError(f"{name} takes 0 or more seconds, got {value!r}")
+    return seconds
+
+
 def check_count(name: str, value: Any, alternative: str = "") -> int:
     """A count or a size as an int.
 

@@ -20,20 +20,22 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from proton.endpoints.arguments import NotCopied, check_seconds
-from proton.endpoints.condition import UNAUTHORIZED_ACCESS
+from proton.endpoints.arguments import NotCopied, check_timeout
+from proton.endpoints.condition import UNAUTHORIZED_ACCESS, Condition
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.ends import End, end_of, is_retried
 from proton.endpoints.handler import Handler
 from proton.endpoints.notices import shown
-from proton.endpoints.printable import printable
+from proton.endpoints.printable import condition_text, printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException, Timeout
 from proton.handlers.endpoint_state import is_temporary
 from proton.options.connect_options import check_connect
 from proton.reactor.container import Container
+from proton.transport.progress import awaited_of
 from proton.url import connection_url
 from proton.utils.blocking_links import BlockingReceiver, BlockingSender, Fetcher
 from proton.utils.errors import ConnectionClosed, LinkDetached
+from proton.utils.pump import keep_up
 from proton.utils.sharing import SharedLoop, Watch
 
 if TYPE_CHECKING:
@@ -107,9 +109,7 @@ class BlockingConnection(Handler, NotCopied):
         #: True once `close` was called
         self.closing: bool = False
         #: seconds that an operation may take
-        self.timeout: float = check_seconds("timeout", timeout, " or None") if timeout else DEFAULT_TIMEOUT
-        if self.timeout < 0:
-            raise ValueError(f"timeout takes 0 or more seconds, got {timeout!r}")
+        self.timeout: float = check_timeout("timeout", timeout) if timeout else DEFAULT_TIMEOUT
         #: the container and the connection, None after `close`
         self.container: Any = container or Container()
         self.conn: Any = None
@@ -134,7 +134,7 @@ class BlockingConnection(Handler, NotCopied):
                 self.close()
             raise
         if heartbeat:
-            pump = threading.Thread(target=_pump, args=(weakref.ref(self), self._pump_ended, heartbeat), daemon=True)
+            pump = threading.Thread(target=keep_up, args=(weakref.ref(self), self._pump_ended, heartbeat), daemon=True)
             pump.start()
 
     def __del__(self) -> None:
@@ -189,8 +189,8 @@ class BlockingConnection(Handler, NotCopied):
             timeout = self.timeout
         if timeout is None:
             return None
-        if timeout.__class__ is not int and (timeout.__class__ is not float or timeout != timeout):
-            check_seconds("timeout", timeout, " or None")
+        if (timeout.__class__ is not int and timeout.__class__ is not float) or not timeout >= 0:
+            check_timeout("timeout", timeout)
         return time.monotonic() + float(timeout)
 
     def _check_open(self) -> None:
@@ -323,25 +323,24 @@ class BlockingConnection(Handler, NotCopied):
 
     def _run_out(self, container: Container) -> None:
         """Runs the container to its end, whatever handlers raise; the first error of theirs comes out after that."""
-        loop = self._loop
         first: Exception | None = None
         more = True
         while more:
-            if loop.follow_runner(SHARED_WAIT):
-                continue
             try:
-                more = self._run_on(container)
+                more = self._advance(container)
             except Exception as error:
                 first = first or error
                 # Its event would come again for ever; what waits behind it closes sockets.
                 container._collector.pop()
-                if not loop.connections:  # the others would have no loop any more
+                if not self._loop.connections:  # the others would have no loop any more
                     container.stop()
         if first is not None:
             raise first
 
-    def _run_on(self, container: Container) -> bool:
-        """A turn on the way to the end of the container; False at the end."""
+    def _advance(self, container: Container) -> bool:
+        """A turn on the way to the end of the container, by the thread that runs its loop; False at the end."""
+        if self._loop.follow_runner(SHARED_WAIT):
+            return True
         with self._loop.running():
             if container._turn(None):
                 return True
@@ -375,15 +374,9 @@ class BlockingConnection(Handler, NotCopied):
         self._run(self._run_all, None)
 
     def _run_all(self, deadline: float | None) -> None:
-        loop, container = self._loop, self.container
-        more = True
-        while more:
-            if loop.follow_runner(SHARED_WAIT):
-                continue
-            with loop.running():
-                more = container.process()
-        container.stop()
-        container.process()
+        container = self.container
+        while self._advance(container):
+            pass
 
     def wait(
         self, condition: Callable[[], object], timeout: float | Literal[False] | None = False, msg: str | None = None
@@ -417,10 +410,19 @@ class BlockingConnection(Handler, NotCopied):
                 raise
             # The program itself has closed `conn`, and waits for the end.
 
-    def _wait(self, condition: Callable[[], Any], deadline: float | None, msg: str | None, watch: Watch) -> None:
+    def _wait(
+        self,
+        condition: Callable[[], Any],
+        deadline: float | None,
+        msg: str | None,
+        watch: Watch,
+        begin_with_turn: bool = False,
+    ) -> None:
         """Waits until the condition is true, with the lock; raises the end of what is watched, and `Timeout`.
 
         A true condition goes before an end: what has come before it can be used.
+
+        :param begin_with_turn: without a look at the condition, which cannot be true yet.
         """
         loop, container, connection = self._loop, self.container, self.conn
         me = threading.get_ident()
@@ -440,7 +442,8 @@ class BlockingConnection(Handler, NotCopied):
         nested = loop.runner == me
         usual: float | None = None
         try:
-            while not (done or over()):
+            while begin_with_turn or not (done or over()):
+                begin_with_turn = False
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     if turns >= TURNS:
@@ -470,7 +473,18 @@ class BlockingConnection(Handler, NotCopied):
             raise why
 
     def _timed_out(self, msg: str | None) -> str:
-        return f"Connection {self._place()} timed out{f': {msg}' if msg else ''}"
+        text = f"Connection {self._place()} timed out{f': {msg}' if msg else ''}"
+        connection = self.conn
+        if self.closing or connection is None or not connection.state & Endpoint.LOCAL_ACTIVE:
+            return text
+        transport = connection.transport
+        if self.disconnected:
+            text += f": not connected, last attempt: {self._reason()}"
+            if transport is None or transport.condition is not None or transport.closed:
+                return text  # the next attempt has not begun
+        elif not connection.state & Endpoint.REMOTE_UNINIT:
+            return text
+        return f"{text}: {awaited_of(transport)}"
 
     def _check(self, watch: Watch) -> None:
         """Raises the end of what is watched, if it has ended."""
@@ -518,6 +532,11 @@ class BlockingConnection(Handler, NotCopied):
             return True
         # All places have refused: only who asked for patience wants to see them asked again and again.
         return not self._losses and not self._patient and self._failures >= len(connector.address.values)
+
+    def _reason(self) -> str:
+        """Why there is no connection, as the last attempt to connect or the loss has told."""
+        reason = self.disconnected
+        return condition_text(reason) if isinstance(reason, Condition) else str(reason or "unknown")
 
     def _loss(self) -> ConnectionException:
         reason = printable(str(self.disconnected or "unknown"))
@@ -579,33 +598,3 @@ class BlockingConnection(Handler, NotCopied):
             if self._opened:
                 self._opened = False
                 self._losses += 1
-
-
-def _pump(reference: Any, ended: threading.Event, heartbeat: float) -> None:
-    """Runs the loop of a connection while no operation does, so that heartbeats go out and come in."""
-    interval = heartbeat / 4.0
-    while not ended.wait(interval):
-        connection = reference()
-        if connection is None:
-            return
-        # If another thread holds the lock, or runs the loop, it does the work.
-        loop = connection._loop
-        if loop.lock.acquire(blocking=False):
-            try:
-                if loop.runner is None:
-                    interval = _turn(connection, heartbeat)
-            finally:
-                loop.release()
-        del connection, loop
-
-
-def _turn(connection: BlockingConnection, heartbeat: float) -> float:
-    if connection.container is None or connection._pumped_error is not None:
-        return heartbeat / 4.0
-    try:
-        connection._look()
-    except Exception as error:
-        connection._pumped_error = error
-    transport = connection.conn.transport if connection.conn is not None else None
-    wanted = transport.remote_idle_timeout if transport is not None else 0.0
-    return min(heartbeat, wanted or heartbeat) / 4.0

@@ -60,22 +60,31 @@ class BlockingLink(NotCopied):
         self._watch = Watch(link)
         self.connection = connection
         self.link: Any = link
-        self._run(self._open, connection._deadline() if deadline is False else deadline)
+        try:
+            self._run(self._open, connection._deadline() if deadline is False else deadline)
+        except BaseException:
+            self._abandon()
+            raise
 
     def _run(self, operation: Callable[..., Any], deadline: float | None, *args: Any) -> Any:
         return self.connection._run(operation, deadline, *args)
 
     def _open(self, deadline: float | None) -> None:
         link = self.link
-        try:
-            self._wait(lambda: not link.state & Endpoint.REMOTE_UNINIT, deadline, f"Opening link {link.name}")
-            self._check()
-            self._check_address()
-        except (LinkException, Timeout):
-            # The caller has no link to close: messages that come for it late would be held for good.
-            if self.connection._loop.lock._is_owned():
-                link.close()
-            raise
+        self._wait(lambda: not link.state & Endpoint.REMOTE_UNINIT, deadline, f"Opening link {link.name}")
+        self._check()
+        self._check_address()
+
+    def _abandon(self) -> None:
+        """Closes the link: the caller cannot, and messages that come late would be held for good."""
+        container = self.connection.container
+        if container is None:
+            return
+        if self.connection._loop.lock._is_owned():
+            self.link.close()
+            container.wakeup()
+        else:  # a signal handler has raised where the lock could not be had
+            container.call_soon(self.link.close)
 
     def _wait(self, condition: Callable[[], Any], deadline: float | None, msg: str) -> None:
         try:
@@ -193,6 +202,7 @@ class BlockingSender(BlockingLink):
             deadline,
             f"Sending on sender {self.link.name}",
             watch,
+            True,
         )
         settled = delivery.settled
         delivery.settle()

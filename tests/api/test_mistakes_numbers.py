@@ -96,6 +96,22 @@ def test_a_time_out_of_a_blocking_operation_is_a_number(connection, name):
         assert str(failure.value) == f"timeout takes seconds, a number or None, got {came}"
     with pytest.raises(ValueError, match="timeout takes seconds, a number or None, got nan"):
         operation(float("nan"))
+    for value in (-1, -0.5, float("-inf")):
+        with pytest.raises(ValueError) as failure:
+            operation(value)
+        assert str(failure.value) == f"timeout takes 0 or more seconds, got {value!r}"
+
+
+def test_the_time_out_of_a_blocking_connection_is_not_negative(connection):
+    with pytest.raises(ValueError, match="timeout takes 0 or more seconds, got -1"):
+        BlockingConnection("127.0.0.1:1", timeout=-1)
+    usual = connection.timeout
+    for value, error in ((-1, ValueError), ("5", TypeError)):
+        connection.timeout = value
+        for operation in (connection.create_sender, connection.create_receiver):
+            with pytest.raises(error, match="timeout takes seconds"):
+                operation("q")
+        connection.timeout = usual
 
 
 def test_any_kind_of_number_is_taken(connection):

@@ -20,7 +20,7 @@ MESSAGES = 200
 RECEIVED = 30
 SENT = 40
 ANSWERED = 175
-CALLED = 150 if sys.version_info >= (3, 10) else 151  # 3.9 makes one call more
+CALLED = 150
 
 
 class Counter:

@@ -82,3 +82,52 @@ def test_a_login_that_is_refused():
         with Program(ROOT / "examples/sasl_client.py", *arguments) as program:
             program.finish(code=1)
             assert program.errors[-1] == DONE_NOT and program.lines[-1].startswith("no connection: ")
+
+
+@pytest.mark.parametrize("condition", ["amqp:not-found", None])
+def test_a_worker_gives_up_what_a_retry_does_not_cure(condition):
+    with Broker() as broker:
+        broker.refuse(None, condition, "no such node")
+        with Program(ROOT / "examples/blocking_worker.py", "-a", f"{broker.url}/queue") as program:
+            assert program.finish(code=1) == []
+    assert program.errors[-1].startswith("gave up: receiver ")
+
+
+def test_a_worker_that_is_not_let_in_gives_up():
+    with Broker(credentials={"fred": "pencil"}, require_auth=True) as broker:
+        arguments = ["-a", broker.url.replace("//", "//fred:wrong@") + "/queue"]
+        with Program(ROOT / "examples/blocking_worker.py", *arguments) as program:
+            assert program.finish(code=1) == []
+    assert program.errors[-1].startswith("gave up: Connection ") and "wrong" not in program.errors[-1]
+
+
+@pytest.mark.parametrize("condition", ["amqp:connection:forced", "amqp:not-found"])
+def test_a_worker_tries_again_only_after_what_passes(condition):
+    with Broker() as broker:
+        broker.close_next(condition, "maintenance")
+        with Program(ROOT / "examples/blocking_worker.py", "-i", 0.1, "-a", f"{broker.url}/queue") as program:
+            if condition == "amqp:not-found":
+                program.finish(code=1)
+            else:
+                assert program.finish()[0].startswith("trying again: ")
+                assert program.lines[-1] == "nothing to do"
+
+
+def test_a_web_page_whose_link_is_refused_ends():
+    pytest.importorskip("tornado", reason="tornado is not installed")
+    with Broker() as broker:
+        broker.refuse("queue", "amqp:not-found", "no such node")
+        arguments = ["-p", free_port(), "-a", f"{broker.url}/queue"]
+        with Program(ROOT / "examples/client_http.py", *arguments) as program:
+            program.finish(code=1)
+    assert program.errors[-1] == DONE_NOT
+
+
+def test_transactions_by_hand_whose_link_is_refused():
+    with Broker() as broker:
+        broker.refuse("queue", "amqp:not-found", "no such node")
+        arguments = ["-a", f"{broker.url}/queue"]
+        with Program(ROOT / "examples/tx_recv_interactive.py", *arguments, interactive=True) as program:
+            program.await_state(lambda: any("amqp:not-found" in line for line in program.errors), "refusal")
+            program.finish(code=1)
+    assert program.errors[-1] == DONE_NOT
