@@ -421,7 +421,6 @@ class BlockingConnection(Handler, NotCopied):
         """Waits until the condition is true, with the lock; raises the end of what is watched, and `Timeout`.
 
         A true condition goes before an end: what has come before it can be used.
-
         :param begin_with_turn: without a look at the condition, which cannot be true yet.
         """
         loop, container, connection = self._loop, self.container, self.conn

@@ -72,7 +72,7 @@ TESTED_BY = {
     "transport/dispositions": ("engine/test_violations.py", "illegal delivery range"),
     "transport/protocol": ("engine/test_violations.py", "malformed frame"),
     "transport/failure": ("engine/test_containment.py", "internal error"),
-    "transport/progress": ("utils/test_timeouts_told.py", "Opening connection"),
+    "transport/progress": ("utils/test_timeouts_told.py", "the SASL outcome"),
     "transport/timeouts": ("engine/test_idle_timeout.py", "tick"),
     "transport/limits": ("engine/test_peer_limits.py", "no free handle for link "),
     "transport/frames": ("engine/test_bounds.py", "frame"),
@@ -124,7 +124,7 @@ TESTED_BY = {
     "utils/blocking": ("utils/test_blocking.py", "BlockingConnection"),
     "utils/errors": ("utils/test_links.py", "SendException"),
     "utils/blocking_links": ("utils/test_links.py", "receiver"),
-    "utils/pump": ("utils/test_failover.py", "heartbeat"),
+    "utils/pump": ("utils/test_failover.py", "connection"),
     "utils/sharing": ("utils/test_sharing.py", "connections"),
     "utils/request": ("utils/test_request.py", "SyncRequestResponse"),
 }
