@@ -32,6 +32,8 @@ class Selectable(NotCopied):
     """
 
     handler: Any = None
+    #: whether the loop goes on while there is this selectable
+    keeps_running: bool = True
     #: what sends and receives over it, for connections
     _transport: Any = None
     #: it took less than it was offered when it was last written: writability must be waited for
@@ -49,7 +51,7 @@ class Selectable(NotCopied):
         self._terminal = False
         self._terminated = False  # the final event was queued
         self._released = False
-        reactor.selectable_count += 1
+        reactor.selectable_count += self.keeps_running
         self.push_event(self, Event.SELECTABLE_INIT)
 
     def __getattr__(self, name: str) -> Any:
@@ -92,7 +94,7 @@ class Selectable(NotCopied):
         if not self._terminated:
             if self._terminal:
                 self._terminated = True
-                self._reactor.selectable_count -= 1
+                self._reactor.selectable_count -= self.keeps_running
                 self.push_event(self, Event.SELECTABLE_FINAL)
             else:
                 self._reactor.push_event(self, Event.SELECTABLE_UPDATED)

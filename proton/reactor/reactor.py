@@ -156,7 +156,7 @@ class Reactor(NotCopied):
         self._ended = False
         self.push_event(self, Event.REACTOR_INIT)
         if self._timers is None:
-            self._timers = TimerSelectable(self)
+            self._timers = TimerSelectable(None, self)
 
     def stop(self) -> None:
         """End the loop after the events that are queued, even if connections are open; from any thread.
@@ -318,7 +318,7 @@ class Reactor(NotCopied):
     def schedule(self, delay: float, handler: object) -> Task:
         """Have ``on_timer_task`` called later.
 
-        :param delay: seconds, counted from `now`; `mark` brings that up to date for who is not in a callback.
+        :param delay: seconds, counted from `now`; `mark` brings that up to date outside of callbacks. Below 0 the task is due at once.
         :param handler: the object to call; the container's own handlers are called when it is None.
         :raises TypeError, ValueError: the delay is not a number, or NaN.
         """
@@ -327,8 +327,7 @@ class Reactor(NotCopied):
         inspect(handler)
         earliest = self._tasks.deadline()
         deadline = self._now + delay
-        task = Task(self, deadline, handler)
-        self._tasks.add(task)
+        task = Task(self, deadline, handler, self._tasks)
         if self._timers is not None and (earliest is None or deadline < earliest):
             self._timers.update()
         return task

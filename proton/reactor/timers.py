@@ -1,7 +1,7 @@
 """Timers: `Task`, the heap of pending ones, and the selectable through which any loop learns of the next.
 
-Cancelled tasks stay in the heap and are dropped when they come to its head, or all at once when they are the
-most of it. Tasks of equal deadlines fire in the order of scheduling. Times are seconds as of `time.time`.
+Cancelled tasks stay in the heap and are dropped when they come to its head, or all at once if they are more than half
+of it. Tasks of equal deadlines fire in the order of scheduling. Times are seconds as of `time.time`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from proton.io.selectable import Selectable
 
 __all__ = ["Task", "Tasks", "TimerSelectable"]
 
-#: Heaps smaller than this are not worth cleaning.
-_SMALL = 64
+#: Below this number of cancelled tasks, cleaning the heap costs more than it frees.
+MIN_CANCELLED = 64
 
 
 class Task:
@@ -24,26 +24,23 @@ class Task:
     :param reactor: the container.
     :param deadline: when it is due, in seconds as of `time.time`.
     :param handler: gets the event; the container's own handlers do when it is None.
+    :param tasks: the pending tasks of the container.
     """
 
-    def __init__(self, reactor: Any, deadline: float, handler: Any) -> None:
+    def __init__(self, reactor: Any, deadline: float, handler: Any, tasks: Tasks) -> None:
         self._reactor = reactor
         self._deadline = deadline
         self._handler = handler
-        self._cancelled = False
-        self._queue: Tasks | None = None
+        self._tasks = tasks
+        tasks.add(deadline, self)
 
     def __lt__(self, other: Task) -> bool:
         return self._deadline < other._deadline
 
     def cancel(self) -> None:
         """Do not fire, even if the task is due in this turn and its event is queued."""
-        if not self._cancelled:
-            self._cancelled = True
-            if self._queue is not None:
-                self._queue.drop_cancelled(1)
-            else:
-                self._reactor.drop_event(self)
+        if not self._tasks.discard(self):
+            self._reactor.drop_event(self)
 
     @property
     def handler(self) -> Any:
@@ -61,31 +58,35 @@ class Tasks:
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Task]] = []
+        self._pending: set[Task] = set()  # all others in the heap were cancelled
         self._count = itertools.count()
-        #: tasks in the heap that were cancelled
-        self.cancelled: int = 0
 
-    def add(self, task: Task) -> None:
-        """Take a task in."""
-        task._queue = self
-        heapq.heappush(self._heap, (task._deadline, next(self._count), task))
+    def add(self, deadline: float, task: Task) -> None:
+        """Take a task in.
 
-    def drop_cancelled(self, more: int) -> None:
-        """So many more tasks of the heap are cancelled: all of them go when they are the most of it."""
-        self.cancelled += more
-        if self.cancelled > _SMALL and self.cancelled * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if not entry[2]._cancelled]
+        :param deadline: when it is due, in seconds as of `time.time`.
+        """
+        self._pending.add(task)
+        heapq.heappush(self._heap, (deadline, next(self._count), task))
+
+    def discard(self, task: Task) -> bool:
+        """Take a task out before it is due; False if it is not pending."""
+        pending = self._pending
+        if task not in pending:
+            return False
+        pending.remove(task)
+        if len(self._heap) - len(pending) > max(MIN_CANCELLED, len(pending)):
+            self._heap = [entry for entry in self._heap if entry[2] in pending]
             heapq.heapify(self._heap)
-            self.cancelled = 0
+        return True
 
     def deadline(self) -> float | None:
         """When the next task is due, None when there is none."""
         heap = self._heap
         while heap:
-            if not heap[0][2]._cancelled:
+            if heap[0][2] in self._pending:
                 return heap[0][0]
             heapq.heappop(heap)
-            self.cancelled -= 1
         return None
 
     def due(self, now: float) -> list[Task]:
@@ -94,7 +95,7 @@ class Tasks:
         deadline = self.deadline()
         while deadline is not None and deadline <= now:
             task = heapq.heappop(self._heap)[2]
-            task._queue = None
+            self._pending.remove(task)
             found.append(task)
             deadline = self.deadline()
         return found
@@ -103,10 +104,8 @@ class Tasks:
 class TimerSelectable(Selectable):
     """Expires when the next task of the container is due, and fires it. It has no descriptor."""
 
-    # It is no work by itself: a container with nothing but timers ends when none is pending.
-    def __init__(self, reactor: Any) -> None:
-        super().__init__(None, reactor)
-        reactor.selectable_count -= 1
+    #: a container with nothing but timers ends when no task is pending
+    keeps_running = False
 
     @property
     def deadline(self) -> float | None:
@@ -122,10 +121,3 @@ class TimerSelectable(Selectable):
         """Fire what is due."""
         self._reactor.timer_tick()  # type: ignore[attr-defined]
         self.update()
-
-    def update(self) -> None:
-        """Say that the next deadline has changed; after `terminate`, that there will be none."""
-        final = self._terminal and not self._terminated
-        super().update()
-        if final:
-            self._reactor.selectable_count += 1
