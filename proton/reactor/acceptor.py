@@ -1,7 +1,7 @@
-"""`Acceptor`: listens on every address of a name and makes a server connection of each caller.
+"""`Acceptor`: listens on every address of a name and makes a server connection for each client.
 
-A system that has run out of descriptors must not make the loop spin: the acceptor then rests, and if callers who have
-not finished their handshake hold them, the older half of these has to go when the rest is over. Who has finished stays.
+A system that has run out of descriptors must not make the loop spin: the acceptor then rests. If clients that have not
+finished their handshake hold descriptors, the older half of them is ended after the rest. Finished ones stay.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import weakref
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition
 from proton.endpoints.handler import Handler, inspect
@@ -17,6 +17,7 @@ from proton.exceptions import SSLException
 from proton.io import sockets
 from proton.io.connect import attach
 from proton.logs import log
+from proton.options.listen_options import ListenOptions
 from proton.transport.sasl.credentials import Credentials
 from proton.transport.transport import Transport
 from proton.url import Url
@@ -24,71 +25,57 @@ from proton.url import Url
 if TYPE_CHECKING:
     from proton.handlers.events import SelectableEvent
 
-__all__ = ["Acceptor", "ServerTerms"]
+__all__ = ["Acceptor", "Handshakes", "end_handshakes"]
 
 #: Seconds without accepting after the system has refused to make a socket.
-REST = 1.0
+ACCEPT_RETRY_DELAY = 1.0
 
-#: The same when some callers have not finished the handshake: so long they may still do it before they have to go. Who
-#: comes in at the very limit of the system needs the time, and each rest shorter than this lets a flood in faster.
-GRACE = 0.25
+#: As `ACCEPT_RETRY_DELAY`, while some clients have not finished the handshake: seconds in which they may finish it
+#: before they are ended. A client that connects at the very limit of the system needs the time, and a shorter delay
+#: lets a flood in faster.
+HANDSHAKE_GRACE = 0.25
 
 #: What the system answers when it has run out of descriptors, or of memory for them.
 EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-#: Connections taken in one turn, so that callers in great number do not starve those who are in.
-ACCEPTED_PER_TURN = 64
+#: Connections accepted in one turn, so that a great number of clients does not starve the connections that are open.
+MAX_ACCEPTED_PER_TURN = 64
 
-#: Callers at most whose TLS and SASL are not finished. In a flood of callers that stall, the oldest have to go: some
-#: 40 kB of memory each are bounded by it, and whoever does speak is still served. Where the system has descriptors for
-#: fewer, they have to go when these run out.
-UNFINISHED = 1000
+#: Clients whose TLS and SASL are not finished. In a flood of clients that stall, the oldest are ended: it bounds some
+#: 40 kB of memory for each, and clients that do speak are still served. If the system has descriptors for fewer, the
+#: oldest are ended when these run out.
+MAX_HANDSHAKING = 1000
 
-#: The same where there is no TLS. They take some 6 kB of memory each, and thousands may well come at once: a program
-#: that holds so many connections makes them all before any of them gets to speak.
-UNFINISHED_PLAIN = 10 * UNFINISHED
+#: As `MAX_HANDSHAKING`, without TLS. Each takes some 6 kB of memory, and thousands may come at once: a program that
+#: holds so many connections makes them all before any of them gets to speak.
+MAX_HANDSHAKING_PLAIN = 10 * MAX_HANDSHAKING
 
-#: So many are not worth a look at which of them have finished.
-FEW = 128
+#: Below this count, scanning for finished handshakes costs more than it frees.
+MIN_SCAN = 128
 
 
-class ServerTerms(NamedTuple):
-    """On what terms clients are let in; see `Container.listen`."""
+class Handshakes:
+    """The transports of one acceptor whose TLS and SASL are not finished, the oldest first."""
 
-    credentials: Credentials | None = None
-    allowed_mechs: Any = None
-    allow_insecure_mechs: bool = False
-    require_auth: bool = False
-    require_encryption: bool = False
+    def __init__(self) -> None:
+        self._refs: list[weakref.ref[Transport]] = []
+        self._scan_at = 0  # how many of them there may be before the finished ones are looked for
 
-    @classmethod
-    def of(cls, users: Any, options: dict[str, Any], ssl_domain: Any = None) -> ServerTerms:
-        """The terms that `Container.listen` was given, tried before anybody calls.
+    def add(self, transport: Transport, most: int) -> None:
+        """Take a transport in, and end the oldest ones if there are too many.
 
-        :raises TypeError: an option with another name, or a value of another type.
-        :raises SSLException: a domain that cannot be used.
+        :param most: how many there may be.
         """
-        unknown = sorted(set(options) - set(cls._fields))
-        if unknown:
-            raise TypeError(f"expected options of {', '.join(cls._fields)}, got {', '.join(unknown)}")
-        terms = cls(Credentials.of(users), **options)
-        trial = Transport(Transport.SERVER)
-        if ssl_domain is not None:
-            trial.ssl(ssl_domain)
-        terms.apply(trial)
-        return terms
+        self._refs.append(weakref.ref(transport))
+        if len(self._refs) > self._scan_at:
+            waiting = self.unfinished()
+            end_handshakes(waiting[:-most], f"{most} younger callers have not finished the handshake either")
+            self._refs = waiting[-most:]
+            self._scan_at = 2 * max(len(self._refs), min(MIN_SCAN, most))
 
-    def apply(self, transport: Transport) -> None:
-        """Sets up the transport of an accepted connection."""
-        if self.require_auth:
-            transport.require_auth(True)
-        if self.require_encryption:
-            transport.require_encryption(True)
-        if self.credentials is not None or self.allowed_mechs is not None or self.allow_insecure_mechs:
-            sasl = transport.sasl()
-            sasl.credentials = self.credentials
-            sasl.allow_insecure_mechs = self.allow_insecure_mechs
-            sasl.allowed_mechs(self.allowed_mechs)
+    def unfinished(self) -> list[weakref.ref[Transport]]:
+        """References to those that are not finished now, the oldest first."""
+        return [ref for ref in self._refs if _is_handshaking(ref())]
 
 
 class Acceptor(Handler):
@@ -98,29 +85,39 @@ class Acceptor(Handler):
     :param host: a name or an address; every address of a name is listened on.
     :param port: a number, or its digits; 0 for one that is free, `port` tells which.
     :param handler: the handler of the connections that are accepted; the container's own when it is None.
+    :param acceptors: those of the container, which this one joins.
     :raises OSError: the name does not resolve, or the port is in use.
     :raises ValueError: the port is a text that is not a number.
     """
 
-    def __init__(self, reactor: Any, host: str, port: int | str, handler: Any = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        host: str,
+        port: int | str,
+        handler: Any = None,
+        acceptors: weakref.WeakSet[Acceptor] | None = None,
+    ) -> None:
         port = _port_number(port)
         inspect(handler)
         self._handler = handler
         self._ssl_domain: Any = None
-        #: on what terms clients are let in
-        self.terms: ServerTerms = ServerTerms(Credentials.of(reactor.credentials))
-        self._unfinished: list[weakref.ref[Transport]] = []
-        self._crowd = 0  # how many of them may come together before they are looked through
-        self._to_go: list[weakref.ref[Transport]] = []  # unless they finish while the acceptor rests
-        self._to_go_for = ""  # why
-        reactor._acceptors.add(self)
-        self._selectables: list[Any] = []
+        #: what clients have to do to be let in
+        self.options: ListenOptions = ListenOptions(Credentials.of(reactor.credentials))
+        #: the connections whose TLS and SASL are not finished
+        self.handshakes = Handshakes()
+        self._evictable: list[weakref.ref[Transport]] = []  # unless they finish while the acceptor rests
+        self._evicted_for = ""
+        self._acceptors = weakref.WeakSet() if acceptors is None else acceptors
+        self._acceptors.add(self)
+        self._listeners: dict[Any, Any] = {}  # the sockets, by their selectables
         for listener in sockets.listen(host, port):
             selectable = reactor.selectable(handler=self, delegate=listener)
             selectable.reading = True
             selectable.update()
-            self._selectables.append(selectable)
-        # The name under which programs have always found the socket, for want of `port`.
+            self._listeners[selectable] = listener
+        self._selectables = list(self._listeners)
+        # Programs have always found the socket under this name, before there was `port`.
         self._selectable = self._selectables[0]
 
     @property
@@ -149,16 +146,16 @@ class Acceptor(Handler):
                 selectable.update()
 
     def on_selectable_readable(self, event: SelectableEvent) -> None:
-        """Accepts the callers that wait."""
+        """Accepts the clients that wait."""
         selectable = event.context
         if selectable.is_terminal:
             return
-        for accepted_before in range(ACCEPTED_PER_TURN):
+        for accepted_before in range(MAX_ACCEPTED_PER_TURN):
             try:
-                accepted = sockets.accept(selectable._delegate)
+                accepted = sockets.accept(self._listeners[selectable])
             except OSError as error:
                 if accepted_before:
-                    return  # systems say so when nobody waits, too; if somebody does, the next turn comes at once
+                    return  # systems say so without a waiting client, too; if one waits, the next turn comes at once
                 log.error("Couldn't accept: %s", repr(error))
                 self._rest(event.reactor, selectable, error)
                 return
@@ -167,22 +164,22 @@ class Acceptor(Handler):
             self._serve(event.reactor, *accepted)
 
     def _rest(self, reactor: Any, selectable: Any, error: OSError) -> None:
-        """Accepts nobody for a while, and notes who has to go after it, so that there is room for others."""
+        """Stops accepting for a while, and notes which clients are ended after it, so that there is room for others."""
         if error.errno in EXHAUSTED:
-            # The system has one supply for all acceptors: the most crowded one, which may be another, has to give.
-            crowd = max((acceptor._waiting() for acceptor in reactor._acceptors), key=len)
-            self._to_go = crowd[: (len(crowd) + 1) // 2]
-            self._to_go_for = f"no other caller can be let in ({os.strerror(error.errno)})"
+            # The system has one supply for all acceptors: the most crowded one, which may be another, gives some back.
+            crowd = max((acceptor.handshakes.unfinished() for acceptor in self._acceptors), key=len)
+            self._evictable = crowd[: (len(crowd) + 1) // 2]
+            self._evicted_for = f"no other caller can be let in ({os.strerror(error.errno)})"
         selectable.reading = False
-        selectable.deadline = reactor.now + (GRACE if self._to_go else REST)
+        selectable.deadline = reactor.now + (HANDSHAKE_GRACE if self._evictable else ACCEPT_RETRY_DELAY)
         selectable.update()
 
     def on_selectable_expired(self, event: SelectableEvent) -> None:
         """Accepts again after a rest."""
         selectable = event.context
-        to_go, self._to_go = self._to_go, []
+        evictable, self._evictable = self._evictable, []
         if not selectable.is_terminal:
-            _end_unfinished(to_go, f"the handshake is not finished, and {self._to_go_for}")
+            end_handshakes(evictable, f"the handshake is not finished, and {self._evicted_for}")
             selectable.deadline = None
             selectable.reading = True
             selectable.update()
@@ -200,25 +197,11 @@ class Acceptor(Handler):
             log.error("Couldn't serve %s: %s", address, error)
             sock.close()
             return
-        self.terms.apply(transport)
+        self.options.apply(transport)
         transport.handshake_timeout = reactor.handshake_timeout
-        self._unfinished.append(weakref.ref(transport))
-        if len(self._unfinished) > self._crowd:
-            self._drop_unfinished()
+        self.handshakes.add(transport, MAX_HANDSHAKING if self._ssl_domain else MAX_HANDSHAKING_PLAIN)
         transport.bind(connection)
         attach(reactor, transport, sock)
-
-    def _drop_unfinished(self) -> None:
-        """Forgets who has finished the handshake, and ends the oldest of the others if they are too many."""
-        most = UNFINISHED if self._ssl_domain else UNFINISHED_PLAIN
-        waiting = self._waiting()
-        _end_unfinished(waiting[:-most], f"{most} younger callers have not finished the handshake either")
-        self._unfinished = waiting[-most:]
-        self._crowd = 2 * max(len(self._unfinished), min(FEW, most))
-
-    def _waiting(self) -> list[weakref.ref[Transport]]:
-        """Those who have not finished the handshake, the oldest first."""
-        return [ref for ref in self._unfinished if _is_unfinished(ref())]
 
 
 def _port_number(port: Any) -> int:
@@ -235,14 +218,18 @@ def _port_number(port: Any) -> int:
     return int(number)
 
 
-def _end_unfinished(refs: list[weakref.ref[Transport]], reason: str) -> None:
+def end_handshakes(refs: list[weakref.ref[Transport]], reason: str) -> None:
+    """Ends transports that have still not finished the handshake.
+
+    :param reason: the description of their condition.
+    """
     for ref in refs:
         transport = ref()
-        if transport is not None and _is_unfinished(transport):
+        if transport is not None and _is_handshaking(transport):
             transport.condition = Condition(RESOURCE_LIMIT_EXCEEDED, reason)
             transport.close_tail()
             transport.close_head()
 
 
-def _is_unfinished(transport: Transport | None) -> bool:
+def _is_handshaking(transport: Transport | None) -> bool:
     return transport is not None and not transport.closed and not transport.handshaken

@@ -20,9 +20,10 @@ from proton.exceptions import SSLUnavailable
 from proton.options.config import configured_options, read_config
 from proton.options.connect_options import check_connect, check_container, warn_of_urls
 from proton.options.link_options import apply_options, listed
+from proton.options.listen_options import ListenOptions
 from proton.options.tls_config import NO_TLS, SSLConfig, default_config, make_domain
 from proton.reactor import transaction
-from proton.reactor.acceptor import Acceptor, ServerTerms
+from proton.reactor.acceptor import Acceptor
 from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConnection, Urls
 from proton.reactor.reactor import Reactor
 from proton.reconnect import ReconnectPolicy
@@ -272,7 +273,7 @@ class Container(Reactor):
         :param kwargs: `allowed_mechs` (a list, or a str with spaces between): the SASL mechanisms to offer.
             `allow_insecure_mechs`: True for PLAIN without TLS. `require_auth`, `require_encryption`: True to refuse
             clients without SASL, or without TLS.
-        :raises TypeError: an option with another name, or credentials that are none.
+        :raises TypeError: an option with another name, or invalid credentials.
         :raises OSError: the name does not resolve, or the port is in use.
         :raises SSLUnavailable: ``amqps``, and this Python was built without TLS.
         """
@@ -280,9 +281,9 @@ class Container(Reactor):
         if ssl_domain is None and place.scheme == Url.AMQPS:
             ssl_domain = self._need_tls().server
         users = credentials if credentials is not None else self.credentials
-        terms = ServerTerms.of(users, dict(kwargs), ssl_domain)
+        options = ListenOptions.checked(users, dict(kwargs), ssl_domain)
         acceptor = self.acceptor(place.host, int(place.port))
-        acceptor.terms = terms
+        acceptor.options = options
         if ssl_domain is not None:
             acceptor.set_ssl_domain(ssl_domain)
         return acceptor

@@ -318,7 +318,8 @@ class Reactor(NotCopied):
     def schedule(self, delay: float, handler: object) -> Task:
         """Have ``on_timer_task`` called later.
 
-        :param delay: seconds, counted from `now`; `mark` brings that up to date outside of callbacks. Below 0 the task is due at once.
+        :param delay: seconds, counted from `now`; `mark` brings that up to date outside of callbacks. Below 0 the
+            task is due at once.
         :param handler: the object to call; the container's own handlers are called when it is None.
         :raises TypeError, ValueError: the delay is not a number, or NaN.
         """
@@ -368,7 +369,7 @@ class Reactor(NotCopied):
         :raises OSError: the name does not resolve, or the port is in use.
         :raises ValueError: the port is a text that is not a number.
         """
-        return Acceptor(self, host, port, handler)
+        return Acceptor(self, host, port, handler, self._acceptors)
 
     def connection(self, handler: object = None) -> Connection:
         """Make a connection of this container, for `open` to connect to its `url`. `Container.connect` does more.

@@ -110,6 +110,7 @@ TESTED_BY = {
     "io/resolving": ("handlers/test_resolving.py", "resolve"),
     "io/socket_handler": ("handlers/test_socket_io.py", "IOHandler"),
     "handlers/transaction": ("reactor/test_transaction.py", "TransactionHandler"),
+    "options/listen_options": ("reactor/test_secured.py", "require_auth"),
     "reactor/acceptor": ("reactor/test_acceptor.py", "set_ssl_domain"),
     "options/config": ("reactor/test_config.py", "config"),
     "options/connect_options": ("api/test_mistakes_connecting.py", "clear text"),

@@ -228,7 +228,7 @@ def test_out_of_descriptors_the_acceptor_rests(monkeypatch, caplog):
         return real(listener)
 
     monkeypatch.setattr(sockets, "accept", accept)
-    monkeypatch.setattr("proton.reactor.acceptor.REST", 0.01)
+    monkeypatch.setattr("proton.reactor.acceptor.ACCEPT_RETRY_DELAY", 0.01)
     server = Server()
     call(server, Container(server))
     assert failures == [] and server.seen is not None
@@ -306,8 +306,8 @@ class Besieged(MessagingHandler):
 
 @pytest.mark.parametrize("own", [False, True])
 def test_out_of_descriptors_the_oldest_who_have_not_finished_have_to_go(monkeypatch, own):
-    monkeypatch.setattr("proton.reactor.acceptor.GRACE", 0.02)
-    monkeypatch.setattr("proton.reactor.acceptor.REST", 10 * SECONDS)
+    monkeypatch.setattr("proton.reactor.acceptor.HANDSHAKE_GRACE", 0.02)
+    monkeypatch.setattr("proton.reactor.acceptor.ACCEPT_RETRY_DELAY", 10 * SECONDS)
     scarce = Scarce(monkeypatch, 8)
     program = Besieged(20, own)
     run(program)
@@ -319,8 +319,8 @@ def test_out_of_descriptors_the_oldest_who_have_not_finished_have_to_go(monkeypa
 
 
 def test_out_of_descriptors_who_is_about_to_finish_has_the_time_to(monkeypatch):
-    monkeypatch.setattr("proton.reactor.acceptor.GRACE", 10 * SECONDS)
-    monkeypatch.setattr("proton.reactor.acceptor.REST", 0.01)
+    monkeypatch.setattr("proton.reactor.acceptor.HANDSHAKE_GRACE", 10 * SECONDS)
+    monkeypatch.setattr("proton.reactor.acceptor.ACCEPT_RETRY_DELAY", 0.01)
     scarce = Scarce(monkeypatch, 1)
 
     class Two(Recorder):
@@ -369,7 +369,7 @@ def test_only_for_want_of_descriptors_or_memory_somebody_has_to_go(monkeypatch, 
         return None if call == 1 else real(listener)
 
     monkeypatch.setattr(sockets, "accept", accept)
-    for pause in ("GRACE", "REST"):
+    for pause in ("HANDSHAKE_GRACE", "ACCEPT_RETRY_DELAY"):
         monkeypatch.setattr(f"proton.reactor.acceptor.{pause}", 0.01)
 
     class One(Visited):

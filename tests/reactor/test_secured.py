@@ -399,8 +399,8 @@ def test_those_who_have_come_in_are_not_hurried():
 
 
 def test_many_who_come_at_once_without_tls_are_no_flood(monkeypatch):
-    monkeypatch.setattr(acceptor, "UNFINISHED", 5)
-    monkeypatch.setattr(acceptor, "UNFINISHED_PLAIN", 50)
+    monkeypatch.setattr(acceptor, "MAX_HANDSHAKING", 5)
+    monkeypatch.setattr(acceptor, "MAX_HANDSHAKING_PLAIN", 50)
 
     class Crowd(MessagingHandler):
         def __init__(self):
@@ -429,7 +429,7 @@ def test_many_who_come_at_once_without_tls_are_no_flood(monkeypatch):
 
 
 def test_callers_that_have_finished_are_not_remembered(monkeypatch):
-    monkeypatch.setattr(acceptor, "FEW", 4)
+    monkeypatch.setattr(acceptor, "MIN_SCAN", 4)
 
     class Visits(MessagingHandler):
         def on_start(self, event):
@@ -462,7 +462,7 @@ def test_callers_that_have_finished_are_not_remembered(monkeypatch):
 
 
 def test_in_a_flood_the_oldest_have_to_go(monkeypatch):
-    monkeypatch.setattr(acceptor, "UNFINISHED_PLAIN", 5)
+    monkeypatch.setattr(acceptor, "MAX_HANDSHAKING_PLAIN", 5)
 
     class Flood(MessagingHandler):
         def __init__(self):
