@@ -23,6 +23,7 @@ from tests.support.server import serving
 
 KINDS = (Connection, Transport, Session, Link, Delivery, Selectable, Message, Collector, Container, socket.socket)
 SHARE = 15
+RUNS = 5
 
 
 def living():
@@ -40,10 +41,14 @@ needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no l
 
 
 class Soak(MessagingHandler):
-    """Both ends. Connections one after the other; each sends its share and is ended in the way of its turn."""
+    """Both ends. Connections one after the other; each sends its share and is ended in the way of its turn.
 
-    def __init__(self, ends, count):
+    :param marked: after a third and after all of them, the living objects and descriptors are counted.
+    """
+
+    def __init__(self, ends, count, marked=False):
         super().__init__()
+        self.marked = marked
         self.ends = ends
         self.count = count
         self.begun = self.received = 0
@@ -56,7 +61,8 @@ class Soak(MessagingHandler):
     def begin(self, container):
         if self.begun in (self.count // 3, self.count):
             self.connection = self.sender = None
-            self.marks.append((living(), descriptors()))
+            if self.marked:
+                self.marks.append((living(), descriptors()))
         if self.begun == self.count:
             self.acceptor.close()
             return
@@ -104,7 +110,7 @@ def detach(event):
 @needs_proc
 def test_nothing_is_left_of_connections_that_are_over():
     others = living()  # of earlier tests in this process
-    soak = Soak([close, drop, detach], count=120)
+    soak = Soak([close, drop, detach], count=120, marked=True)
     run(soak)
     assert soak.received == 120 * SHARE
     (early, early_descriptors), (late, late_descriptors) = soak.marks
@@ -118,10 +124,11 @@ def test_nothing_is_left_of_connections_that_are_over():
 @needs_proc
 def test_nothing_is_left_of_a_container_that_has_run():
     run(Soak([close], count=9))
-    before = living(), descriptors()
-    for _ in range(5):
+    before, files = living(), descriptors()
+    for _ in range(RUNS):
         run(Soak([drop, close, detach], count=9))
-    assert (living(), descriptors()) == before
+    more = {kind: count - before[kind] for kind, count in living().items() if count - before[kind] >= RUNS}
+    assert (more, max(descriptors() - files, 0) // RUNS) == ({}, 0), "one or more of each run is left"
 
 
 @needs_proc

@@ -13,7 +13,7 @@ from tests.support.violations import Stage, attach, begin, error_of
 
 ACCEPTED, RELEASED, MODIFIED, RECEIVED = state(0x24), state(0x26), state(0x27, True), state(0x23, 0, 0)
 FLAGS = {"role": True}
-DELIVERIES = 5000
+DELIVERIES = 2000
 LIMIT = "amqp:resource-limit-exceeded"
 
 
@@ -83,7 +83,7 @@ def test_a_storm_of_dispositions_costs_in_proportion(case):
         for n in range(1300)
     )
     quiet = [make() for _ in range(3)]
-    # 5000 deliveries have their first news in it, each of which costs an event.
+    # Each delivery has its first news in it, which costs an event.
     memory = 600 * DELIVERIES + 128 * len(storm)
     check_cost(lambda: engines.pop().raw(storm), lambda: quiet.pop().raw(harmless), len(storm), memory=memory)
 

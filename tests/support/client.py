@@ -102,6 +102,7 @@ class Client(MessagingHandler):
     def _end(self):
         while self.container.process():
             pass
+        self.container.process()  # which closes what the loop has opened for itself
         self.ended = True
 
     def __enter__(self):

@@ -20,10 +20,21 @@ SECONDS = 60.0
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on loopback that nothing listens on, for a program to listen on; no other test gets it.
+
+    On Linux a socket that is bound and does not listen keeps the port from all that bind to any free one, until this
+    process ends; a program that sets `SO_REUSEADDR`, as servers do, can listen on it.
+    """
+    probe = socket.socket()
+    if sys.platform == "linux":
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    probe.bind(("127.0.0.1", 0))
+    port = int(probe.getsockname()[1])
+    if sys.platform == "linux":
+        probe.detach()  # the descriptor stays open
+    else:
+        probe.close()
+    return port
 
 
 def await_port(port: int, seconds: float = SECONDS) -> None:
