@@ -92,7 +92,7 @@ def end(peer):
 
 
 def kept_out(peer, *texts, name=None):
-    """Nobody got in, the transport has ended, and its condition says why in these words."""
+    """The login has failed, the transport has ended, and its condition says why in these words."""
     transport = peer.transport
     condition = transport.condition
     assert condition is not None, "a condition"

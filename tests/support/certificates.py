@@ -89,7 +89,7 @@ class Authority:
         :param usage: "server", "client", "both", or None for no restriction.
         :param days: the first and the last day of validity, from now.
         :param password: encrypts the key.
-        :param self_signed: signed by nobody else.
+        :param self_signed: signed with its own key.
         """
         self._number += 1
         key = ec.generate_private_key(ec.SECP256R1())

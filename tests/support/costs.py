@@ -13,7 +13,7 @@ import tracemalloc
 RUNS = 3
 #: how much dearer than harmless bytes others may be, whatever they say
 FACTOR = 25
-#: seconds that are no attack, whatever the factor
+#: seconds that are not an attack, whatever the factor
 SLACK = 0.02
 #: bytes of memory for a byte of input, and for none at all
 EXPANSION = 128

@@ -106,7 +106,7 @@ class Asyncio(Under):
         finally:
             limit.cancel()
             self.look(loop, before)
-            # What has ended the loop is raised once more by whoever else awaited the same.
+            # What has ended the loop is raised once more where something else awaited the same.
             for _ in range(2):
                 others = loop.create_task(cancel_all_others())
                 with contextlib.suppress(SystemExit, KeyboardInterrupt, asyncio.CancelledError):

@@ -72,7 +72,7 @@ def side(event):
 
 
 class Clock:
-    """A time that moves only when somebody waits."""
+    """A time that moves only when something waits."""
 
     def __init__(self, now=1000.0):
         self.now = now

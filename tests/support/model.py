@@ -65,7 +65,7 @@ class Two:
         self.window = window
         self.frame_size = frame_size
         self.count = 0
-        self.ended = set()  # names of links that somebody has closed or detached
+        self.ended = set()  # names of links that either end has closed or detached
         self.sizes = {}  # of whole deliveries, by tag
         self.filled = {}  # bytes so far of the delivery that a sender fills, by the name of the link
         self.read = {}  # bytes read so far of a delivery, by tag
@@ -102,7 +102,7 @@ class Two:
         return near.links.get(name), far.links.get(name)
 
     def live(self, name):
-        """Both ends are attached, and nobody has begun to close."""
+        """Both ends are attached, and neither has begun to close."""
         sender, receiver = self.ends_of(name)
         if sender is None or receiver is None or name in self.ended:
             return False
@@ -241,6 +241,6 @@ class Two:
             theirs = {delivery.tag_bytes: delivery for delivery in receiver.unsettled_deliveries}
             for delivery in sender.unsettled_deliveries:
                 other = theirs.get(delivery.tag_bytes)
-                # After a cut nobody knows what the other end said (2.6.13 is for those who ask).
+                # After a cut neither end knows what the other said (2.6.13 is for links that ask).
                 if other is not None and not other.settled and not getattr(other, "stale", False):
                     assert delivery.remote_state == other.local_state

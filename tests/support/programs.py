@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 def await_port(port: int, seconds: float = SECONDS) -> None:
-    """Returns once somebody accepts connections on `port`."""
+    """Returns once a program accepts connections on `port`."""
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -169,7 +169,7 @@ class Proxy:
         try:
             while not self._ended:
                 ready = self._selector.select()
-                # Before anything else: a strike is not for those who call after it.
+                # Before anything else: a strike is not for connections made after it.
                 while self._commands:
                     self._commands.popleft()()
                 for key, mask in ready:

@@ -52,7 +52,7 @@ def _script() -> str | None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Different ports on loopback that nobody listened on a moment ago."""
+    """Different ports on loopback that nothing listened on a moment ago."""
     with contextlib.ExitStack() as stack:
         probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
@@ -152,7 +152,7 @@ class RabbitMQ:
             "ERL_EPMD_PORT": str(epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
-        # Erlang would start it as a daemon, which nobody ends.
+        # Erlang would start it as a daemon, which would not end.
         self._epmd = Process(["epmd", "-port", str(epmd_port), "-address", "127.0.0.1"], self._environment)
         self._server: Process | None = None
         try:

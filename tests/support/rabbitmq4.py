@@ -133,7 +133,7 @@ class RabbitMQ4:
         self._stop_names()
 
     def _stop_names(self) -> None:
-        """Ends the name server of the suite, unless nodes of somebody else use it."""
+        """Ends the name server of the suite, unless nodes of another process use it."""
         folder = subprocess.run(
             [str(scripts() / "root"), self._suite, "rabbitmq-server"], stdout=subprocess.PIPE, encoding="utf-8"
         ).stdout.strip()

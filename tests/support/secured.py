@@ -11,7 +11,7 @@ CLIENT, SERVER = SSLDomain.MODE_CLIENT, SSLDomain.MODE_SERVER
 
 
 def client_domain(authority=None, issued=None, **settings):
-    """A client's domain that trusts an authority (without one it verifies nobody) and has a certificate, or none."""
+    """A client's domain that trusts an authority (without one it does not verify) and has a certificate, or none."""
     domain = SSLDomain(CLIENT)
     if authority is not None:
         domain.set_trusted_ca_db(authority.cert)

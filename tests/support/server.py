@@ -145,7 +145,7 @@ class Server(MessagingHandler):
         self.late.address = self.late.reply_to
 
     def on_body_garble(self, event):
-        """Answers with bytes that are no message, to the reply-to address or that of the link."""
+        """Answers with bytes that are not a message, to the reply-to address or that of the link."""
         self.accept(event.delivery)
         address = event.message.reply_to or event.link.target.address
         for link in self.consumers:

@@ -179,7 +179,7 @@ class Stage:
         return calls
 
     def forget(self):
-        """What was told and written up to now is no part of the test."""
+        """What was told and written up to now is not a part of the test."""
         self.settle()
         self.written()
         self.calls.clear()

@@ -1,7 +1,7 @@
 """An engine at a known stage of a conversation, pushed bytes that break a rule, and what it must do about them.
 
 `Stage` is a script whose engine has got as far as a test needs; the check methods decode what the engine wrote then.
-Keep true: `linked` leaves two sessions with two links each, so that a test can see who survives.
+Keep true: `linked` leaves two sessions with two links each, so that a test can see which survives.
 """
 
 from __future__ import annotations

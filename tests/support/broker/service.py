@@ -94,7 +94,7 @@ class Service(MessagingHandler):
             self._cutting = self.container.schedule(CLOSE_SECONDS, Later(self.cut))
 
     def kill(self) -> None:
-        """End without a word to anyone."""
+        """End without a word to any client."""
         self._end_run()
         self.cut()
 
