@@ -11,21 +11,36 @@ turn is announced by `on_output`. Docs and examples: docs/driver.md. Rules for e
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Any, Callable, Protocol
 
 from proton.endpoints.arguments import NotCopied
 from proton.endpoints.condition import Condition
 from proton.endpoints.events import Collector, Event
 from proton.exceptions import TransportException
+from proton.transport.transfers import MAX_OUTPUT
 from proton.transport.transport import Transport
 
-__all__ = ["IO_CONDITION", "Driver"]
+__all__ = ["IO_CONDITION", "Driver", "Interests"]
 
 #: the condition of transports whose network connection could not be made, or has failed
 IO_CONDITION = "proton.pythonio"
 
-#: bytes of output to ask for at once: more than most sockets take would be copied in vain
-SEND_SIZE = 65536
+#: Bytes of output to ask for at once: more than the buffer of a socket takes would be copied in vain. As many as make
+#: the output wait at least: if fewer were taken, all that there was is written.
+SEND_SIZE = MAX_OUTPUT
+
+#: What `read_from` and `write_to` have met: a socket that has nothing, or takes less than there is; nothing to move;
+#: bytes that have moved; the last bytes of output; the same while no timer runs, so that there is nothing to update;
+#: the end of the stream; an error, which is in `failure`.
+BLOCKED, IDLE, MOVED, DRAINED, DONE, ENDED, FAILED = range(7)
+
+
+class Interests(Protocol):
+    """What an I/O layer waits for, with the deadline on the clock of `Driver.update_interests`; None for none."""
+
+    reading: bool
+    writing: bool
+    deadline: float | None
 
 
 class Driver(NotCopied):
@@ -44,17 +59,34 @@ class Driver(NotCopied):
     #: None, `handle_timer` does nothing on its first call for a deadline, which leaves the I/O layer time to read.
     read_first: Callable[[], object] | None = None
 
+    #: what waits for the socket: the I/O layer's own
+    watch: Any = None
+    #: True if the socket took less than it was offered by the last `write_to`: wait until it can be written
+    would_block = False
+    #: the error that `read_from` or `write_to` has met last, as text: the exception would keep its traceback
+    failure = ""
+    #: seconds that each attempt to connect may take, for I/O layers that limit it; 0 for no limit
+    connect_timeout: float = 0.0
+
     def __init__(self, transport: Transport, collector: Collector | None = None) -> None:
         self.transport: Transport = transport
-        self.collector: Collector = Collector() if collector is None else collector
+        #: what `next_deadline` gives if no bytes have moved, 0.0 for none
+        self.deadline = 0.0
+        self._collector = collector
         self._output_announced = False
         self._moved = True  # bytes have moved since the last tick, which moves deadlines
-        self._deadline = 0.0  # of the last tick, 0 for none
         self._read_before = 0.0  # the deadline before which the input was read
         transport.driver = self
 
     def __repr__(self) -> str:
         return f"<Driver of {self.transport.connection!r}>"
+
+    @property
+    def collector(self) -> Collector:
+        """The collector of the events: as given, or one that is made on first use."""
+        if self._collector is None:
+            self._collector = Collector()
+        return self._collector
 
     # -- input ---------------------------------------------------------------------------------------------------
 
@@ -141,7 +173,7 @@ class Driver(NotCopied):
 
     def _forget_event(self) -> None:
         """A transport event at the end of the queue would swallow the next one, and with it the next announcement."""
-        events = self.collector.events
+        events = self._collector.events if self._collector is not None else ()
         if events and events[-1].context is self.transport and events[-1].type is Event.TRANSPORT:
             events.pop()
 
@@ -152,7 +184,7 @@ class Driver(NotCopied):
 
         After bytes have moved it is 0.0, which has passed on any clock: they move the deadlines.
         """
-        return 0.0 if self._moved else self._deadline or None
+        return 0.0 if self._moved else self.deadline or None
 
     def handle_timer(self, now: float) -> None:
         """Let time pass: a silent peer is noticed, and a heartbeat made for a peer that wants one (2.4.5).
@@ -162,15 +194,111 @@ class Driver(NotCopied):
 
         :param now: seconds, on any clock that does not go back.
         """
-        deadline = self._deadline
-        if deadline and now >= deadline and self._read_before != deadline:
-            self._read_before = deadline
-            self._moved = False  # the deadline itself is due now
+        if self.must_read_first(now):
+            self._moved = False  # what is due now is the deadline itself
             if self.read_first is None:
                 return
             self.read_first()
         self._moved = False
-        self._deadline = self.transport.tick(now)
+        self.deadline = self.transport.tick(now)
+
+    def must_read_first(self, now: float) -> bool:
+        """True once for a deadline that has passed: the peer may have spoken while the program was busy.
+
+        :param now: seconds, on the clock of `handle_timer`.
+        """
+        due = self.deadline
+        if due and now >= due and self._read_before != due:
+            self._read_before = due
+            return True
+        return False
+
+    # -- non-blocking sockets ------------------------------------------------------------------------------------
+
+    # One call each for what a loop does in each turn. Through `room`, `received`, `data_to_send`, `sent` and
+    # `handle_timer` a turn would cost five calls more.
+
+    def read_from(self, receive: Callable[[int], bytes]) -> int:
+        """Read once.
+
+        :param receive: `recv` of a non-blocking socket.
+        :return: BLOCKED, IDLE (there is no room), MOVED, ENDED or FAILED. The last two leave it to the caller to end
+            the transport.
+        """
+        transport = self.transport
+        room = transport.capacity()
+        if room <= 0:
+            return IDLE
+        try:
+            data = receive(room)
+        except (BlockingIOError, InterruptedError):
+            return BLOCKED
+        except OSError as error:
+            self.failure = repr(error)
+            return FAILED
+        if not data:
+            return ENDED
+        self._moved = True
+        transport.push(data)
+        return MOVED
+
+    def write_to(self, send: Callable[[bytes], int], is_fresh: bool) -> int:
+        """Write once.
+
+        :param send: `send` of a non-blocking socket.
+        :param is_fresh: True if `update_interests` has found this output; what was made since waits for its next call.
+        :return: BLOCKED, IDLE, MOVED, DRAINED, DONE, or FAILED, after which the output is ended.
+        :raises Exception: what the source of a streamed body has raised.
+        """
+        transport = self.transport
+        # Behind an I/O layer only `peek` knows which pieces have gone through it.
+        data = transport._unsent(SEND_SIZE) if is_fresh and not transport._filters else transport.peek(SEND_SIZE)
+        if not data:
+            return IDLE
+        size = len(data)
+        try:
+            sent = send(data)
+        except (BlockingIOError, InterruptedError):
+            self.would_block = True
+            return BLOCKED
+        except OSError as error:
+            self.failure = repr(error)
+            self.would_block = False
+            transport.close_head()
+            return FAILED
+        self._moved = True
+        transport.pop(sent)
+        self.would_block = sent < size
+        if sent < size:
+            return BLOCKED
+        # TLS may have its last words to say.
+        if size < SEND_SIZE and not transport._out_size:
+            return DRAINED if transport._idle_timeout_ms or transport._remote_idle_timeout_ms else DONE
+        return MOVED
+
+    def update_interests(self, interests: Interests, now: float) -> None:
+        """Let time pass, and say what is to be waited for.
+
+        :param interests: the object whose attributes `reading`, `writing` and `deadline` are set.
+        :param now: seconds, as for `handle_timer`.
+        """
+        transport = self.transport
+        if (
+            transport._idle_timeout_ms
+            or transport._remote_idle_timeout_ms
+            or not transport._open_received
+            or transport._failed
+        ):
+            # A time-out may make output, so the tick comes first (2.4.5).
+            self.deadline = interests.deadline = transport.tick(now)
+        elif self.deadline:
+            self.deadline = 0.0  # the handshake is over
+            interests.deadline = None
+        self._moved = False
+        interests.reading = transport.capacity() > 0
+        if not interests.reading and transport._has_many_events():
+            transport._emit(Event.TRANSPORT)  # looked at again, behind the events that have to be handled first
+        interests.writing = transport.pending() > 0
 
     # -- events --------------------------------------------------------------------------------------------------
 
@@ -190,8 +318,8 @@ class Driver(NotCopied):
 
     def unbind(self) -> None:
         """Part the transport from its connection and from this driver; the connection may be bound anew."""
+        self.watch = self.transport.driver = None  # no cycle of references is left
         self.transport.unbind()
-        self.transport.driver = None
 
 
 def _reason(error: BaseException) -> str:

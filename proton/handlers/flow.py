@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
-from proton.endpoints.events import Event
 from proton.endpoints.handler import GroupedHandler
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["FlowController"]
 
 _CLOSED = LOCAL_CLOSED | REMOTE_CLOSED
-_WRITABLE = Event.SELECTABLE_WRITABLE
 
 #: Messages of credit that are worth a write of their own while messages wait to be handled: with a prefetch of 10 they
 #: give 1.6 times as many messages a second, with 100 twice as many, as both ends work at once.
@@ -77,7 +75,7 @@ class FlowController(GroupedHandler):
 
 def _write_now(link: Any) -> None:
     """Has what there is to say written before the messages that wait are handled, when a loop drives the transport."""
-    selectable = getattr(link.connection.transport, "_selectable", None)
-    over = link.state & _CLOSED or link._remotely_detached  # nobody can use the credit
-    if selectable is not None and not selectable._refused and not over:
-        selectable._reactor._handle(selectable, _WRITABLE)
+    driver = link.connection.transport.driver
+    over = link.state & _CLOSED or link._remotely_detached  # the credit would be of no use
+    if driver is not None and driver.watch is not None and not driver.would_block and not over:
+        driver.watch.write_now()

@@ -1,7 +1,7 @@
-"""From an address to a transport with a socket: `ConnectAttempt`, `ConnectSelectable`, `attach`.
+"""From an address to a driver with a socket: `ConnectAttempt`, `ConnectSelectable`, `start_io`.
 
-Every address of the name is tried, in the resolver's order, without blocking. Keep true: whatever goes wrong
-becomes the condition of the transport, whose tail is closed before its head, so that the error is told first.
+Every address of the name is tried, in the resolver's order, without blocking. Keep true: each failure becomes the
+condition of the transport (`Driver.lost`).
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from proton.driver import IO_CONDITION, Driver
 from proton.endpoints.condition import Condition
-from proton.endpoints.events import Event
 from proton.io import sockets
-from proton.io.selectable import Selectable
+from proton.io.selectable import Selectable, SocketSelectable
 from proton.logs import error_level, log
 
-__all__ = ["ConnectAttempt", "ConnectSelectable", "PendingSelectable", "attach", "failure_level", "refresh"]
-
-#: The condition of transports whose socket could not be made or connected.
-IO_CONDITION = "proton.pythonio"
+__all__ = ["ConnectAttempt", "ConnectSelectable", "PendingSelectable", "failure_level", "start_io"]
 
 
 def failure_level(transport: Any) -> int:
@@ -28,35 +25,10 @@ def failure_level(transport: Any) -> int:
     return error_level(transport.connection)
 
 
-def refresh(selectable: Any, now: float) -> None:
-    """Bring the interests of a transport's selectable up to date.
-
-    :param selectable: a selectable with a transport.
-    :param now: seconds, for the transport's timers.
-    """
-    transport = selectable._transport
-    if (
-        transport._idle_timeout_ms
-        or transport._remote_idle_timeout_ms
-        or not transport._open_received
-        or transport._failed
-    ):
-        # A transport's time-out may queue output, so the tick comes first (2.4.5).
-        selectable.deadline = transport.tick(now)
-    elif selectable._deadline:
-        selectable.deadline = None  # the handshake is over
-    selectable.reading = transport.capacity() > 0
-    if not selectable.reading and transport._has_many_events():
-        transport._emit(Event.TRANSPORT)  # looked at again, behind the events that have to be handled first
-    selectable.writing = transport.pending() > 0
-
-
-def attach(reactor: Any, transport: Any, sock: Any) -> Selectable:
-    """Join a bound transport to a connected socket; the container watches it from now on."""
-    selectable = Selectable(sock, reactor)
-    selectable._transport = transport
-    transport._selectable = selectable
-    refresh(selectable, reactor.now)
+def start_io(reactor: Any, driver: Driver, sock: Any) -> Selectable:
+    """Join the driver of a bound transport to a connected socket; the container watches it from now on."""
+    selectable = SocketSelectable(sock, reactor, driver)
+    driver.update_interests(selectable, reactor.now)
     selectable.update()
     return selectable
 
@@ -73,12 +45,11 @@ class PendingSelectable(Selectable):
 
     def abandon(self) -> None:
         """Give the attempt up, because the connection was closed."""
-        transport = self._attempt.transport
+        driver = self._attempt.driver
         self.terminate()
         self.update()
-        transport._selectable = None
-        transport.close_head()
-        transport.close_tail()
+        driver.watch = None
+        driver.lost()
 
 
 class ConnectSelectable(PendingSelectable):
@@ -89,6 +60,7 @@ class ConnectSelectable(PendingSelectable):
 
     def __init__(self, sock: Any, attempt: ConnectAttempt) -> None:
         super().__init__(sock, attempt)
+        self.sock = sock
         self.writing = True
 
     def readable(self) -> None:
@@ -107,11 +79,11 @@ class ConnectSelectable(PendingSelectable):
 
 
 class ConnectAttempt:
-    """One attempt to connect a transport: the addresses still to try, and what went wrong so far."""
+    """One attempt to connect the transport of a driver: the addresses still to try, and what went wrong so far."""
 
-    def __init__(self, reactor: Any, transport: Any, host: str | None, port: Any) -> None:
+    def __init__(self, reactor: Any, driver: Driver, host: str | None, port: Any) -> None:
         self.reactor = reactor
-        self.transport = transport
+        self.driver = driver
         self.place: str = f"{host}:{port}"
         self.addresses: Iterator[sockets.Address] = iter(())
         self.errors: list[int] = []
@@ -135,24 +107,25 @@ class ConnectAttempt:
                 continue
             selectable = ConnectSelectable(sock, self)
             selectable.deadline = self.limit()
-            self.transport._selectable = selectable
+            self.driver.watch = selectable
             return
         self.fail(self._reason())
 
     def limit(self) -> float | None:
         """When what begins now has to end, in seconds as of `time.time`; None for no limit."""
-        limit = self.transport.idle_timeout or getattr(self.transport, "_connect_limit", None)
+        limit = self.driver.transport.idle_timeout or self.driver.connect_timeout
         return self.reactor.mark() + limit if limit else None
 
     def ended(self, selectable: ConnectSelectable) -> None:
         """The connect of a selectable has ended: hands its socket over, or goes on to the next address."""
-        result = sockets.connect_result(selectable._delegate)
+        sock = selectable.sock
+        result = sockets.connect_result(sock)
         selectable.terminate()
         if not result:
             log.debug("Connection succeeded")
             selectable.release()
             selectable.update()
-            attach(self.reactor, self.transport, selectable._delegate)
+            start_io(self.reactor, self.driver, sock)
             return
         self.failed(selectable, result)
 
@@ -160,7 +133,7 @@ class ConnectAttempt:
         """An address is of no use: the next one is tried."""
         self.errors.append(error)
         selectable.update()
-        self.transport._selectable = None
+        self.driver.watch = None
         self.next()
 
     def _reason(self) -> str:
@@ -171,12 +144,9 @@ class ConnectAttempt:
             log.debug("Connection refused, but tried all transport addresses")
             return "Connection refused to all addresses"
         reason = os.strerror(others[-1]) if others else "the name has no address"
-        log.log(failure_level(self.transport), "Couldn't connect: %s: %s", self.place, reason)
+        log.log(failure_level(self.driver.transport), "Couldn't connect: %s: %s", self.place, reason)
         return f"cannot connect to {self.place}: {reason}"
 
     def fail(self, reason: str) -> None:
-        """Ends the transport with a condition; the tail first, which turns the condition into the error event."""
-        transport = self.transport
-        transport.condition = Condition(IO_CONDITION, reason)
-        transport.close_tail()
-        transport.close_head()
+        """Ends the transport with a condition."""
+        self.driver.lost(Condition(IO_CONDITION, reason))

@@ -62,7 +62,8 @@ class Waker:
     """Ends a wait from any thread. Its pair of sockets is made by the first wait and lives until `close`."""
 
     def __init__(self) -> None:
-        self._pending = False
+        #: True when `wake` was called since the last `clear`: the loop must not wait now
+        self.pending = False
         self._closed = False
         self._receiver: socket.socket | None = None
         self._sender: socket.socket | None = None
@@ -82,15 +83,10 @@ class Waker:
                 self._sender.setblocking(False)
             return self._receiver.fileno()
 
-    @property
-    def pending(self) -> bool:
-        """True when `wake` was called since the last `clear`: nobody may wait now."""
-        return self._pending
-
     def wake(self) -> None:
         """End the wait that is under way, or the next one; from any thread."""
         # The order counts: a waiter makes the descriptor first and looks at `pending` after that.
-        self._pending = True
+        self.pending = True
         with self._lock:
             if self._sender is not None:
                 # Full of earlier calls, it is readable, which is all that matters.
@@ -103,7 +99,7 @@ class Waker:
         if receiver is not None:
             with contextlib.suppress(BlockingIOError):
                 receiver.recv(4096)
-        self._pending = False
+        self.pending = False
 
     def close(self) -> None:
         """Close the sockets; later calls of `wake` do nothing."""
@@ -162,21 +158,22 @@ class Poller:
     def __init__(self, selector: Selector | None = None) -> None:
         self._selector: Any = selector
         self._owned = selector is None
-        self._watches: dict[Selectable, _Watch] = {}
+        #: the selectables that are watched
+        self.watches: dict[Selectable, _Watch] = {}
         self._shared: set[int] = set()  # the descriptors whose key has a `_Shared`
         self._heap: list[tuple[float, int, Selectable]] = []
         self._count = itertools.count()
         self._waker_fd = -1
 
     def __contains__(self, selectable: Selectable) -> bool:
-        return selectable in self._watches
+        return selectable in self.watches
 
     def add(self, selectable: Selectable, writing: bool | None = None) -> None:
         """Watch a selectable, as it is now.
 
         :param writing: overrides the selectable's own interest.
         """
-        self._watches[selectable] = _Watch()
+        self.watches[selectable] = _Watch()
         self.update(selectable, writing)
 
     def update(self, selectable: Selectable, writing: bool | None = None) -> None:
@@ -184,13 +181,13 @@ class Poller:
 
         :param writing: overrides the selectable's own interest.
         """
-        watch = self._watches.get(selectable)
+        watch = self.watches.get(selectable)
         if watch is None:
             return
         mask = READ if selectable.reading else 0
         if selectable.writing if writing is None else writing:
             mask |= WRITE
-        if mask != watch.mask or selectable._transport is None:  # the socket of a transport stays the same
+        if mask != watch.mask or selectable.driver is None:  # the socket of a transport stays the same
             fd = selectable.fileno()
             if mask != watch.mask or fd != watch.fd:
                 self._register(selectable, watch, fd, mask)
@@ -259,21 +256,21 @@ class Poller:
             for other in gone:
                 if other is None:
                     self._waker_fd = -1
-                elif other in self._watches:
-                    self._watches[other].fd = -1
+                elif other in self.watches:
+                    self.watches[other].fd = -1
 
     def remove(self, selectable: Selectable) -> None:
         """Watch a selectable no longer; before its descriptor is closed."""
-        watch = self._watches.pop(selectable, None)
+        watch = self.watches.pop(selectable, None)
         if watch is not None:
             self._register(selectable, watch, -1, 0)
-            if len(self._heap) > 2 * len(self._watches) + 64:
+            if len(self._heap) > 2 * len(self.watches) + 64:
                 # Entries of removed selectables would stay until they fall due, an idle time-out later.
                 self._heap = [entry for entry in self._heap if self._is_armed(entry)]
                 heapq.heapify(self._heap)
 
     def _is_armed(self, entry: tuple[float, int, Selectable]) -> bool:
-        watch = self._watches.get(entry[2])
+        watch = self.watches.get(entry[2])
         return watch is not None and watch.armed == entry[0]
 
     def deadline(self) -> float | None:
@@ -287,9 +284,9 @@ class Poller:
                 if deadline is not None and deadline <= entry[0]:
                     return entry[0]
                 # It has moved away since: look again then.
-                self._watches[selectable].armed = None
+                self.watches[selectable].armed = None
                 heapq.heappop(heap)
-                self.update(selectable, bool(self._watches[selectable].mask & WRITE))
+                self.update(selectable, bool(self.watches[selectable].mask & WRITE))
             else:
                 heapq.heappop(heap)
         return None
@@ -302,7 +299,7 @@ class Poller:
             if deadline is None or deadline > now:
                 return found
             selectable = heapq.heappop(self._heap)[2]
-            self._watches[selectable].armed = None
+            self.watches[selectable].armed = None
             found.append(selectable)
 
     def wait(
@@ -324,7 +321,7 @@ class Poller:
                         self._selector.register(self._waker_fd, READ, None)
                     except KeyError:
                         self._share(self._waker_fd, READ, None)
-            if waker._pending:
+            if waker.pending:
                 timeout = 0
         ready: list[tuple[Selectable, int]] = []
         selector = self._selector
@@ -335,7 +332,7 @@ class Poller:
             if self._selector is selector and not self._drop_closed():
                 raise
             found = []
-        woken = waker is not None and waker._pending
+        woken = waker is not None and waker.pending
         for key, mask in found:
             data = key.data
             if data is None:
@@ -352,7 +349,7 @@ class Poller:
         """Forget the descriptors that were closed under their selectables; some selectors fail for everybody then."""
         closed = [
             (selectable, watch)
-            for selectable, watch in self._watches.items()
+            for selectable, watch in self.watches.items()
             if watch.mask and watch.fd >= 0 and _descriptor(selectable) != watch.fd
         ]
         for selectable, watch in closed:
@@ -361,7 +358,7 @@ class Poller:
 
     def close(self) -> None:
         """Watch nothing any more, and close the selector if this poller made it; it starts anew when used again."""
-        for selectable in list(self._watches):
+        for selectable in list(self.watches):
             self.remove(selectable)
         self._heap.clear()
         selector = self._selector

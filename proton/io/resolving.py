@@ -61,7 +61,7 @@ class ResolveSelectable(PendingSelectable):
     def _finish(self) -> None:
         self.terminate()
         self.update()
-        self._attempt.transport._selectable = None
+        self._attempt.driver.watch = None
 
 
 def resolve_in_thread(attempt: ConnectAttempt, resolve: Callable[[Any, Any], Any], host: Any, port: int) -> None:
@@ -85,7 +85,7 @@ def resolve_in_thread(attempt: ConnectAttempt, resolve: Callable[[Any, Any], Any
         return
     selectable = ResolveSelectable(_End(ours), attempt, results)
     selectable.deadline = attempt.limit()
-    attempt.transport._selectable = selectable
+    attempt.driver.watch = selectable
 
 
 def _work(resolve: Callable[[Any, Any], Any], host: Any, port: int, results: list[Any], end: socket.socket) -> None:
@@ -107,5 +107,5 @@ def resolved(attempt: ConnectAttempt, result: Any) -> None:
         attempt.next()
         return
     reason = getattr(result, "strerror", None) or str(result) or type(result).__name__
-    log.log(failure_level(attempt.transport), "Couldn't resolve %s: %s", attempt.place, reason)
+    log.log(failure_level(attempt.driver.transport), "Couldn't resolve %s: %s", attempt.place, reason)
     attempt.fail(f"cannot resolve {attempt.place}: {reason}")

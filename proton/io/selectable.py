@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from proton.driver import Driver
 from proton.endpoints.arguments import NotCopied
 from proton.endpoints.events import Event, EventType
 
-__all__ = ["Loop", "Selectable"]
+__all__ = ["Loop", "Selectable", "SocketSelectable"]
 
 
 class Loop(Protocol):
@@ -20,6 +21,8 @@ class Loop(Protocol):
     selectable_count: int
 
     def push_event(self, obj: Any, etype: EventType) -> None: ...
+
+    def _handle(self, context: Any, etype: EventType) -> None: ...
 
 
 class Selectable(NotCopied):
@@ -34,12 +37,8 @@ class Selectable(NotCopied):
     handler: Any = None
     #: whether the loop goes on while there is this selectable
     keeps_running: bool = True
-    #: what sends and receives over it, for connections
-    _transport: Any = None
-    #: it took less than it was offered when it was last written: writability must be waited for
-    _refused = False
-    #: the deadline for which its socket was looked at before the timers of its transport are
-    _looked_for: float | None = None
+    #: the driver of the transport whose socket this is, until it is terminated; None for everything else
+    driver: Driver | None = None
 
     def __init__(self, delegate: Any, reactor: Loop) -> None:
         self._delegate = delegate
@@ -85,6 +84,10 @@ class Selectable(NotCopied):
         """Queue the event that it can be written."""
         self._reactor.push_event(self, Event.SELECTABLE_WRITABLE)
 
+    def write_now(self) -> None:
+        """Have the event that it can be written handled at once, before those in the queue."""
+        self._reactor._handle(self, Event.SELECTABLE_WRITABLE)
+
     def expired(self) -> None:
         """Queue the event that its deadline has passed."""
         self.push_event(self, Event.SELECTABLE_EXPIRED)
@@ -102,6 +105,7 @@ class Selectable(NotCopied):
     def terminate(self) -> None:
         """Finish it: the next `update` queues its final event."""
         self._terminal = True
+        self.driver = None
 
     def release(self) -> None:
         """Leave the delegate open when this selectable closes."""
@@ -120,3 +124,19 @@ class Selectable(NotCopied):
         :param etype: the type of the event.
         """
         self._reactor.push_event(context, etype)
+
+
+class SocketSelectable(Selectable):
+    """The connected socket of a driver.
+
+    :param sock: a non-blocking socket.
+    :param driver: reads from it and writes to it.
+    """
+
+    def __init__(self, sock: Any, reactor: Loop, driver: Driver) -> None:
+        super().__init__(sock, reactor)
+        self.driver = driver
+        driver.watch = self
+        # Here since the look-up on the delegate is a call, for each read and write.
+        self.recv = sock.recv
+        self.send = sock.send

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
+from proton.driver import BLOCKED, DONE, DRAINED, ENDED, FAILED, Driver
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler
@@ -24,13 +25,11 @@ from proton.io.connect import (
     ConnectSelectable,
     PendingSelectable,
     failure_level,
-    refresh,
 )
 from proton.io.poller import READ, WRITE, Poller
 from proton.io.resolving import resolve_in_thread, resolved
 from proton.io.selectable import Selectable
 from proton.logs import log
-from proton.transport.transfers import MAX_OUTPUT
 from proton.transport.transport import Transport
 from proton.url import Url
 
@@ -53,10 +52,6 @@ _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 #: Turns that may go to writing alone before the selector is asked again, so that no other socket starves.
 WRITING_TURNS = 8
 
-#: Bytes offered to a socket at once: more than its buffer takes would only be copied in vain. No less than what makes
-#: the output wait: who sends less than this has written all that there is.
-SEND_SIZE = MAX_OUTPUT
-
 _WRITABLE = Event.SELECTABLE_WRITABLE
 
 
@@ -74,7 +69,7 @@ class IOHandler(Handler):
 
     def __init__(self, selector: Selector | None = None) -> None:
         self._poller = Poller(selector)
-        self._noted: dict[Selectable, None] = {}  # transports' selectables to look at before the next wait
+        self._dirty: dict[Selectable, None] = {}  # transports' selectables to look at before the next wait
         self._writing_turns = 0
 
     # Selectables
@@ -82,111 +77,95 @@ class IOHandler(Handler):
     def on_selectable_init(self, event: SelectableEvent) -> None:
         """Watches a new selectable."""
         selectable = event.context
-        if selectable._transport is None:
+        if selectable.driver is None:
             self._poller.add(selectable)
         else:
             # It will be written before the next wait; only then is it known whether that has to be waited for.
             self._poller.add(selectable, writing=False)
-            self._noted[selectable] = None
+            self._dirty[selectable] = None
 
     def on_selectable_updated(self, event: SelectableEvent) -> None:
         """Takes notice of changed interests."""
         selectable = event.context
-        if selectable._transport is None:
+        if selectable.driver is None:
             self._poller.update(selectable)
         elif selectable in self._poller:
-            self._noted[selectable] = None
+            self._dirty[selectable] = None
 
     def on_selectable_final(self, event: SelectableEvent) -> None:
         """Stops watching, and closes the selectable."""
         selectable = event.context
         self._poller.remove(selectable)
-        self._noted.pop(selectable, None)
+        self._dirty.pop(selectable, None)
         selectable.close()
 
     def on_selectable_readable(self, event: SelectableEvent) -> None:
         """Reads what there is and gives it to the transport."""
-        selectable = event.context
-        transport = selectable._transport
-        if transport is None or selectable._terminal:
+        selectable: Any = event.context
+        driver = selectable.driver
+        if driver is None:
             return
-        capacity = transport.capacity()
-        if capacity > 0:
-            try:
-                data = selectable._delegate.recv(capacity)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError as error:
-                # The text of the error alone: a record that is kept would keep its traceback too.
-                log.log(failure_level(transport), "Couldn't recv: %s", repr(error))
-                transport.close_tail()
-            else:
-                if data:
-                    transport.push(data)
-                else:
-                    self.on_selectable_error(event)
-                    return
-        self._note(event.container, selectable)
+        result = driver.read_from(selectable.recv)
+        if result == BLOCKED:
+            return
+        if result == ENDED:
+            self.on_selectable_error(event)
+            return
+        if result == FAILED:
+            log.log(failure_level(driver.transport), "Couldn't recv: %s", driver.failure)
+            driver.eof_received()
+        if selectable in self._poller.watches:
+            self._dirty[selectable] = None
+        else:
+            self._note(event.container, selectable)
 
     def on_selectable_writable(self, event: SelectableEvent) -> None:
         """Gives the socket what the transport has to send."""
-        selectable = event.context
-        transport = selectable._transport
-        if transport is None or selectable._terminal:
+        selectable: Any = event.context
+        driver = selectable.driver
+        if driver is None:
             return
-        # It was asked when its interest in writing was found out; what handlers have made since is noted. Behind a
-        # filter only `peek` knows which pieces have gone through it.
-        asked = selectable.writing and not transport._filters
-        data = transport._unsent(SEND_SIZE) if asked else transport.peek(SEND_SIZE)
-        if data:
-            try:
-                sent = selectable._delegate.send(data)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError as error:
-                log.log(failure_level(transport), "Couldn't send: %s", repr(error))
-                transport.close_head()
-                sent = len(data)
-            else:
-                transport.pop(sent)
-            selectable._refused = sent < len(data)
-            # All is written and no timer runs: there is nothing to look at again.
-            timed = transport._idle_timeout_ms or transport._remote_idle_timeout_ms
-            written = sent == len(data) < SEND_SIZE and not transport._out_size  # TLS may have its last words to say
-            if written:
-                selectable.writing = False
-                if not timed and selectable in self._poller._watches:
-                    return
-        self._note(event.container, selectable)
+        # What its interest in writing was found out for; handlers that have made output since have noted it.
+        result = driver.write_to(selectable.send, selectable.writing)
+        watched = selectable in self._poller.watches
+        if result >= DRAINED:
+            selectable.writing = False
+            if result == DONE and watched:
+                return
+            if result == FAILED:
+                log.log(failure_level(driver.transport), "Couldn't send: %s", driver.failure)
+        if watched:
+            self._dirty[selectable] = None
+        else:
+            self._note(event.container, selectable)
 
     def on_selectable_error(self, event: SelectableEvent) -> None:
         """Ends both directions of the transport, whose socket is at its end."""
         selectable = event.context
-        transport = selectable._transport
-        if transport is None or selectable._terminal:
-            return
-        transport.close_head()
-        transport.close_tail()
-        selectable.terminate()
-        selectable.update()
+        driver = selectable.driver
+        if driver is not None:
+            driver.lost()
+            selectable.terminate()
+            selectable.update()
 
     def on_selectable_expired(self, event: SelectableEvent) -> None:
         """Looks at the transport's timers."""
         selectable = event.context
-        if selectable._transport is not None:
+        if selectable.driver is not None:
             self._note(event.container, selectable)
 
     def _note(self, reactor: Any, selectable: Any) -> None:
-        """Has a selectable looked at: before the next wait when we wait for it, at once otherwise."""
-        if selectable._terminal:
+        """Marks a selectable to be looked at before the next wait if this handler waits for it; else looks at once."""
+        driver = selectable.driver
+        if driver is None:
             return
-        if selectable in self._poller._watches:
-            self._noted[selectable] = None
-        elif _is_to_be_read_first(selectable, reactor.now):
+        if selectable in self._poller.watches:
+            self._dirty[selectable] = None
+        elif driver.must_read_first(reactor.now):
             selectable.readable()
             selectable.expired()
         else:
-            refresh(selectable, reactor.now)
+            driver.update_interests(selectable, reactor.now)
             selectable.update()
 
     # The wait
@@ -197,7 +176,7 @@ class IOHandler(Handler):
         if not reactor.quiesced:
             return
         timeout = reactor.timeout
-        if self._noted:
+        if self._dirty:
             self._flush(reactor)
             if not reactor.quiesced:
                 # What was queued is handled in this turn of the loop.
@@ -205,7 +184,7 @@ class IOHandler(Handler):
                 if self._writing_turns < WRITING_TURNS:
                     return
                 timeout = 0.0
-            elif self._noted:
+            elif self._dirty:
                 timeout = 0.0
         self._writing_turns = 0
         _wait(self._poller, reactor, timeout)
@@ -214,21 +193,25 @@ class IOHandler(Handler):
     def _flush(self, reactor: Any) -> None:
         """Brings all noted selectables up to date, and writes those that can be written at once."""
         now = reactor.mark()
-        for selectable in list(self._noted):
-            if not selectable._terminal:
-                if selectable._deadline and _is_to_be_read_first(selectable, now):
+        for selectable in list(self._dirty):
+            driver = selectable.driver
+            if driver is not None:
+                if driver.deadline and driver.must_read_first(now):
                     continue
-                refresh(selectable, now)
+                driver.update_interests(selectable, now)
                 # At once: the peer works on it while we handle the events that the output has queued.
-                if selectable.writing and not selectable._refused:
+                if selectable.writing and not driver.would_block:
                     reactor._handle(selectable, _WRITABLE)
-                    if selectable.writing and not selectable._terminal:
-                        refresh(selectable, now)
-                waits = selectable.writing and selectable._refused
-                self._poller.update(selectable, waits)
+                    if selectable.writing and selectable.driver is not None:
+                        driver.update_interests(selectable, now)
+                waits = selectable.writing and driver.would_block
+                watch = self._poller.watches.get(selectable)
+                mask = (READ if selectable.reading else 0) | (WRITE if waits else 0)
+                if watch is not None and (watch.mask != mask or driver.deadline):
+                    self._poller.update(selectable, waits)
                 if selectable.writing and not waits:
                     selectable.writable()
-            self._noted.pop(selectable, None)
+            self._dirty.pop(selectable, None)
 
     def on_reactor_final(self, event: ContainerEvent) -> None:
         """Lets go of the selector."""
@@ -246,19 +229,22 @@ class IOHandler(Handler):
         """Starts to connect an outgoing connection."""
         connection = event.connection
         transport = connection.transport
-        if transport is None or getattr(connection, "_acceptor", None) or getattr(transport, "_selectable", None):
+        if transport is None or getattr(connection, "_acceptor", None):
+            return
+        driver = transport.driver or Driver(transport)
+        if driver.watch is not None:
             return
         try:
             url = connection.url or Url(connection.hostname)
             url.defaults()
             host, port = url.host, int(url.port or 0)
         except ValueError as error:
-            ConnectAttempt(event.container, transport, str(connection.hostname), 0).fail(f"no address: {error}")
+            ConnectAttempt(event.container, driver, str(connection.hostname), 0).fail(f"no address: {error}")
             return
         if not connection.user and getattr(connection, "_overrides", None) is None:
             connection.user = url.username
             connection.password = url.password
-        attempt = ConnectAttempt(event.container, transport, host, port)
+        attempt = ConnectAttempt(event.container, driver, host, port)
         if sockets.is_address(host) or not self.resolves_in_thread:
             try:
                 found: Any = self.resolve(host, port)
@@ -273,9 +259,9 @@ class IOHandler(Handler):
         transport = event.transport
         if transport is None:  # nothing will be heard of the connection any more
             warn_of_unfinished(event.connection)
-        selectable = getattr(transport, "_selectable", None)
-        if isinstance(selectable, PendingSelectable):
-            selectable.abandon()
+        driver = transport.driver if transport is not None else None
+        if driver is not None and isinstance(driver.watch, PendingSelectable):
+            driver.watch.abandon()
 
     def on_link_remote_open(self, event: LinkEvent) -> None:
         """Looks at what the peer has made of a link."""
@@ -329,30 +315,30 @@ class IOHandler(Handler):
 
     def on_transport(self, event: TransportEvent) -> None:
         """Sees to it that what was made is sent."""
-        selectable = getattr(event.context, "_selectable", None)
-        if selectable is not None and selectable._transport is not None and selectable not in self._noted:
-            self._note(event.container, selectable)
+        driver = event.context.driver
+        if driver is not None:
+            selectable = driver.watch
+            if selectable is None or selectable.driver is None or selectable in self._dirty:
+                return
+            if selectable in self._poller.watches:
+                self._dirty[selectable] = None
+            else:
+                self._note(event.container, selectable)
 
     def on_transport_closed(self, event: TransportEvent) -> None:
         """Finishes the selectable of a transport and unbinds it."""
         transport: Any = event.transport
         if event.connection is not None:
             warn_of_unfinished(event.connection)
-        selectable = getattr(transport, "_selectable", None)
+        driver = transport.driver
+        if driver is None:
+            transport.unbind()
+            return
+        selectable = driver.watch
         if selectable is not None:
             selectable.terminate()
             selectable.update()
-            transport._selectable = None
-        transport.unbind()
-
-
-def _is_to_be_read_first(selectable: Any, now: float) -> bool:
-    """True once for a deadline that has passed: while the program was busy the peer may have spoken."""
-    due = selectable.deadline
-    if due and now >= due and selectable._looked_for != due:
-        selectable._looked_for = due
-        return True
-    return False
+        driver.unbind()
 
 
 def _wait(poller: Poller, reactor: Any, timeout: float) -> None:

@@ -11,11 +11,12 @@ import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from proton.driver import Driver
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition
 from proton.endpoints.handler import Handler, inspect
 from proton.exceptions import SSLException
 from proton.io import sockets
-from proton.io.connect import attach
+from proton.io.connect import start_io
 from proton.logs import log
 from proton.options.listen_options import ListenOptions
 from proton.transport.sasl.credentials import Credentials
@@ -201,7 +202,7 @@ class Acceptor(Handler):
         transport.handshake_timeout = reactor.handshake_timeout
         self.handshakes.add(transport, MAX_HANDSHAKING if self._ssl_domain else MAX_HANDSHAKING_PLAIN)
         transport.bind(connection)
-        attach(reactor, transport, sock)
+        start_io(reactor, Driver(transport), sock)
 
 
 def _port_number(port: Any) -> int:

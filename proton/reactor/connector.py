@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from proton.driver import Driver
 from proton.endpoints.connection import Connection
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.ends import awaits_node, is_retried
@@ -400,7 +401,7 @@ class Connector(Handler):
             self._secure(container, transport, url)
         transport.bind(connection)
         if len(self.address.values) > 1:
-            transport._connect_limit = PATIENCE  # type: ignore[attr-defined]
+            Driver(transport).connect_timeout = PATIENCE
         if self.heartbeat:
             transport.idle_timeout = self.heartbeat
         if self.max_frame_size:

@@ -143,7 +143,7 @@ def test_what_belongs_to_connections_is_neither_copied_nor_pickled(connection, h
 def test_a_blocking_connection_that_is_dropped_open_is_a_resource_warning():
     with serving() as server:
         dropped = BlockingConnection(server.url, timeout=SECONDS)
-        sock = dropped.conn.transport._selectable._delegate
+        sock = dropped.conn.transport.driver.watch.recv.__self__
         with pytest.warns(ResourceWarning, match=f"unclosed BlockingConnection to amqp://{server.url}"):
             del dropped
             gc.collect()

@@ -141,7 +141,6 @@ UNDECLARED = {
     "handlers/flow.py: link._left_to_application",
     "reactor/acceptor.py: connection._acceptor",
     "reactor/connector.py: connection._session_policy",
-    "reactor/connector.py: transport._connect_limit",
     "reactor/container.py: attributes._overrides",
     "reactor/container.py: attributes._session_policy",
     "reactor/container.py: connection._link_numbers",

@@ -6,9 +6,10 @@ import socket
 import pytest
 
 from proton import Condition, Connection, Event, Message, Transport
+from proton.driver import Driver
 from proton.endpoints.handler import dispatch
 from proton.handlers import IOHandler, MessagingHandler
-from proton.io.connect import attach
+from proton.io.connect import start_io
 from proton.reactor import Container
 from tests.support.loops import AMQP_HEADER, OPEN, Recorder, VirtualContainer, frame, run
 
@@ -60,7 +61,7 @@ class World:
         self.transport.bind(self.connection)
         self.connection.open()
         self.socket = Socket()
-        self.selectable = attach(self.container, self.transport, self.socket)
+        self.selectable = start_io(self.container, Driver(self.transport), self.socket)
         self.turn()
 
     def turn(self):
@@ -226,7 +227,7 @@ def test_a_handler_that_does_not_wait_announces_interests():
     transport.bind(connection)
     connection.open()
     sock = Socket()
-    selectable = attach(container, transport, sock)
+    selectable = start_io(container, Driver(transport), sock)
     io = IOHandler()
 
     def told(event_type):
@@ -356,7 +357,7 @@ def test_small_sends_are_not_held_back():
             event.container.connect(f"127.0.0.1:{self.acceptor.port}")
 
         def on_connection_opened(self, event):
-            selectable = event.transport._selectable
+            selectable = event.transport.driver.watch
             seen.append(selectable.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0)
             event.connection.close()
             self.acceptor.close()
@@ -385,7 +386,7 @@ def test_under_a_foreign_loop_the_socket_is_looked_at_before_a_peer_is_given_up(
     transport.bind(connection)
     connection.open()
     sock = Socket()
-    selectable = attach(container, transport, sock)
+    selectable = start_io(container, Driver(transport), sock)
 
     def turn(*happenings):
         for happening in happenings:

@@ -92,4 +92,4 @@ def test_a_released_delegate_stays_open():
 
 
 def test_a_delegate_needs_no_attribute_of_ours():
-    assert Selectable(Delegate(), FakeLoop())._transport is None
+    assert Selectable(Delegate(), FakeLoop()).driver is None

@@ -152,7 +152,7 @@ def test_the_life_of_a_connection(lines):
 
         def on_connection_opened(self, event):
             if not getattr(event.connection, "_acceptor", None):
-                self.local = event.transport._selectable.getsockname()
+                self.local = event.transport.driver.watch.getsockname()
                 event.connection.close()
                 self.acceptor.close()
 
