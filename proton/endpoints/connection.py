@@ -93,6 +93,16 @@ class Connection(Endpoint):
     _reconnect: Any = None
     #: what goes wrong is raised by the operations of a blocking connection, and needs no line at error in the log
     _raises_errors = False
+    #: sees the events of the connection before the container's global handler: its `Connector`, for instance
+    _overrides: Any = None
+    #: makes the sessions of links that the container makes, a `SessionPerConnection`, for instance
+    _session_policy: Any = None
+    #: the listener that has accepted it, None for one of our own
+    _acceptor: Any = None
+    #: how often the container has made a link of a name, None before the first
+    _link_numbers: dict[str, int] | None = None
+    #: the links to the peer's transaction coordinator, `ControlLink` of proton/transactions.py
+    _control_links: tuple[Any, ...] = ()
     _loss: tuple[int, Condition | None] | None = None  # when the last transport ended, and its condition
     _was_open = False  # on an earlier transport
     _handles_known = 1 << 32  # how many the peer takes, as of its last begin

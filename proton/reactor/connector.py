@@ -23,7 +23,7 @@ from proton.exceptions import SSLUnavailable
 from proton.io.socket_handler import IOHandler
 from proton.logs import log
 from proton.options.tls_config import NO_TLS
-from proton.reactor.transaction import lose, lose_begun
+from proton.reactor.transaction import fail_begun_transactions, fail_transactions
 from proton.reconnect import MOST_REPEATS, Backoff, ReconnectPolicy, Urls, delays
 from proton.transport.outbound import answer_close
 from proton.transport.sasl.layer import SASL
@@ -243,7 +243,7 @@ class Connector(Handler):
             policy.finish("the login was refused")
         attempt = None if policy.finished else policy.lost(event.container.now, connection._has_progressed())
         if attempt is not None:
-            lose_begun(event)
+            fail_begun_transactions(event)
         if self.reconnect is not False:
             if attempt is None:
                 warn_of_unfinished(connection)  # once it is unbound, the event has no connection
@@ -322,9 +322,9 @@ class Connector(Handler):
         """What was under way in its control links ends with it. One that can pass is made again, after a delay."""
         session = event.session
         if is_retried(session, event.container.now):
-            lose_begun(event, session)
+            fail_begun_transactions(event, session)
         else:
-            lose(event, session)
+            fail_transactions(event, session)
         self._make_again(event, session)
 
     def _make_again(self, event: Any, endpoint: Any) -> None:
@@ -359,7 +359,7 @@ class Connector(Handler):
     def on_connection_remote_close(self, event: ConnectionEvent) -> None:
         """What was under way in its control links ends with it. Answers a close after which it is made again."""
         if not self._left:
-            lose(event)
+            fail_transactions(event)
         connection = event.connection
         condition = connection.remote_condition
         if is_retried(connection, event.container.now):
@@ -373,7 +373,7 @@ class Connector(Handler):
         log.info("Disconnected, %s", reason)
         self.policy.finish(reason)
         if not self._left:
-            lose(event, connection=connection)
+            fail_transactions(event, connection=connection)
         connection._session_policy = None
 
     def _set_address(self, connection: Any, url: Any) -> None:

@@ -229,11 +229,10 @@ class Container(Reactor):
             setattr(connection, name, value)
         if connector.virtual_host:
             connection.hostname = connector.virtual_host
-        attributes: Any = connection
-        attributes._overrides = connector
+        connection._overrides = connector
         connection._reconnect = connector.policy
         connector.policy.missing_node_time = self.missing_node_time
-        attributes._session_policy = SessionPerConnection()
+        connection._session_policy = SessionPerConnection()
         return connection
 
     def _option(self, options: dict[str, Any], name: str) -> Any:
@@ -399,9 +398,9 @@ class Container(Reactor):
         base = f"{connection.container}-{address or uuid.uuid4()}"
         if not address:
             return base
-        if not hasattr(connection, "_link_numbers"):
-            connection._link_numbers = {}
         numbers = connection._link_numbers
+        if numbers is None:
+            numbers = connection._link_numbers = {}
         if len(numbers) >= _MOST_NAMES and base not in numbers:
             return f"{base}-{uuid.uuid4()}"
         numbers[base] = number = numbers.get(base, 0) + 1
