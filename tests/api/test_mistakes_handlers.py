@@ -17,9 +17,9 @@ from proton.handlers import (
 )
 from proton.reactor import ApplicationEvent, Backoff, Container, EventInjector
 from proton.utils import BlockingConnection
+from tests.support.broker import Broker
 from tests.support.engines import linked, pump
 from tests.support.pairs import opened
-from tests.support.server import serving
 
 
 class Program(MessagingHandler):
@@ -288,8 +288,8 @@ def test_the_second_answer_to_a_message_changes_nothing(second):
 
 
 def test_a_blocking_receiver_says_that_all_is_settled():
-    with serving() as server:
-        connection = BlockingConnection(server.url)
+    with Broker() as broker:
+        connection = BlockingConnection(broker.url)
         connection.create_sender("q").send(Message(body=1))
         receiver = connection.create_receiver("q")
         assert receiver.receive(timeout=10).body == 1

@@ -11,8 +11,8 @@ from proton import Connection, Message, Transport
 from proton.handlers import FlowController, MessagingHandler
 from proton.reactor import Container, EventInjector
 from proton.utils import BlockingConnection, SyncRequestResponse
+from tests.support.broker import Broker
 from tests.support.loops import SECONDS
-from tests.support.server import serving
 
 
 def setting(make, name):
@@ -69,8 +69,8 @@ def test_seconds_are_a_number(name, value):
 
 @pytest.fixture(scope="module")
 def connection():
-    with serving() as server:
-        made = BlockingConnection(server.url, timeout=SECONDS)
+    with Broker() as broker:
+        made = BlockingConnection(broker.url, timeout=SECONDS)
         yield made
         made.close()
 
@@ -141,17 +141,17 @@ def test_what_belongs_to_connections_is_neither_copied_nor_pickled(connection, h
 
 
 def test_a_blocking_connection_that_is_dropped_open_is_a_resource_warning():
-    with serving() as server:
-        dropped = BlockingConnection(server.url, timeout=SECONDS)
+    with Broker() as broker:
+        dropped = BlockingConnection(broker.url, timeout=SECONDS)
         sock = dropped.conn.transport.driver.watch.recv.__self__
-        with pytest.warns(ResourceWarning, match=f"unclosed BlockingConnection to amqp://{server.url}"):
+        with pytest.warns(ResourceWarning, match=f"unclosed BlockingConnection to {broker.url}"):
             del dropped
             gc.collect()
         sock.close()
 
 
 def test_a_blocking_connection_that_was_closed_is_none(recwarn):
-    with serving() as server:
-        BlockingConnection(server.url, timeout=SECONDS).close()
+    with Broker() as broker:
+        BlockingConnection(broker.url, timeout=SECONDS).close()
         gc.collect()
     assert [warning for warning in recwarn if warning.category is ResourceWarning] == []

@@ -7,11 +7,11 @@ import pytest
 from proton import Condition, ConnectionException, Endpoint, LinkException, Message
 from proton.reactor import Backoff, Container
 from proton.utils import BlockingConnection, ConnectionClosed, LinkDetached
+from tests.support.broker import Broker
 from tests.support.engines import frame, state
 from tests.support.loops import SECONDS, Recorder, authenticate, peer, read_to_end, receive_frame, watchdog
 from tests.support.proxy import DOWN, UP, Fault, Proxy
 from tests.support.resending import Once, Resending
-from tests.support.server import serving
 
 OPENING = ["C connection_opened", "C session_opened", "C link_opened"]
 FORCED = "amqp:connection:forced"
@@ -224,14 +224,14 @@ def test_blocking_a_closed_connection(with_error, options):
 
 
 def test_blocking_goes_on_after_a_forced_close():
-    with serving() as server:
-        connection = BlockingConnection(server.url, reconnect=Backoff(), timeout=SECONDS)
+    with Broker() as broker:
+        connection = BlockingConnection(broker.url, reconnect=Backoff(), timeout=SECONDS)
         sender = connection.create_sender("q")
         for _ in range(3):
-            server.tell("force_all")
+            broker.close_connections("amqp:connection:forced", "maintenance")
             connection.wait(lambda: connection.disconnected)
             assert sender.send(Message()).settled
-        assert server.connections == 4
+        assert len(broker.seen.connections) == 4
         connection.close()
 
 

@@ -14,9 +14,9 @@ from proton.io import sockets
 from proton.reactor import Container
 from proton.utils import BlockingConnection
 from tests.reactor.test_foreign_loop import Adaptor, drive
+from tests.support.broker import Broker
 from tests.support.event_loops import Asyncio, Tornado
 from tests.support.loops import SECONDS, authenticate, peer, receive_frame, run, watchdog
-from tests.support.server import serving
 
 #: seconds that the slow resolver takes
 SLOW = 3.0
@@ -115,10 +115,10 @@ def test_a_resolver_of_three_seconds_delays_no_timer(resolver):
 
 
 def test_other_connections_work_while_a_name_is_resolved(resolver):
-    with serving() as server:
+    with Broker() as broker:
         container = Container()
         pending = container.connect("slow:5", reconnect=False)
-        connection = BlockingConnection(server.url, container=container, timeout=SECONDS)
+        connection = BlockingConnection(broker.url, container=container, timeout=SECONDS)
         assert connection.create_sender("q").link.state & connection.conn.REMOTE_ACTIVE
         pending.close()
         connection.close()

@@ -10,9 +10,9 @@ from proton.handlers import MessagingHandler
 from proton.reactor import Container
 from proton.utils import BlockingConnection
 from tests.reactor.test_threads import Listening
+from tests.support.broker import Broker
 from tests.support.event_loops import Asyncio, Tornado
 from tests.support.loops import SECONDS, VirtualContainer, in_thread, run
-from tests.support.server import serving
 
 
 def test_it_is_called_in_the_thread_of_the_container_at_once():
@@ -169,8 +169,8 @@ def test_under_another_loop_what_it_raises_ends_the_run(under):
 
 
 def test_with_the_blocking_interface_it_is_called_by_the_thread_that_waits():
-    with serving() as server:
-        connection = BlockingConnection(server.url, timeout=SECONDS)
+    with Broker() as broker:
+        connection = BlockingConnection(broker.url, timeout=SECONDS)
         seen = []
         connection.container.call_soon(seen.append, 1)
         connection.create_sender("q").send(Message(body="x"))

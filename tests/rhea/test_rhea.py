@@ -15,9 +15,9 @@ import pytest
 from proton import Array, ConnectionException, Data, Delivery, Message, float32, symbol, timestamp, ulong
 from proton.utils import BlockingConnection, SendException, SyncRequestResponse
 from tests.interop.peers import values
+from tests.support.broker import Broker
 from tests.support.client import Client
 from tests.support.programs import ROOT, Program, free_port
-from tests.support.server import serving
 
 PEERS = ROOT / "tests" / "rhea" / "peers"
 NODE = shutil.which("node")
@@ -163,10 +163,10 @@ KINDS = [
 
 
 def test_what_rhea_sends(queue):
-    with serving() as server:
-        with node("client.js", server.port, "send") as client:
+    with Broker() as broker:
+        with node("client.js", broker.port, "send") as client:
             assert client.finish() == ["done"], client.errors
-        connection = BlockingConnection(server.url, timeout=SECONDS)
+        connection = BlockingConnection(broker.url, timeout=SECONDS)
         receiver = connection.create_receiver("kinds")
         received = [receiver.receive() for _ in KINDS]
         connection.close()
@@ -177,13 +177,13 @@ def test_what_rhea_sends(queue):
 
 def test_what_rhea_receives():
     bodies = ["text", 1, -5, 2.5, True, None, [1, "two"], {"a": {"b": 1}}, b"\0\xff"]
-    with serving() as server:
-        connection = BlockingConnection(server.url, timeout=SECONDS)
+    with Broker() as broker:
+        connection = BlockingConnection(broker.url, timeout=SECONDS)
         sender = connection.create_sender("kinds")
         for n, body in enumerate(bodies):
             sender.send(Message(id=n, subject=f"s{n}", body=body))
         connection.close()
-        with node("client.js", server.port, "receive", len(bodies)) as client:
+        with node("client.js", broker.port, "receive", len(bodies)) as client:
             *printed, done = client.finish()
     assert done == "done"
     expected = [*bodies[:-1], {"binary": "00ff"}]
@@ -194,10 +194,10 @@ def test_what_rhea_receives():
 
 @pytest.mark.parametrize(("count", "size"), [(900, 100), (3, 5 * MIB)], ids=["small", "large"])
 def test_many_messages_of_rhea(count, size):
-    with serving() as server:
-        with node("client.js", server.port, "bulk", count, size) as client:
+    with Broker() as broker:
+        with node("client.js", broker.port, "bulk", count, size) as client:
             assert client.finish() == ["done"], client.errors
-        bodies = [message.body for message in server.queues["bulk"]]
+        bodies = [message.body for message in broker.messages("bulk")]
     assert bodies == [b"x" * size] * count
 
 

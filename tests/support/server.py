@@ -62,12 +62,6 @@ class Server(MessagingHandler):
                 transport.close_head()
                 transport.close_tail()
 
-    def on_force_all(self, event):
-        """Sends all connections away, politely."""
-        for connection in list(self.live):
-            connection.condition = Condition("amqp:connection:forced", "maintenance")
-            connection.close()
-
     def on_link_opening(self, event):
         link = event.link
         self.names.append(link.name)
