@@ -244,6 +244,7 @@ def test_nothing_is_left_after_close_or_failure(server):
             BlockingConnection(f"127.0.0.1:{port}", container=container, timeout=SECONDS)
 
     BlockingConnection(server.url).close()
+    refusing = f"127.0.0.1:{free_port()}"
     before = descriptors()
     for body in ("reject", "die", "drop", "x"):
         used(body)
@@ -259,13 +260,14 @@ def test_nothing_is_left_after_close_or_failure(server):
 
 def test_no_descriptor_is_left(server):
     BlockingConnection(server.url).close()
+    refusing = f"127.0.0.1:{free_port()}"
     before = descriptors()
     for _ in range(5):
         connection = BlockingConnection(server.url)
         connection.create_sender("q").send(Message())
         connection.close()
         with pytest.raises(ConnectionException):
-            BlockingConnection(f"127.0.0.1:{free_port()}")
+            BlockingConnection(refusing)
     assert descriptors() <= before + 5  # what the server has not closed yet
 
 
