@@ -244,7 +244,6 @@ def test_nothing_is_left_after_close_or_failure(server):
             BlockingConnection(f"127.0.0.1:{port}", container=container, timeout=SECONDS)
 
     BlockingConnection(server.url).close()
-    refusing = f"127.0.0.1:{free_port()}"
     before = descriptors()
     for body in ("reject", "die", "drop", "x"):
         used(body)
