@@ -4,9 +4,12 @@ A message whose work fails is rejected: the broker (broker.py) may keep it elsew
 what a retry does not cure, such as a queue that does not exist, ends the program with exit status 1.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from proton import ConnectionException, Timeout, Url
 from proton.utils import BlockingConnection, ConnectionClosed, LinkDetached
@@ -14,13 +17,16 @@ from proton.utils import BlockingConnection, ConnectionClosed, LinkDetached
 # The reasons of a broker that is being stopped, or has too much to do.
 TEMPORARY = ("amqp:connection:forced", "amqp:internal-error", "amqp:resource-limit-exceeded")
 
+if TYPE_CHECKING:
+    from typing import Any
 
-def work(body):
+
+def work(body: Any) -> None:
     """What the worker is for: here, a division."""
     print(f"100 / {body} = {100 / body}", flush=True)
 
 
-def work_until_idle(url, idle):
+def work_until_idle(url: Url, idle: float) -> None:
     connection = BlockingConnection(url, timeout=30, heartbeat=20)
     try:
         receiver = connection.create_receiver(url.path, credit=10)
@@ -37,7 +43,7 @@ def work_until_idle(url, idle):
         connection.close()
 
 
-def is_temporary(error):
+def is_temporary(error: Exception) -> bool:
     """Whether another attempt may do better."""
     if isinstance(error, (ConnectionClosed, LinkDetached)):
         return error.condition in TEMPORARY

@@ -11,6 +11,8 @@ A sender without a target relays: its messages go where each is addressed to. Lo
 answers back until they are committed.
 """
 
+from __future__ import annotations
+
 import argparse
 import collections
 import contextlib
@@ -19,6 +21,7 @@ import itertools
 import operator
 import re
 import uuid
+from typing import TYPE_CHECKING
 
 from proton import (
     UNDESCRIBED,
@@ -37,6 +40,21 @@ from proton import (
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, Callable
+
+    from proton import Connection, Message
+    from proton.handlers import (
+        ConnectionEvent,
+        ContainerEvent,
+        DeliveryEvent,
+        LinkEvent,
+        MessageEvent,
+        SendableEvent,
+        SessionEvent,
+    )
+
 DYNAMIC = "dynamic/"
 SELECTOR = ("apache.org:selector-filter:string", 0x468C00000004)  # a filter's descriptor has a name and a number
 TRANSACTIONS = ("amqp:local-transactions", "amqp:multi-txns-per-ssn", "amqp:multi-ssns-per-txn")
@@ -54,29 +72,29 @@ class Entry:
 
     numbers = itertools.count()
 
-    def __init__(self, message, queue):
+    def __init__(self, message: Message, queue: Queue) -> None:
         self.message = message
         self.queue = queue
         self.number = next(self.numbers)
         self.delivery_count = message.delivery_count
-        self.barred = set()
-        self.transaction = None  # the one that its consumer's answer is part of
+        self.barred: set[Any] = set()
+        self.transaction: Transaction | None = None  # the one that its consumer's answer is part of
 
-    def __lt__(self, other):
+    def __lt__(self, other: Entry) -> bool:
         return self.number < other.number
 
 
 class Queue:
-    def __init__(self):
-        self.entries = []  # a heap, so that an entry which comes back takes its old place
-        self.consumers = collections.deque()
-        self.browsers = []
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []  # a heap, so that an entry which comes back takes its old place
+        self.consumers: collections.deque[Any] = collections.deque()
+        self.browsers: list[Any] = []
 
-    def put(self, message):
+    def put(self, message: Message) -> None:
         heapq.heappush(self.entries, Entry(message, self))
         self.dispatch()
 
-    def dispatch(self):
+    def dispatch(self) -> None:
         for browser in self.browsers:
             self.show(browser)
         passed_over = []
@@ -98,7 +116,7 @@ class Queue:
         for entry in passed_over:
             heapq.heappush(self.entries, entry)
 
-    def next_consumer(self, entry):
+    def next_consumer(self, entry: Entry) -> Any:
         for _ in range(len(self.consumers)):
             consumer = self.consumers[0]
             self.consumers.rotate(-1)
@@ -106,7 +124,7 @@ class Queue:
                 return consumer
         return None
 
-    def show(self, browser):
+    def show(self, browser: Any) -> None:
         if browser.credit > 0:
             for entry in sorted(entry for entry in self.entries if entry.number > browser.seen):
                 if browser.credit <= 0:
@@ -119,10 +137,10 @@ class Queue:
 class Topic:
     """Gives each message to every subscription's own queue; with no subscription, to nobody."""
 
-    def __init__(self):
-        self.queues = {}
+    def __init__(self) -> None:
+        self.queues: dict[object, Queue] = {}
 
-    def put(self, message):
+    def put(self, message: Message) -> None:
         for queue in list(self.queues.values()):
             queue.put(message)
 
@@ -130,43 +148,43 @@ class Topic:
 class Transaction:
     """What was done in it and is not yet discharged. With a `failure` it cannot be committed any more."""
 
-    def __init__(self, coordinator):
+    def __init__(self, coordinator: Any) -> None:
         self.coordinator = coordinator
-        self.messages = []  # pairs of a node and a message for it
-        self.answers = {}  # by the entry: link, delivery, outcome
-        self.failure = None
+        self.messages: list[tuple[Queue | Topic, Message]] = []  # pairs of a node and a message for it
+        self.answers: dict[Entry, tuple[Any, Delivery, tuple[Any, ...]]] = {}  # by the entry: link, delivery, outcome
+        self.failure: Condition | None = None
 
 
 class Broker(MessagingHandler):
     """A consumer is a link: `link.queue` is where its messages come from, `link.sent` what it has not answered."""
 
-    def __init__(self, url, dead_letters=None, nodes=()):
+    def __init__(self, url: str, dead_letters: str | None = None, nodes: Sequence[str] = ()) -> None:
         super().__init__(prefetch=100, auto_accept=False)
         self.url = url
         self.dead_letters = dead_letters
-        self.nodes = {}
-        self.transactions = {}
+        self.nodes: dict[str | None, Any] = {}
+        self.transactions: dict[object, Transaction] = {}
         self.makes_nodes = True
         for address in [*nodes, dead_letters] if nodes else ():
             self.node(address)
         self.makes_nodes = not nodes
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         event.container.listen(self.url)
         print(f"listening on {self.url}", flush=True)
 
-    def on_connection_opening(self, event):
+    def on_connection_opening(self, event: ConnectionEvent) -> None:
         event.connection.offered_capabilities = "ANONYMOUS-RELAY"
 
     # Links come
 
-    def on_link_opening(self, event):
+    def on_link_opening(self, event: LinkEvent) -> None:
         link = event.link
         link.condition = self.attach(link)
         if link.condition:
             link.close()  # refuses it: the peer sees an attach without a terminus, and a detach with the condition
 
-    def attach(self, link):
+    def attach(self, link: Any) -> Condition | None:
         """Joins a link to its node; the condition to refuse it with when there is none."""
         local, remote = (link.source, link.remote_source) if link.is_sender else (link.target, link.remote_target)
         link.snd_settle_mode = link.remote_snd_settle_mode
@@ -187,7 +205,7 @@ class Broker(MessagingHandler):
             return Condition("amqp:not-found", f"no node at {local.address}")
         return self.subscribe(link, node) if link.is_sender else None
 
-    def subscribe(self, link, node):
+    def subscribe(self, link: Any, node: Queue | Topic) -> Condition | None:
         wanted = value_of(link.remote_source.filter) or {}
         filters = {name: entry for name, entry in wanted.items() if getattr(entry, "descriptor", None) in SELECTOR}
         try:
@@ -210,7 +228,7 @@ class Broker(MessagingHandler):
             link.queue.consumers.append(link)
         return None
 
-    def node(self, address, topic=False):
+    def node(self, address: str | None, topic: bool = False) -> Any:
         """What is at an address, made when it is new; None where there is nothing, or nothing any more."""
         if address and address not in self.nodes and not address.startswith(DYNAMIC) and self.makes_nodes:
             self.nodes[address] = Topic() if topic or address.startswith("topic") else Queue()
@@ -218,7 +236,7 @@ class Broker(MessagingHandler):
 
     # Links go
 
-    def leave(self, links, closed=True):
+    def leave(self, links: Any, closed: bool = True) -> None:
         """Gives back what these links have not answered, and forgets what they leave unused."""
         links = list(links)
         left = []
@@ -246,10 +264,10 @@ class Broker(MessagingHandler):
         for queue in left:
             queue.dispatch()
 
-    def on_link_closing(self, event):
+    def on_link_closing(self, event: LinkEvent) -> None:
         self.leave([event.link])
 
-    def on_link_remote_detach(self, event):
+    def on_link_remote_detach(self, event: LinkEvent) -> None:
         link = event.link
         failed = link.remote_condition is not None  # after an error the link is over
         self.leave([link], closed=failed)
@@ -258,24 +276,24 @@ class Broker(MessagingHandler):
         else:
             link.detach()
 
-    def on_session_closing(self, event):
+    def on_session_closing(self, event: SessionEvent) -> None:
         self.leave((link for link in links(event.connection) if link.session == event.session), closed=False)
 
-    def on_connection_closing(self, event):
+    def on_connection_closing(self, event: ConnectionEvent) -> None:
         self.leave(links(event.connection), closed=False)
 
     on_link_error = on_link_closing
     on_session_error = on_session_closing
     on_connection_error = on_disconnected = on_connection_closing
 
-    def refuse(self, link, name, description):
+    def refuse(self, link: Any, name: str, description: str) -> None:
         self.leave([link])
         link.condition = Condition(name, description)
         link.close()
 
     # Messages come
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         link, delivery = event.link, event.delivery
         if link.remote_target.type == Terminus.COORDINATOR:
             self.control(link, delivery, event.message.body)
@@ -306,17 +324,18 @@ class Broker(MessagingHandler):
 
     # Messages go
 
-    def on_sendable(self, event):
-        if getattr(event.link, "queue", None) is not None:
-            event.link.queue.dispatch()
+    def on_sendable(self, event: SendableEvent) -> None:
+        queue = getattr(event.link, "queue", None)
+        if queue is not None:
+            queue.dispatch()
             event.link.drained()
 
-    def on_delivery(self, event):
+    def on_delivery(self, event: DeliveryEvent) -> None:
         # The callbacks `on_accepted` and so on do not tell of answers that are part of a transaction.
         if event.link.is_sender and event.delivery.updated:
             self.answer(event.link, event.delivery)
 
-    def answer(self, link, delivery):
+    def answer(self, link: Any, delivery: Delivery) -> None:
         """A consumer's outcome; settling without one counts as releasing."""
         entry = link.sent.get(delivery)
         if entry is None:
@@ -340,7 +359,7 @@ class Broker(MessagingHandler):
             delivery.settle()
             self.retire(entry, link, outcome)
 
-    def retire(self, entry, link, outcome):
+    def retire(self, entry: Entry, link: Any, outcome: tuple[Any, ...]) -> None:
         state, failed, undeliverable = outcome
         if state == Delivery.ACCEPTED:
             return
@@ -357,14 +376,15 @@ class Broker(MessagingHandler):
 
     # Transactions
 
-    def transaction(self, link, txn_id):
+    def transaction(self, link: Any, txn_id: object) -> Transaction | None:
         """The one with this id, which its own connection alone may use; None when there is none."""
         found = self.transactions.get(txn_id)
         return found if found and found.coordinator.connection == link.connection else None
 
-    def control(self, link, delivery, body):
+    def control(self, link: Any, delivery: Delivery, body: Any) -> None:
         """What a client tells the coordinator."""
-        command, fields = None, ()
+        command: object = None
+        fields: tuple[Any, ...] = ()
         if isinstance(body, Described) and isinstance(body.value, list):
             command, fields = body.descriptor, (*body.value, None, None)
         if delivery.settled:
@@ -372,12 +392,12 @@ class Broker(MessagingHandler):
         elif command in ("amqp:declare:list", 0x31):
             self.declare(link, delivery, fields[0])
         elif command in ("amqp:discharge:list", 0x32):
-            self.discharge(link, delivery, *fields[:2])
+            self.discharge(link, delivery, fields[0], fields[1])
         else:
             delivery.local.condition = Condition("amqp:not-implemented", "expected a declare or a discharge")
             self.reject(delivery)
 
-    def declare(self, link, delivery, global_id):
+    def declare(self, link: Any, delivery: Delivery, global_id: Any) -> None:
         if global_id is not None:
             delivery.local.condition = Condition("amqp:not-implemented", "transactions are local here")
             self.reject(delivery)
@@ -387,7 +407,7 @@ class Broker(MessagingHandler):
         delivery.local.data = [txn_id]
         self.settle(delivery, DECLARED)
 
-    def discharge(self, link, delivery, txn_id, failed):
+    def discharge(self, link: Any, delivery: Delivery, txn_id: Any, failed: bool) -> None:
         txn_id = bytes(txn_id) if isinstance(txn_id, (bytes, bytearray, memoryview)) else b""
         transaction = self.transaction(link, txn_id)
         if transaction is None:
@@ -408,7 +428,7 @@ class Broker(MessagingHandler):
         for queue in left:
             queue.dispatch()
 
-    def commit(self, transaction):
+    def commit(self, transaction: Transaction) -> None:
         for node, message in transaction.messages:
             node.put(message)
         for entry, (link, delivery, outcome) in transaction.answers.items():
@@ -417,7 +437,7 @@ class Broker(MessagingHandler):
                 self.settle(delivery, outcome[0])
             self.retire(entry, link, outcome)
 
-    def roll_back(self, transaction):
+    def roll_back(self, transaction: Transaction) -> list[Queue]:
         """Undoes it; the queues that have messages again."""
         left = []
         for entry, (link, delivery, _) in transaction.answers.items():
@@ -427,23 +447,24 @@ class Broker(MessagingHandler):
                 left.append(entry.queue)
         return left
 
-    def on_link_flow_properties(self, event):
+    def on_link_flow_properties(self, event: LinkEvent) -> None:
         if symbol("txn-id") in (event.link.remote_flow_properties or ()):
             self.refuse(event.link, "amqp:not-implemented", "messages are not acquired in transactions here")
 
 
-def state_of(delivery):
+def state_of(delivery: Delivery) -> tuple[object, tuple[Any, ...]]:
     """What the peer has said of a delivery: a transaction's id or None; outcome, failed, undeliverable."""
     remote = delivery.remote
     if delivery.remote_state != TRANSACTIONAL:
         return None, (delivery.remote_state, bool(remote and remote.failed), bool(remote and remote.undeliverable))
-    txn_id, outcome = (*remote.data, None)[:2]
+    fields: list[Any] = [*remote.data, None]
+    txn_id, outcome = fields[:2]
     state = OUTCOMES.get(outcome.descriptor, outcome.descriptor) if isinstance(outcome, Described) else 0
     failed, undeliverable = (*(outcome.value if state == Delivery.MODIFIED else ()), False, False)[:2]
     return bytes(txn_id), (state, failed, undeliverable)
 
 
-def unknown(txn_id):
+def unknown(txn_id: object) -> Condition:
     return Condition("amqp:transaction:unknown-id", f"no transaction {txn_id!r}")
 
 
@@ -458,7 +479,7 @@ COMPARISONS = {
 COMPARISON = re.compile(r"\s*([\w.-]+)\s*(=|<>|<=|>=|<|>)\s*('(?:[^']|'')*'|[-+.\d]+|true|false)\s*(and\b|$)", re.I)
 
 
-def make_selector(filters):
+def make_selector(filters: dict[Any, Any]) -> Callable[[Message], bool]:
     """A function that tells whether a message is selected.
 
     :raises ValueError: a selector is more than comparisons joined by AND.
@@ -474,7 +495,7 @@ def make_selector(filters):
             terms.append((name, COMPARISONS[comparison], read_literal(literal)))
             position = found.end()
 
-    def selects(message):
+    def selects(message: Message) -> bool:
         properties = message.properties or {}
         try:
             return all(name in properties and compare(properties[name], value) for name, compare, value in terms)
@@ -484,25 +505,25 @@ def make_selector(filters):
     return selects
 
 
-def read_literal(text):
+def read_literal(text: str) -> Any:
     if text.startswith("'"):
         return text[1:-1].replace("''", "'")
     return text.lower() == "true" if text.lower() in ("true", "false") else float(text)
 
 
-def links(connection):
+def links(connection: Connection) -> Iterator[Link]:
     link = connection.link_head(0)
     while link is not None:
         yield link
         link = link.next(0)
 
 
-def value_of(data):
+def value_of(data: Data) -> Any:
     data.rewind()
     return data.get_object() if data.next() else None
 
 
-def symbols(data):
+def symbols(data: Data) -> Any:
     found = value_of(data)
     return found.elements if isinstance(found, Array) else [found]
 

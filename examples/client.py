@@ -4,12 +4,20 @@ The server is server_direct.py, or server.py with a broker between. Responses co
 for this connection (a dynamic source), which every request carries as its `reply_to`.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from proton import Message
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proton.handlers import ContainerEvent, LinkEvent, MessageEvent
 
 REQUESTS = (
     "Twas brillig, and the slithy toves",
@@ -20,28 +28,26 @@ REQUESTS = (
 
 
 class Client(MessagingHandler):
-    def __init__(self, url, requests):
+    def __init__(self, url: str, requests: Sequence[str]) -> None:
         super().__init__()
         self.done = False
         self.url = url
         self.waiting = list(requests)
-        self.sender = None
-        self.receiver = None
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         self.sender = event.container.create_sender(self.url)
         self.receiver = event.container.create_receiver(self.sender.connection, None, dynamic=True)
 
-    def on_link_opened(self, event):
+    def on_link_opened(self, event: LinkEvent) -> None:
         # The address to reply to is known once the peer has opened the receiver.
         if event.receiver == self.receiver:
             self.ask()
 
-    def ask(self):
+    def ask(self) -> None:
         reply_to = self.receiver.remote_source.address
         self.sender.send(Message(reply_to=reply_to, correlation_id=len(self.waiting), body=self.waiting[0]))
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         if event.message.correlation_id != len(self.waiting):
             return
         print(f"{self.waiting.pop(0)} => {event.message.body}")

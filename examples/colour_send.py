@@ -1,15 +1,21 @@
 """Sends messages with a property `colour`, red and green by turns, for selected_recv.py to choose from."""
 
+from __future__ import annotations
+
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from proton import Message
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, DisconnectedEvent, OutcomeEvent, SendableEvent
+
 
 class Send(MessagingHandler):
-    def __init__(self, url, total):
+    def __init__(self, url: str, total: int) -> None:
         super().__init__()
         self.done = False
         self.url = url
@@ -17,23 +23,23 @@ class Send(MessagingHandler):
         self.sent = 0
         self.confirmed = 0
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         event.container.create_sender(self.url)
 
-    def on_sendable(self, event):
+    def on_sendable(self, event: SendableEvent) -> None:
         while event.sender.credit > 0 and self.sent < self.total:
             self.sent += 1
             colour = "green" if self.sent % 2 else "red"
             event.sender.send(Message(id=self.sent, properties={"colour": colour}, body=f"{colour} {self.sent}"))
 
-    def on_accepted(self, event):
+    def on_accepted(self, event: OutcomeEvent) -> None:
         self.confirmed += 1
         if self.confirmed == self.total:
             print("all messages confirmed")
             self.done = True
             event.connection.close()
 
-    def on_disconnected(self, event):
+    def on_disconnected(self, event: DisconnectedEvent) -> None:
         self.sent = self.confirmed
 
 

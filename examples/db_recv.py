@@ -3,17 +3,24 @@
 A message that comes again, because the answer to it was lost, is not inserted twice: its id is the record's.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import sys
+from typing import TYPE_CHECKING
 
 from db_common import Database, inserted
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from proton.handlers import ConnectionEvent, ContainerEvent, MessageEvent
+    from proton.reactor import ApplicationEvent
+
 
 class Receive(MessagingHandler):
-    def __init__(self, url, path, expected):
+    def __init__(self, url: str, path: str, expected: int) -> None:
         super().__init__(auto_accept=False)
         self.done = False
         self.url = url
@@ -22,12 +29,12 @@ class Receive(MessagingHandler):
         self.taken = 0
         self.inserted = 0
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         event.container.selectable(self.database.injector)
         self.database.start()
-        event.container.create_receiver(self.url)
+        self.receiver = event.container.create_receiver(self.url)
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         if self.taken == self.expected:
             self.release(event.delivery, delivered=False)
             return
@@ -36,16 +43,17 @@ class Receive(MessagingHandler):
         done = inserted(delivery=event.delivery)
         self.database.execute("INSERT OR IGNORE INTO records(id, description) VALUES (?, ?)", *values, event=done)
 
-    def on_record_inserted(self, event):
-        self.accept(event.delivery)
+    def on_record_inserted(self, event: ApplicationEvent) -> None:
+        if event.delivery:
+            self.accept(event.delivery)
         self.inserted += 1
         if self.inserted == self.expected:
             print(f"inserted {self.inserted} records")
             self.done = True
-            event.connection.close()
+            self.receiver.connection.close()
             self.database.end()
 
-    def on_connection_closed(self, event):
+    def on_connection_closed(self, event: ConnectionEvent) -> None:
         self.database.end()  # its thread keeps the container alive
 
     on_gave_up = on_connection_closed

@@ -3,26 +3,31 @@
 A message whose id came before counts once.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
+from typing import TYPE_CHECKING
 
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, MessageEvent
+
 
 class Receive(MessagingHandler):
-    def __init__(self, url, expected):
+    def __init__(self, url: str, expected: int) -> None:
         super().__init__()
         self.url = url
         self.expected = expected
         self.received = 0
-        self.ids = set()
-        self.acceptor = None
+        self.ids: set[object] = set()
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         self.acceptor = event.container.listen(self.url)
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         # A sender that lost its connection sends again what it got no answer for.
         if event.message.id is not None:
             if event.message.id in self.ids:

@@ -1,37 +1,42 @@
 """Listens, with no broker, and sends numbered messages to whoever connects to receive them (simple_recv.py)."""
 
+from __future__ import annotations
+
 import argparse
+from typing import TYPE_CHECKING
 
 from proton import Message
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, DisconnectedEvent, OutcomeEvent, SendableEvent
+
 
 class Send(MessagingHandler):
-    def __init__(self, url, total):
+    def __init__(self, url: str, total: int) -> None:
         super().__init__()
         self.url = url
         self.total = total
-        self.acceptor = None
         self.sent = 0
         self.confirmed = 0
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         self.acceptor = event.container.listen(self.url)
 
-    def on_sendable(self, event):
+    def on_sendable(self, event: SendableEvent) -> None:
         while event.sender.credit and self.sent < self.total:
             self.sent += 1
             event.sender.send(Message(id=self.sent, body={"sequence": self.sent}))
 
-    def on_accepted(self, event):
+    def on_accepted(self, event: OutcomeEvent) -> None:
         self.confirmed += 1
         if self.confirmed == self.total:
             print("all messages confirmed")
             self.acceptor.close()
             event.connection.close()
 
-    def on_disconnected(self, event):
+    def on_disconnected(self, event: DisconnectedEvent) -> None:
         self.sent = self.confirmed
 
 

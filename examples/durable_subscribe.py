@@ -4,34 +4,40 @@ The broker (broker.py) knows the subscription by the container's id and the link
 the link, instead of closing it, keeps the subscription; durable_unsubscribe.py ends it.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import sys
+from typing import TYPE_CHECKING
 
 from proton import Url
 from proton.handlers import MessagingHandler, Release
 from proton.reactor import Container, DurableSubscription
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, LinkEvent, MessageEvent
+
 
 class Subscriber(MessagingHandler):
-    def __init__(self, url, name, expected):
+    def __init__(self, url: str, name: str, expected: int) -> None:
         super().__init__()
         self.done = False
         self.url = Url(url)
         self.name = name
         self.expected = expected
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         event.container.container_id = f"{self.name}-client"
         connection = event.container.connect(self.url)
         event.container.create_receiver(connection, self.url.path, name=self.name, options=DurableSubscription())
 
-    def on_link_opened(self, event):
-        print(f"subscribed to {event.receiver.source.address}", flush=True)
+    def on_link_opened(self, event: LinkEvent) -> None:
+        print(f"subscribed to {event.link.source.address}", flush=True)
         if self.expected == 0:
             self.leave(event)
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         if self.expected == 0:
             raise Release  # it was sent ahead, and stays in the subscription
         print(event.message.body, flush=True)
@@ -39,8 +45,8 @@ class Subscriber(MessagingHandler):
         if self.expected == 0:
             self.leave(event)
 
-    def leave(self, event):
-        event.receiver.detach()
+    def leave(self, event: LinkEvent | MessageEvent) -> None:
+        event.link.detach()
         self.done = True
         event.connection.close()
 

@@ -1,32 +1,38 @@
 """Ends a durable subscription that durable_subscribe.py made: opens its link once more, and closes it."""
 
+from __future__ import annotations
+
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from proton import Url
 from proton.handlers import MessagingHandler
 from proton.reactor import Container, DurableSubscription
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, LinkEvent
+
 
 class Unsubscriber(MessagingHandler):
-    def __init__(self, url, name):
+    def __init__(self, url: str, name: str) -> None:
         super().__init__(prefetch=0)  # nothing more is wanted
         self.done = False
         self.url = Url(url)
         self.name = name
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         event.container.container_id = f"{self.name}-client"
         connection = event.container.connect(self.url)
         event.container.create_receiver(connection, self.url.path, name=self.name, options=DurableSubscription())
 
-    def on_link_opened(self, event):
-        event.receiver.close()
+    def on_link_opened(self, event: LinkEvent) -> None:
+        event.link.close()
 
-    def on_link_closed(self, event):
-        if event.receiver.remote_condition:
+    def on_link_closed(self, event: LinkEvent) -> None:
+        if event.link.remote_condition:
             return  # it was refused
-        print(f"unsubscribed from {event.receiver.source.address}")
+        print(f"unsubscribed from {event.link.source.address}")
         self.done = True
         event.connection.close()
 

@@ -4,59 +4,68 @@
 rest is what the events say.
 """
 
+from __future__ import annotations
+
 import argparse
+from typing import TYPE_CHECKING
 
 from proton import Delivery, Handler, Message, Url
 from proton.handlers import FlowController, Handshaker
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from proton.handlers import ConnectionEvent, DeliveryEvent, LinkEvent
+
 
 class Server(Handler):
     """Receives; ends with its first connection."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
+        self.acceptor: Any = None
         self.add(Handshaker())
         self.add(FlowController(10))
 
-    def on_delivery(self, event):
+    def on_delivery(self, event: DeliveryEvent) -> None:
         delivery = event.delivery
         if event.receiver and delivery.readable and not delivery.partial:
             message = Message()
-            message.decode(event.receiver.recv(delivery.pending))
+            message.decode(event.receiver.recv(delivery.pending) or b"")
             event.receiver.advance()
             print(message.body, flush=True)
             delivery.update(Delivery.ACCEPTED)
             delivery.settle()
 
-    def on_connection_remote_close(self, event):
+    def on_connection_remote_close(self, event: ConnectionEvent) -> None:
         self.acceptor.close()
 
 
 class Client(Handler):
     """Sends some messages and closes when the last is settled."""
 
-    def __init__(self, total):
+    def __init__(self, total: int) -> None:
         super().__init__()
         self.add(Handshaker())
         self.total = total
         self.sent = self.settled = 0
 
-    def on_connection_init(self, event):
+    def on_connection_init(self, event: ConnectionEvent) -> None:
         session = event.connection.session()
         sender = session.sender("sender")
         sender.target.address = "examples"
         for endpoint in (event.connection, session, sender):
             endpoint.open()
 
-    def on_link_flow(self, event):
+    def on_link_flow(self, event: LinkEvent) -> None:
         while event.sender and event.sender.credit > 0 and self.sent < self.total:
             self.sent += 1
             event.sender.delivery(str(self.sent))
             event.sender.send(Message(body=f"message {self.sent}").encode())
             event.sender.advance()
 
-    def on_delivery(self, event):
+    def on_delivery(self, event: DeliveryEvent) -> None:
         if event.sender and event.delivery.updated and event.delivery.settled:
             event.delivery.settle()
             self.settled += 1

@@ -1,29 +1,35 @@
 """Hello World by way of a broker (broker.py will do): sends one message to an address and receives it from there."""
 
+from __future__ import annotations
+
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from proton import Message, Url
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, MessageEvent, SendableEvent
+
 
 class HelloWorld(MessagingHandler):
-    def __init__(self, url):
+    def __init__(self, url: str) -> None:
         super().__init__()
         self.done = False
         self.url = Url(url)
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         connection = event.container.connect(self.url)
         event.container.create_receiver(connection, self.url.path)
         event.container.create_sender(connection, self.url.path)
 
-    def on_sendable(self, event):
+    def on_sendable(self, event: SendableEvent) -> None:
         event.sender.send(Message(body="Hello World!"))
         event.sender.close()
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         print(event.message.body)
         self.done = True
         event.connection.close()

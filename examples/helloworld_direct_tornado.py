@@ -1,34 +1,39 @@
 """Hello World with no broker and with the loop of tornado: this program sends one message to itself and prints it."""
 
+from __future__ import annotations
+
 import argparse
+from typing import TYPE_CHECKING
 
 import proton_tornado
 from proton import Message
 from proton.handlers import MessagingHandler
 
+if TYPE_CHECKING:
+    from proton.handlers import ConnectionEvent, ContainerEvent, MessageEvent, OutcomeEvent, SendableEvent
+
 
 class HelloWorld(MessagingHandler):
-    def __init__(self, url):
+    def __init__(self, url: str) -> None:
         super().__init__()
         self.url = url
-        self.acceptor = None
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         self.acceptor = event.container.listen(self.url)
         event.container.create_sender(self.url)
 
-    def on_sendable(self, event):
+    def on_sendable(self, event: SendableEvent) -> None:
         event.sender.send(Message(body="Hello World!"))
         # One message is all: a closed sender is not asked for more.
         event.sender.close()
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         print(event.message.body)
 
-    def on_accepted(self, event):
+    def on_accepted(self, event: OutcomeEvent) -> None:
         event.connection.close()
 
-    def on_connection_closed(self, event):
+    def on_connection_closed(self, event: ConnectionEvent) -> None:
         # Called for both ends of the connection; closing twice does no harm.
         self.acceptor.close()
 

@@ -3,19 +3,27 @@
 It is made while the loop runs. See proton_loop.py for what is to be known about such containers.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
+from typing import TYPE_CHECKING
 
 from proton_loop import LoopContainer
 from proton_loop_handler import LoopHandler
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from proton.io.selectable import Selectable
+
 
 class AsyncioHandler(LoopHandler):
-    def __init__(self, container, loop):
+    def __init__(self, container: LoopContainer, loop: Any) -> None:
         super().__init__(container, loop)
-        self.timers = {}
+        self.timers: dict[Selectable, asyncio.TimerHandle] = {}
 
-    def watch(self, selectable, deadline):
+    def watch(self, selectable: Selectable, deadline: float | None) -> None:
         timer = self.timers.pop(selectable, None)
         if timer:
             timer.cancel()
@@ -36,11 +44,11 @@ class AsyncioHandler(LoopHandler):
 
 
 class Container(LoopContainer):
-    def __init__(self, *handlers, **options):
+    def __init__(self, *handlers: object, **options: Any) -> None:
         self.end = asyncio.Event()
         super().__init__(AsyncioHandler, asyncio.get_running_loop(), *handlers, **options)
 
-    async def run_async(self):
+    async def run_async(self) -> None:
         """Runs until the container ends. Exceptions of callbacks come out of here.
 
         To cancel it takes the container off the loop at once: its sockets are closed, and no callback is called any
@@ -55,9 +63,9 @@ class Container(LoopContainer):
         if self.error is not None:
             raise self.error
 
-    def on_end(self):
+    def on_end(self) -> None:
         self.end.set()
 
-    def wakeup(self):
+    def wakeup(self) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to wake
             self.loop.call_soon_threadsafe(self.touch)

@@ -4,10 +4,19 @@ proton_asyncio.py and proton_tornado.py are such adaptors; how they wait is in p
 does outside of the container's callbacks, in a coroutine or a web handler say, is sent by `container.touch()`.
 """
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING
 
 from proton import Event
 from proton.reactor import Container
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from proton import EventType
+    from proton.io.selectable import Selectable
 
 
 class LoopContainer(Container):
@@ -22,21 +31,21 @@ class LoopContainer(Container):
     """
 
     busy = ended = False
-    error = None
+    error: BaseException | None = None
 
-    def __init__(self, adaptor, loop, *handlers, **options):
+    def __init__(self, adaptor: Any, loop: Any, *handlers: object, **options: Any) -> None:
         self.loop = loop
         self.adaptor = adaptor(self, loop)
-        self.selectables = set()  # all that are not closed yet
+        self.selectables: set[Selectable] = set()  # all that are not closed yet
         super().__init__(*handlers, global_handler=self.adaptor, **options)
 
-    def push_event(self, context, etype):
+    def push_event(self, obj: Any, etype: EventType) -> None:
         # From its first moment on: an exception may come before the event is handled.
         if etype is Event.SELECTABLE_INIT:
-            self.selectables.add(context)
-        super().push_event(context, etype)
+            self.selectables.add(obj)
+        super().push_event(obj, etype)
 
-    def touch(self):
+    def touch(self) -> None:
         """Handles all that is to be handled now, and returns; an exception of a callback goes to `error`."""
         if self.busy or self.ended:
             return
@@ -55,7 +64,10 @@ class LoopContainer(Container):
         if isinstance(self.error, (KeyboardInterrupt, SystemExit)):
             raise self.error
 
-    def leave(self):
+    def on_end(self) -> None:
+        raise NotImplementedError
+
+    def leave(self) -> None:
         """Takes the container off the loop at once. Not for callbacks, which have `stop`."""
         if self.ended:
             return

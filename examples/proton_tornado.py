@@ -4,19 +4,28 @@
 proton_loop.py for what is to be known about such containers.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import tornado.ioloop
 
 from proton_loop import LoopContainer
 from proton_loop_handler import LoopHandler
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from proton.io.selectable import Selectable
+
 
 class TornadoHandler(LoopHandler):
-    def __init__(self, container, loop):
+    def __init__(self, container: LoopContainer, loop: Any) -> None:
         super().__init__(container, loop)
-        self.timers = {}
-        self.watched = set()
+        self.timers: dict[Selectable, object] = {}
+        self.watched: set[int] = set()
 
-    def watch(self, selectable, deadline):
+    def watch(self, selectable: Selectable, deadline: float | None) -> None:
         timer = self.timers.pop(selectable, None)
         if timer:
             self.loop.remove_timeout(timer)
@@ -32,7 +41,7 @@ class TornadoHandler(LoopHandler):
             self.watched.add(descriptor)
             self.loop.add_handler(descriptor, lambda _, events: self.ready(selectable, events), events)
 
-    def ready(self, selectable, events):
+    def ready(self, selectable: Selectable, events: int) -> None:
         if events & (self.loop.READ | self.loop.ERROR) and selectable.reading:
             self.happened(selectable.readable)
         if events & (self.loop.WRITE | self.loop.ERROR) and selectable.writing:
@@ -42,15 +51,15 @@ class TornadoHandler(LoopHandler):
 class Container(LoopContainer):
     running = False  # by `run`
 
-    def __init__(self, *handlers, loop=None, **options):
+    def __init__(self, *handlers: object, loop: Any = None, **options: Any) -> None:
         super().__init__(TornadoHandler, loop or tornado.ioloop.IOLoop.current(), *handlers, **options)
 
-    def initialise(self):
+    def initialise(self) -> None:
         """Begins, and leaves the loop to the program. The loop logs an exception of a callback, and goes on."""
         self.start()
         self.loop.add_callback(self.touch)
 
-    def run(self):
+    def run(self) -> None:
         """Runs the loop until the container ends, or the loop is stopped. Exceptions of callbacks come out of here."""
         self.running = True
         self.initialise()
@@ -62,11 +71,11 @@ class Container(LoopContainer):
         if self.error is not None:
             raise self.error
 
-    def on_end(self):
+    def on_end(self) -> None:
         if self.running:
             self.loop.stop()
         elif self.error is not None:
             raise self.error
 
-    def wakeup(self):
+    def wakeup(self) -> None:
         self.loop.add_callback(self.touch)

@@ -3,37 +3,44 @@
 It drains: the broker sends what it has and gives back the credit that is left, which tells that there is no more.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from proton import Url
 from proton.handlers import MessagingHandler
 from proton.reactor import Container, Copy
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, LinkEvent, MessageEvent
+
 BATCH = 100
 
 
 class Browser(MessagingHandler):
-    def __init__(self, url):
+    def __init__(self, url: str) -> None:
         super().__init__(prefetch=0)
         self.done = False
         self.url = Url(url)
         self.seen = 0
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         connection = event.container.connect(self.url)
         event.container.create_receiver(connection, self.url.path, options=Copy())
 
-    def on_link_opened(self, event):
-        event.receiver.drain(BATCH)
+    def on_link_opened(self, event: LinkEvent) -> None:
+        if event.receiver:
+            event.receiver.drain(BATCH)
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         print(event.message.body)
         self.seen += 1
         if self.seen % BATCH == 0:
             event.receiver.drain(BATCH)
 
-    def on_link_flow(self, event):
+    def on_link_flow(self, event: LinkEvent) -> None:
         # The messages of this drain have come before; credit that they did not use was given back.
         if event.receiver and event.receiver.credit == 0 and event.receiver.queued == 0:
             self.done = True

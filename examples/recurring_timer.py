@@ -1,22 +1,28 @@
 """Does something at equal intervals: a task that, each time it is due, asks to be called again."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
+from typing import TYPE_CHECKING
 
 from proton import Handler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, TimerEvent
+
 
 class Recurring(Handler):
-    def __init__(self, interval, number):
+    def __init__(self, interval: float, number: int) -> None:
         super().__init__()
         self.interval = interval
         self.left = number
 
-    def on_reactor_init(self, event):
+    def on_reactor_init(self, event: ContainerEvent) -> None:
         event.container.schedule(self.interval, self)
 
-    def on_timer_task(self, event):
+    def on_timer_task(self, event: TimerEvent) -> None:
         print("Tick...", flush=True)
         self.left -= 1
         # The container ends by itself when nothing is left to wait for.

@@ -1,21 +1,27 @@
 """Does something at equal intervals, as recurring_timer.py, with the loop of tornado."""
 
+from __future__ import annotations
+
 import argparse
+from typing import TYPE_CHECKING
 
 import proton_tornado
 from proton import Handler
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, TimerEvent
+
 
 class Recurring(Handler):
-    def __init__(self, interval, number):
+    def __init__(self, interval: float, number: int) -> None:
         super().__init__()
         self.interval = interval
         self.left = number
 
-    def on_reactor_init(self, event):
+    def on_reactor_init(self, event: ContainerEvent) -> None:
         event.container.schedule(self.interval, self)
 
-    def on_timer_task(self, event):
+    def on_timer_task(self, event: TimerEvent) -> None:
         print("Tick...", flush=True)
         self.left -= 1
         # The container ends by itself when nothing is left to wait for.

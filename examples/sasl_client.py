@@ -3,39 +3,48 @@
 The users there are fred, whose password is pencil, and anne, whose password is crayon.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from proton import Message
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from proton.handlers import ConnectionEvent, ContainerEvent, DeliveryEvent, SendableEvent, TransportEvent
+
 
 class Send(MessagingHandler):
-    def __init__(self, url, body, **login):
+    def __init__(self, url: str, body: Any, **login: Any) -> None:
         super().__init__()
         self.done = False
         self.url, self.body, self.login = url, body, login
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         # Whoever is refused once is refused again, so there is one attempt only.
         connection = event.container.connect(self.url, reconnect=False, **self.login)
         event.container.create_sender(connection, "examples")
 
-    def on_connection_opened(self, event):
+    def on_connection_opened(self, event: ConnectionEvent) -> None:
         print(f"logged in as {event.transport.user} with {event.transport.sasl().mech}")
 
-    def on_sendable(self, event):
+    def on_sendable(self, event: SendableEvent) -> None:
         event.sender.send(Message(body=self.body))
         event.sender.close()
 
-    def on_settled(self, event):
+    def on_settled(self, event: DeliveryEvent) -> None:
         print("message confirmed")
         self.done = True
         event.connection.close()
 
-    def on_transport_error(self, event):
-        print(f"no connection: {event.transport.condition.description}")
+    def on_transport_error(self, event: TransportEvent) -> None:
+        if event.transport.condition:
+            print(f"no connection: {event.transport.condition.description}")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,18 @@ It knows `fred` by his password, and `anne` by a verifier: with that nobody who 
 earnest looks its users up, with an object that has the method `lookup`; see `proton.Credentials`.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
+from typing import TYPE_CHECKING
 
 from proton import ScramVerifier
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
+
+if TYPE_CHECKING:
+    from proton.handlers import ConnectionEvent, ContainerEvent, MessageEvent, TransportEvent
 
 USERS = {
     "fred": "pencil",
@@ -19,29 +25,29 @@ USERS = {
 
 
 class Serve(MessagingHandler):
-    def __init__(self, url, expected, insecure):
+    def __init__(self, url: str, expected: int, insecure: bool) -> None:
         super().__init__()
         self.url, self.expected, self.insecure = url, expected, insecure
         self.received = 0
-        self.acceptor = None
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         # PLAIN shows the password to whoever reads along, so it is offered over TLS alone, or when asked for.
         self.acceptor = event.container.listen(self.url, credentials=USERS, allow_insecure_mechs=self.insecure)
         print(f"listening on {self.url}")
 
-    def on_connection_opened(self, event):
+    def on_connection_opened(self, event: ConnectionEvent) -> None:
         print(f"{event.transport.user} has logged in with {event.transport.sasl().mech}")
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         print(f"{event.transport.user}: {event.message.body}")
         self.received += 1
         if self.received == self.expected:
             event.connection.close()
             self.acceptor.close()
 
-    def on_transport_error(self, event):
-        print(f"refused: {event.transport.condition.description}")
+    def on_transport_error(self, event: TransportEvent) -> None:
+        if event.transport.condition:
+            print(f"refused: {event.transport.condition.description}")
 
 
 if __name__ == "__main__":

@@ -1,27 +1,33 @@
 """Receives the messages that a selector chooses (of colour_send.py, for instance); the broker keeps the others."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import sys
+from typing import TYPE_CHECKING
 
 from proton import Url
 from proton.handlers import MessagingHandler
 from proton.reactor import Container, Selector
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, MessageEvent
+
 
 class Receive(MessagingHandler):
-    def __init__(self, url, selector, expected):
+    def __init__(self, url: str, selector: str, expected: int) -> None:
         super().__init__()
         self.done = False
         self.url = Url(url)
         self.selector = selector
         self.expected = expected
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         connection = event.container.connect(self.url)
         event.container.create_receiver(connection, self.url.path, options=Selector(self.selector))
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         print(event.message.body, flush=True)
         self.expected -= 1
         if self.expected == 0:

@@ -3,30 +3,36 @@
 The peer is a broker (broker.py) or a program that listens (direct_send.py). A message whose id came before counts once.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import sys
+from typing import TYPE_CHECKING
 
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, GaveUpEvent, MessageEvent
+
 
 class Receive(MessagingHandler):
-    def __init__(self, url, expected):
+    def __init__(self, url: str, expected: int) -> None:
         super().__init__()
         self.done = False
         self.url = url
         self.expected = expected
         self.received = 0
-        self.ids = set()
+        self.ids: set[object] = set()
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         event.container.create_receiver(self.url)
 
-    def on_gave_up(self, event):
+    def on_gave_up(self, event: GaveUpEvent) -> None:
         sys.exit(f"gave up: {event.reason}")
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         # A sender that lost its connection sends again what it got no answer for.
         if event.message.id is not None:
             if event.message.id in self.ids:

@@ -4,33 +4,40 @@ The peer is a broker (broker.py) or a program that listens (direct_recv.py). Whe
 again, and what was not confirmed is sent again: the receiving side may then see a message twice.
 """
 
+from __future__ import annotations
+
 import argparse
 import collections
 import sys
+from typing import TYPE_CHECKING
 
 from proton import Delivery, Message
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, DeliveryEvent, DisconnectedEvent, GaveUpEvent, SendableEvent
+
 
 class Send(MessagingHandler):
-    def __init__(self, url, total):
+    def __init__(self, url: str, total: int) -> None:
         super().__init__()
         self.done = False
         self.url = url
         self.to_send = collections.deque(range(1, total + 1))
-        self.unanswered = {}  # the number of each message by its delivery, until the receiver has settled it
+        # The number of each message by its delivery, until the receiver has settled it.
+        self.unanswered: dict[Delivery, int] = {}
         self.refused = 0
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         event.container.create_sender(self.url)
 
-    def on_sendable(self, event):
+    def on_sendable(self, event: SendableEvent) -> None:
         while event.sender.credit > 0 and self.to_send:
             number = self.to_send.popleft()
             self.unanswered[event.sender.send(Message(id=number, body={"sequence": number}))] = number
 
-    def on_settled(self, event):
+    def on_settled(self, event: DeliveryEvent) -> None:
         if self.unanswered.pop(event.delivery, None) is None:
             return
         if event.delivery.remote_state != Delivery.ACCEPTED:
@@ -40,10 +47,10 @@ class Send(MessagingHandler):
             self.done = True
             event.connection.close()
 
-    def on_gave_up(self, event):
+    def on_gave_up(self, event: GaveUpEvent) -> None:
         sys.exit(f"gave up: {event.reason}")
 
-    def on_disconnected(self, event):
+    def on_disconnected(self, event: DisconnectedEvent) -> None:
         # What was not settled may have arrived or not.
         self.to_send.extendleft(sorted(self.unanswered.values(), reverse=True))
         self.unanswered.clear()

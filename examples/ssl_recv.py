@@ -4,17 +4,23 @@ It makes itself a certificate for localhost, with the command `openssl`, in the 
 the file cert.pem there. With --ask-client it lets in only senders that show that same certificate, by SASL EXTERNAL.
 """
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import pathlib
 import subprocess
+from typing import TYPE_CHECKING
 
 from proton import SSLDomain
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from proton.handlers import ConnectionEvent, ContainerEvent, MessageEvent, TransportEvent
 
-def make_certificate(folder):
+
+def make_certificate(folder: pathlib.Path) -> tuple[str, str]:
     """The paths of a new certificate and its key."""
     folder.mkdir(parents=True, exist_ok=True)
     cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
@@ -25,21 +31,20 @@ def make_certificate(folder):
 
 
 class Receive(MessagingHandler):
-    def __init__(self, url, expected, domain, ask_client):
+    def __init__(self, url: str, expected: int, domain: SSLDomain, ask_client: bool) -> None:
         super().__init__()
         self.url, self.expected, self.domain, self.ask_client = url, expected, domain, ask_client
         self.received = 0
-        self.acceptor = None
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         self.acceptor = event.container.listen(self.url, ssl_domain=self.domain, require_auth=self.ask_client)
         print(f"listening on {self.url}")
 
-    def on_connection_opened(self, event):
+    def on_connection_opened(self, event: ConnectionEvent) -> None:
         ssl = event.transport.ssl()
         print(f"{event.transport.user} came with {ssl.protocol_name()} {ssl.cipher_name()}")
 
-    def on_message(self, event):
+    def on_message(self, event: MessageEvent) -> None:
         print(event.message.body)
         self.received += 1
         if self.received == self.expected:
@@ -47,8 +52,9 @@ class Receive(MessagingHandler):
             event.connection.close()
             self.acceptor.close()
 
-    def on_transport_error(self, event):
-        print(f"refused: {event.transport.condition.description}")
+    def on_transport_error(self, event: TransportEvent) -> None:
+        if event.transport.condition:
+            print(f"refused: {event.transport.condition.description}")
 
 
 if __name__ == "__main__":

@@ -3,37 +3,47 @@
 The session's window keeps back what was not yet written: no more than a mebibyte is in memory, however large the body.
 """
 
+from __future__ import annotations
+
 import argparse
 import pathlib
+from typing import TYPE_CHECKING
 
 from proton import Delivery, Handler, Url
 from proton.handlers import Handshaker
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from proton import BodyReader
+    from proton.handlers import ContainerEvent, DeliveryEvent, LinkEvent, SessionEvent
+
 
 class Receive(Handler):
     """Takes the place of `MessagingHandler`, which waits for whole messages."""
 
-    def __init__(self, url, path):
+    def __init__(self, url: str, path: str) -> None:
         super().__init__()
         self.add(Handshaker())
         self.url = Url(url)
         self.file = pathlib.Path(path).open("wb")  # noqa: SIM115 - closed when the body is complete
-        self.acceptor = self.reader = None
+        self.reader: BodyReader | None = None
 
-    def on_reactor_init(self, event):
-        self.acceptor = event.container.acceptor(self.url.host, self.url.port)
+    def on_reactor_init(self, event: ContainerEvent) -> None:
+        self.acceptor = event.container.listen(self.url)
         print("listening", flush=True)
 
-    def on_session_remote_open(self, event):
+    def on_session_remote_open(self, event: SessionEvent) -> None:
         event.session.incoming_capacity = 1 << 20
 
-    def on_link_remote_open(self, event):
-        event.link.flow(1)
+    def on_link_remote_open(self, event: LinkEvent) -> None:
+        if event.receiver:
+            event.receiver.flow(1)
 
-    def on_delivery(self, event):
-        if self.reader is None:
+    def on_delivery(self, event: DeliveryEvent) -> None:
+        if self.reader is None and event.receiver:
             self.reader = event.receiver.reader()
+        if self.reader is None:
+            return
         for piece in self.reader:
             self.file.write(piece)
         if self.reader.finished:

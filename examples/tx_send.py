@@ -4,41 +4,48 @@ A batch that fails, or whose connection is lost before the commit is answered, i
 only the answer was lost, the receiving side sees the batch twice.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from proton import Message
 from proton.handlers import MessagingHandler, TransactionHandler
 from proton.reactor import Container
 
+if TYPE_CHECKING:
+    from proton.handlers import ContainerEvent, DisconnectedEvent, SendableEvent, TransactionEvent
+    from proton.reactor import Transaction
+
 
 class Send(MessagingHandler, TransactionHandler):
-    def __init__(self, url, total, batch):
+    def __init__(self, url: str, total: int, batch: int) -> None:
         super().__init__()
         self.done = False
         self.url, self.total, self.batch = url, total, batch
         self.committed = 0
         self.sent = 0  # of the current batch
-        self.transaction = None
+        self.transaction: Transaction | None = None
 
-    def on_start(self, event):
+    def on_start(self, event: ContainerEvent) -> None:
         self.container = event.container
         self.sender = event.container.create_sender(self.url)
         self.begin()
 
-    def begin(self):
+    def begin(self) -> None:
         self.transaction = None
         self.sent = 0
         self.container.declare_transaction(self.sender.connection, handler=self)
 
-    def on_transaction_declared(self, event):
+    def on_transaction_declared(self, event: TransactionEvent) -> None:
         self.transaction = event.transaction
         self.send()
 
-    def on_sendable(self, event):
+    def on_sendable(self, event: SendableEvent) -> None:
         self.send()
 
-    def send(self):
+    def send(self) -> None:
         # Credit may come before the transaction, or after it.
         size = min(self.batch, self.total - self.committed)
         while self.transaction and self.sender.credit > 0 and self.sent < size:
@@ -49,7 +56,7 @@ class Send(MessagingHandler, TransactionHandler):
                 self.transaction.commit()
                 self.transaction = None
 
-    def on_transaction_committed(self, event):
+    def on_transaction_committed(self, event: TransactionEvent) -> None:
         self.committed += self.sent
         if self.committed == self.total:
             print("all messages committed")
@@ -58,10 +65,10 @@ class Send(MessagingHandler, TransactionHandler):
         else:
             self.begin()
 
-    def on_disconnected(self, event):
+    def on_disconnected(self, event: DisconnectedEvent) -> None:
         self.transaction = None  # of a connection that is gone; the next callback begins another
 
-    def on_transaction_commit_failed(self, event):
+    def on_transaction_commit_failed(self, event: TransactionEvent) -> None:
         self.begin()
 
     on_transaction_aborted = on_transaction_declare_failed = on_transaction_commit_failed

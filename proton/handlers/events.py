@@ -49,10 +49,10 @@ if TYPE_CHECKING:
         context: Container
 
     class ConnectionEvent(Event):
-        """Of the callbacks of connections."""
+        """Of the callbacks of connections. A raw event that comes before `bind` has no transport."""
 
-        context: Connection
         connection: Connection
+        transport: Transport
 
     class SessionEvent(Event):
         """Of the callbacks of sessions."""
@@ -96,6 +96,7 @@ if TYPE_CHECKING:
         message: Message
         link: Receiver
         receiver: Receiver
+        transport: Transport
 
     class TransportEvent(Event):
         """Of the callbacks of transports. There is no connection when the transport was unbound."""
@@ -103,11 +104,8 @@ if TYPE_CHECKING:
         context: Transport
         transport: Transport
 
-    class DisconnectedEvent(Event):
+    class DisconnectedEvent(ConnectionEvent):
         """Of `on_disconnected`; `session` or `link` is what was lost, both None for the connection."""
-
-        connection: Connection
-        transport: Transport
 
     class ReconnectingEvent(ConnectionEvent):
         """Of `on_reconnecting`: the number of the attempt, the seconds before it, and where it goes to."""
@@ -116,10 +114,9 @@ if TYPE_CHECKING:
         delay: float
         address: Url
 
-    class GaveUpEvent(Event):
+    class GaveUpEvent(ConnectionEvent):
         """Of `on_gave_up`; `session` or `link` is what was given up, both None for the connection."""
 
-        connection: Connection
         reason: str
 
     class TimerEvent(Event):

@@ -94,8 +94,8 @@ class Acceptor(Handler):
     def __init__(
         self,
         reactor: Any,
-        host: str,
-        port: int | str,
+        host: str | None,
+        port: int | str | None,
         handler: Any = None,
         acceptors: weakref.WeakSet[Acceptor] | None = None,
     ) -> None:

@@ -363,7 +363,7 @@ class Connector(Handler):
         connection = event.connection
         condition = connection.remote_condition
         if is_retried(connection, event.container.now):
-            answer_close(event.transport)  # type: ignore[arg-type]
+            answer_close(event.transport)
         elif self.policy.can_pass(condition) and self.policy.series.count >= MOST_REPEATS:
             reason = f"closed {self.policy.series.count} times with {condition_text(condition)}, without progress"
             _tell_given_up(event, connection, reason)

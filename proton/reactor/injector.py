@@ -65,7 +65,7 @@ class ApplicationEvent(EventBase):
         self.link: Any = delivery.link if delivery else link
         self.session: Any = self.link.session if self.link else session
         self.connection: Any = self.session.connection if self.session else connection
-        self.subject = subject
+        self.subject: Any = subject
 
     @property
     def context(self) -> ApplicationEvent:

@@ -360,7 +360,7 @@ class Reactor(NotCopied):
         """Take notice of changed interests of a selectable."""
         selectable.update()
 
-    def acceptor(self, host: str, port: int | str, handler: object = None) -> Acceptor:
+    def acceptor(self, host: str | None, port: int | str | None, handler: object = None) -> Acceptor:
         """Listen.
 
         :param host: a name or an address.
