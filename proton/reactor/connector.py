@@ -19,24 +19,21 @@ from proton.endpoints.handler import Handler, dispatch, event_methods
 from proton.endpoints.notices import place_of, warn_of_unfinished
 from proton.endpoints.printable import condition_text, printable
 from proton.endpoints.session import Session
-from proton.exceptions import SSLUnavailable
 from proton.io.socket_handler import IOHandler
 from proton.logs import log
-from proton.options.tls_config import NO_TLS
 from proton.reactor.transaction import fail_begun_transactions, fail_transactions
 from proton.reconnect import MOST_REPEATS, Backoff, ReconnectPolicy, Urls, delays
 from proton.transport.outbound import answer_close
 from proton.transport.sasl.layer import SASL
-from proton.transport.transport import Transport
-from proton.url import Url
 
 if TYPE_CHECKING:
     from proton.handlers.events import ConnectionEvent, LinkEvent, SessionEvent, TimerEvent, TransportEvent
+    from proton.options.connection_options import ConnectionOptions
 
 __all__ = ["Backoff", "Connector", "GlobalOverrides", "SessionPerConnection", "Urls", "delays"]
 
-#: Seconds that each address of a place has for a connect, where there are other places: the system takes minutes.
-PATIENCE = 10.0
+#: Seconds that each address of a place has for a connect if there are other places: the system takes minutes.
+CONNECT_TIMEOUT = 10.0
 
 _LOCAL_CLOSED = Endpoint.LOCAL_CLOSED
 _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
@@ -146,28 +143,14 @@ def _tell_given_up(event: Any, context: Any, reason: str) -> None:
 class Connector(Handler):
     """Makes the transports of one outgoing connection, again and again if need be.
 
-    :param address: the places to connect to.
-    :param reconnect: None, False, or a sequence of delays; see `Container.connect`.
+    :param policy: decides whether, when and where to; the connection knows it too.
+    :param options: how each attempt is set up.
     """
 
-    heartbeat: float | None = None
-    ssl_domain: Any = None
-    allow_insecure_mechs = True
-    allowed_mechs: Any = None
-    sasl_enabled = True
-    user: str | None = None
-    password: str | None = None
-    token: Any = None
-    authorization: str | None = None
-    session_details: Any = None
-    virtual_host: str | None = None
-    ssl_sni: str | None = None
-    max_frame_size: int | None = None
-
-    def __init__(self, address: Urls, reconnect: Any, retry_on: Any = None) -> None:
-        #: decides whether, when and where to; also known to the connection
-        self.policy: ReconnectPolicy = ReconnectPolicy(address, reconnect, retry_on)
-        self._left = False  # the program has closed the connection before the peer did
+    def __init__(self, policy: ReconnectPolicy, options: ConnectionOptions) -> None:
+        self.policy = policy
+        self.options = options
+        self._closed_locally = False  # the program has closed the connection before the peer did
         self._was_open = False  # on the transport at hand
         self._task: Any = None  # of the attempt that waits for its time
         self._waiting: Any = None  # the connection of that attempt
@@ -220,8 +203,8 @@ class Connector(Handler):
         connection: Any = event.connection
         connection._session_policy = None
         self._cancel_ended()
-        # Who closes first leaves what is under way in transactions; nobody has to tell him.
-        self._left = not event.connection.state & Endpoint.REMOTE_CLOSED
+        # The end that closes first leaves what is under way in transactions, and is not told of it.
+        self._closed_locally = not event.connection.state & Endpoint.REMOTE_CLOSED
         if self._task is not None:
             self._task.cancel()
             self._task = self._waiting = None
@@ -358,7 +341,7 @@ class Connector(Handler):
 
     def on_connection_remote_close(self, event: ConnectionEvent) -> None:
         """What was under way in its control links ends with it. Answers a close after which it is made again."""
-        if not self._left:
+        if not self._closed_locally:
             fail_transactions(event)
         connection = event.connection
         condition = connection.remote_condition
@@ -372,49 +355,23 @@ class Connector(Handler):
     def _finish(self, event: Any, connection: Any, reason: str) -> None:
         log.info("Disconnected, %s", reason)
         self.policy.finish(reason)
-        if not self._left:
+        if not self._closed_locally:
             fail_transactions(event, connection=connection)
         connection._session_policy = None
 
     def _set_address(self, connection: Any, url: Any) -> None:
         connection.url = url
-        if self.virtual_host is None:
+        if self.options.virtual_host is None:
             connection.hostname = url.host
 
     def _connect(self, container: Any, connection: Any, url: Any) -> None:
         self._set_address(connection, url)
         log.info("Connecting to %r...", url)
-        transport = Transport()
+        ssl = container.ssl
+        transport = self.options.bind(connection, url, lambda: None if ssl is None else ssl.client)
         transport.handshake_timeout = container.handshake_timeout
-        if self.sasl_enabled:
-            sasl = transport.sasl()
-            sasl.allow_insecure_mechs = self.allow_insecure_mechs
-            connection.user = url.username or self.user
-            connection.password = url.password or self.password
-            sasl.token = self.token
-            if self.authorization:
-                connection.authorization = self.authorization
-            if self.allowed_mechs:
-                sasl.allowed_mechs(self.allowed_mechs)
-        if url.scheme == Url.AMQPS:
-            # Before the transport is bound: a failure must not leave one that would speak in the clear.
-            self._secure(container, transport, url)
-        transport.bind(connection)
         if len(self.address.values) > 1:
-            Driver(transport).connect_timeout = PATIENCE
-        if self.heartbeat:
-            transport.idle_timeout = self.heartbeat
-        if self.max_frame_size:
-            transport.max_frame_size = self.max_frame_size
-
-    def _secure(self, container: Any, transport: Transport, url: Any) -> None:
-        domain = self.ssl_domain
-        if domain is None and container.ssl is not None:
-            domain = container.ssl.client
-        if domain is None:
-            raise SSLUnavailable(NO_TLS)
-        ssl = transport.ssl(domain, self.session_details)
-        ssl.peer_hostname = self.ssl_sni or self.virtual_host or url.host
+            Driver(transport).connect_timeout = CONNECT_TIMEOUT
 
 
 class GlobalOverrides(Handler):

@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from proton.endpoints.arguments import check_count, check_seconds
 from proton.endpoints.connection import Connection
 from proton.endpoints.endpoint import Endpoint
 from proton.endpoints.handler import inspect
@@ -19,6 +18,7 @@ from proton.endpoints.session import Session
 from proton.exceptions import SSLUnavailable
 from proton.options.config import configured_options, read_config
 from proton.options.connect_options import check_connect, check_container, warn_of_urls
+from proton.options.connection_options import ConnectionOptions
 from proton.options.link_options import apply_options, listed
 from proton.options.listen_options import ListenOptions
 from proton.options.tls_config import NO_TLS, SSLConfig, default_config, make_domain
@@ -28,8 +28,6 @@ from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConne
 from proton.reactor.reactor import Reactor
 from proton.reconnect import ReconnectPolicy
 from proton.transport.tls.domain import SSLDomain
-from proton.transport.tls.layer import SSLSessionDetails
-from proton.transport.transport import Transport
 from proton.url import Url, connection_url
 
 if TYPE_CHECKING:
@@ -48,11 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["Container"]
 
 
-#: Names of links that a connection remembers: who makes one for each of very many addresses gets random ones then.
-_MOST_NAMES = 1000
-#: seconds that an idle-time-out can say (2.7.1: 32 bits of milliseconds)
-_MOST_HEARTBEAT = 4294967
-
+#: Names of links that a connection remembers; links to further addresses get random names.
+MAX_LINK_NAMES = 1000
 
 _Made = TypeVar("_Made", bound=Link)
 
@@ -78,60 +73,6 @@ def _places(url: Any, urls: Any) -> Urls:
 def _check_tags(tags: Any) -> None:
     if tags and not callable(tags) and not hasattr(tags, "__next__"):
         raise TypeError(f"tags takes a callable or an iterator, got {type(tags).__name__} {tags!r:.50}")
-
-
-def _check_options(options: dict[str, Any], heartbeat: Any, secure: bool) -> None:
-    """What would fail in the loop later, at each attempt.
-
-    :raises TypeError, OverflowError: an option is of another type, or out of range; a secret is not shown.
-    :raises SSLException: the domain cannot be used.
-    """
-    for name in ("user", "password", "authorization", "sni", "virtual_host"):
-        value = options.get(name)
-        if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name} takes a str or None, got {type(value).__name__}")
-    max_frame_size = options.get("max_frame_size")
-    if heartbeat is not None and not 0 <= check_seconds("heartbeat", heartbeat, " or None") <= _MOST_HEARTBEAT:
-        raise OverflowError(f"heartbeat takes 0 to {_MOST_HEARTBEAT} seconds, got {heartbeat}")
-    if max_frame_size is not None:
-        check_count("max_frame_size", max_frame_size, " or None")
-    details = options.get("session_details")
-    if details is not None and not isinstance(details, SSLSessionDetails):
-        raise TypeError(f"session_details takes an SSLSessionDetails or None, got {type(details).__name__}")
-    token, mechs, domain = options.get("token"), options.get("allowed_mechs"), options["ssl_domain"]
-    if heartbeat or max_frame_size or (token, mechs, domain) != (None, None, None):
-        # The ones that a transport judges; most connections have none of them, and need no transport for it.
-        trial = Transport()
-        trial.idle_timeout = heartbeat or 0
-        trial.max_frame_size = max_frame_size or 0
-        trial.sasl().token = token
-        trial.sasl().allowed_mechs(mechs)
-        if secure and domain is not None:
-            trial.ssl(domain)
-
-
-#: What `connect` sets on a connection besides its name and host.
-_OPEN_FIELDS = ("offered_capabilities", "desired_capabilities", "properties")
-
-
-def _drafted(connector: Connector, fields: dict[str, Any], container_id: Any) -> dict[str, Any]:
-    """The fields as a connection takes them: one that no loop knows is opened with them, so that mistakes show.
-
-    :raises TypeError: an option is of another type.
-    :raises OverflowError, UnicodeEncodeError, ValueError: a number or a text cannot be sent.
-    """
-    draft = Connection()
-    draft.container = container_id or ""
-    if connector.virtual_host:
-        draft.hostname = connector.virtual_host
-    draft.user, draft.password, draft.authorization = connector.user, connector.password, connector.authorization
-    for name, value in fields.items():
-        setattr(draft, name, value)
-    try:
-        draft.open()
-    finally:
-        draft._dispose()  # it is marked as to be opened, hence would keep itself, and the password, until a collection
-    return {name: getattr(draft, name) for name in fields}
 
 
 class Container(Reactor):
@@ -203,54 +144,27 @@ class Container(Reactor):
             ignored, with a `UserWarning`.
         :raises ValueError: no URL; a URL, its scheme or its port is invalid; it has more than one ``@``, as with a
             password that is not percent-encoded; a mistake in the configuration file, told with its place.
-        :raises TypeError: `reconnect` is no sequence of numbers; an option is of another type, or cannot be sent.
+        :raises TypeError: `reconnect` is not a sequence of numbers; an option is of another type, or cannot be sent.
         """
         check_connect(kwargs)
-        options: dict[str, Any] = dict(kwargs, ssl_domain=ssl_domain)
+        given: dict[str, Any] = dict(kwargs, ssl_domain=ssl_domain, heartbeat=heartbeat)
         inspect(handler)  # before anything is made that it is for
         if url is None and urls is None and not address:
-            options.update(configured_options(read_config(), lambda: make_domain(SSLDomain.MODE_CLIENT)))
-            url = options.pop("url")
+            given.update(configured_options(read_config(), lambda: make_domain(SSLDomain.MODE_CLIENT)))
+            url = given.pop("url")
         places = _places(url, urls)
         warn_of_urls(places.values, ssl_domain)
-        connector = self._connector(places, reconnect, heartbeat, options)
-        connection = self._connection(connector, handler, options)
+        options = ConnectionOptions.checked(given, self, places.values)
+        retry_on = given["retry_on"] if given.get("retry_on") is not None else self.retry_on
+        policy = ReconnectPolicy(places, reconnect, retry_on)
+        policy.missing_node_time = self.missing_node_time
+        connection = self.connection(handler)
+        options.set_up(connection, lambda: str(uuid.uuid4()))
+        connection._overrides = Connector(policy, options)
+        connection._reconnect = policy
+        connection._session_policy = SessionPerConnection()
         connection.open()
         return connection
-
-    def _connection(self, connector: Connector, handler: Any, options: dict[str, Any]) -> Connection:
-        container_id = options.get("container_id", self.container_id)
-        fields = {name: options[name] for name in _OPEN_FIELDS if options.get(name) is not None}
-        if fields or options.get("container_id") or connector.virtual_host or connector.user or connector.authorization:
-            fields = _drafted(connector, fields, container_id)
-        connection = self.connection(handler)
-        connection.container = container_id or str(uuid.uuid4())
-        for name, value in fields.items():
-            setattr(connection, name, value)
-        if connector.virtual_host:
-            connection.hostname = connector.virtual_host
-        connection._overrides = connector
-        connection._reconnect = connector.policy
-        connector.policy.missing_node_time = self.missing_node_time
-        connection._session_policy = SessionPerConnection()
-        return connection
-
-    def _option(self, options: dict[str, Any], name: str) -> Any:
-        return options[name] if options.get(name) is not None else getattr(self, name)
-
-    def _connector(self, urls: Urls, reconnect: Any, heartbeat: float | None, options: dict[str, Any]) -> Connector:
-        _check_options(options, heartbeat, any(url.scheme == Url.AMQPS for url in urls.values))
-        connector = Connector(urls, reconnect, self._option(options, "retry_on"))
-        connector.heartbeat = heartbeat
-        connector.ssl_domain = options["ssl_domain"]
-        connector.virtual_host = options.get("virtual_host")
-        connector.ssl_sni = options.get("sni")
-        connector.max_frame_size = options.get("max_frame_size")
-        connector.authorization = options.get("authorization")
-        connector.session_details = options.get("session_details")
-        for name in ("user", "password", "token", "allowed_mechs", "allow_insecure_mechs", "sasl_enabled"):
-            setattr(connector, name, self._option(options, name))
-        return connector
 
     def _need_tls(self) -> SSLConfig:
         if self.ssl is None:
@@ -401,7 +315,7 @@ class Container(Reactor):
         numbers = connection._link_numbers
         if numbers is None:
             numbers = connection._link_numbers = {}
-        if len(numbers) >= _MOST_NAMES and base not in numbers:
+        if len(numbers) >= MAX_LINK_NAMES and base not in numbers:
             return f"{base}-{uuid.uuid4()}"
         numbers[base] = number = numbers.get(base, 0) + 1
         return base if number == 1 else f"{base}-{number}"

@@ -110,6 +110,7 @@ TESTED_BY = {
     "io/resolving": ("handlers/test_resolving.py", "resolve"),
     "io/socket_handler": ("handlers/test_socket_io.py", "IOHandler"),
     "handlers/transaction": ("reactor/test_transaction.py", "TransactionHandler"),
+    "options/connection_options": ("api/test_mistakes_connecting.py", "virtual_host"),
     "options/listen_options": ("reactor/test_secured.py", "require_auth"),
     "transactions": ("reactor/test_transaction.py", "settle_before_discharge"),
     "reactor/acceptor": ("reactor/test_acceptor.py", "set_ssl_domain"),

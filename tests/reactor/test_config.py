@@ -263,8 +263,8 @@ def test_connect_uses_the_file_and_passes_the_rest_on(no_configuration):
     )
     connector = connection._overrides
     assert [str(url) for url in connector.address] == ["amqp://h:5672"]
-    assert (connector.user, connector.password, connector.sasl_enabled) == ("u", "p", True)
-    assert (connector.heartbeat, connection.hostname) == (5, "v")
+    assert (connector.options.user, connector.options.password, connector.options.sasl_enabled) == ("u", "p", True)
+    assert (connector.options.heartbeat, connection.hostname) == (5, "v")
     assert connection.handler.handlers == [handler]
 
 
