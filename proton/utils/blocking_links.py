@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from proton.endpoints.receiver import Receiver
     from proton.handlers.events import ConnectionEvent, DeliveryEvent, LinkEvent, MessageEvent, SessionEvent
     from proton.utils.blocking import BlockingConnection
+    from proton.utils.operations import Operations
 
 __all__ = ["BlockingLink", "BlockingReceiver", "BlockingSender", "Fetcher"]
 
@@ -59,15 +60,16 @@ class BlockingLink(NotCopied):
         self._closed = False  # by `close`
         self._watch = Watch(link)
         self.connection = connection
+        self._operations: Operations = connection._operations
         self.link: Any = link
         try:
-            self._run(self._open, connection._deadline() if deadline is False else deadline)
+            self._run(self._open, self._operations.deadline() if deadline is False else deadline)
         except BaseException:
             self._abandon()
             raise
 
     def _run(self, operation: Callable[..., Any], deadline: float | None, *args: Any) -> Any:
-        return self.connection._run(operation, deadline, *args)
+        return self._operations.run(operation, deadline, *args)
 
     def _open(self, deadline: float | None) -> None:
         link = self.link
@@ -80,7 +82,7 @@ class BlockingLink(NotCopied):
         container = self.connection.container
         if container is None:
             return
-        if self.connection._loop.lock._is_owned():
+        if self._operations.loop.is_owned():
             self.link.close()
             container.wakeup()
         else:  # a signal handler has raised where the lock could not be had
@@ -88,7 +90,7 @@ class BlockingLink(NotCopied):
 
     def _wait(self, condition: Callable[[], Any], deadline: float | None, msg: str) -> None:
         try:
-            self.connection._wait(condition, deadline, msg, self._watch)
+            self._operations.wait(condition, deadline, msg, self._watch)
         except LinkDetached:
             self._watch.told = True
             raise
@@ -98,7 +100,7 @@ class BlockingLink(NotCopied):
         if self._closed:
             raise LinkException(f"expected an open link, got {self.link.name}, which was closed")
         try:
-            self.connection._check(self._watch)
+            self._operations.check(self._watch)
         except LinkDetached:
             self._watch.told = True
             raise
@@ -121,7 +123,7 @@ class BlockingLink(NotCopied):
         :raises LinkDetached: the peer had ended the link before, which no operation has told yet.
         :raises ConnectionException: the connection is closed, or lost.
         """
-        self._run(self._close, self.connection._deadline())
+        self._run(self._close, self._operations.deadline())
 
     def _close(self, deadline: float | None) -> None:
         if self._closed:
@@ -133,7 +135,7 @@ class BlockingLink(NotCopied):
         finally:
             self._closed = True
             link.close()
-        connection._wait(self._is_over, deadline, f"Closing link {link.name}", Watch(connection.conn))
+        self._operations.wait(self._is_over, deadline, f"Closing link {link.name}", Watch(connection.conn))
 
     def _is_over(self) -> bool:
         """Nothing more comes for the link that this end has closed: a detach of any kind, or its session's end, did."""
@@ -177,39 +179,36 @@ class BlockingSender(BlockingLink):
         :raises Timeout: there was none in time. The message stays queued: it may have arrived, or arrive yet.
         :raises ConnectionException: the connection was closed, or lost; whether the message has arrived is unknown.
         """
-        connection = self.connection
-        delivery: Delivery = connection._run(self._send, connection._deadline(timeout), msg, error_states)
-        return delivery
+        operations = self._operations
+        return operations.run(self._send, operations.deadline(timeout), msg, error_states)
 
     def _send(
         self, deadline: float | None, msg: Message, error_states: Any = None, watch: Watch | None = None
     ) -> Delivery:
-        connection = self.connection
+        operations, link = self._operations, self.link
         watch = watch or self._watch
+        connection, session = self.connection, link.session
         if self._closed or watch.seen != connection.conn._ends or connection.disconnected:
             self._check()
-        losses, ended = connection._losses, self.link._losses + self.link.session._losses
-        delivery: Delivery = self.link.send(msg)
-        if self.link.snd_settle_mode == self.link.SND_SETTLED:
-            connection._look(1)  # no outcome will come, but what credit allows is to be written
+        losses = operations.losses
+        lost = losses + link._losses + session._losses  # as `losses_with`, which would be a call more for each look
+        delivery: Delivery = link.send(msg)
+        if link.snd_settle_mode == link.SND_SETTLED:
+            operations.run_briefly(1)  # no outcome will come, but what credit allows is to be written
             return delivery
-        connection._wait(
-            lambda: (
-                delivery.settled
-                or connection._losses != losses
-                or self.link._losses + self.link.session._losses != ended
-            ),
+        operations.wait(
+            lambda: delivery.settled or operations.losses + link._losses + session._losses != lost,
             deadline,
-            f"Sending on sender {self.link.name}",
+            f"Sending on sender {link.name}",
             watch,
             True,
         )
         settled = delivery.settled
         delivery.settle()
-        if not settled and connection._losses == losses and self.link._losses + self.link.session._losses != ended:
-            raise LinkException(f"sender {self.link.name} was lost and is made again, the outcome is unknown")
         if not settled:
-            raise connection._why(watch) or connection._loss()
+            if operations.losses == losses and operations.losses_with(link) != lost:
+                raise LinkException(f"sender {link.name} was lost and is made again, the outcome is unknown")
+            raise operations.why(watch) or operations.loss()
         bad = (Delivery.REJECTED, Delivery.RELEASED) if error_states is None else error_states
         if delivery.remote_state in bad:
             raise SendException(delivery.remote_state, delivery.remote.condition if delivery.remote else None)
@@ -324,9 +323,8 @@ class BlockingReceiver(BlockingLink):
         :raises LinkException: the link was closed by `close`.
         :raises ConnectionException: the connection was closed, or lost.
         """
-        connection = self.connection
-        message: Message = connection._run(self._receive, connection._deadline(timeout))
-        return message
+        operations = self._operations
+        return operations.run(self._receive, operations.deadline(timeout))
 
     def _receive(self, deadline: float | None) -> Message:
         fetcher, link = self.fetcher, self.link

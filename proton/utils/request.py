@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
     from proton.handlers.events import MessageEvent
     from proton.utils.blocking_links import BlockingReceiver, BlockingSender
+    from proton.utils.operations import Operations
 
 __all__ = ["AtomicCount", "SyncRequestResponse"]
 
 #: Messages of credit for responses. One would do, but has each call wait for a flow to be made, sent and read, a fifth
-#: of its time. What nobody waits for is passed over, so a service cannot flood its client.
-WINDOW = 100
+#: of its time. What no call waits for is passed over, so a service cannot flood its client.
+RESPONSE_CREDIT = 100
 
 
 class AtomicCount:
@@ -54,7 +55,7 @@ class SyncRequestResponse(IncomingMessageHandler):
     :param address: the address of the service; without it each request must have one.
     """
 
-    # Part of no family, and it sets attributes for each request: it need not pay for telling one (3 % of a call).
+    # Not a grouped handler, and it sets attributes for each request: it need not pay for telling one (3 % of a call).
     if not TYPE_CHECKING:
         __setattr__ = object.__setattr__
 
@@ -64,13 +65,16 @@ class SyncRequestResponse(IncomingMessageHandler):
     def __init__(self, connection: BlockingConnection, address: str | None = None) -> None:
         super().__init__()
         self.connection = connection
+        self._operations: Operations = connection._operations
         self.address = address
         #: the response that `call` is about to return
         self.response: Message | None = None
         # By the correlation-ids of the requests under way: the response, or why there is none, once it has come.
         self._awaited: dict[str, Message | MessageException | None] = {}
         self.sender: BlockingSender = connection.create_sender(address)
-        self.receiver: BlockingReceiver = connection.create_receiver(None, dynamic=True, credit=WINDOW, handler=self)
+        self.receiver: BlockingReceiver = connection.create_receiver(
+            None, dynamic=True, credit=RESPONSE_CREDIT, handler=self
+        )
         self._watch = Watch(self.sender.link, self.receiver.link)
 
     @property
@@ -93,31 +97,26 @@ class SyncRequestResponse(IncomingMessageHandler):
         """
         if not self.address and not request.address:
             raise ValueError(f"Request message has no address: {request!r}")
-        connection = self.connection
-        response: Message = connection._run(self._call, connection._deadline(timeout), request)
+        operations = self._operations
+        response: Message = operations.run(self._call, operations.deadline(timeout), request)
         return response
 
     def _call(self, deadline: float | None, request: Message) -> Message:
-        connection, link, awaited = self.connection, self.receiver.link, self._awaited
+        operations, link, awaited = self._operations, self.receiver.link, self._awaited
         if link._remote_handle is None:
             # After a loss the peer has to give a new address first: to the old one no response would come.
-            connection._wait(
-                lambda: link._remote_handle is not None, deadline, f"Opening link {link.name}", self._watch
-            )
+            operations.wait(lambda: link._remote_handle is not None, deadline, f"Opening link {link.name}", self._watch)
         if link.credit <= 0:
-            link.flow(WINDOW)
-        losses = connection._losses
-        lost = losses + link._losses + link.session._losses
+            link.flow(RESPONSE_CREDIT)
+        losses, lost = operations.losses, operations.losses_with(link)
         request.reply_to = link.remote_source.address
         request.correlation_id = number = str(self.correlation_id.next())
         awaited[number] = None
         try:
             self.sender._send(deadline, request, None, self._watch)
             if awaited[number] is None:  # it often comes with the outcome of the request
-                connection._wait(
-                    lambda: (
-                        awaited[number] is not None or connection._losses + link._losses + link.session._losses != lost
-                    ),
+                operations.wait(
+                    lambda: awaited[number] is not None or operations.losses_with(link) != lost,
                     deadline,
                     "Waiting for response",
                     self._watch,
@@ -127,17 +126,17 @@ class SyncRequestResponse(IncomingMessageHandler):
             del awaited[number]
             self.response = None
         if response is None:
-            why = connection._why(self._watch)
-            if why is None and connection._losses == losses:
+            why = operations.why(self._watch)
+            if why is None and operations.losses == losses:
                 why = LinkException(f"receiver {link.name} was attached anew, the response will not come")
-            raise why or connection._loss()
+            raise why or operations.loss()
         if isinstance(response, MessageException):
             raise response
         return response
 
     def _on_undecodable(self, event: Any, error: MessageException) -> None:
         """Ends the requests under way: a response was sent that cannot be told from theirs."""
-        event.link._replenish(WINDOW)
+        event.link._replenish(RESPONSE_CREDIT)
         for number, response in self._awaited.items():
             if response is None:
                 self._awaited[number] = error
@@ -145,7 +144,7 @@ class SyncRequestResponse(IncomingMessageHandler):
 
     def on_message(self, event: MessageEvent) -> None:
         """Takes a response."""
-        event.link._replenish(WINDOW)
+        event.link._replenish(RESPONSE_CREDIT)
         number: Any = event.message.correlation_id
         if self._awaited.get(number, self) is not None:
             return

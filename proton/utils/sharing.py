@@ -20,13 +20,13 @@ from typing import Any, Callable
 __all__ = ["SharedLoop", "Watch"]
 
 #: Seconds that a thread waits for the lock before it asks for a break: Python's locks go to the thread that is awake.
-LOCK_PATIENCE = 0.005
+LOCK_TIMEOUT = 0.005
 
 #: Seconds of that break.
-LOCK_BREAK = 0.001
+LOCK_YIELD = 0.001
 
 #: Seconds that a thread waits for the lock, or for the runner's next turn, however little time its operation has.
-MIN_PATIENCE = 0.05
+MIN_WAIT = 0.05
 
 
 class Watch:
@@ -51,8 +51,11 @@ class SharedLoop:
     """The lock of a container, and the threads that wait for its loop."""
 
     def __init__(self) -> None:
+        lock: Any = threading.RLock()
         #: held by the thread that uses the container; a reentrant lock, since those know their owner
-        self.lock: Any = threading.RLock()
+        self.lock: Any = lock
+        #: whether this thread holds the lock
+        self.is_owned: Callable[[], bool] = lock._is_owned
         #: the identifier of the thread that runs the loop, None when the loop rests
         self.runner: int | None = None
         #: a thread has waited long for the lock: the next one to release it makes a break
@@ -78,8 +81,8 @@ class SharedLoop:
         if lock.acquire(False):
             return True
         start = time.monotonic()
-        while not lock.acquire(True, LOCK_PATIENCE):
-            if deadline is not None and time.monotonic() > max(deadline, start + MIN_PATIENCE):
+        while not lock.acquire(True, LOCK_TIMEOUT):
+            if deadline is not None and time.monotonic() > max(deadline, start + MIN_WAIT):
                 return False
             self.starving = True
         self.starving = False
@@ -87,12 +90,12 @@ class SharedLoop:
 
     def release(self) -> None:
         """Release the lock, if this thread holds it; if the loop rests, another thread takes it over."""
-        if self.lock._is_owned():
+        if self.is_owned():
             if self.followers and self.runner is None:
                 self.hand_over()
             self.lock.release()
             if self.starving:
-                time.sleep(LOCK_BREAK)
+                time.sleep(LOCK_YIELD)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -109,21 +112,21 @@ class SharedLoop:
         lock = self.lock
         if self.followers:
             self.notify()
-        if not lock._is_owned():
+        if not self.is_owned():
             return select(timeout)  # the program runs the container itself
         try:
             lock.release()
             if self.starving:
-                time.sleep(LOCK_BREAK)
+                time.sleep(LOCK_YIELD)
             return select(timeout)
         finally:
-            if not lock._is_owned() and not lock.acquire(False):
+            if not self.is_owned() and not lock.acquire(False):
                 self._take_back()
 
     def _take_back(self) -> None:
         """Takes the lock, whatever signal handlers raise meanwhile; the last of that is raised afterwards."""
         raised: BaseException | None = None
-        while not self.lock._is_owned():
+        while not self.is_owned():
             try:
                 self.lock.acquire()
             except BaseException as error:
@@ -141,7 +144,7 @@ class SharedLoop:
         """
         ticket = threading.Lock()
         ticket.acquire()
-        limit = -1.0 if deadline is None else max(deadline - time.monotonic(), MIN_PATIENCE)
+        limit = -1.0 if deadline is None else max(deadline - time.monotonic(), MIN_WAIT)
         try:
             self.followers[ticket] = condition
             self.release()
@@ -149,7 +152,7 @@ class SharedLoop:
             return self.acquire(deadline)
         finally:
             woken = self.followers.pop(ticket, self) is self
-            if woken and self.runner is None and not self.lock._is_owned():
+            if woken and self.runner is None and not self.is_owned():
                 self._wake_one()  # a signal handler has raised: another thread is to take the loop over
 
     def follow_runner(self, seconds: float) -> bool:

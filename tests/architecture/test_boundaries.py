@@ -140,7 +140,6 @@ UNDECLARED = {
     "endpoints/handler.py: handler.__dict__['handlers']",
     "handlers/flow.py: link._left_to_application",
     "tracing.py: delivery.span",
-    "utils/blocking.py: link._made_by",
 }
 
 

@@ -127,6 +127,7 @@ TESTED_BY = {
     "utils/blocking": ("utils/test_blocking.py", "BlockingConnection"),
     "utils/errors": ("utils/test_links.py", "SendException"),
     "utils/blocking_links": ("utils/test_links.py", "receiver"),
+    "utils/operations": ("utils/test_timeouts_told.py", "not connected, last attempt: "),
     "utils/pump": ("utils/test_failover.py", "connection"),
     "utils/sharing": ("utils/test_sharing.py", "connections"),
     "utils/request": ("utils/test_request.py", "SyncRequestResponse"),

@@ -13,6 +13,7 @@ from proton import ConnectionException, Message, Timeout, Url
 from proton.handlers import MessagingHandler
 from proton.reactor import Backoff, Container
 from proton.utils import BlockingConnection, ConnectionClosed, SendException, SyncRequestResponse
+from proton.utils.sharing import SharedLoop
 from tests.support.loops import SECONDS, authenticate, peer, read_to_end
 from tests.support.programs import free_port
 from tests.support.server import serving
@@ -323,7 +324,7 @@ def test_what_a_handler_raises_while_one_is_closed_does_not_end_the_other(server
     container = Container()
     first, second = (BlockingConnection(server.url, container=container, timeout=SECONDS) for _ in range(2))
     closing = threading.Thread(target=close, daemon=True)
-    with first._lock:
+    with SharedLoop.of(container).lock:
         container.schedule(0.05, Raising())
         closing.start()
     assert raised.wait(SECONDS)

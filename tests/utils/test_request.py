@@ -8,7 +8,7 @@ import pytest
 
 from proton import LinkException, Message, MessageException, Timeout
 from proton.utils import BlockingConnection, SyncRequestResponse
-from proton.utils.request import WINDOW, AtomicCount
+from proton.utils.request import RESPONSE_CREDIT, AtomicCount
 from tests.support.loops import SECONDS
 from tests.support.references import counting, no_collection
 from tests.support.server import serving
@@ -144,11 +144,11 @@ def test_counting_in_threads():
 def test_credit_for_responses_never_ends(connection):
     client = SyncRequestResponse(connection, "service")
     credits = []
-    for number in range(3 * WINDOW):
+    for number in range(3 * RESPONSE_CREDIT):
         assert client.call(Message(body=number)).body == number
         credits.append(client.receiver.link._link_credit)
     # The service hears of more when half of it is used.
-    assert min(credits) >= WINDOW // 2 - 1 and max(credits) <= WINDOW
+    assert min(credits) >= RESPONSE_CREDIT // 2 - 1 and max(credits) <= RESPONSE_CREDIT
 
 
 @counting
