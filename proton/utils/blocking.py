@@ -10,9 +10,9 @@ Rules for editors:
 from __future__ import annotations
 
 import contextlib
+import operator
 import threading
 import warnings
-import weakref
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.endpoints.arguments import NotCopied, check_timeout
@@ -27,7 +27,7 @@ from proton.reactor.container import Container
 from proton.url import connection_url
 from proton.utils.blocking_links import BlockingReceiver, BlockingSender, Fetcher
 from proton.utils.operations import MAX_TURN, Operations
-from proton.utils.pump import keep_up
+from proton.utils.pump import start_pump
 from proton.utils.sharing import Watch
 
 if TYPE_CHECKING:
@@ -49,6 +49,15 @@ __all__ = ["BlockingConnection"]
 DEFAULT_TIMEOUT = 60
 
 
+def _of_operations(name: str) -> Any:
+    """An attribute of a `BlockingConnection` that its `Operations` have."""
+
+    def set_value(connection: BlockingConnection, value: Any) -> None:
+        setattr(connection._operations, name, value)
+
+    return property(operator.attrgetter(f"_operations.{name}"), set_value)
+
+
 class BlockingConnection(Handler, NotCopied):
     """A connection whose operations return when they are done. It is open when the constructor returns.
 
@@ -68,6 +77,16 @@ class BlockingConnection(Handler, NotCopied):
     :raises Timeout: there was no answer in time.
     """
 
+    #: False, or why there is no connection: the condition of the transport, or "unknown"
+    disconnected: Any = _of_operations("disconnected")
+    #: True once `close` was called
+    closing: bool = _of_operations("closing")
+    #: seconds that an operation may take
+    timeout: float = _of_operations("timeout")
+    #: the container and the connection, None after `close`
+    container: Any = _of_operations("container")
+    conn: Any = _of_operations("conn")
+
     def __init__(
         self,
         url: str | Url | None = None,
@@ -84,17 +103,9 @@ class BlockingConnection(Handler, NotCopied):
         known: Any = kwargs
         if container is None or getattr(container.connect, "__func__", None) is Container.connect:
             known = check_connect(kwargs, blocking=True)  # the program's own container may know others
-        #: False, or why there is no connection: the transport's condition, or "unknown"
-        self.disconnected: Any = False
-        #: True once `close` was called
-        self.closing: bool = False
-        #: seconds that an operation may take
-        self.timeout: float = check_timeout("timeout", timeout) if timeout else DEFAULT_TIMEOUT
-        #: the container and the connection, None after `close`
-        self.container: Any = container or Container()
-        self.conn: Any = None
+        seconds = check_timeout("timeout", timeout) if timeout else DEFAULT_TIMEOUT
+        self._operations = Operations(container or Container(), seconds, reconnect is not None)
         self._pump_ended = threading.Event()
-        self._operations = Operations(self, reconnect is not None)
         if url and not urls and reconnect is None:
             url = connection_url(url)
             reconnect = False
@@ -106,11 +117,12 @@ class BlockingConnection(Handler, NotCopied):
                 self.close()
             raise
         if heartbeat:
-            arguments = (weakref.ref(self._operations), self._pump_ended, heartbeat)
-            threading.Thread(target=keep_up, args=arguments, daemon=True).start()
+            start_pump(self._operations, self._pump_ended, heartbeat)
 
     def __del__(self) -> None:
-        connection = self.__dict__.get("conn")
+        if "_operations" not in self.__dict__:
+            return  # the arguments were wrong
+        connection = self.conn
         if connection is not None and connection.transport is not None and not self.closing:
             # Its sockets are closed with it, whenever that is.
             text = f"unclosed {type(self).__name__} to {self._operations.place()}"
@@ -120,7 +132,7 @@ class BlockingConnection(Handler, NotCopied):
         self._operations.loop.connections.add(self)
         self.container.timeout = min(self.timeout, MAX_TURN)
         self.container.start()
-        connection = self.conn = self.container.connect(url=url, urls=urls, **options)
+        connection = self._operations.conn = self.container.connect(url=url, urls=urls, **options)
         connection._raises_errors = True
         try:
             self._operations.wait(
@@ -212,7 +224,7 @@ class BlockingConnection(Handler, NotCopied):
             container = self.container
             if container is None or self.closing:
                 return  # another thread is at it, or a callback of this one
-            self.closing = True
+            self._operations.closing = True
             loop.notify_all()
             self._finish(container)
         finally:
@@ -231,7 +243,7 @@ class BlockingConnection(Handler, NotCopied):
                 for link in links:
                     link.handler = None  # a `SyncRequestResponse` is one, and would keep all of this by way of its link
                 self._operations.closed_place = self._operations.place()
-                self.conn = self.container = None
+                self._operations.conn = self._operations.container = None
 
     def _close_own(self) -> None:
         self._pump_ended.set()

@@ -187,8 +187,8 @@ class BlockingSender(BlockingLink):
     ) -> Delivery:
         operations, link = self._operations, self.link
         watch = watch or self._watch
-        connection, session = self.connection, link.session
-        if self._closed or watch.seen != connection.conn._ends or connection.disconnected:
+        session = link.session
+        if self._closed or watch.seen != operations.conn._ends or operations.disconnected:
             self._check()
         losses = operations.losses
         lost = losses + link._losses + session._losses  # as `losses_with`, which would be a call more for each look

@@ -49,15 +49,23 @@ _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 class Operations:
     """Runs the operations of a `BlockingConnection`: one at a time, with the lock, until a deadline or an end.
 
-    :param owner: the `BlockingConnection`.
+    :param container: the container of the connection.
+    :param timeout: seconds that an operation may take.
     :param is_patient: it makes the connection again and again, even if each place has refused.
     """
 
-    def __init__(self, owner: Any, is_patient: bool) -> None:
-        self.owner = owner
+    def __init__(self, container: Container, timeout: float, is_patient: bool) -> None:
+        self.timeout = timeout
         self.is_patient = is_patient
+        #: the container and the connection, None after the close
+        self.container: Any = container
+        self.conn: Any = None
+        #: False, or why there is no connection: the transport's condition, or "unknown"
+        self.disconnected: Any = False
+        #: True once the close has begun
+        self.closing = False
         #: the loop, which all connections of the container share
-        self.loop = SharedLoop.of(owner.container)
+        self.loop = SharedLoop.of(container)
         #: how often the connection was lost
         self.losses = 0
         #: attempts to connect that have failed since there was a connection
@@ -77,17 +85,17 @@ class Operations:
         loop = self.loop
         lock = loop.lock
         if loop.is_owned():
-            if self.owner.closing or self.pumped_error is not None:
+            if self.closing or self.pumped_error is not None:
                 self.check_open()
             return operation(deadline, *args)
         try:
             if not lock.acquire(False) and not loop.acquire(deadline):
                 raise Timeout(f"{self.timed_out(None)}: another thread has used it all the time")
-            if self.owner.closing or self.pumped_error is not None:
+            if self.closing or self.pumped_error is not None:
                 self.check_open()
             result = operation(deadline, *args)
-            if loop.runner is not None and self.owner.container is not None and not self.owner.container.quiesced:
-                self.owner.container.wakeup()  # what has changed is to be written at once
+            if loop.runner is not None and self.container is not None and not self.container.quiesced:
+                self.container.wakeup()  # what has changed is to be written at once
             return result
         finally:
             if loop.followers or loop.starving or not loop.is_owned():
@@ -98,7 +106,7 @@ class Operations:
     def deadline(self, timeout: Any = False) -> float | None:
         """When an operation that begins now has to end, as of `time.monotonic`; None for no limit."""
         if timeout is False:
-            timeout = self.owner.timeout
+            timeout = self.timeout
         if timeout is None:
             return None
         if (timeout.__class__ is not int and timeout.__class__ is not float) or not timeout >= 0:
@@ -110,7 +118,7 @@ class Operations:
         if self.pumped_error is not None:
             error, self.pumped_error = self.pumped_error, None
             raise error
-        if self.owner.closing:
+        if self.closing:
             raise self.closed_error()
 
     def closed_error(self) -> ConnectionException:
@@ -130,7 +138,7 @@ class Operations:
 
     def run_briefly(self, turns: int = MIN_TURNS) -> None:
         """Handles and writes what there is, reads what has come, and waits for nothing."""
-        loop, container = self.loop, self.owner.container
+        loop, container = self.loop, self.container
         if loop.runner is not None and loop.runner != threading.get_ident():
             container.wakeup()  # that thread does it
             return
@@ -156,8 +164,7 @@ class Operations:
         A true condition goes before an end: what has come before it can be used.
         :param begin_with_turn: without a look at the condition, which cannot be true yet.
         """
-        loop, owner = self.loop, self.owner
-        container, connection = owner.container, owner.conn
+        loop, container, connection = self.loop, self.container, self.conn
         me = threading.get_ident()
         why: Exception | None = None
         done = False
@@ -167,7 +174,7 @@ class Operations:
             nonlocal done, why
             if condition():
                 done, why = True, None
-            elif watch.endpoints and (owner.closing or owner.disconnected or connection._ends != watch.seen):
+            elif watch.endpoints and (self.closing or self.disconnected or connection._ends != watch.seen):
                 why = self.why(watch)
                 done = why is not None
             return done
@@ -210,11 +217,11 @@ class Operations:
     def timed_out(self, msg: str | None) -> str:
         """The text of a `Timeout`: what was awaited, and why there is no connection, or what the peer has not sent."""
         text = f"Connection {self.place()} timed out{f': {msg}' if msg else ''}"
-        connection = self.owner.conn
-        if self.owner.closing or connection is None or not connection.state & Endpoint.LOCAL_ACTIVE:
+        connection = self.conn
+        if self.closing or connection is None or not connection.state & Endpoint.LOCAL_ACTIVE:
             return text
         transport = connection.transport
-        if self.owner.disconnected:
+        if self.disconnected:
             text += f": not connected, last attempt: {self.reason()}"
             if transport is None or transport.condition is not None or transport.closed:
                 return text  # the next attempt has not begun
@@ -224,17 +231,17 @@ class Operations:
 
     def check(self, watch: Watch) -> None:
         """Raises the end of what is watched, if it has ended."""
-        if self.owner.closing or self.owner.disconnected or self.owner.conn._ends != watch.seen:
+        if self.closing or self.disconnected or self.conn._ends != watch.seen:
             why = self.why(watch)
             if why is not None:
                 raise why
 
     def why(self, watch: Watch) -> Exception | None:
         """What to raise for the end of what is watched; None when nothing of it has ended."""
-        if self.owner.closing:
+        if self.closing:
             return self.closed_error()
-        connection = self.owner.conn
-        if self.owner.disconnected and not connection.state & _CLOSED and self.lost_for_good():
+        connection = self.conn
+        if self.disconnected and not connection.state & _CLOSED and self.lost_for_good():
             return self.loss()
         for endpoint in watch.endpoints:
             end = end_of(endpoint)
@@ -246,39 +253,39 @@ class Operations:
 
     def error_of(self, endpoint: Any, end: End) -> Exception | None:
         """What to raise for an end of an endpoint; None where something may come yet."""
-        connection = self.owner.conn
+        connection = self.conn
         if end.endpoint is not connection:
             if end.condition is None and not end.by_peer:
                 return LinkException(f"expected an open link, got {endpoint.name}, which was closed")
             return LinkDetached(endpoint, end)
         if end.by_peer:
-            return ConnectionClosed(self.owner.conn, end)
+            return ConnectionClosed(self.conn, end)
         if not connection.state & Endpoint.LOCAL_CLOSED:
             return self.loss() if self.lost_for_good() else None
-        if endpoint is connection and connection.state & Endpoint.REMOTE_ACTIVE and not self.owner.disconnected:
+        if endpoint is connection and connection.state & Endpoint.REMOTE_ACTIVE and not self.disconnected:
             return None  # the program has closed it, and waits for the peer to do the same
         return self.closed_error()
 
     def place(self) -> str:
         """The address of the connection, without a password."""
-        return self.closed_place or shown(self.owner.conn.url if self.owner.conn is not None else None)
+        return self.closed_place or shown(self.conn.url if self.conn is not None else None)
 
     def lost_for_good(self) -> bool:
         """When there is no connection: true if none will be made."""
-        policy = self.owner.conn.reconnect_policy
-        if policy.finished or self.owner.conn.state & Endpoint.LOCAL_CLOSED:
+        policy = self.conn.reconnect_policy
+        if policy.finished or self.conn.state & Endpoint.LOCAL_CLOSED:
             return True
         # Each place has refused once: they are tried again only if the program gave `reconnect`.
         return not self.losses and not self.is_patient and self.failures >= len(policy.addresses.values)
 
     def reason(self) -> str:
         """Why there is no connection, as the last attempt to connect or the loss has told."""
-        reason = self.owner.disconnected
+        reason = self.disconnected
         return condition_text(reason) if isinstance(reason, Condition) else str(reason or "unknown")
 
     def loss(self) -> ConnectionException:
         """What to raise for a connection that is lost, or cannot be made."""
-        reason = printable(str(self.owner.disconnected or "unknown"))
+        reason = printable(str(self.disconnected or "unknown"))
         return ConnectionException(f"Connection {self.place()} disconnected: {reason}")
 
     def losses_with(self, link: Any) -> int:
@@ -289,13 +296,13 @@ class Operations:
 
     def opened(self) -> None:
         """There is a connection, for the first time or again."""
-        self.owner.disconnected = False
+        self.disconnected = False
         self.failures = 0
         self._was_open = True
 
     def lost(self, transport: Any) -> None:
         """The connection is lost, or an attempt to make it has failed."""
-        self.owner.disconnected = transport.condition or "unknown"
+        self.disconnected = transport.condition or "unknown"
         if self._was_open:
             self._was_open = False
             self.losses += 1

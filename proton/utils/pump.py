@@ -6,21 +6,28 @@ It knows the connection by a weak reference, so that one that nothing else refer
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+import weakref
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from proton.utils.operations import Operations
 
-__all__ = ["keep_up"]
+__all__ = ["start_pump"]
 
 
-def keep_up(reference: Any, ended: threading.Event, heartbeat: float) -> None:
-    """Runs the loop of a connection while no operation does, so that heartbeats go out and come in.
+def start_pump(operations: Operations, ended: threading.Event, heartbeat: float) -> None:
+    """Start the pump of a blocking connection.
 
-    :param reference: gives the `Operations` of the connection, None once it is collected.
-    :param ended: set when the connection is closed.
+    :param operations: those of the connection.
+    :param ended: to be set when the connection is closed.
     :param heartbeat: seconds of silence after which the connection counts as lost.
     """
+    arguments = (weakref.ref(operations), ended, heartbeat)
+    threading.Thread(target=_keep_up, args=arguments, name="proton-pump", daemon=True).start()
+
+
+def _keep_up(reference: weakref.ref[Operations], ended: threading.Event, heartbeat: float) -> None:
+    """Runs the loop while no operation does, so that heartbeats go out and come in."""
     interval = heartbeat / 4.0
     while not ended.wait(interval):
         operations = reference()
@@ -39,13 +46,12 @@ def keep_up(reference: Any, ended: threading.Event, heartbeat: float) -> None:
 
 def _run_once(operations: Operations, heartbeat: float) -> float:
     """Runs the loop without a wait; the result is the number of seconds until the next time."""
-    connection = operations.owner
-    if connection.container is None or operations.pumped_error is not None:
+    if operations.container is None or operations.pumped_error is not None:
         return heartbeat / 4.0
     try:
         operations.run_briefly()
     except Exception as error:
         operations.pumped_error = error
-    transport = connection.conn.transport if connection.conn is not None else None
+    transport = operations.conn.transport if operations.conn is not None else None
     wanted = transport.remote_idle_timeout if transport is not None else 0.0
     return min(heartbeat, wanted or heartbeat) / 4.0

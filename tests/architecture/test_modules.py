@@ -128,7 +128,7 @@ TESTED_BY = {
     "utils/errors": ("utils/test_links.py", "SendException"),
     "utils/blocking_links": ("utils/test_links.py", "receiver"),
     "utils/operations": ("utils/test_timeouts_told.py", "not connected, last attempt: "),
-    "utils/pump": ("utils/test_failover.py", "connection"),
+    "utils/pump": ("utils/test_failover.py", "proton-pump"),
     "utils/sharing": ("utils/test_sharing.py", "connections"),
     "utils/request": ("utils/test_request.py", "SyncRequestResponse"),
 }

@@ -1,6 +1,7 @@
 """Blocking connections that come back, and those that are kept up while the program works."""
 
 import socket
+import threading
 import time
 
 import pytest
@@ -182,19 +183,20 @@ def test_closing_is_not_disturbed_by_what_happened_while_the_program_worked(serv
 
 
 def test_the_pump_ends_with_the_connection(server):
-    import threading
+    def pumps():
+        return [thread for thread in threading.enumerate() if thread.name == "proton-pump"]
 
-    before = threading.active_count()
     for _ in range(3):
         BlockingConnection(server.url, heartbeat=0.2).close()
     abandoned = BlockingConnection(server.url, heartbeat=0.05)
+    assert pumps()
     abandoned.conn.close()
     abandoned.wait(lambda: abandoned.conn.state & abandoned.conn.REMOTE_CLOSED)
     abandoned.close()
     deadline = time.monotonic() + SECONDS
-    while threading.active_count() > before and time.monotonic() < deadline:
+    while pumps() and time.monotonic() < deadline:
         _Working(0.02).wait()
-    assert threading.active_count() == before
+    assert pumps() == []
 
 
 class _Working:
