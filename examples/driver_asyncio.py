@@ -1,0 +1,93 @@
+"""The engine under asyncio, by its driver: `Amqp` is the whole I/O layer. Any other event loop needs no more.
+
+Protocols of asyncio move the bytes, so this works on every loop, also where `add_reader` does not. What a coroutine
+sends or closes leaves by itself: the driver announces it. See docs/driver.md.
+"""
+
+import asyncio
+import sys
+
+from proton import Connection, Delivery, Event, Message, Transport, Url
+from proton.driver import Driver
+
+
+class Amqp(asyncio.Protocol):
+    def __init__(self, connection, handle):
+        self.loop, self.handle = asyncio.get_running_loop(), handle
+        self.pipe = self.timer = None
+        self.may_write, self.ended = True, self.loop.create_future()
+        self.driver = Driver(Transport())
+        self.driver.on_output = lambda: self.loop.call_soon(self.turn)
+        connection.collect(self.driver.collector)
+        self.driver.transport.bind(connection)
+
+    def turn(self):
+        driver = self.driver
+        for event in driver.events():
+            self.handle(event)
+        while self.pipe and self.may_write and (data := driver.data_to_send()):
+            driver.sent(len(data))
+            self.pipe.write(data)
+        if driver.next_deadline() == 0.0:  # bytes have moved
+            driver.handle_timer(self.loop.time())
+        if self.timer:
+            self.timer.cancel()
+        deadline = driver.next_deadline()
+        self.timer = self.loop.call_at(deadline, self.tick) if deadline else None
+        if driver.closed and self.pipe:
+            self.pipe.close()
+        elif self.pipe:
+            self.pipe.resume_reading() if driver.room() else self.pipe.pause_reading()
+
+    def tick(self):
+        self.driver.handle_timer(self.loop.time())
+        self.turn()
+
+    def connection_made(self, pipe):
+        self.pipe = pipe
+        self.turn()
+
+    def data_received(self, data):
+        self.driver.received(data)
+        self.turn()
+
+    def connection_lost(self, error):
+        self.driver.lost(error)
+        self.turn()
+        self.driver.unbind()
+        self.ended.set_result(error)
+
+    def pause_writing(self):
+        self.may_write = False
+
+    def resume_writing(self):
+        self.may_write = True
+        self.turn()
+
+
+async def main(url):
+    connection, opened, settled = Connection(), asyncio.Event(), asyncio.Queue()
+
+    def handle(event):
+        if event.type is Event.LINK_REMOTE_OPEN:
+            opened.set()
+        elif event.type is Event.DELIVERY and event.delivery.settled:
+            settled.put_nowait(event.delivery.remote_state == Delivery.ACCEPTED)
+
+    loop = asyncio.get_running_loop()
+    _, amqp = await loop.create_connection(lambda: Amqp(connection, handle), url.host, int(url.port))
+    session = connection.session()
+    sender = session.sender("sender")
+    sender.target.address = url.path
+    for endpoint in (connection, session, sender):
+        endpoint.open()
+    await opened.wait()
+    for number in range(3):
+        sender.send(Message(body=number))
+        print("accepted:", await settled.get())
+    connection.close()
+    await amqp.ended
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Url(sys.argv[1] if len(sys.argv) > 1 else "localhost:5672/examples")))
