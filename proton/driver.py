@@ -137,6 +137,11 @@ class Driver(NotCopied):
         transport.close_tail()
         transport.close_head()
 
+    @property
+    def input_ended(self) -> bool:
+        """True if no more input is taken: stop reading for good."""
+        return self.transport.capacity() < 0
+
     # -- output --------------------------------------------------------------------------------------------------
 
     def data_to_send(self, most: int = SEND_SIZE) -> bytes:
@@ -148,7 +153,8 @@ class Driver(NotCopied):
         data = self.transport.peek(most) or b""
         if not data:
             self._output_announced = False
-            self._forget_event()
+            if self.on_output is not None:
+                self._forget_event()
         return data
 
     def sent(self, size: int) -> None:

@@ -14,6 +14,7 @@ import struct
 from proton import Collector, Connection, Data, Described, Transport, ulong
 from proton.codec import composites
 from proton.codec.composites import BY_CODE, encode_composite
+from proton.driver import Driver
 
 AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
 SASL_HEADER = b"AMQP\x03\x01\x00\x00"
@@ -132,6 +133,7 @@ class Peer:
         self.transport = Transport(mode)
         for key, value in settings.items():
             setattr(self.transport, key, value)
+        self.driver = Driver(self.transport, self.collector)
 
     def bind(self):
         self.transport.bind(self.connection)
@@ -155,19 +157,20 @@ class Peer:
 
 def step(source, sink, chunk=None):
     """Moves bytes from `source` to `sink`; says whether something was moved."""
-    pending = source.transport.pending()
-    room = sink.transport.capacity()
-    if pending > 0 and room != 0:
-        data = bytes(source.transport.peek(min(pending, chunk or pending, room if room > 0 else pending)))
-        if room > 0:
-            sink.transport.push(data)
-        source.transport.pop(len(data))
-        source.wire += data
+    data = bytes(source.driver.data_to_send(chunk or 1 << 30))
+    if data and sink.driver.input_ended:
+        source.driver.sent(len(data))
+    elif data and sink.driver.room():
+        data = data[: sink.driver.room()]
+        sink.driver.received(data)
+        source.driver.sent(len(data))
+    elif not data and source.driver.output_ended and not sink.driver.input_ended:
+        sink.driver.eof_received()
         return True
-    if pending < 0 and room >= 0:
-        sink.transport.close_tail()
-        return True
-    return False
+    else:
+        return False
+    source.wire += data
+    return True
 
 
 def pump(a, b, chunk=None):

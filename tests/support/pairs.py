@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from proton import Collector, Connection, Transport
+from proton.driver import Driver
 from proton.endpoints.handler import dispatch
 
 
@@ -18,6 +19,7 @@ class End:
         self.connection.collect(self.collector)
         self.transport = Transport(mode)
         self.transport.bind(self.connection)
+        self.driver = Driver(self.transport, self.collector)
 
     def dispatch(self):
         """Dispatches what is queued, and tells whether there was something."""
@@ -42,25 +44,23 @@ class Pair:
         """Moves bytes and dispatches events until nothing happens any more."""
         for _ in range(1000):
             busy = self.client.dispatch() | self.server.dispatch()
-            busy |= _move(self.client.transport, self.server.transport)
-            busy |= _move(self.server.transport, self.client.transport)
+            busy |= _move(self.client.driver, self.server.driver)
+            busy |= _move(self.server.driver, self.client.driver)
             if not busy:
                 return
         raise AssertionError("the two ends do not come to rest")
 
 
 def _move(source, sink):
-    pending = source.pending()
-    if pending <= 0:
-        if pending < 0 and sink.capacity() >= 0:
-            sink.close_tail()
-            return True
-        return False
-    data = source.peek(pending)
-    source.pop(len(data))
-    if sink.capacity() >= 0:
-        sink.push(data)
-    return True
+    data = source.data_to_send(1 << 30)
+    if data:
+        source.sent(len(data))
+        sink.received(data)
+        return True
+    if source.output_ended and not sink.input_ended:
+        sink.eof_received()
+        return True
+    return False
 
 
 def opened(client=None, server=None):

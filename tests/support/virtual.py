@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from proton import Collector, Condition, Connection, Transport
+from proton.driver import Driver
 from proton.endpoints.handler import dispatch
 from proton.handlers import IOHandler, MessagingHandler
 from tests.support.loops import VirtualContainer
@@ -34,7 +35,7 @@ class Peer(MessagingHandler):
 
 class _Pair:
     def __init__(self, client, handler):
-        self.client = client
+        self.client = client.driver or Driver(client)
         self.handler = handler
         self.collector = Collector()
         handler.transport = self.server = Transport(Transport.SERVER)
@@ -43,11 +44,12 @@ class _Pair:
         connection.collect(self.collector)
         connection.container = "peer"
         self.server.bind(connection)
+        self.driver = Driver(self.server, self.collector)
 
     def pump(self):
         moved = True
         while moved:
-            moved = _move(self.client, self.server) | self._dispatch() | _move(self.server, self.client)
+            moved = _move(self.client, self.driver) | self._dispatch() | _move(self.driver, self.client)
             if self.handler.is_cut and not self.server.closed:
                 self.server.close_head()
                 self.server.close_tail()
@@ -64,17 +66,16 @@ class _Pair:
 
 
 def _move(source, target):
-    waiting = source.pending()
-    if waiting > 0 and target.capacity() >= 0:
-        data = source.peek(waiting)
-        target.push(data)
-        source.pop(len(data))
+    data = source.data_to_send(1 << 30)
+    if data and target.input_ended:
+        source.transport.close_head()
         return True
-    if waiting > 0:
-        source.close_head()
+    if data:
+        target.received(data)
+        source.sent(len(data))
         return True
-    if waiting < 0 and not target._tail_closed:
-        target.close_tail()
+    if source.output_ended and not target.input_ended:
+        target.eof_received()
         return True
     return False
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 
+from proton.driver import MOVED
 from tests.support.engines import Peer
 
 TURNS = 10_000
@@ -23,17 +24,14 @@ class Wire:
 
     def exchange(self):
         """Reads all that has come and writes all that there is to say."""
-        transport = self.peer.transport
-        try:
-            while True:
-                data = self.sock.recv(1 << 20)
-                if not data:
-                    break
-                transport.push(data)
-        except BlockingIOError:
+        driver = self.peer.driver
+        while driver.read_from(self._receive) == MOVED:
             pass
-        while transport.pending() > 0:
-            transport.pop(self.sock.send(transport.peek(1 << 20)))
+        while driver.write_to(self.sock.send, False) == MOVED:
+            pass
+
+    def _receive(self, size):
+        return self.sock.recv(1 << 20)
 
     def step(self, container, done):
         """Both sides in turn until `done`."""
