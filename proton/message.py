@@ -41,7 +41,7 @@ __all__ = ["Message"]
 _SND_SETTLED = 1  # sender-settle-mode settled (2.8.2)
 _ONLY_STR = {str}
 _NULL_BODY = b"\x00\x53\x77\x40"  # an amqp-value section with null: what a message without a body ends with
-_LONGEST_DESCRIPTOR = 64  # bytes of the longest descriptor of a section, in its symbolic form
+_MAX_DESCRIPTOR_BYTES = 64  # bytes of the longest descriptor of a section, in its symbolic form
 _SIMPLE = frozenset((str, int, bool, float, bytes, type(None)))  # the types that nearly all application properties have
 _NO_PARTS: list[Any] = []
 _NO_FIELDS: Sequence[Any] = ()
@@ -538,8 +538,8 @@ class Message:
         found = sections.section_at(first)
         while found is not None and found[0] not in (0x75, 0x77) and found[2] < len(first):
             pos += found[2]
-            found = sections.section_at(first[pos : pos + _LONGEST_DESCRIPTOR])
-            if found is None or found[2] > _LONGEST_DESCRIPTOR:
+            found = sections.section_at(first[pos : pos + _MAX_DESCRIPTOR_BYTES])
+            if found is None or found[2] > _MAX_DESCRIPTOR_BYTES:
                 found = sections.section_at(first[pos:])
         if found is None or pos + found[2] != size or first[pos + found[1] - 5 : pos + found[1] - 4] != b"\xb0":
             self.decode(b"".join(pieces), limits)

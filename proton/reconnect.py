@@ -143,7 +143,7 @@ RETRIABLE = frozenset(
 
 #: How often the same condition may come without progress in between: the last time, the attempts end. It bounds what a
 #: message costs that kills its session each time that it is sent.
-MOST_REPEATS = 5
+MAX_REPEATS = 5
 
 #: Seconds after which a connection or session that stayed open counts as progress.
 STEADY = 30.0
@@ -323,7 +323,7 @@ class ReconnectPolicy:
         number, condition = end
         if not self.can_pass(condition):
             return False
-        if series.note(number, condition.name, progress or series.steady(now)) >= MOST_REPEATS:
+        if series.note(number, condition.name, progress or series.steady(now)) >= MAX_REPEATS:
             return False
         return series is self.series or series.peek() is not None  # the connection's own tells when it is used up
 

@@ -12,8 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import proton._endpoints
-import proton._handlers
+import proton._endpoints as _endpoints
+import proton._handlers as _handlers
 import proton.handlers
 from proton.codec.types import symbol
 from proton.endpoints import sender, session
@@ -156,8 +156,8 @@ def _context(tracer: Any, annotations: Any) -> Any:
         return None  # whatever the sender has made of it, its message is a message
 
 
-for place in (proton, proton._endpoints, session):
+for place in (proton, _endpoints, session):
     place.Sender = Sender  # type: ignore[attr-defined]
-for place in (proton.handlers, proton._handlers, messaging):
+for place in (proton.handlers, _handlers, messaging):
     place.IncomingMessageHandler = IncomingMessageHandler  # type: ignore[attr-defined]
     place.OutgoingMessageHandler = OutgoingMessageHandler  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 from proton.codec import encode as e
 from proton.codec import types as t
-from proton.codec.encode import ENCODE, Encoded
+from proton.codec.encode import ENCODE, PreEncoded
 from proton.codec.types import UNDESCRIBED, Array, Described
 from proton.exceptions import DataException
 
@@ -460,7 +460,7 @@ def encode_composite(composite: Composite, values: Sequence[Any]) -> bytes:
     """The bytes of a composite: its descriptor and the smallest list of its fields.
 
     :param values: plain Python values in the order of the fields, possibly fewer; `None` for null. A field with
-        multiple values takes a sequence. `Encoded` passes as it is. `DataException` for a value that does not fit.
+        multiple values takes a sequence. `PreEncoded` passes as it is. `DataException` for a value that does not fit.
     """
     fields = composite.fields
     if len(values) > len(fields):
@@ -471,7 +471,7 @@ def encode_composite(composite: Composite, values: Sequence[Any]) -> bytes:
         if value is None or (field.multiple and not field.mandatory and _is_empty(value)):
             pieces.append(b"\x40")
             continue
-        if type(value) is Encoded:
+        if type(value) is PreEncoded:
             pieces.append(value)
         else:
             try:

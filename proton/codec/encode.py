@@ -17,12 +17,12 @@ from proton.codec import types as t
 from proton.codec.types import UNDESCRIBED, Array, Described
 from proton.exceptions import DataException
 
-__all__ = ["ENCODE", "Encoded", "encode", "encode_value", "type_number"]
+__all__ = ["ENCODE", "PreEncoded", "encode", "encode_value", "type_number"]
 
 _Encoder = Callable[["list[bytes]", Any], None]
 
 
-class Encoded(bytes):
+class PreEncoded(bytes):
     """AMQP bytes that are encoded already: they are appended as they are."""
 
     __slots__ = ()
@@ -490,7 +490,7 @@ _TABLE: tuple[tuple[type, int, _Encoder], ...] = (
 )
 
 ENCODE.update({cls: encoder for cls, _, encoder in _TABLE})
-ENCODE[Encoded] = list.append
+ENCODE[PreEncoded] = list.append
 
 _NUMBERS: dict[_Encoder, int] = {encoder: number for _, number, encoder in _TABLE}
 

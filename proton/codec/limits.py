@@ -28,6 +28,13 @@ _COMPOUND_COST = 200
 _MAX_EXPANSION = 128
 
 
+def _take_over(level: DecodeLimits, limits: DecodeLimits, depth: int) -> None:
+    """Makes the limits of a deeper level from those of the whole."""
+    level.depth, level.nesting = depth, limits.nesting
+    level.elements, level.zero_width = limits.elements, limits.zero_width
+    level.memory, level.unmetered = limits.memory, limits.unmetered
+
+
 class DecodeLimits:
     """How much decoding may cost: a few bytes can claim deep nesting or billions of elements.
 
@@ -60,14 +67,9 @@ class DecodeLimits:
         self.zero_width: int = elements // 16
         for level in range(depth):
             outer = DecodeLimits.__new__(DecodeLimits)
-            outer._take_over(self, level)
+            _take_over(outer, self, level)
             outer.inner = self.inner
             self.inner = outer
-
-    def _take_over(self, limits: DecodeLimits, level: int) -> None:
-        self.depth, self.nesting = level, limits.nesting
-        self.elements, self.zero_width = limits.elements, limits.zero_width
-        self.memory, self.unmetered = limits.memory, limits.unmetered
 
     def metered(self) -> DecodeLimits:
         """The same limits for decoding one large buffer, which keep count of the memory that its values take."""
@@ -75,7 +77,7 @@ class DecodeLimits:
         below: _Metered | None = None
         for level in range(self.depth + 1):
             limits = _Metered.__new__(_Metered)
-            limits._take_over(self, level)
+            _take_over(limits, self, level)
             limits.elements = -1  # every count is looked at by `check_count`
             limits.meter, limits.below = meter, below
             below = limits

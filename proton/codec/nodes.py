@@ -16,7 +16,7 @@ from typing import Any, Callable, TypeVar
 
 from proton.codec import types as t
 from proton.codec.decode import DECODE, DECODE_ERRORS
-from proton.codec.encode import Encoded, encode_value
+from proton.codec.encode import PreEncoded, encode_value
 from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits, KeyHashes, bad_count, charge_zero_width, too_deep
 from proton.exceptions import DataException
 
@@ -307,14 +307,14 @@ def to_array(node: Node) -> t.Array:
 # -- to bytes -----------------------------------------------------------------------------------------------------
 
 
-def encode_node(node: Node) -> Encoded:
+def encode_node(node: Node) -> PreEncoded:
     """The bytes of a node, in the smallest form.
 
     :raise DataException: when the tree is no AMQP value
     """
     out: list[bytes] = []
     encode_value(out, _encodable(node))
-    return Encoded(b"".join(out))
+    return PreEncoded(b"".join(out))
 
 
 def _encodable(node: Node) -> Any:
@@ -349,11 +349,11 @@ def _encodable(node: Node) -> Any:
     return t.Array(descriptor, element_type, *map(_encodable, elements))
 
 
-def _encodable_map(node: Node) -> dict[Encoded, Encoded]:
+def _encodable_map(node: Node) -> dict[PreEncoded, PreEncoded]:
     """The map by the bytes of its keys, which are unique on the wire (1.6.23) where Python values might not be."""
     if len(node.children) % 2:
         raise DataException(f"a map has keys and values in pairs, this one has {len(node.children)} children")
-    result: dict[Encoded, Encoded] = {}
+    result: dict[PreEncoded, PreEncoded] = {}
     for key, value in zip(node.children[::2], node.children[1::2]):
         encoded = encode_node(key)
         if encoded in result:

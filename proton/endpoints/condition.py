@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from proton.codec.composites import ERROR, composite_of, encode_composite
-from proton.codec.encode import Encoded
+from proton.codec.encode import PreEncoded
 
 if TYPE_CHECKING:
     from proton.codec.types import AMQPValue
@@ -96,7 +96,7 @@ def fitting(condition: Condition, room: int) -> Condition:
     return Condition(name, description)
 
 
-def encode_condition(condition: Condition | None) -> Encoded | None:
+def encode_condition(condition: Condition | None) -> PreEncoded | None:
     """The `error` value of a frame; None where there is nothing to say.
 
     :raises AttributeError: what is no `Condition`.
@@ -107,7 +107,7 @@ def encode_condition(condition: Condition | None) -> Encoded | None:
         raise AttributeError(f"condition takes a Condition or None, got {type(condition).__name__} {condition!r:.50}")
     if not condition.name:
         return None
-    return Encoded(encode_composite(ERROR, (condition.name, condition.description or None, condition.info or None)))
+    return PreEncoded(encode_composite(ERROR, (condition.name, condition.description or None, condition.info or None)))
 
 
 def decode_condition(value: Any) -> Condition | None:

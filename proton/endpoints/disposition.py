@@ -23,7 +23,7 @@ from proton.codec.composites import (
     encode_composite,
 )
 from proton.codec.decode import decode_value
-from proton.codec.encode import Encoded, encode
+from proton.codec.encode import PreEncoded, encode
 from proton.codec.types import Described, ulong
 from proton.endpoints.condition import Condition, decode_condition, encode_condition
 from proton.exceptions import DataException
@@ -265,14 +265,14 @@ _STATE_COMPOSITES = {
 }
 #: states that have no fields of their own: their bytes never change, and ranges of them may be merged
 FIELDLESS_STATES = {
-    DispositionType.ACCEPTED: Encoded(b"\x00\x53\x24\x45"),
-    DispositionType.RELEASED: Encoded(b"\x00\x53\x26\x45"),
+    DispositionType.ACCEPTED: PreEncoded(b"\x00\x53\x24\x45"),
+    DispositionType.RELEASED: PreEncoded(b"\x00\x53\x26\x45"),
 }
 _STATES_WITH_ID = (DispositionType.TRANSACTION_DECLARED, DispositionType.TRANSACTIONAL_STATE)
 _BARE_STATES = {int(state): state for state in FIELDLESS_STATES}
 
 
-def encode_state(state: DispositionType | int, local: Disposition | None) -> Encoded | None:
+def encode_state(state: DispositionType | int, local: Disposition | None) -> PreEncoded | None:
     """The delivery-state field for a local state; None when there is none."""
     if not state:
         return None
@@ -281,16 +281,16 @@ def encode_state(state: DispositionType | int, local: Disposition | None) -> Enc
         return known  # type: ignore[no-any-return]
     local = local or LocalDisposition()
     if state == DispositionType.RECEIVED:
-        return Encoded(encode_composite(RECEIVED, (local.section_number or 0, local.section_offset or 0)))
+        return PreEncoded(encode_composite(RECEIVED, (local.section_number or 0, local.section_offset or 0)))
     if state == DispositionType.REJECTED:
-        return Encoded(encode_composite(REJECTED, (encode_condition(local.condition),)))
+        return PreEncoded(encode_composite(REJECTED, (encode_condition(local.condition),)))
     if state == DispositionType.MODIFIED:
         flags = _flag("failed", local.failed), _flag("undeliverable", local.undeliverable)
-        return Encoded(encode_composite(MODIFIED, (*flags, local.annotations)))
+        return PreEncoded(encode_composite(MODIFIED, (*flags, local.annotations)))
     if state in _STATES_WITH_ID and local.id is not None:
-        return Encoded(_encode_transactional(state, local))
+        return PreEncoded(_encode_transactional(state, local))
     data = local.data if local.data is not None else []
-    return Encoded(encode(Described(ulong(int(state)), data)))
+    return PreEncoded(encode(Described(ulong(int(state)), data)))
 
 
 def _flag(name: str, value: Any) -> bool:
@@ -318,9 +318,9 @@ def _encode_transactional(state: DispositionType | int, local: Disposition) -> b
     if state == DispositionType.TRANSACTION_DECLARED:
         return encode_composite(DECLARED, (txn_id,))
     outcome = local.outcome_type
-    inner: Encoded | None = None
+    inner: PreEncoded | None = None
     if outcome == DispositionType.MODIFIED:
-        inner = Encoded(encode_composite(MODIFIED, (True, False)))  # a failed attempt, the usual meaning
+        inner = PreEncoded(encode_composite(MODIFIED, (True, False)))  # a failed attempt, the usual meaning
     elif outcome:
         inner = encode_state(outcome, None)
     return encode_composite(TRANSACTIONAL_STATE, (txn_id, inner))

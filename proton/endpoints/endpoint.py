@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from proton.codec.composites import encode_symbol_map
-from proton.codec.encode import Encoded, encode
+from proton.codec.encode import PreEncoded, encode
 from proton.codec.types import PropertyDict, SymbolList
 from proton.endpoints.arguments import NotCopied
 from proton.endpoints.condition import Condition, encode_condition, shortened
@@ -63,7 +63,7 @@ def count_text(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def encoded_properties(name: str, properties: Any) -> Encoded | None:
+def encoded_properties(name: str, properties: Any) -> PreEncoded | None:
     """The properties as they will stand in a frame: what cannot be sent is told to the caller, not to the loop."""
     if properties is None:
         return None
@@ -74,7 +74,7 @@ def encoded_properties(name: str, properties: Any) -> Encoded | None:
         encode_symbol_map(pieces, properties)
     except (DataException, RecursionError) as error:
         raise TypeError(f"{name} takes a dict of AMQP values: {error}") from error
-    return Encoded(b"".join(pieces))
+    return PreEncoded(b"".join(pieces))
 
 
 def _symbol_list(name: str, capabilities: Any) -> SymbolList:
@@ -85,8 +85,8 @@ def _symbol_list(name: str, capabilities: Any) -> SymbolList:
         raise TypeError(f"{name} takes a str or an iterable of str, got {came}") from None
 
 
-def _encoded_symbols(symbols: SymbolList | None) -> Encoded | None:
-    return Encoded(encode(symbols.to_array())) if symbols else None
+def _encoded_symbols(symbols: SymbolList | None) -> PreEncoded | None:
+    return PreEncoded(encode(symbols.to_array())) if symbols else None
 
 
 class Endpoint(NotCopied):
@@ -112,7 +112,7 @@ class Endpoint(NotCopied):
     _desired_capabilities: SymbolList | None = None
     _properties: dict[Any, Any] | None = None
     # These three as they were when open was called.
-    _sent_fields: tuple[Encoded | None, Encoded | None, Encoded | None] = (None, None, None)
+    _sent_fields: tuple[PreEncoded | None, PreEncoded | None, PreEncoded | None] = (None, None, None)
 
     # The event types of each kind of endpoint; set by the subclasses.
     _local_open_event: ClassVar[EventType]

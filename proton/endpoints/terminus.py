@@ -11,7 +11,7 @@ from typing import Any
 
 from proton.codec.composites import COORDINATOR, SOURCE, TARGET, check_fields, composite_of, encode_composite
 from proton.codec.data import Data
-from proton.codec.encode import Encoded, encode
+from proton.codec.encode import PreEncoded, encode
 from proton.codec.nodes import Node
 from proton.codec.types import SymbolList
 
@@ -163,16 +163,16 @@ class Terminus:
         nodes = tree._root.children if tree is not None else []
         return [] if [node.kind for node in nodes] == [Data.NULL] else nodes
 
-    def _encoded_map(self, name: str) -> Encoded | None:
+    def _encoded_map(self, name: str) -> PreEncoded | None:
         nodes = self._values(name)
         if not nodes:
             return None
         tree = self._trees[name]
         if len(nodes) > 1 or nodes[0].kind != Data.MAP:  # a second value would be taken for the next field
             raise TypeError(f"{name} of a terminus takes one map, got {tree.format():.100}")
-        return Encoded(tree.encode())
+        return PreEncoded(tree.encode())
 
-    def _encoded_symbols(self, name: str) -> Encoded | None:
+    def _encoded_symbols(self, name: str) -> PreEncoded | None:
         """An array of the symbols, also of one: RabbitMQ 4.3 refuses a single symbol; without any nothing is said."""
         nodes = self._values(name)
         symbols = list(_elements(nodes))
@@ -182,8 +182,8 @@ class Terminus:
         if not symbols:
             return None
         if len(nodes) == 1 and nodes[0].value == (False, Data.SYMBOL):
-            return Encoded(self._trees[name].encode())
-        return Encoded(encode(SymbolList(node.value for node in symbols).to_array()))
+            return PreEncoded(self._trees[name].encode())
+        return PreEncoded(encode(SymbolList(node.value for node in symbols).to_array()))
 
 
 def _elements(nodes: Iterable[Node]) -> Iterator[Node]:
@@ -196,7 +196,7 @@ def _elements(nodes: Iterable[Node]) -> Iterator[Node]:
             yield node
 
 
-def encode_terminus(terminus: Terminus) -> Encoded | None:
+def encode_terminus(terminus: Terminus) -> PreEncoded | None:
     """The terminus as a field of attach; None for one without a type.
 
     :raises TypeError: one of its trees holds something else than the field does, or a number is of another type.
@@ -209,7 +209,7 @@ def encode_terminus(terminus: Terminus) -> Encoded | None:
             raise TypeError(f"{name} of a terminus takes an integer, got {type(value).__name__} {value!r:.50}")
     capabilities = terminus._encoded_symbols("capabilities")
     if terminus.type == Terminus.COORDINATOR:
-        return Encoded(encode_composite(COORDINATOR, (capabilities,)))
+        return PreEncoded(encode_composite(COORDINATOR, (capabilities,)))
     policy = terminus._expiry_policy
     fields: list[Any] = [
         terminus._address,
@@ -221,7 +221,7 @@ def encode_terminus(terminus: Terminus) -> Encoded | None:
     ]
     if terminus.type == Terminus.TARGET:
         fields.append(capabilities)
-        return Encoded(encode_composite(TARGET, fields))
+        return PreEncoded(encode_composite(TARGET, fields))
     fields += [
         _MODE_SYMBOLS.get(terminus.distribution_mode),
         terminus._encoded_map("filter"),
@@ -229,7 +229,7 @@ def encode_terminus(terminus: Terminus) -> Encoded | None:
         terminus._encoded_symbols("outcomes"),
         capabilities,
     ]
-    return Encoded(encode_composite(SOURCE, fields))
+    return PreEncoded(encode_composite(SOURCE, fields))
 
 
 def load_terminus(value: Any) -> Terminus:

@@ -22,7 +22,7 @@ from proton.endpoints.session import Session
 from proton.io.socket_handler import IOHandler
 from proton.logs import log
 from proton.reactor.transaction import fail_begun_transactions, fail_transactions
-from proton.reconnect import MOST_REPEATS, Backoff, ReconnectPolicy, Urls, delays
+from proton.reconnect import MAX_REPEATS, Backoff, ReconnectPolicy, Urls, delays
 from proton.transport.outbound import answer_close
 from proton.transport.sasl.layer import SASL
 
@@ -329,7 +329,7 @@ class Connector(Handler):
             self._ended[endpoint] = event.container.schedule(delay, self)
         elif missing and series.missing_since is not None:
             self._give_up(event, endpoint, f"refused for {now - series.missing_since:.0f} seconds: {why}")
-        elif series.count >= MOST_REPEATS:
+        elif series.count >= MAX_REPEATS:
             self._give_up(event, endpoint, f"ended {series.count} times with {why}, without progress")
         elif series.count and series.peek() is None:
             self._give_up(event, endpoint, f"no attempt is left: {why}")
@@ -347,7 +347,7 @@ class Connector(Handler):
         condition = connection.remote_condition
         if is_retried(connection, event.container.now):
             answer_close(event.transport)
-        elif self.policy.can_pass(condition) and self.policy.series.count >= MOST_REPEATS:
+        elif self.policy.can_pass(condition) and self.policy.series.count >= MAX_REPEATS:
             reason = f"closed {self.policy.series.count} times with {condition_text(condition)}, without progress"
             _tell_given_up(event, connection, reason)
             connection.close()

@@ -26,7 +26,7 @@ from proton.codec.composites import (
     REJECTED,
     encode_composite,
 )
-from proton.codec.encode import Encoded
+from proton.codec.encode import PreEncoded
 from proton.endpoints.condition import (
     FRAME_SIZE_TOO_SMALL,
     INTERNAL_ERROR,
@@ -310,7 +310,7 @@ def _attach_fields(transport: Transport, link: Link) -> list[Any]:
     return fields
 
 
-def _encoded_termini(link: Link) -> tuple[Encoded | None, Encoded | None]:
+def _encoded_termini(link: Link) -> tuple[PreEncoded | None, PreEncoded | None]:
     """Source and target for an attach. Where the program refuses the peer's link, its own terminus is null (2.6.3)."""
     refused = link.state & LOCAL_CLOSED and not link._opened and not link.state & REMOTE_UNINIT
     return (
@@ -450,7 +450,7 @@ def write_dispositions(transport: Transport, connection: Connection) -> None:
             encoded = encode_state(state, delivery._local)
             if state == _REJECTED and encoded is not None and len(encoded) > _LEAST_FRAME - _AROUND_ERROR:
                 reason = delivery.local.condition
-                encoded = Encoded(encode_composite(REJECTED, (_error(transport, reason),)))
+                encoded = PreEncoded(encode_composite(REJECTED, (_error(transport, reason),)))
             try:
                 _write_disposition(transport, session, [role, number, number, None, settled], encoded)
             except FrameTooLarge as fault:
@@ -550,7 +550,7 @@ def write_close(transport: Transport, condition: Condition | None) -> None:
     write_frame(transport, 0, CLOSE, (_error(transport, condition),))
 
 
-def _error(transport: Transport, condition: Condition | None) -> Encoded | None:
+def _error(transport: Transport, condition: Condition | None) -> PreEncoded | None:
     """The reason in a frame, cut to what fits: words that are too many must not cost the connection (2.4.1)."""
     encoded = encode_condition(condition)
     room = (transport._output_frame_size if transport._open_received else _LEAST_FRAME) - _AROUND_ERROR

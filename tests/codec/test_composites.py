@@ -9,7 +9,7 @@ import pytest
 from proton.codec import composites as c
 from proton.codec.composites import BY_CODE, BY_SYMBOL, check_fields, composite_of, encode_composite
 from proton.codec.decode import decode_fields, decode_value
-from proton.codec.encode import Encoded, encode
+from proton.codec.encode import PreEncoded, encode
 from proton.codec.types import (
     TYPE_STRING,
     TYPE_SYMBOL,
@@ -66,7 +66,7 @@ def test_symbolic_descriptors(symbolic: str, composite: c.Composite) -> None:
 
 # -- writing ------------------------------------------------------------------------------------------------------
 
-ERROR = Encoded(encode_composite(c.ERROR, ["amqp:not-found"]))
+ERROR = PreEncoded(encode_composite(c.ERROR, ["amqp:not-found"]))
 WRITTEN = [
     (c.ACCEPTED, [], "005324 45"),
     (c.CLOSE, [None], "005318 45"),
@@ -91,7 +91,7 @@ WRITTEN = [
     (c.COORDINATOR, [Array(UNDESCRIBED, TYPE_SYMBOL)], "005330 45"),
     (c.COORDINATOR, [Array(UNDESCRIBED, TYPE_SYMBOL, "a")], "005330 c00701 e00401a30161"),
     (c.COORDINATOR, ["a"], "005330 c00401 a30161"),
-    (c.TRANSACTIONAL_STATE, [b"t", Encoded(b"\x00\x53\x24\x45")], "005334 c00802 a00174 00532445"),
+    (c.TRANSACTIONAL_STATE, [b"t", PreEncoded(b"\x00\x53\x24\x45")], "005334 c00802 a00174 00532445"),
 ]
 
 

@@ -11,7 +11,7 @@ import pytest
 from proton.codec import encode as e
 from proton.codec import types as t
 from proton.codec.decode import decode_value
-from proton.codec.encode import Encoded, encode, type_number
+from proton.codec.encode import PreEncoded, encode, type_number
 from proton.codec.types import UNDESCRIBED, AnnotationDict, Array, Described, PropertyDict, SymbolList
 from proton.exceptions import DataException
 
@@ -47,8 +47,8 @@ def written(encoder: Callable[[list[bytes], Any], None], value: Any) -> str:
         (bytearray(b"ab"), "a0026162"),
         (memoryview(b"ab"), "a0026162"),
         (memoryview(b"abcd")[::2], "a0026163"),
-        (Encoded(b"\x43"), "43"),
-        ([Encoded(b"\x43")], "c0020143"),
+        (PreEncoded(b"\x43"), "43"),
+        ([PreEncoded(b"\x43")], "c0020143"),
     ],
     ids=repr,
 )
@@ -226,4 +226,4 @@ def test_type_number_follows_the_encoder() -> None:
     values = [None, True, 1, 1.5, "a", b"a", [], {}, Text("a"), Colour.RED, Described(1, 2), t.uint(1)]
     assert [type_number(value) for value in values] == [1, 2, 11, 14, 20, 19, 24, 25, 20, 11, 22, 7]
     with pytest.raises(DataException):
-        type_number(Encoded(b"\x43"))
+        type_number(PreEncoded(b"\x43"))

@@ -3,7 +3,7 @@
 import pytest
 
 from proton import SymbolList, symbol
-from proton.codec.encode import Encoded, encode
+from proton.codec.encode import PreEncoded, encode
 from tests.support.engines import connected, frame, linked, pump
 
 
@@ -99,7 +99,7 @@ def test_a_flow_without_properties_leaves_those_that_were_told():
 
 def test_flow_properties_that_are_no_map_are_a_decode_error():
     a, b, _, _ = linked()
-    five = Encoded(encode(5))
+    five = PreEncoded(encode(5))
     b.transport.push(
         frame(0, "flow", next_outgoing_id=0, incoming_window=1, outgoing_window=1, handle=0, properties=five)
     )

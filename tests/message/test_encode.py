@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proton.codec.encode import Encoded
+from proton.codec.encode import PreEncoded
 from proton.codec.types import Described, PropertyDict, SymbolList, char, symbol, ulong
 from proton.exceptions import MessageException
 from proton.message import Message
@@ -34,7 +34,7 @@ WRITTEN: list[tuple[dict[str, Any], str]] = [
     ({"body": SymbolList(["x"]), "inferred": True}, "005376 c00401a30178"),
     ({"body": {}, "inferred": True}, "005377 c10100"),
     ({"body": Described(ulong(1), b"x"), "inferred": True}, "005377 00 5301 a00178"),
-    ({"body": Encoded(b"\x43")}, "005377 43"),
+    ({"body": PreEncoded(b"\x43")}, "005377 43"),
     ({"durable": True}, "005370 c00201 41" + NULL_BODY),
     ({"priority": 5}, "005370 c00402 40 5005" + NULL_BODY),
     ({"priority": 4, "durable": False, "ttl": 0, "delivery_count": 0}, NULL_BODY),
