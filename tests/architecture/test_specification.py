@@ -40,5 +40,10 @@ def test_each_section_is_cited_or_listed_with_the_reason():
     assert [f"{section} {name}" for section, name in SECTIONS.items() if section not in CITED | UNCITED.keys()] == []
 
 
+def test_the_page_is_up_to_date():
+    page = specification.PAGE.read_text(encoding="utf-8")
+    assert page == specification.page(), "python -m tests.support.specification --write"
+
+
 def test_what_is_listed_is_cited_nowhere():
     assert [section for section in UNCITED if section in CITED or section not in SECTIONS] == []

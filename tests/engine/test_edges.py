@@ -3,7 +3,7 @@
 import pytest
 
 from proton import Transport
-from tests.support.engines import AMQP_HEADER, SASL_HEADER, Peer, frame, linked, pump, take
+from tests.support.engines import AMQP_HEADER, SASL_HEADER, Peer, accept, connected, frame, frames, linked, pump, take
 
 # -- input -----------------------------------------------------------------------------------------------------------
 
@@ -92,3 +92,30 @@ def test_a_sender_whose_own_map_was_incomplete_may_send_new_deliveries(incomplet
     b.transport.push(frame(0, "transfer", payload=b"new", handle=0, delivery_id=1, delivery_tag=b"new"))
     assert again.remote_incomplete_unsettled is incomplete and b.transport.condition is None
     assert again.current.tag == "new" and again.recv(10) == b"new"
+
+
+@pytest.mark.parametrize("properties", [None, {"a": 1}], ids=["plain", "properties"])
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.parametrize("sends", [False, True])
+def test_a_flow_has_the_delivery_count_as_soon_as_it_is_known(sends, answered, properties):
+    """2.7.4: that of a sender always, that of a receiver once it has seen the attach of the sender."""
+    a, b = connected()
+    session = a.connection.session()
+    session.open()
+    link = session.sender("L") if sends else session.receiver("L")
+    link.open()
+    if answered:
+        pump(a, b)
+        accept(b)
+        pump(a, b)
+    else:
+        take(a.transport)
+    link.flow_properties = properties
+    if sends:
+        link.offered(3)
+    else:
+        link.flow(5)
+    flows = [found for found in frames(take(a.transport)) if found.name == "flow"]
+    counts = [flow["delivery_count"] for flow in flows if flow["handle"] is not None]
+    assert counts == [0 if sends or answered else None] * len(counts)
+    assert counts or (sends and properties is None)
