@@ -22,7 +22,7 @@ NOT_HANDLERS = {
     "int": 5,
     "dict": {"on_message": print},
     "function": lambda event: None,
-    "builtin_function_or_method": print,
+    type(print).__name__: print,  # PyPy calls it otherwise
     "method": MessagingHandler().on_message,
     "partial": functools.partial(print, 1),
     "module": re,
@@ -30,7 +30,7 @@ NOT_HANDLERS = {
 HINTS = {
     **dict.fromkeys(["list", "tuple", "set"], ": give each handler by itself, or make them children of one with "),
     **dict.fromkeys(
-        ["function", "builtin_function_or_method", "method", "partial"],
+        ["function", type(print).__name__, "method", "partial"],
         ": expected an object with a method such as on_message or on_timer_task",
     ),
 }
