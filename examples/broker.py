@@ -135,7 +135,7 @@ class Queue:
 
 
 class Topic:
-    """Gives each message to every subscription's own queue; with no subscription, to nobody."""
+    """Gives each message to every subscription's own queue; without a subscription it is dropped."""
 
     def __init__(self) -> None:
         self.queues: dict[object, Queue] = {}
@@ -185,7 +185,7 @@ class Broker(MessagingHandler):
             link.close()  # refuses it: the peer sees an attach without a terminus, and a detach with the condition
 
     def attach(self, link: Any) -> Condition | None:
-        """Joins a link to its node; the condition to refuse it with when there is none."""
+        """Joins a link to its node; returns the condition to refuse it with if the node does not exist."""
         local, remote = (link.source, link.remote_source) if link.is_sender else (link.target, link.remote_target)
         link.snd_settle_mode = link.remote_snd_settle_mode
         if remote.type == Terminus.COORDINATOR:
@@ -229,7 +229,7 @@ class Broker(MessagingHandler):
         return None
 
     def node(self, address: str | None, topic: bool = False) -> Any:
-        """What is at an address, made when it is new; None where there is nothing, or nothing any more."""
+        """What is at an address, made when it is new; None if nothing exists there, or no longer."""
         if address and address not in self.nodes and not address.startswith(DYNAMIC) and self.makes_nodes:
             self.nodes[address] = Topic() if topic or address.startswith("topic") else Queue()
         return self.nodes.get(address)
@@ -377,7 +377,7 @@ class Broker(MessagingHandler):
     # Transactions
 
     def transaction(self, link: Any, txn_id: object) -> Transaction | None:
-        """The one with this id, which its own connection alone may use; None when there is none."""
+        """The one with this id, which its own connection alone may use, or None."""
         found = self.transactions.get(txn_id)
         return found if found and found.coordinator.connection == link.connection else None
 

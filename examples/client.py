@@ -61,7 +61,7 @@ class Client(MessagingHandler):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
-    parser.add_argument("requests", nargs="*", default=REQUESTS, help="texts to send; a verse when there are none")
+    parser.add_argument("requests", nargs="*", default=REQUESTS, help="texts to send; a verse when left out")
     options = parser.parse_args()
     program = Client(options.address, options.requests)
     Container(program).run()

@@ -60,7 +60,7 @@ class Client(MessagingHandler):
         future = self.waiting[self.number] = asyncio.get_running_loop().create_future()
         address = self.receiver.remote_source.address
         self.sender.send(Message(reply_to=address, correlation_id=self.number, body=body))
-        self.touch()  # this is no callback of the container: it has to be told
+        self.touch()  # called outside of the container's callbacks, so it has to be told
         return await future
 
 

@@ -1,4 +1,4 @@
-"""Listens, with no broker, and sends numbered messages to whoever connects to receive them (simple_recv.py)."""
+"""Listens, with no broker, and sends numbered messages to the programs that connect (simple_recv.py)."""
 
 from __future__ import annotations
 

@@ -67,5 +67,5 @@ class Container(LoopContainer):
         self.end.set()
 
     def wakeup(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to wake
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing is left to wake
             self.loop.call_soon_threadsafe(self.touch)

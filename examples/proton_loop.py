@@ -27,7 +27,7 @@ class LoopContainer(Container):
     that are still open are closed, which their peers see as a lost connection.
 
     A subclass has `wakeup()`, which has the loop call `touch` from any thread, and `on_end()`, which is called once,
-    last of all: who runs the container goes on, or raises the error.
+    last of all: the code that runs the container goes on, or raises the error.
     """
 
     busy = ended = False

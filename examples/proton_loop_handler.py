@@ -23,7 +23,7 @@ class LoopHandler:
 
     A subclass has `watch(selectable, deadline)`: have the loop call `happened` with `selectable.readable` while
     `selectable.reading`, with `selectable.writable` while `selectable.writing`, and with `selectable.expired` at the
-    deadline, a time of day or None. A `fileno()` of -1 is none.
+    deadline, a time of day or None. A `fileno()` of -1 is not a descriptor.
     """
 
     def __init__(self, container: LoopContainer, loop: Any) -> None:

@@ -1,6 +1,6 @@
 """Prints the messages of a queue and leaves them there: the receiver asks the broker (broker.py) for copies.
 
-It drains: the broker sends what it has and gives back the credit that is left, which tells that there is no more.
+It drains: the broker sends what it has and gives back the credit that is left, which tells that nothing is left.
 """
 
 from __future__ import annotations

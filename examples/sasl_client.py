@@ -26,7 +26,7 @@ class Send(MessagingHandler):
         self.url, self.body, self.login = url, body, login
 
     def on_start(self, event: ContainerEvent) -> None:
-        # Whoever is refused once is refused again, so there is one attempt only.
+        # A login that is refused once is refused again, so there is one attempt only.
         connection = event.container.connect(self.url, reconnect=False, **self.login)
         event.container.create_sender(connection, "examples")
 

@@ -1,6 +1,6 @@
 """Listens, lets in the users that it knows, prints the messages they bring, and ends after the last.
 
-It knows `fred` by his password, and `anne` by a verifier: with that nobody who reads it could log in. A server in
+It knows `fred` by his password, and `anne` by a verifier, with which a reader could not log in. A server in
 earnest looks its users up, with an object that has the method `lookup`; see `proton.Credentials`.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 USERS = {
     "fred": "pencil",
-    # What can be used is what everybody has: with this, SCRAM-SHA-256 and PLAIN.
+    # The mechanisms are those that all users have: with this, SCRAM-SHA-256 and PLAIN.
     "anne": str(ScramVerifier.make("SCRAM-SHA-256", "crayon")),
 }
 
@@ -31,7 +31,7 @@ class Serve(MessagingHandler):
         self.received = 0
 
     def on_start(self, event: ContainerEvent) -> None:
-        # PLAIN shows the password to whoever reads along, so it is offered over TLS alone, or when asked for.
+        # PLAIN shows the password to all that read along, so it is offered over TLS alone, or when asked for.
         self.acceptor = event.container.listen(self.url, credentials=USERS, allow_insecure_mechs=self.insecure)
         print(f"listening on {self.url}")
 

@@ -62,7 +62,7 @@ if __name__ == "__main__":
     parser.add_argument("-a", "--address", default="amqps://localhost:5671", help="default: %(default)s")
     parser.add_argument("-c", "--certificates", type=pathlib.Path, default="certificates", help="default: %(default)s")
     parser.add_argument("-m", "--messages", type=int, default=10, help="0 never ends; default: %(default)s")
-    parser.add_argument("--ask-client", action="store_true", help="let in only who shows the certificate")
+    parser.add_argument("--ask-client", action="store_true", help="let in only clients that show the certificate")
     options = parser.parse_args()
     certificate, its_key = make_certificate(options.certificates)
     server = SSLDomain(SSLDomain.MODE_SERVER)

@@ -73,7 +73,7 @@ class BlockingConnection(Handler, NotCopied):
     :param urls: several places to connect to. When the connection is lost, the next one is tried.
     :param reconnect: the delays between attempts, as for `Container.connect`; by default one URL is tried once.
     :param kwargs: further options of `Container.connect`.
-    :raises ConnectionException: nobody is there, or we are not let in.
+    :raises ConnectionException: the connection cannot be made, or the login is refused.
     :raises Timeout: there was no answer in time.
     """
 

@@ -275,7 +275,7 @@ class Fetcher(MessagingHandler):
         """Settle the oldest message that was popped.
 
         :param state: its outcome, if any.
-        :raises IndexError: there is none to settle.
+        :raises IndexError: every message is settled.
         """
         if not self.unsettled:
             raise IndexError("expected an unsettled message: none has been received, or all are settled")
@@ -347,22 +347,22 @@ class BlockingReceiver(BlockingLink):
     def accept(self) -> None:
         """Accept the oldest message that was received and not settled.
 
-        :raises IndexError: there is none.
+        :raises IndexError: every message is settled.
         """
         self.settle(Delivery.ACCEPTED)
 
     def reject(self) -> None:
         """Reject the oldest message that was received and not settled.
 
-        :raises IndexError: there is none.
+        :raises IndexError: every message is settled.
         """
         self.settle(Delivery.REJECTED)
 
     def release(self, delivered: bool = True) -> None:
         """Give back the oldest message that was received and not settled.
 
-        :param delivered: False when nobody has looked at it.
-        :raises IndexError: there is none.
+        :param delivered: False if the program has not looked at it.
+        :raises IndexError: every message is settled.
         """
         self.settle(Delivery.MODIFIED if delivered else Delivery.RELEASED)
 
@@ -370,7 +370,7 @@ class BlockingReceiver(BlockingLink):
         """Settle the oldest message that was received and not settled.
 
         :param state: its outcome, if any.
-        :raises IndexError: there is none.
+        :raises IndexError: every message is settled.
         """
         fetcher = self.fetcher
         if fetcher is None:

@@ -69,7 +69,7 @@ class SyncRequestResponse(IncomingMessageHandler):
         self.address = address
         #: the response that `call` is about to return
         self.response: Message | None = None
-        # By the correlation-ids of the requests under way: the response, or why there is none, once it has come.
+        # By the correlation-ids of the requests under way: the response, or why it will not come.
         self._awaited: dict[str, Message | MessageException | None] = {}
         self.sender: BlockingSender = connection.create_sender(address)
         self.receiver: BlockingReceiver = connection.create_receiver(
