@@ -62,6 +62,12 @@ class Server(MessagingHandler):
                 transport.close_head()
                 transport.close_tail()
 
+    def on_force_all(self, event):
+        """Closes all connections as a broker does that is stopped."""
+        for connection in list(self.live):
+            connection.condition = Condition("amqp:connection:forced", "maintenance")
+            connection.close()
+
     def on_link_opening(self, event):
         link = event.link
         self.names.append(link.name)
