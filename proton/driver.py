@@ -17,8 +17,10 @@ from proton.endpoints.arguments import NotCopied
 from proton.endpoints.condition import Condition
 from proton.endpoints.events import Collector, Event
 from proton.exceptions import TransportException
+from proton.transport import timeouts
 from proton.transport.transfers import MAX_OUTPUT
 from proton.transport.transport import Transport
+from proton.transport.transport_state import state_of
 
 __all__ = ["IO_CONDITION", "Driver", "Interests"]
 
@@ -70,6 +72,7 @@ class Driver(NotCopied):
 
     def __init__(self, transport: Transport, collector: Collector | None = None) -> None:
         self.transport: Transport = transport
+        self._state = state_of(transport)
         #: what `next_deadline` gives if no bytes have moved, 0.0 for none
         self.deadline = 0.0
         self._collector = collector
@@ -231,8 +234,8 @@ class Driver(NotCopied):
         :return: BLOCKED, IDLE (there is no room), MOVED, ENDED or FAILED. The last two leave it to the caller to end
             the transport.
         """
-        transport = self.transport
-        room = transport.capacity()
+        state = self._state
+        room = state.capacity()
         if room <= 0:
             return IDLE
         try:
@@ -245,7 +248,7 @@ class Driver(NotCopied):
         if not data:
             return ENDED
         self._moved = True
-        transport.push(data)
+        state.push(data)
         return MOVED
 
     def write_to(self, send: Callable[[bytes], int], is_fresh: bool) -> int:
@@ -256,9 +259,9 @@ class Driver(NotCopied):
         :return: BLOCKED, IDLE, MOVED, DRAINED, DONE, or FAILED, after which the output is ended.
         :raises Exception: what the source of a streamed body has raised.
         """
-        transport = self.transport
+        state = self._state
         # Behind an I/O layer only `peek` knows which pieces have gone through it.
-        data = transport._unsent(SEND_SIZE) if is_fresh and not transport._filters else transport.peek(SEND_SIZE)
+        data = state.unsent(SEND_SIZE) if is_fresh and not state.filters else state.peek(SEND_SIZE)
         if not data:
             return IDLE
         size = len(data)
@@ -270,16 +273,16 @@ class Driver(NotCopied):
         except OSError as error:
             self.failure = repr(error)
             self.would_block = False
-            transport.close_head()
+            state.close_head()
             return FAILED
         self._moved = True
-        transport.pop(sent)
+        state.pop(sent)
         self.would_block = sent < size
         if sent < size:
             return BLOCKED
         # TLS may have its last words to say.
-        if size < SEND_SIZE and not transport._out_size:
-            return DRAINED if transport._idle_timeout_ms or transport._remote_idle_timeout_ms else DONE
+        if size < SEND_SIZE and not state.out_size:
+            return DRAINED if state.idle_timeout_ms or state.remote_idle_timeout_ms else DONE
         return MOVED
 
     def update_interests(self, interests: Interests, now: float) -> None:
@@ -288,23 +291,18 @@ class Driver(NotCopied):
         :param interests: the object whose attributes `reading`, `writing` and `deadline` are set.
         :param now: seconds, as for `handle_timer`.
         """
-        transport = self.transport
-        if (
-            transport._idle_timeout_ms
-            or transport._remote_idle_timeout_ms
-            or not transport._open_received
-            or transport._failed
-        ):
+        state = self._state
+        if state.idle_timeout_ms or state.remote_idle_timeout_ms or not state.open_received or state.failed:
             # A time-out may make output, so the tick comes first (2.4.5).
-            self.deadline = interests.deadline = transport.tick(now)
+            self.deadline = interests.deadline = timeouts.tick(state, now)
         elif self.deadline:
             self.deadline = 0.0  # the handshake is over
             interests.deadline = None
         self._moved = False
-        interests.reading = transport.capacity() > 0
-        if not interests.reading and transport._has_many_events():
-            transport._emit(Event.TRANSPORT)  # looked at again, behind the events that have to be handled first
-        interests.writing = transport.pending() > 0
+        interests.reading = state.capacity() > 0
+        if not interests.reading and state.has_many_events():
+            state.emit(Event.TRANSPORT)  # looked at again, behind the events that have to be handled first
+        interests.writing = state.pending() > 0
 
     # -- events --------------------------------------------------------------------------------------------------
 

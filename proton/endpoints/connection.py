@@ -201,8 +201,8 @@ class Connection(Endpoint):
         return (
             self.state == LOCAL_ACTIVE | REMOTE_ACTIVE
             and transport is not None
-            and transport._open_received
-            and not (transport._tail_closed or transport._head_closed)
+            and transport._state.open_received
+            and not (transport._state.tail_closed or transport._state.head_closed)
         )
 
     def __repr__(self) -> str:
@@ -404,8 +404,8 @@ class Connection(Endpoint):
         """Parted from its transport: what belonged to that is forgotten, what was not sent stays."""
         transport = self.transport
         self.transport = None
-        self._was_open = self._was_open or (transport is not None and transport._open_received)
-        if transport is not None and transport._tail_closed:
+        self._was_open = self._was_open or (transport is not None and transport._state.open_received)
+        if transport is not None and transport._state.tail_closed:
             self._loss = self._number_end(transport.condition)
         self._collector.emit(Event.CONNECTION_UNBOUND, self)
         self._channels = Channels()

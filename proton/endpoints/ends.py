@@ -155,7 +155,7 @@ def _add_connection(found: list[tuple[int, End]], connection: Connection) -> Non
         _add(found, connection, connection._remote_end, True)
     loss = connection._loss
     transport = connection.transport
-    if transport is not None and transport._tail_closed and not transport._close_received:
+    if transport is not None and transport._state.tail_closed and not transport._state.close_received:
         loss = connection._ends + 1, transport.condition
     if loss is not None and not _retries(connection):
         found.append((loss[0], End(connection, loss[1], False, is_loss=True)))

@@ -382,7 +382,7 @@ class Link(Endpoint):
             return False
         session, transport = self.session, self.connection.transport
         over = session._end_sent or session._remotely_ended or transport is None
-        return not (over or transport._close_sent or transport._close_received)  # type: ignore[union-attr]
+        return not (over or transport._state.close_sent or transport._state.close_received)  # type: ignore[union-attr]
 
     def _dispose(self) -> None:
         self.session._forget_link(self)

@@ -56,7 +56,7 @@ class Receiver(Link):
             self._drain_mode = self._drain_by_call = False
         connection = self.connection
         transport = connection.transport
-        if connection._ends or transport is None or transport._tail_closed:
+        if connection._ends or transport is None or transport._state.tail_closed:
             warn_if_ended("Receiver.flow()", self)
         if not self._marked:
             self._marked = True

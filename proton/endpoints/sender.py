@@ -255,7 +255,7 @@ class Sender(Link):
         transport = connection.transport
         if not self._sending:
             # Once a write, not for each message.
-            if connection._ends or transport is None or transport._tail_closed:
+            if connection._ends or transport is None or transport._state.tail_closed:
                 warn_if_ended("Sender.send()", self)
             self._sending = True
             connection._senders.append(self)

@@ -21,6 +21,7 @@ from proton.endpoints.printable import condition_text
 from proton.handlers.delegate import Delegating
 from proton.logs import error_level, log
 from proton.transport.sasl.layer import SASL
+from proton.transport.transport_state import state_of
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
@@ -36,7 +37,7 @@ def now_of(event: Any) -> float:
 
 def is_temporary(transport: Any) -> bool:
     """Whether a transport has failed because the server could not judge our credentials now (5.3.3.6)."""
-    sasl = transport._sasl
+    sasl = state_of(transport).sasl
     return sasl is not None and sasl.outcome == SASL.TEMP
 
 
@@ -232,14 +233,14 @@ class EndpointStateHandler(Delegating):
         """Notes that a connection is lost that this end had not closed; what follows may close it."""
         connection: Connection | None = event.connection
         if connection is not None and connection.state & Endpoint.LOCAL_ACTIVE:
-            event.transport._lost = True
+            state_of(event.transport).lost = True
 
     def on_transport_closed(self, event: TransportEvent) -> None:
         """Reports a connection as lost, when both directions of its transport have ended; not each attempt after it."""
         self.on_transport_tail_closed(event)
         connection = event.connection
         policy = connection._reconnect if connection is not None else None
-        if event.transport._lost and not (policy is not None and policy.is_down):
+        if state_of(event.transport).lost and not (policy is not None and policy.is_down):
             self._forward("on_disconnected", event)
 
     def on_connection_opening(self, event: ConnectionEvent) -> None:

@@ -21,6 +21,7 @@ from proton.handlers.flow import FlowController
 from proton.handlers.incoming import Acking, IncomingMessageHandler
 from proton.handlers.outgoing import OutgoingMessageHandler
 from proton.logs import log
+from proton.transport.transport_state import state_of
 
 if TYPE_CHECKING:
     from proton.handlers.events import (
@@ -114,14 +115,14 @@ class MessagingHandler(Handler, Acking):
         connection = event.connection
         ends = connection is not None and condition.name in self.fatal_conditions and not is_temporary(transport)
         policy = connection._reconnect if connection is not None else None
-        told = transport._failure_told or policy is not None and not policy.is_due(now_of(event))
+        told = state_of(transport).failure_told or policy is not None and not policy.is_due(now_of(event))
         level = logging.INFO if told and not ends else logging.ERROR
         name, description = printable(condition.name), printable(str(condition.description))
         if condition.info:
             description = f"{description}: {printable(repr(condition.info))}"
         place = f" ({shown(connection.url)})" if connection is not None and connection.url else ""
         log.log(level, "%s: %s%s", name, description, place)
-        transport._failure_told = True
+        state_of(transport).failure_told = True
         if ends and connection is not None:
             connection.close()
 

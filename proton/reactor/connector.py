@@ -25,6 +25,7 @@ from proton.reactor.transaction import fail_begun_transactions, fail_transaction
 from proton.reconnect import MAX_REPEATS, Backoff, ReconnectPolicy, Urls, delays
 from proton.transport.outbound import answer_close
 from proton.transport.sasl.layer import SASL
+from proton.transport.transport_state import state_of
 
 if TYPE_CHECKING:
     from proton.handlers.events import ConnectionEvent, LinkEvent, SessionEvent, TimerEvent, TransportEvent
@@ -117,7 +118,7 @@ def _kind(endpoint: Any) -> str:
 
 def _is_refused(transport: Any) -> bool:
     """Whether the server has judged our credentials, or cannot ever: another attempt would end alike (5.3.3.6)."""
-    sasl = transport._sasl
+    sasl = state_of(transport).sasl
     return sasl is not None and sasl.mech is not None and sasl.outcome in (SASL.AUTH, SASL.SYS, SASL.PERM)
 
 
@@ -219,7 +220,7 @@ class Connector(Handler):
         self._tell_failure(connection, transport, reason, event.container.now)
         if not connection.state & Endpoint.LOCAL_ACTIVE:
             self._finish(event, connection, "already closed")
-            if transport._failed and policy.is_fatal(transport.condition):  # closed for the program, not by it
+            if state_of(transport).failed and policy.is_fatal(transport.condition):  # closed for the program, not by it
                 _tell(event, Event.GAVE_UP, connection, reason=condition_text(reason))
             return
         if self.reconnect is not False and _is_refused(transport):
@@ -255,14 +256,14 @@ class Connector(Handler):
 
     def _tell_failure(self, connection: Any, transport: Any, condition: Any, now: float) -> None:
         was_open, self._was_open = self._was_open, False
-        if condition is None and not (connection.state & Endpoint.LOCAL_ACTIVE and transport._lost):
+        if condition is None and not (connection.state & Endpoint.LOCAL_ACTIVE and state_of(transport).lost):
             return
         policy, level = self.policy, logging.INFO
         if connection.state & Endpoint.LOCAL_ACTIVE and policy.is_due(now):
-            if not transport._failure_told:
+            if not state_of(transport).failure_told:
                 level = _level(connection)
             policy.told(now)
-        transport._failure_told = True
+        state_of(transport).failure_told = True
         what = "lost" if was_open else "failed"
         log.log(level, "Connection to %s %s: %s", place_of(connection), what, condition_text(condition) or NO_REASON)
 
@@ -346,7 +347,7 @@ class Connector(Handler):
         connection = event.connection
         condition = connection.remote_condition
         if is_retried(connection, event.container.now):
-            answer_close(event.transport)
+            answer_close(state_of(event.transport))
         elif self.policy.can_pass(condition) and self.policy.series.count >= MAX_REPEATS:
             reason = f"closed {self.policy.series.count} times with {condition_text(condition)}, without progress"
             _tell_given_up(event, connection, reason)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
     from proton.endpoints.link import Link
     from proton.endpoints.session import Session
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 __all__ = ["EndpointViolation", "ahead", "bound_connection", "check", "link_on", "session_on"]
 
@@ -41,15 +41,15 @@ def check(composite: Composite, fields: list[Any]) -> list[Any]:
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
 
 
-def bound_connection(transport: Transport) -> Connection:
+def bound_connection(transport: TransportState) -> Connection:
     connection = transport.connection
-    if connection is None or not transport._open_received:
+    if connection is None or not transport.open_received:
         raise ProtocolViolation(NOT_ALLOWED, "expected open as the first frame")
     return connection
 
 
-def session_on(transport: Transport, channel: int) -> Session:
-    session = transport._remote_channels.get(channel)
+def session_on(transport: TransportState, channel: int) -> Session:
+    session = transport.remote_channels.get(channel)
     if session is None:
         bound_connection(transport)
         raise ProtocolViolation(NOT_ALLOWED, f"no such channel: {channel}")

@@ -19,7 +19,7 @@ from proton.transport.checks import EndpointViolation, ahead, check, session_on
 if TYPE_CHECKING:
     from proton.endpoints.delivery import Delivery
     from proton.endpoints.session import Session
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 __all__ = ["on_disposition"]
 
@@ -44,8 +44,8 @@ def _numbers_met(known: dict[int, Delivery], first: int, span: int) -> Iterable[
     return [number for number in known if begin <= number - oldest & _SERIAL <= end]
 
 
-def on_disposition(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
-    session = transport._remote_channels.get(channel)
+def on_disposition(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
+    session = transport.remote_channels.get(channel)
     if session is None or session._violated:
         session_on(transport, channel)
         return
@@ -118,7 +118,7 @@ def _set_state(delivery: Delivery, state: DispositionType | int, value: Any, com
     return same
 
 
-def _is_told_again(transport: Transport, delivery: Delivery, same: bool, settled: bool) -> bool:
+def _is_told_again(transport: TransportState, delivery: Delivery, same: bool, settled: bool) -> bool:
     """A disposition for a delivery that has had news before, or whose arrival may wait to be seen: one event is enough.
 
     :param same: the state is that of before.
@@ -128,18 +128,18 @@ def _is_told_again(transport: Transport, delivery: Delivery, same: bool, settled
         return False
     delivery.updated = True
     events = delivery.link.connection._collector.events
-    waiting = transport._told
+    waiting = transport.told
     if waiting is None:  # within one push nothing leaves the queue
-        waiting = transport._told = {event.context for event in events if event.type is _DELIVERY}
+        waiting = transport.told = {event.context for event in events if event.type is _DELIVERY}
     if delivery not in waiting:
         waiting.add(delivery)
         delivery.link.connection._collector.emit(_DELIVERY, delivery)
     return True
 
 
-def _count_repeats(transport: Transport, session: Session, again: int, fresh: int, tracked: int) -> None:
+def _count_repeats(transport: TransportState, session: Session, again: int, fresh: int, tracked: int) -> None:
     """Ranges that name the same deliveries over and over cost us much for few bytes: the session has an allowance."""
-    most = transport.max_repeated_dispositions
+    most = transport.limits.max_repeated_dispositions
     session._repeats = max(0, session._repeats + again - most * fresh)
     if most and session._repeats > most * max(tracked, _MIN_TRACKED):
         raise EndpointViolation(

@@ -25,15 +25,15 @@ from proton.transport.protocol import (
 from proton.transport.sasl import layer as sasl_layer
 
 if TYPE_CHECKING:
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
-__all__ = ["contain", "end_input", "end_of_stream", "fail"]
+__all__ = ["contain", "end_of_stream", "fail"]
 
 # A logger of its own, so that tests, and programs that want to, can tell a bug of this package from all else.
 log: EngineLog = EngineLog(logging.getLogger("proton.internal"))
 
 
-def fail(transport: Transport, name: str, description: str, info: Any, silent: bool) -> None:
+def fail(transport: TransportState, name: str, description: str, info: Any, silent: bool) -> None:
     """Condition, event, a close frame unless `silent`, and no more input; a second fault is added to the first."""
     condition = transport.condition
     if condition is not None:
@@ -41,18 +41,18 @@ def fail(transport: Transport, name: str, description: str, info: Any, silent: b
     else:
         condition = Condition(name, description, info)
     transport.condition = condition
-    if transport._failed:
+    if transport.failed:
         return
-    transport._failed = True
-    transport._emit(Event.TRANSPORT_ERROR)
-    if silent or transport._close_sent or not io_layers.may_write(transport):
-        transport._output = final_output
+    transport.failed = True
+    transport.emit(Event.TRANSPORT_ERROR)
+    if silent or transport.close_sent or not io_layers.may_write(transport):
+        transport.output = final_output
     else:
-        transport._output = failed_output
-    transport._end_input()
+        transport.output = failed_output
+    transport.end_input()
 
 
-def contain(transport: Transport, error: Exception, doing: str) -> None:
+def contain(transport: TransportState, error: Exception, doing: str) -> None:
     """An error of our own code ends this connection, and this one only.
 
     The peer learns the class of the error alone: its text may quote what is none of the peer's business.
@@ -64,56 +64,41 @@ def contain(transport: Transport, error: Exception, doing: str) -> None:
     place = connection.hostname or connection.remote_container if connection is not None else None
     log.error("internal error on the connection with %.80r while %s: %s", place, doing, kind, exc_info=error)
     # Whole frames are written; what had not been counted yet counts now.
-    transport._out_size = len(transport._head) - transport._head_offset + sum(map(len, transport._out))
-    again = transport._failed
+    transport.out_size = len(transport.head) - transport.head_offset + sum(map(len, transport.out))
+    again = transport.failed
     try:
-        in_sasl = transport._input in (sasl_input, refused_input)
+        in_sasl = transport.input in (sasl_input, refused_input)
         fail(transport, INTERNAL_ERROR, f"internal error while {doing}: {kind}", None, in_sasl)
     except Exception:
         again = True
     if again:  # it shows in what tells the peer of the first one
         transport.close_head()
-        transport._end_input()
+        transport.end_input()
 
 
-def end_input(transport: Transport) -> None:
-    """No more input is taken. Without the peer's flows there is no credit either, which matters if it is made again."""
-    if transport._tail_closed:
-        return
-    transport._tail_closed = True
-    transport._partial, transport._partial_size = [], 0
-    if transport._tracing:
-        transport._trace_header("<-", "EOS")
-    if transport.connection is not None and transport.connection._reconnect is not None:
-        transport.connection._revoke_credit()
-    transport._emit(Event.TRANSPORT_TAIL_CLOSED)
-    if transport._head_closed:
-        transport._emit(Event.TRANSPORT_CLOSED)
-
-
-def end_of_stream(transport: Transport) -> None:
+def end_of_stream(transport: TransportState) -> None:
     """The socket gives no more: a fault unless both ends had said that it is over."""
-    if transport._input is refused_input and not transport._tail_closed:
-        transport._end_input()
+    if transport.input is refused_input and not transport.tail_closed:
+        transport.end_input()
         sasl_layer.fail(transport)  # the reason why the peer has left, whatever the socket says
         return
-    data, transport._partial, transport._partial_size = b"".join(transport._partial), [], 0
-    if transport.condition is not None and not transport._amqp_began:
+    data, transport.partial, transport.partial_size = b"".join(transport.partial), [], 0
+    if transport.condition is not None and not transport.amqp_started:
         # Set by what owns the socket: the reason why nothing came.
         reason, transport.condition = transport.condition, None
-        transport._end_input()
-        fail(transport, reason.name, reason.description or "", reason.info, not transport._is_server)
+        transport.end_input()
+        fail(transport, reason.name, reason.description or "", reason.info, not transport.is_server)
         return
-    transport._end_input()
+    transport.end_input()
     io_layers.end_input(transport)
-    if transport._close_received or transport._failed:
+    if transport.close_received or transport.failed:
         return
-    if transport._input is server_header_input:
+    if transport.input is server_header_input:
         found = protocol_header.identify(data, at_end=True)
         fail(transport, FRAMING_ERROR, protocol_header.server_error(data, found, at_end=True), None, not data)
-    elif transport._input in HEADER_EXPECTED:
-        expected = HEADER_EXPECTED[transport._input]
+    elif transport.input in HEADER_EXPECTED:
+        expected = HEADER_EXPECTED[transport.input]
         found = protocol_header.identify(data, at_end=True)
         fail(transport, FRAMING_ERROR, protocol_header.client_error(expected, data, found, at_end=True), None, False)
     else:
-        fail(transport, FRAMING_ERROR, "connection aborted", None, transport._input is sasl_input)
+        fail(transport, FRAMING_ERROR, "connection aborted", None, transport.input is sasl_input)

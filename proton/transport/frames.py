@@ -10,7 +10,7 @@ from proton.codec.decode import decode_fields
 
 if TYPE_CHECKING:
     from proton.codec.limits import DecodeLimits
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 FRAME_HEADER = Struct(">IBBH")  # 2.3.1: size, data offset, type, channel
 
@@ -80,19 +80,19 @@ def encode_number(number: int) -> bytes:
     return SMALL_UINTS[number] if number < 256 else b"\x70" + number.to_bytes(4, "big")
 
 
-def write_frame(transport: Transport, channel: int, composite: Composite, fields: Any) -> None:
+def write_frame(transport: TransportState, channel: int, composite: Composite, fields: Any) -> None:
     body = encode_composite(composite, fields)
-    most = transport._remote_max_frame_size
+    most = transport.remote_max_frame_size
     if len(body) + 8 > most > 0 and composite not in (OPEN, CLOSE):  # without those two no error could be told
         raise FrameTooLarge(f"{composite.name}: the peer takes frames of {most} bytes, got one of {len(body) + 8}")
     write_body(transport, channel, body)
 
 
-def write_body(transport: Transport, channel: int, body: bytes) -> None:
+def write_body(transport: TransportState, channel: int, body: bytes) -> None:
     """A frame whose performative is encoded; of a size that every peer takes."""
     size = len(body) + 8
-    transport._out.append(FRAME_HEADER.pack(size, 2, 0, channel) + body)
-    transport._out_size += size
+    transport.out.append(FRAME_HEADER.pack(size, 2, 0, channel) + body)
+    transport.out_size += size
     transport.frames_output += 1
-    if transport._tracing:
-        transport._trace_frame(channel, "->", body)
+    if transport.tracing:
+        transport.trace_frame(channel, "->", body)

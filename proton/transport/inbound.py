@@ -53,7 +53,7 @@ from proton.transport.limits import has_begun, has_opened
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 _SERIAL = 0xFFFFFFFF
 _HALF = 0x80000000
@@ -69,34 +69,34 @@ def _symbols(value: list[Any] | None) -> SymbolList | None:
     return None if value is None else SymbolList(value, raise_on_error=False)
 
 
-def on_open(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
-    if transport._open_received:
+def on_open(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
+    if transport.open_received:
         raise ProtocolViolation(NOT_ALLOWED, "expected one open on a connection, got a second one")
     checked = check(OPEN, fields)
     container, hostname, frame_size, channel_max, idle_ms, _, _, offered, desired, properties = checked
     connection = transport.connection
     if connection is None:
-        transport._hold(fields)
+        transport.hold(fields)
         return
-    transport._open_received = True
+    transport.open_received = True
     connection.remote_container = container
     connection.remote_hostname = hostname
     connection.remote_offered_capabilities = _symbols(offered)
     connection.remote_desired_capabilities = _symbols(desired)
     connection.remote_properties = properties
     if frame_size is not None:
-        transport._set_remote_max_frame_size(frame_size)
+        transport.set_remote_max_frame_size(frame_size)
     if channel_max is not None:
         transport.remote_channel_max = channel_max
     connection._remote_opened()
     if idle_ms:
-        least = transport.min_remote_idle_timeout
+        least = transport.limits.min_remote_idle_timeout
         if idle_ms < 1000 * least:
             raise ProtocolViolation(
                 NOT_ALLOWED, f"expected an idle-time-out of {1000 * least:g} ms at least, got {idle_ms} ms (2.4.5)"
             )
-        transport._remote_idle_timeout_ms = idle_ms
-        connection._collector.emit(Event.TRANSPORT, transport)
+        transport.remote_idle_timeout_ms = idle_ms
+        transport.emit(Event.TRANSPORT)
     has_opened(transport, connection)
     _schedule_closing(connection)
 
@@ -112,7 +112,7 @@ def _schedule_closing(connection: Connection) -> None:
                 connection._schedule(link)
 
 
-def on_begin(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+def on_begin(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     connection = bound_connection(transport)
     checked = check(BEGIN, fields)
     remote_channel, next_outgoing_id, incoming_window, _, handle_max, offered, desired, properties = checked
@@ -120,10 +120,10 @@ def on_begin(transport: Transport, channel: int, fields: list[Any], payload: byt
         raise ProtocolViolation(
             FRAMING_ERROR, f"remote channel {channel} is above negotiated channel_max {transport.channel_max}."
         )
-    if channel in transport._remote_channels:
+    if channel in transport.remote_channels:
         raise ProtocolViolation(NOT_ALLOWED, f"begin on channel {channel}, which has a session already")
     if remote_channel is None:
-        _check_limit("sessions", len(connection._members), transport.max_sessions)
+        _check_limit("sessions", len(connection._members), transport.limits.max_sessions)
         session = connection.session()
     else:
         known = connection._local_channels.get(remote_channel)
@@ -132,7 +132,7 @@ def on_begin(transport: Transport, channel: int, fields: list[Any], payload: byt
         if known._remote_channel is not None:
             raise ProtocolViolation(NOT_ALLOWED, f"second begin reply to channel {remote_channel}")
         session = known
-    transport._remote_channels[channel] = session
+    transport.remote_channels[channel] = session
     session._remote_channel = channel
     session._window_end = session._window_end + next_outgoing_id & _SERIAL  # it was counted from 0 before
     session._next_incoming_id = next_outgoing_id
@@ -156,7 +156,7 @@ def _check_limit(what: str, count: int, most: int) -> None:
         )
 
 
-def on_attach(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+def on_attach(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     session = session_on(transport, channel)
     if session._violated:
         return
@@ -182,7 +182,7 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
         if not waiting:
             del session._unanswered[peer_receives, name]
     if link is None or link._remotely_detached:
-        _check_limit("links", session.connection._link_count, transport.max_links)
+        _check_limit("links", session.connection._link_count, transport.limits.max_links)
         link = session._attached_by_peer(peer_receives, name)
     link._remote_handle = handle
     session._remote_handles[handle] = link
@@ -210,7 +210,7 @@ def on_attach(transport: Transport, channel: int, fields: list[Any], payload: by
         reconcile(link)
 
 
-def on_flow(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+def on_flow(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     session = session_on(transport, channel)
     if session._violated:
         return
@@ -281,8 +281,8 @@ def _flow_to_receiver(link: Receiver, delivery_count: int | None, available: int
             link._drained += given_back
 
 
-def on_transfer(transport: Transport, channel: int, fields: Any, payload: bytes) -> None:
-    session = transport._remote_channels.get(channel)
+def on_transfer(transport: TransportState, channel: int, fields: Any, payload: bytes) -> None:
+    session = transport.remote_channels.get(channel)
     if session is None or session._violated:
         session_on(transport, channel)
         return
@@ -331,10 +331,10 @@ def on_transfer(transport: Transport, channel: int, fields: Any, payload: bytes)
         buffered = link.connection._buffered_bytes + size
         if (
             link._max_message_size
-            or transport.max_message_size
+            or transport.limits.max_message_size
             or delivery._advanced
             or delivery._settled
-            or buffered > (transport.max_buffered_delivery_bytes or buffered)
+            or buffered > (transport.limits.max_buffered_delivery_bytes or buffered)
         ):
             _check_payload(transport, link, delivery, size)  # type: ignore[arg-type]
         if not (delivery._advanced or delivery._settled):  # else nobody can read it any more
@@ -455,17 +455,17 @@ def _later_frame(session: Session, delivery: Delivery, number: Any, settled: Any
         raise EndpointViolation(session, INVALID_FIELD, "invalid transition from settled to unsettled")
 
 
-def _check_payload(transport: Transport, link: Receiver, delivery: Delivery, size: int) -> None:
+def _check_payload(transport: TransportState, link: Receiver, delivery: Delivery, size: int) -> None:
     """Holds a part of a message against the limits of its link and of the connection."""
     delivery._received += size
-    most = link._max_message_size or transport.max_message_size
+    most = link._max_message_size or transport.limits.max_message_size
     if most and delivery._received > most:
         raise EndpointViolation(
             link,
             MESSAGE_SIZE_EXCEEDED,
             f"expected messages of {most} bytes at most, got {delivery._received} bytes of one",
         )
-    limit = transport.max_buffered_delivery_bytes
+    limit = transport.limits.max_buffered_delivery_bytes
     buffered = link.connection._buffered_bytes
     if limit and buffered + size > limit and not (delivery._advanced or delivery._settled):
         raise ProtocolViolation(
@@ -474,7 +474,7 @@ def _check_payload(transport: Transport, link: Receiver, delivery: Delivery, siz
         )
 
 
-def on_detach(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+def on_detach(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     session = session_on(transport, channel)
     if session._violated:
         return
@@ -498,10 +498,10 @@ def on_detach(transport: Transport, channel: int, fields: list[Any], payload: by
     link._finish_if_done()
 
 
-def on_end(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+def on_end(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     session = session_on(transport, channel)
     (error,) = check(END, fields)
-    del transport._remote_channels[channel]
+    del transport.remote_channels[channel]
     for link in list(session._remote_handles.values()):
         if link.is_receiver:
             link._cut_arriving()  # type: ignore[attr-defined]
@@ -511,14 +511,14 @@ def on_end(transport: Transport, channel: int, fields: list[Any], payload: bytes
     session._unmap_remote_channel()
 
 
-def on_close(transport: Transport, channel: int, fields: list[Any], payload: bytes) -> None:
+def on_close(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     connection = bound_connection(transport)
     (error,) = check(CLOSE, fields)
-    transport._close_received = True
+    transport.close_received = True
     connection._remote_closed(decode_condition(error))
-    if not transport._close_sent:
+    if not transport.close_sent:
         _schedule_closing(connection)
-    transport._end_input()
+    transport.end_input()
 
 
 INBOUND: dict[int, Callable[[Any, int, list[Any], bytes], None]] = {

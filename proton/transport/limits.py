@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
     from proton.endpoints.link import Link
     from proton.endpoints.session import Session
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 __all__ = ["fail_link", "fail_session", "has_begun", "has_handle", "has_opened", "is_too_early"]
 
@@ -98,7 +98,7 @@ def _fail(endpoint: Session | Link, name: str, description: str) -> None:
         endpoint._fail(name, description)
 
 
-def has_opened(transport: Transport, connection: Connection) -> None:
+def has_opened(transport: TransportState, connection: Connection) -> None:
     """The peer's open has come: what has used a channel beyond its limit ends, what has waited goes on."""
     limit = transport.channel_max
     for session in list(connection._members):

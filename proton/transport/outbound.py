@@ -50,7 +50,7 @@ from proton.transport.transfers import MAX_OUTPUT, send
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 _SERIAL = 0xFFFFFFFF
 _ACCEPTED = DispositionType.ACCEPTED
@@ -61,20 +61,20 @@ _AROUND_ERROR = 64  # bytes around the error in a frame: the header, the perform
 _UNMANAGED = encode_number(UNMANAGED_WINDOW)
 
 
-def flush(transport: Transport) -> None:
+def flush(transport: TransportState) -> None:
     """Writes the frames for everything that the bound connection has marked since the last time."""
     connection = transport.connection
     if connection is None or not (connection._work or connection._senders or connection._touched):
         return
-    if transport._close_sent:
+    if transport.close_sent:
         return  # nothing may follow it (2.4.3)
-    if transport._out_size >= MAX_OUTPUT:
+    if transport.out_size >= MAX_OUTPUT:
         return  # a peer that talks and does not read would have us answer into memory without end
-    if not transport._open_sent:
+    if not transport.open_sent:
         if connection.state & LOCAL_UNINIT:
             return
         write_open(transport, connection)
-    if transport._close_received:
+    if transport.close_received:
         _finish(transport, connection, connection._take_work())
         return  # nobody listens any more: what is closed is said, nothing else
     if connection._work:
@@ -123,9 +123,9 @@ def answers_wait(connection: Connection | None, most: int) -> bool:
     return count >= most > 0
 
 
-def _finish(transport: Transport, connection: Connection, work: list[Any]) -> None:
+def _finish(transport: TransportState, connection: Connection, work: list[Any]) -> None:
     """The steps after transfers and dispositions; all but the flows close something."""
-    if not transport._close_received:
+    if not transport.close_received:
         for endpoint in work:
             if endpoint.__class__ is not Session or endpoint._channel is None or endpoint._remotely_ended:
                 continue
@@ -137,24 +137,24 @@ def _finish(transport: Transport, connection: Connection, work: list[Any]) -> No
     for endpoint in work:
         if isinstance(endpoint, Link) and (endpoint._detached or endpoint._restarting or endpoint.state & LOCAL_CLOSED):
             _detach(transport, endpoint)
-    if transport._open_received:
+    if transport.open_received:
         for endpoint in work:
             if endpoint.__class__ is Session:
                 _end(transport, endpoint)
-        if connection.state & LOCAL_CLOSED and not transport._close_sent:
-            if connection._senders and not transport._close_received:
+        if connection.state & LOCAL_CLOSED and not transport.close_sent:
+            if connection._senders and not transport.close_received:
                 connection._schedule(connection)  # more can be sent once what is written was taken; it goes first
             else:
                 write_close(transport, connection._close_condition)
 
 
-def write_open(transport: Transport, connection: Connection | None) -> None:
-    transport._open_sent = True
+def write_open(transport: TransportState, connection: Connection | None) -> None:
+    transport.open_sent = True
     if connection is None or connection.state & LOCAL_UNINIT:
         fields: list[Any] = [""]  # an error comes before anything was opened: a close needs an open before it
     else:
-        size = transport._max_frame_size
-        idle = transport._idle_timeout_ms // 2
+        size = transport.max_frame_size
+        idle = transport.idle_timeout_ms // 2
         offered, desired, properties = connection._sent_fields
         fields = [
             connection._container or "",
@@ -171,7 +171,7 @@ def write_open(transport: Transport, connection: Connection | None) -> None:
     write_frame(transport, 0, OPEN, fields)
 
 
-def _begin(transport: Transport, session: Session) -> None:
+def _begin(transport: TransportState, session: Session) -> None:
     if session._channel is not None or session._end_sent or session.state & LOCAL_UNINIT:
         return
     connection = session.connection
@@ -179,7 +179,7 @@ def _begin(transport: Transport, session: Session) -> None:
         return  # it was ended on an earlier transport and stays so
     if session._remotely_ended or session._final:
         return  # it came and went before we answered, or was freed: a begin now would be that of another session
-    if not transport._open_received and is_too_early(connection, connection._channels.lowest()):
+    if not transport.open_received and is_too_early(connection, connection._channels.lowest()):
         return
     limit = transport.channel_max
     if connection._channels.lowest_up_to(limit) > limit:
@@ -198,7 +198,7 @@ def _begin(transport: Transport, session: Session) -> None:
     fault = _begin_fault(transport, session, body)
     if fault is not None:
         if session._remote_channel is None:
-            if transport._open_received or fault[0] != FRAME_SIZE_TOO_SMALL:
+            if transport.open_received or fault[0] != FRAME_SIZE_TOO_SMALL:
                 fail_session(session, *fault)
             return  # else how much fits is not known before
         body = encode_composite(BEGIN, fields[:5])  # the peer has begun it: an answer comes before our end
@@ -214,24 +214,24 @@ def _begin(transport: Transport, session: Session) -> None:
         connection._schedule(session)
 
 
-def _begin_fault(transport: Transport, session: Session, body: bytes) -> tuple[str, str] | None:
+def _begin_fault(transport: TransportState, session: Session, body: bytes) -> tuple[str, str] | None:
     """Why a session cannot be begun: the name and description of a condition."""
-    frame_size = transport._max_frame_size
+    frame_size = transport.max_frame_size
     capacity = session._incoming_capacity
     if frame_size and 0 < capacity < frame_size:
         return INTERNAL_ERROR, f"session capacity {capacity} is less than frame size {frame_size}"
     return _too_large(transport, body, "begin")
 
 
-def _too_large(transport: Transport, body: bytes, what: str) -> tuple[str, str] | None:
+def _too_large(transport: TransportState, body: bytes, what: str) -> tuple[str, str] | None:
     """The condition for a body that does not fit into a frame of the peer; before its open, into the smallest one."""
-    most = transport._remote_max_frame_size if transport._open_received else _LEAST_FRAME  # 2.4.1
+    most = transport.remote_max_frame_size if transport.open_received else _LEAST_FRAME  # 2.4.1
     if len(body) + 8 <= most or not most:
         return None
     return FRAME_SIZE_TOO_SMALL, f"{what}: the peer takes frames of {most} bytes, got one of {len(body) + 8}"
 
 
-def _attach(transport: Transport, link: Link) -> None:
+def _attach(transport: TransportState, link: Link) -> None:
     session = link.session
     if session._channel is None or link._detach_sent or link.state & LOCAL_UNINIT:
         return
@@ -247,7 +247,7 @@ def _attach(transport: Transport, link: Link) -> None:
             return
     if link._was_attached and (link.state & LOCAL_CLOSED or link._detached):
         return  # it was detached on an earlier transport and stays so
-    if link._recovering and not transport._open_received:
+    if link._recovering and not transport.open_received:
         return  # how much of the unsettled map fits is not known before
     if not has_handle(link):
         return
@@ -256,7 +256,7 @@ def _attach(transport: Transport, link: Link) -> None:
     fault = _too_large(transport, body, "attach")
     if fault is not None:
         if link._remote_handle is None and not link._remotely_detached:
-            if transport._open_received:
+            if transport.open_received:
                 fail_link(link, *fault)
             return  # else how much fits is not known before
         # The peer has attached it: an answer comes before our detach, without what may be too large (2.6.3).
@@ -281,11 +281,11 @@ def _attach(transport: Transport, link: Link) -> None:
         reconcile(link)
 
 
-def _attach_fields(transport: Transport, link: Link) -> list[Any]:
+def _attach_fields(transport: TransportState, link: Link) -> list[Any]:
     source, target = _encoded_termini(link)
     coordinator = link.target.type == Terminus.COORDINATOR
     offered, desired, properties = link._sent_fields
-    most = link._max_message_size or (transport.max_message_size if link.is_receiver else 0)
+    most = link._max_message_size or (transport.limits.max_message_size if link.is_receiver else 0)
     fields: list[Any] = [
         link.name if link.name is not None else "",
         link.session._handles.lowest(),
@@ -304,7 +304,7 @@ def _attach_fields(transport: Transport, link: Link) -> list[Any]:
     ]
     if link._recovering:
         # 32: the map's own head, and the frame's.
-        room = transport._output_frame_size - len(encode_composite(ATTACH, fields)) - 32
+        room = transport.output_frame_size - len(encode_composite(ATTACH, fields)) - 32
         fields[7], link.incomplete_unsettled = unsettled_map(link, room)
         fields[8] = True if link.incomplete_unsettled else None
     return fields
@@ -319,7 +319,7 @@ def _encoded_termini(link: Link) -> tuple[PreEncoded | None, PreEncoded | None]:
     )
 
 
-def _flow_receiver(transport: Transport, link: Receiver) -> None:
+def _flow_receiver(transport: TransportState, link: Receiver) -> None:
     if link._handle is None or link._remotely_detached or link.state & LOCAL_CLOSED:
         if link._flow_due:  # the other links of the session still need the window
             link._flow_due = False
@@ -330,7 +330,7 @@ def _flow_receiver(transport: Transport, link: Receiver) -> None:
         write_flow(transport, link.session, link)
 
 
-def write_flow(transport: Transport, session: Session, link: Link | None) -> None:
+def write_flow(transport: TransportState, session: Session, link: Link | None) -> None:
     window = session._grant_window()
     session._flow_due = False
     fields: list[Any] = [
@@ -369,7 +369,7 @@ def write_flow(transport: Transport, session: Session, link: Link | None) -> Non
         _fail_attached(transport, link, FRAME_SIZE_TOO_SMALL, str(fault))
 
 
-def _write_receiver_flow(transport: Transport, session: Session, link: Link, window: int, credit: int) -> None:
+def _write_receiver_flow(transport: TransportState, session: Session, link: Link, window: int, credit: int) -> None:
     """The usual flow, by hand: one goes out for each turn in which messages were received."""
     number = encode_number
     known = session._remote_channel is not None
@@ -388,7 +388,7 @@ def _write_receiver_flow(transport: Transport, session: Session, link: Link, win
     write_body(transport, session._channel or 0, b"\x00\x53\x13\xc0%c\x09" % (len(content) + 1) + content)
 
 
-def _flow_sender(transport: Transport, link: Sender) -> None:
+def _flow_sender(transport: TransportState, link: Sender) -> None:
     """Tells the peer that credit was given back, after everything that could be sent (2.6.7)."""
     if link._handle is None or link._remotely_detached:
         return
@@ -404,7 +404,7 @@ def _flow_sender(transport: Transport, link: Sender) -> None:
         write_flow(transport, link.session, link)
 
 
-def _write_transactional(transport: Transport, connection: Connection) -> None:
+def _write_transactional(transport: TransportState, connection: Connection) -> None:
     """Answers that are part of a transaction: among the transfers may be the one that discharges it (4.3)."""
     touched = connection._touched
     connection._touched = [delivery for delivery in touched if delivery.local_state is _TRANSACTIONAL]
@@ -412,7 +412,7 @@ def _write_transactional(transport: Transport, connection: Connection) -> None:
     connection._touched = [delivery for delivery in touched if delivery.local_state is not _TRANSACTIONAL]
 
 
-def write_dispositions(transport: Transport, connection: Connection) -> None:
+def write_dispositions(transport: TransportState, connection: Connection) -> None:
     """Tells the states and settlements that were noted: neighbours with the same thing to say share a frame (2.7.6)."""
     touched, connection._touched = connection._touched, []
     ranges: dict[Session, list[Any]] = {}  # one open range a session: [role, first, last, state, settled]
@@ -459,7 +459,7 @@ def write_dispositions(transport: Transport, connection: Connection) -> None:
         _write_disposition(transport, session, pending)
 
 
-def _write_disposition(transport: Transport, session: Session, pending: list[Any], encoded: Any = None) -> None:
+def _write_disposition(transport: TransportState, session: Session, pending: list[Any], encoded: Any = None) -> None:
     role, first, last, state, settled = pending
     if settled and role and state == _ACCEPTED:
         session._progressed = True  # a message that was given back would come again
@@ -485,12 +485,12 @@ def _write_disposition(transport: Transport, session: Session, pending: list[Any
     write_frame(transport, session._channel or 0, DISPOSITION, fields)
 
 
-def _detach(transport: Transport, link: Link) -> None:
+def _detach(transport: TransportState, link: Link) -> None:
     session = link.session
     closed = link._restarting or bool(link.state & LOCAL_CLOSED)
     if link._handle is None or not (closed or link._detached):
         return
-    gone = link._remotely_detached or bool(session.state & REMOTE_CLOSED) or transport._close_received
+    gone = link._remotely_detached or bool(session.state & REMOTE_CLOSED) or transport.close_received
     if link.is_sender and link.queued > 0 and not gone and not link._failed:
         return  # what is queued goes first; its last transfer schedules the link again
     if link._gone_with_session and session.state & LOCAL_CLOSED or link._restarting and session._remotely_ended:
@@ -518,42 +518,42 @@ def _detach(transport: Transport, link: Link) -> None:
         link._begin_again()
 
 
-def _fail_attached(transport: Transport, link: Link, name: str, description: str) -> None:
+def _fail_attached(transport: TransportState, link: Link, name: str, description: str) -> None:
     """Ends a link that the peer knows of, for a frame that would have been too large."""
     link._fail(name, description)
     _detach(transport, link)
 
 
-def _end(transport: Transport, session: Session) -> None:
+def _end(transport: TransportState, session: Session) -> None:
     if session._channel is None or not (session.state & LOCAL_CLOSED or session._restarting):
         return
     if session._awaits_begin() and not session.connection.state & LOCAL_CLOSED:
         return  # the reply to our begin comes first (2.5.5), and schedules the session again
-    if not (transport._close_received or session._failed) and session._has_queued():
+    if not (transport.close_received or session._failed) and session._has_queued():
         return
     session._end_sent = True
     write_frame(transport, session._channel, END, (_error(transport, session._close_condition),))
     session._unmap_channel()
 
 
-def answer_close(transport: Transport) -> None:
+def answer_close(transport: TransportState) -> None:
     """Answers the peer's close on a connection that this end leaves open, to be made again (2.4.3)."""
-    if not transport._open_sent:
+    if not transport.open_sent:
         write_open(transport, transport.connection)
-    if not transport._close_sent:
+    if not transport.close_sent:
         write_close(transport, None)
-        transport._emit(Event.TRANSPORT)
+        transport.emit(Event.TRANSPORT)
 
 
-def write_close(transport: Transport, condition: Condition | None) -> None:
-    transport._close_sent = True
+def write_close(transport: TransportState, condition: Condition | None) -> None:
+    transport.close_sent = True
     write_frame(transport, 0, CLOSE, (_error(transport, condition),))
 
 
-def _error(transport: Transport, condition: Condition | None) -> PreEncoded | None:
+def _error(transport: TransportState, condition: Condition | None) -> PreEncoded | None:
     """The reason in a frame, cut to what fits: words that are too many must not cost the connection (2.4.1)."""
     encoded = encode_condition(condition)
-    room = (transport._output_frame_size if transport._open_received else _LEAST_FRAME) - _AROUND_ERROR
+    room = (transport.output_frame_size if transport.open_received else _LEAST_FRAME) - _AROUND_ERROR
     if condition is None or encoded is None or len(encoded) <= room:
         return encoded
     return encode_condition(fitting(condition, room))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proton.transport.protocol import client_header_input, client_sasl_header_input, sasl_input
+from proton.transport.transport_state import state_of
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
@@ -17,16 +18,17 @@ def awaited_of(transport: Transport | None) -> str:
 
     :param transport: a client's transport; None counts as one without a socket.
     """
-    if transport is None or not transport._began:  # a connected socket is asked for output at once
+    state = state_of(transport) if transport is not None else None
+    if state is None or not state.started:  # a connected socket is asked for output at once
         return "TCP is not connected"
-    if transport._ssl is not None and not transport.encrypted:
+    if state.ssl is not None and not state.encrypted:
         awaited = "the end of the TLS handshake"
-    elif transport._input is client_sasl_header_input:
+    elif state.input is client_sasl_header_input:
         awaited = "the SASL header"
-    elif transport._input is sasl_input:
-        sasl = transport._sasl
+    elif state.input is sasl_input:
+        sasl = state.sasl
         awaited = "the SASL mechanisms" if sasl is None or sasl.mech is None else "the SASL outcome"
-    elif transport._input is client_header_input:
+    elif state.input is client_header_input:
         awaited = "the AMQP header"
     else:
         awaited = "the open"

@@ -1,4 +1,4 @@
-"""The layers: functions that are installed in `transport._input` and `transport._output` (2.2, 2.3, 5.3.1).
+"""The layers: functions that are installed in `transport.input` and `transport.output` (2.2, 2.3, 5.3.1).
 
 An input layer takes bytes from an offset on and returns the offset that it reached; the same offset means that it
 needs more. It moves the connection on by installing another layer. An output layer writes what there is to write
@@ -40,7 +40,7 @@ from proton.transport.outbound import flush, write_close, write_open
 from proton.transport.sasl import layer as sasl_layer
 
 if TYPE_CHECKING:
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 Input = Callable[[Any, bytes, int], int]
 Output = Callable[[Any], None]
@@ -53,22 +53,22 @@ _UINT32 = 0xFFFFFFFF
 # -- input layers: each takes bytes from an offset on and returns the offset that it reached ------------------------
 
 
-def client_header_input(transport: Transport, buf: bytes, pos: int) -> int:
+def client_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
     data = buf[pos : pos + 8]
     if data == protocol_header.AMQP_HEADER:
-        if transport._tracing:
-            transport._trace_header("<-", "AMQP")
-        transport._amqp_began = True
-        transport._input = amqp_input
+        if transport.tracing:
+            transport.trace_header("<-", "AMQP")
+        transport.amqp_started = True
+        transport.input = amqp_input
         return pos + 8
     return _wrong_client_header(transport, "AMQP", buf, pos)
 
 
-def client_sasl_header_input(transport: Transport, buf: bytes, pos: int) -> int:
+def client_sasl_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
     if buf[pos : pos + 8] == protocol_header.SASL_HEADER:
-        if transport._tracing:
-            transport._trace_header("<-", "SASL")
-        transport._input = sasl_input
+        if transport.tracing:
+            transport.trace_header("<-", "SASL")
+        transport.input = sasl_input
         return pos + 8
     return _wrong_client_header(transport, "SASL", buf, pos)
 
@@ -76,84 +76,84 @@ def client_sasl_header_input(transport: Transport, buf: bytes, pos: int) -> int:
 HEADER_EXPECTED: dict[Input, str] = {client_header_input: "AMQP", client_sasl_header_input: "SASL"}
 
 
-def _wrong_client_header(transport: Transport, expected: str, buf: bytes, pos: int) -> int:
+def _wrong_client_header(transport: TransportState, expected: str, buf: bytes, pos: int) -> int:
     # As much as there is, for the message: it may be the beginning of a helpful answer in another protocol.
     data = buf[pos : pos + 256]
     found = protocol_header.identify(data)
     if found == protocol_header.INSUFFICIENT:
-        transport._needed = len(data) + 1
+        transport.needed = len(data) + 1
         return pos
-    transport._fail(FRAMING_ERROR, protocol_header.client_error(expected, data, found, at_end=False))
+    transport.fail(FRAMING_ERROR, protocol_header.client_error(expected, data, found, at_end=False))
     return len(buf)
 
 
-def server_header_input(transport: Transport, buf: bytes, pos: int) -> int:
+def server_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
     data = buf[pos : pos + 8]
     found = protocol_header.identify(data)
     if found == protocol_header.INSUFFICIENT:
-        transport._needed = len(data) + 1
+        transport.needed = len(data) + 1
         return pos
-    seen = transport._seen_layers
+    seen = transport.seen_layers
     if found in seen or (found == protocol_header.AMQP_TLS and protocol_header.TLS in seen):
-        transport._fail(FRAMING_ERROR, protocol_header.repeated_error(found, data))
+        transport.fail(FRAMING_ERROR, protocol_header.repeated_error(found, data))
         return len(buf)
     seen.add(found)
-    transport._began = True
+    transport.started = True
     if found == protocol_header.AMQP_SASL:
-        if transport._tracing:
-            transport._trace_header("<-", "SASL")
-        transport._input = sasl_input
+        if transport.tracing:
+            transport.trace_header("<-", "SASL")
+        transport.input = sasl_input
         sasl_layer.server_begins(transport)
         _end_failed_exchange(transport)
         return pos + 8
     if found == protocol_header.AMQP_1_0:
-        if transport._tracing:
-            transport._trace_header("<-", "AMQP")
+        if transport.tracing:
+            transport.trace_header("<-", "AMQP")
         _begin_serving(transport)
         return pos + 8
-    if found in (protocol_header.TLS, protocol_header.AMQP_TLS) and transport._ssl is not None:
-        if protocol_header.AMQP_SASL in transport._seen_layers:
+    if found in (protocol_header.TLS, protocol_header.AMQP_TLS) and transport.ssl is not None:
+        if protocol_header.AMQP_SASL in transport.seen_layers:
             # Somebody in between could log in, and then have another client, who verifies us, speak for him.
-            transport._fail(FRAMING_ERROR, f"expected TLS before SASL, got it afterwards: '{quote(data)}'")
+            transport.fail(FRAMING_ERROR, f"expected TLS before SASL, got it afterwards: '{quote(data)}'")
             return len(buf)
         if found == protocol_header.AMQP_TLS:  # 5.2.1: the same header comes back before TLS begins
-            transport._seen_layers.add(protocol_header.TLS)
-            transport._write_header(protocol_header.TLS_HEADER, "TLS")
+            transport.seen_layers.add(protocol_header.TLS)
+            transport.write_header(protocol_header.TLS_HEADER, "TLS")
             pos += 8
-        io_layers.install(transport, transport._ssl)
+        io_layers.install(transport, transport.ssl)
         io_layers.received(transport, buf[pos:])
         return len(buf)
-    transport._amqp_began = True
+    transport.amqp_started = True
     # Little of it, for the message: a login may follow what is no header by one bit.
-    transport._fail(FRAMING_ERROR, protocol_header.server_error(buf[pos : pos + 16], found, at_end=False))
+    transport.fail(FRAMING_ERROR, protocol_header.server_error(buf[pos : pos + 16], found, at_end=False))
     return len(buf)
 
 
-def _begin_serving(transport: Transport) -> None:
+def _begin_serving(transport: TransportState) -> None:
     """The client's AMQP header has come: now the policies must be met."""
-    layer = transport._sasl
-    needs_auth = transport._require_auth or (layer is not None and layer.credentials is not None)
+    layer = transport.sasl
+    needs_auth = transport.require_auth or (layer is not None and layer.credentials is not None)
     if needs_auth and not transport.authenticated:
         _turn_away(transport, protocol_header.SASL_HEADER, "SASL", "Client skipped authentication - forbidden")
-    elif transport._require_encryption and not transport.encrypted:
+    elif transport.require_encryption and not transport.encrypted:
         _turn_away(transport, protocol_header.TLS_HEADER, "TLS", "Client connection unencrypted - forbidden")
     else:
-        transport._amqp_began = True
-        transport._input = amqp_input
-        transport._output = header_output
+        transport.amqp_started = True
+        transport.input = amqp_input
+        transport.output = header_output
 
 
-def _turn_away(transport: Transport, acceptable: bytes, name: str, reason: str) -> None:
+def _turn_away(transport: TransportState, acceptable: bytes, name: str, reason: str) -> None:
     """What the client should have begun with, from which it learns why, and the end (2.2)."""
-    transport._write_header(acceptable, name)
-    transport._fail(POLICY_ERROR, reason, silent=True)
+    transport.write_header(acceptable, name)
+    transport.fail(POLICY_ERROR, reason, silent=True)
 
 
-def held_input(transport: Transport, buf: bytes, pos: int) -> int:
+def held_input(transport: TransportState, buf: bytes, pos: int) -> int:
     return pos
 
 
-def _frame_error(transport: Transport, size: int, offset: int, most: int) -> str:
+def _frame_error(transport: TransportState, size: int, offset: int, most: int) -> str:
     if size > most:
         return f"malformed frame: expected {most} bytes at most, got {size}"
     if size < 8:
@@ -161,96 +161,96 @@ def _frame_error(transport: Transport, size: int, offset: int, most: int) -> str
     return f"malformed frame: expected a data offset of 2 to {size // 4} words, got {offset}"
 
 
-def sasl_input(transport: Transport, buf: bytes, pos: int) -> int:
+def sasl_input(transport: TransportState, buf: bytes, pos: int) -> int:
     if len(buf) - pos < 8:
-        transport._needed = 8
+        transport.needed = 8
         return pos
     size, offset, frame_type, _ = FRAME_HEADER.unpack_from(buf, pos)
     if not 8 <= size <= sasl_layer.MAX_SASL_FRAME or not 2 <= offset <= size // 4:
-        transport._fail(FRAMING_ERROR, _frame_error(transport, size, offset, sasl_layer.MAX_SASL_FRAME), silent=True)
+        transport.fail(FRAMING_ERROR, _frame_error(transport, size, offset, sasl_layer.MAX_SASL_FRAME), silent=True)
         return len(buf)
     end: int = pos + size
     if end > len(buf):
-        transport._needed = size
+        transport.needed = size
         return pos
     transport.frames_input += 1
     if frame_type != 1:
-        transport._fail(FRAMING_ERROR, f"expected a SASL frame (type 1), got type {frame_type}", silent=True)
+        transport.fail(FRAMING_ERROR, f"expected a SASL frame (type 1), got type {frame_type}", silent=True)
         return len(buf)
     try:
-        code, start = _descriptor(buf, pos + 4 * offset, end, transport.decode_limits, quotes=False)
-        fields, reached = decode_fields(buf, start, end, transport.decode_limits)
+        code, start = _descriptor(buf, pos + 4 * offset, end, transport.limits.decode_limits, quotes=False)
+        fields, reached = decode_fields(buf, start, end, transport.limits.decode_limits)
         if reached > end:
             raise DataException(f"a value passes the end of its frame by {reached - end} bytes")
     except _DECODE_ERRORS as error:
         # No bytes of it are shown: a password may be among them.
-        text = _decode_error_text(error, buf[pos:end], 4 * offset, transport.decode_limits, quotes=False)
-        transport._fail(DECODE_ERROR, text, silent=True)
+        text = _decode_error_text(error, buf[pos:end], 4 * offset, transport.limits.decode_limits, quotes=False)
+        transport.fail(DECODE_ERROR, text, silent=True)
         return len(buf)
-    if transport._tracing:
+    if transport.tracing:
         _trace_received_sasl(transport, code, fields, buf[pos + 4 * offset : end])
-    known = transport._filters
+    known = transport.filters
     try:
         sasl_layer.on_frame(transport, code, fields)
     except ProtocolViolation as violation:
-        transport._fail(violation.condition, violation.description, silent=True)
+        transport.fail(violation.condition, violation.description, silent=True)
         return len(buf)
     _end_failed_exchange(transport)
-    if transport._filters is not known:  # the mechanism has a security layer: what follows has gone through it
+    if transport.filters is not known:  # the mechanism has a security layer: what follows has gone through it
         io_layers.received(transport, buf[end:], len(known))
         return len(buf)
     return end
 
 
-def _end_failed_exchange(transport: Transport) -> None:
+def _end_failed_exchange(transport: TransportState) -> None:
     """After a failed exchange the transport ends as soon as its output is asked for (5.3.3.6)."""
-    if transport.sasl()._failure is not None:
-        transport._input = refused_input
-        transport._output = refused_output
+    if transport.ensure_sasl()._failure is not None:
+        transport.input = refused_input
+        transport.output = refused_output
 
 
-def refused_input(transport: Transport, buf: bytes, pos: int) -> int:
+def refused_input(transport: TransportState, buf: bytes, pos: int) -> int:
     """What a peer sends behind an exchange that has failed is passed over."""
     return len(buf)
 
 
-def _trace_received_sasl(transport: Transport, code: int, fields: list[Any], body: bytes) -> None:
+def _trace_received_sasl(transport: TransportState, code: int, fields: list[Any], body: bytes) -> None:
     if code in (SASL_INIT.code, SASL_RESPONSE.code):
         name = fields[0] if fields and isinstance(fields[0], str) else ""
         body = sasl_layer.mask(BY_CODE[code], (name, fields[1] if len(fields) > 1 else None), body)
-    elif transport._is_server or code not in (SASL_MECHANISMS.code, SASL_CHALLENGE.code, SASL_OUTCOME.code):
+    elif transport.is_server or code not in (SASL_MECHANISMS.code, SASL_CHALLENGE.code, SASL_OUTCOME.code):
         body = sasl_layer.mask_unknown(code)
-    transport._trace_frame(0, "<-", body, "SASL")
+    transport.trace_frame(0, "<-", body, "SASL")
 
 
-def amqp_input(transport: Transport, buf: bytes, pos: int) -> int:
+def amqp_input(transport: TransportState, buf: bytes, pos: int) -> int:
     """The frame loop: all the frames that are complete in `buf`."""
     end_of_input = len(buf)
-    most = transport._max_frame_size or _UINT32
-    limits = transport.decode_limits
+    most = transport.max_frame_size or _UINT32
+    limits = plain = transport.limits.decode_limits
     wide = most > limits.unmetered < end_of_input - pos  # a frame could be too large for its values to go uncounted
     unpack = FRAME_HEADER.unpack_from
     inbound = INBOUND
     while end_of_input - pos >= 8:
         size, offset, frame_type, channel = unpack(buf, pos)
         if size > most or size < 8 or offset < 2 or offset * 4 > size:
-            transport._fail(FRAMING_ERROR, _frame_error(transport, size, offset, most))
+            transport.fail(FRAMING_ERROR, _frame_error(transport, size, offset, most))
             return end_of_input
         end = pos + size
         if end > end_of_input:
-            transport._needed = size
+            transport.needed = size
             return pos
         transport.frames_input += 1
         start, pos = pos + offset * 4, end
         if frame_type:
-            transport._fail(FRAMING_ERROR, f"expected an AMQP frame (type 0), got type {frame_type}")
+            transport.fail(FRAMING_ERROR, f"expected an AMQP frame (type 0), got type {frame_type}")
             return end_of_input
         if start == end:  # a heartbeat
-            if transport._tracing:
-                transport._trace_frame(channel, "<-", b"")
+            if transport.tracing:
+                transport.trace_frame(channel, "<-", b"")
             continue
         if wide:
-            limits = transport.decode_limits if size <= limits.unmetered else transport.decode_limits.metered()
+            limits = plain if size <= plain.unmetered else plain.metered()
         try:
             # The descriptor of every performative is a small ulong, unless the peer is wasteful.
             if buf[start + 1] == 0x53 and not buf[start]:
@@ -263,25 +263,25 @@ def amqp_input(transport: Transport, buf: bytes, pos: int) -> int:
             if reached > end:
                 raise DataException(f"a value passes the end of its frame by {reached - end} bytes")
         except _DECODE_ERRORS as error:
-            transport._fail(DECODE_ERROR, _decode_error_text(error, buf[end - size : end], 4 * offset, limits))
+            transport.fail(DECODE_ERROR, _decode_error_text(error, buf[end - size : end], 4 * offset, limits))
             return end_of_input
-        if transport._tracing:
-            transport._trace_frame(channel, "<-", buf[start:end])
+        if transport.tracing:
+            transport.trace_frame(channel, "<-", buf[start:end])
         act = inbound.get(code)
         if act is None:
-            transport._fail(NOT_IMPLEMENTED, f"expected a performative, 0x10 to 0x18, got descriptor 0x{code:x}")
+            transport.fail(NOT_IMPLEMENTED, f"expected a performative, 0x10 to 0x18, got descriptor 0x{code:x}")
             return end_of_input
         try:
             act(transport, channel, fields, buf[reached:end])
         except ProtocolViolation as violation:
-            transport._fail(violation.condition, violation.description)
+            transport.fail(violation.condition, violation.description)
             return end_of_input
         except EndpointViolation as violation:
             _close_violated(violation)
-        if transport._input is not amqp_input or transport._tail_closed:
+        if transport.input is not amqp_input or transport.tail_closed:
             return pos
     if end_of_input > pos:
-        transport._needed = 8
+        transport.needed = 8
     return pos
 
 
@@ -330,52 +330,52 @@ def _decode_error_text(error: Exception, frame: bytes, start: int, limits: Decod
 # -- output layers: each writes what there is to write --------------------------------------------------------------
 
 
-def no_output(transport: Transport) -> None:
+def no_output(transport: TransportState) -> None:
     """A server that has not seen the client's header; SASL replies are written before this is asked."""
 
 
-def final_output(transport: Transport) -> None:
+def final_output(transport: TransportState) -> None:
     """Nothing more will be written: the head closes when what was written is taken."""
 
 
-def client_sasl_output(transport: Transport) -> None:
+def client_sasl_output(transport: TransportState) -> None:
     """The header goes out with the replies, which are written before this is asked."""
-    transport._began = True
-    transport._output = no_output
+    transport.started = True
+    transport.output = no_output
 
 
-def refused_output(transport: Transport) -> None:
+def refused_output(transport: TransportState) -> None:
     """The outcome is written, or will not be."""
-    transport._began = True
+    transport.started = True
     sasl_layer.fail(transport)
 
 
-def client_output(transport: Transport) -> None:
-    transport._began = transport._amqp_began = True
+def client_output(transport: TransportState) -> None:
+    transport.started = transport.amqp_started = True
     header_output(transport)
 
 
-def header_output(transport: Transport) -> None:
-    transport._write_header(protocol_header.AMQP_HEADER, "AMQP")
-    transport._header_sent = True
-    transport._output = amqp_output
+def header_output(transport: TransportState) -> None:
+    transport.write_header(protocol_header.AMQP_HEADER, "AMQP")
+    transport.header_sent = True
+    transport.output = amqp_output
     amqp_output(transport)
 
 
-def amqp_output(transport: Transport) -> None:
+def amqp_output(transport: TransportState) -> None:
     try:
         flush(transport)
     except FrameTooLarge as fault:
-        transport._fail(FRAME_SIZE_TOO_SMALL, str(fault))
+        transport.fail(FRAME_SIZE_TOO_SMALL, str(fault))
 
 
-def failed_output(transport: Transport) -> None:
+def failed_output(transport: TransportState) -> None:
     """The error goes out in a close; before it whatever a close needs (2.4.3)."""
-    transport._output = final_output
-    if transport._close_sent:
+    transport.output = final_output
+    if transport.close_sent:
         return
-    if not transport._open_sent:
-        if not transport._header_sent:
-            transport._write_header(protocol_header.AMQP_HEADER, "AMQP")
+    if not transport.open_sent:
+        if not transport.header_sent:
+            transport.write_header(protocol_header.AMQP_HEADER, "AMQP")
         write_open(transport, transport.connection)
     write_close(transport, shortened(transport.condition))

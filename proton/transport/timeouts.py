@@ -13,71 +13,73 @@ from proton.transport.frames import FRAME_HEADER
 from proton.transport.protocol import client_sasl_header_input, refused_input, sasl_input
 
 if TYPE_CHECKING:
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 _HEARTBEAT = FRAME_HEADER.pack(8, 2, 0, 0)
 #: seconds that a failed transport has for sending its close: a dead peer must not keep the socket
 _LINGER = 5.0
 
 
-def tick(transport: Transport, now: float) -> float:
+def tick(transport: TransportState, now: float) -> float:
     """What is due now is done; the return value is when something will be due next, 0.0 for never."""
-    if transport._failed and not transport._head_closed:
+    if transport.failed and not transport.head_closed:
         return _linger(transport, now)
     deadlines = []
-    if transport.handshake_timeout and not transport.handshaken:
-        if not transport._handshake_by:
-            transport._handshake_by = now + transport.handshake_timeout
-        elif now >= transport._handshake_by:
-            reason = f"expected the end of the handshake within {transport.handshake_timeout:g} s, it is not there"
-            transport._fail(RESOURCE_LIMIT_EXCEEDED, reason, silent=not transport._amqp_began)
+    if transport.limits.handshake_timeout and not transport.handshaken:
+        if not transport.handshake_by:
+            transport.handshake_by = now + transport.limits.handshake_timeout
+        elif now >= transport.handshake_by:
+            reason = (
+                f"expected the end of the handshake within {transport.limits.handshake_timeout:g} s, it is not there"
+            )
+            transport.fail(RESOURCE_LIMIT_EXCEEDED, reason, silent=not transport.amqp_started)
             return _linger(transport, now)
-        deadlines.append(transport._handshake_by)
-    if not transport._began:
+        deadlines.append(transport.handshake_by)
+    if not transport.started:
         return min(deadlines) if deadlines else 0.0
-    if transport._idle_timeout_ms:
-        if not transport._dead_at or transport._bytes_in != transport._ticked_in:
-            transport._ticked_in = transport._bytes_in
-            transport._dead_at = now + transport._idle_timeout_ms / 1000.0
-        elif now >= transport._dead_at:
-            transport._dead_at = now + transport._idle_timeout_ms / 1000.0
-            if not transport._tail_closed:
-                in_sasl = transport._input in (sasl_input, client_sasl_header_input, refused_input)
-                transport._fail(RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired", silent=in_sasl)
+    if transport.idle_timeout_ms:
+        if not transport.dead_at or transport.bytes_in != transport.ticked_in:
+            transport.ticked_in = transport.bytes_in
+            transport.dead_at = now + transport.idle_timeout_ms / 1000.0
+        elif now >= transport.dead_at:
+            transport.dead_at = now + transport.idle_timeout_ms / 1000.0
+            if not transport.tail_closed:
+                in_sasl = transport.input in (sasl_input, client_sasl_header_input, refused_input)
+                transport.fail(RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired", silent=in_sasl)
                 return _linger(transport, now)
-        deadlines.append(transport._dead_at)
-    if transport._remote_idle_timeout_ms and not (transport._close_sent or transport._failed):
-        if not transport._keepalive_at or transport._bytes_out > transport._ticked_out:
-            transport._ticked_out = transport._bytes_out
-            transport._keepalive_at = now + transport._remote_idle_timeout_ms / 2000.0
-        elif now >= transport._keepalive_at:
-            transport._keepalive_at = now + transport._remote_idle_timeout_ms / 2000.0
+        deadlines.append(transport.dead_at)
+    if transport.remote_idle_timeout_ms and not (transport.close_sent or transport.failed):
+        if not transport.keepalive_at or transport.bytes_out > transport.ticked_out:
+            transport.ticked_out = transport.bytes_out
+            transport.keepalive_at = now + transport.remote_idle_timeout_ms / 2000.0
+        elif now >= transport.keepalive_at:
+            transport.keepalive_at = now + transport.remote_idle_timeout_ms / 2000.0
             if transport.pending() == 0:
                 _write_heartbeat(transport)
-        deadlines.append(transport._keepalive_at)
+        deadlines.append(transport.keepalive_at)
     return min(deadlines) if deadlines else 0.0
 
 
-def _linger(transport: Transport, now: float) -> float:
+def _linger(transport: TransportState, now: float) -> float:
     """A failed transport has some time to send its close; a peer that takes nothing does not get longer."""
-    if not transport._give_up_at:
-        transport._give_up_at = now + min(_LINGER, transport._idle_timeout_ms / 1000.0 or _LINGER)
-    elif now >= transport._give_up_at:
+    if not transport.give_up_at:
+        transport.give_up_at = now + min(_LINGER, transport.idle_timeout_ms / 1000.0 or _LINGER)
+    elif now >= transport.give_up_at:
         transport.close_head()
         return 0.0
-    return transport._give_up_at
+    return transport.give_up_at
 
 
-def _write_heartbeat(transport: Transport) -> None:
+def _write_heartbeat(transport: TransportState) -> None:
     """An empty frame; it needs an open before it like every other one."""
-    if not transport._open_sent:
+    if not transport.open_sent:
         return
-    before = transport._out_size
-    transport._out.append(_HEARTBEAT)
-    transport._out_size += len(_HEARTBEAT)
-    if transport._filters:
+    before = transport.out_size
+    transport.out.append(_HEARTBEAT)
+    transport.out_size += len(_HEARTBEAT)
+    if transport.filters:
         io_layers.wrap_output(transport)
-    transport._ticked_out += transport._out_size - before  # a heartbeat must not put off the next one
+    transport.ticked_out += transport.out_size - before  # a heartbeat must not put off the next one
     transport.frames_output += 1
-    if transport._tracing:
-        transport._trace_frame(0, "->", b"")
+    if transport.tracing:
+        transport.trace_frame(0, "->", b"")

@@ -16,7 +16,7 @@ from proton.logs import write_stderr
 from proton.transport.frames import FRAME_HEADER
 
 if TYPE_CHECKING:
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 TRACE_OFF = 0
 TRACE_RAW = 1
@@ -46,35 +46,35 @@ def flags_of(environment: Mapping[str, str]) -> int:
 DEFAULT_FLAGS = flags_of(os.environ)
 
 
-def write_line(transport: Transport, subsystem: str, level: str, text: str) -> None:
+def write_line(transport: TransportState, subsystem: str, level: str, text: str) -> None:
     """One line to the tracer, or to standard error."""
     if len(text) > _MOST:
         text = text[: _MOST - 16] + " ... (truncated)"
-    tracer = transport.tracer
+    tracer, owner = transport.tracer, transport.transport()
     if tracer is None:
-        write_stderr(f"[{id(transport):#x}]:{subsystem:>5}:{level:>5}:{text}")
+        write_stderr(f"[{id(owner):#x}]:{subsystem:>5}:{level:>5}:{text}")
         return
     try:
-        tracer(transport, f"{level}: {text}")
+        tracer(owner, f"{level}: {text}")
     except Exception as error:  # a tracer must not break the connection that it watches
-        write_stderr(f"[{id(transport):#x}]:*ALL*:ERROR:tracer raised {error!r}")
+        write_stderr(f"[{id(owner):#x}]:*ALL*:ERROR:tracer raised {error!r}")
 
 
-def trace_header(transport: Transport, direction: str, name: str) -> None:
-    if transport._trace_flags & TRACE_FRM:
+def trace_header(transport: TransportState, direction: str, name: str) -> None:
+    if transport.trace_flags & TRACE_FRM:
         write_line(transport, "AMQP" if name == "AMQP" else "SASL", "FRAME", f"  {direction} {name}")
 
 
-def trace_frame(transport: Transport, channel: int, direction: str, body: bytes, subsystem: str = "AMQP") -> None:
-    if transport._trace_flags & TRACE_RAW:
+def trace_frame(transport: TransportState, channel: int, direction: str, body: bytes, subsystem: str = "AMQP") -> None:
+    if transport.trace_flags & TRACE_RAW:
         header = FRAME_HEADER.pack(len(body) + 8, 2, subsystem == "SASL", channel)
         trace_raw(transport, direction, header + body)
-    if transport._trace_flags & TRACE_FRM:
+    if transport.trace_flags & TRACE_FRM:
         text = trace_performative(body, 0, len(body)) if body else "(EMPTY FRAME)"
         write_line(transport, subsystem, "FRAME", f"{channel} {direction} {text}")
 
 
-def trace_raw(transport: Transport, direction: str, data: bytes) -> None:
+def trace_raw(transport: TransportState, direction: str, data: bytes) -> None:
     for offset in range(0, len(data), 16):
         row = data[offset : offset + 16]
         shown = " ".join(f"{byte:02x}" for byte in row).ljust(47)

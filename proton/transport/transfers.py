@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
     from proton.endpoints.delivery import Delivery
     from proton.endpoints.sender import Sender
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 # The frame header, and behind it the descriptor of transfer with a short list: size and count
 _TRANSFER_HEADER = Struct(">IBBHIBB").pack
@@ -39,9 +39,9 @@ _LINK_FLOW = Event.LINK_FLOW
 _NO_CHUNKS: list[bytes] = []  # shared by deliveries that are sent: nobody appends to them any more
 
 
-def send(transport: Transport, connection: Connection) -> None:
+def send(transport: TransportState, connection: Connection) -> None:
     """Writes what the senders have, in the order in which the deliveries were made."""
-    while connection._senders and transport._out_size < MAX_OUTPUT:
+    while connection._senders and transport.out_size < MAX_OUTPUT:
         senders, connection._senders = connection._senders, []
         for link in senders:
             link._sending = False
@@ -60,7 +60,7 @@ def send(transport: Transport, connection: Connection) -> None:
                 heapq.heappush(heads, (link._outgoing[0]._sequence, n))
 
 
-def write_transfers(transport: Transport, link: Sender, before: int | None) -> bool:
+def write_transfers(transport: TransportState, link: Sender, before: int | None) -> bool:
     """Writes the deliveries of a link that credit and window allow, up to one made at or after `before`.
 
     :return: True when it stopped only for `before`.
@@ -68,13 +68,13 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
     session = link.session
     outgoing = link._outgoing
     channel = session._channel
-    if link._handle is None or channel is None or link._remotely_detached or transport._close_sent:
+    if link._handle is None or channel is None or link._remotely_detached or transport.close_sent:
         return False  # scheduled again when it is attached
     if link._resumed or link._resuming_only:
         return False  # new deliveries come after those that are resumed, on complete maps only (2.6.13)
-    out = transport._out
-    frame_size = transport._output_frame_size
-    tracing = transport._tracing
+    out = transport.out
+    frame_size = transport.output_frame_size
+    tracing = transport.tracing
     handle = link._handle_bytes
     wrote = False
     turn_ends = False
@@ -95,7 +95,7 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
         if before is not None and delivery._sequence >= before:
             turn_ends = True
             break
-        if transport._out_size >= MAX_OUTPUT:
+        if transport.out_size >= MAX_OUTPUT:
             link._sending = True
             link.connection._senders.append(link)
             break
@@ -126,8 +126,8 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
         out.append(header + fields)
         out += chunks
         if tracing:
-            transport._trace_frame(channel, "->", (header + fields)[8:] + b"".join(chunks))
-        transport._out_size += length + size + 14
+            transport.trace_frame(channel, "->", (header + fields)[8:] + b"".join(chunks))
+        transport.out_size += length + size + 14
         transport.frames_output += 1
         session._next_delivery_id = number + 1 & _SERIAL
         session._next_outgoing_id = session._next_outgoing_id + 1 & _SERIAL
@@ -157,7 +157,7 @@ def write_transfers(transport: Transport, link: Sender, before: int | None) -> b
     return turn_ends
 
 
-def _write_in_parts(transport: Transport, link: Sender, delivery: Delivery) -> bool:
+def _write_in_parts(transport: TransportState, link: Sender, delivery: Delivery) -> bool:
     """Writes frames of a delivery that needs several, or is not complete, or carries a state.
 
     :return: True when the delivery is completely written, or all that there is of it so far.
@@ -174,7 +174,7 @@ def _write_in_parts(transport: Transport, link: Sender, delivery: Delivery) -> b
     if delivery._resuming:
         fields.append(True)
     performative = encode_composite(TRANSFER, fields)
-    room = transport._output_frame_size - 8 - len(performative)
+    room = transport.output_frame_size - 8 - len(performative)
     while True:
         if delivery._source is not None and not refill(transport, link, delivery):
             return True
@@ -184,12 +184,12 @@ def _write_in_parts(transport: Transport, link: Sender, delivery: Delivery) -> b
             performative = encode_composite(TRANSFER, fields)
         payload = delivery._take() if last else delivery._take_up_to(max(1, room))
         length = len(performative) + len(payload) + 8
-        transport._out.append(FRAME_HEADER.pack(length, 2, 0, channel) + performative)
-        transport._out.append(payload)
-        transport._out_size += length
+        transport.out.append(FRAME_HEADER.pack(length, 2, 0, channel) + performative)
+        transport.out.append(payload)
+        transport.out_size += length
         transport.frames_output += 1
-        if transport._tracing:
-            transport._trace_frame(channel, "->", performative + payload)
+        if transport.tracing:
+            transport.trace_frame(channel, "->", performative + payload)
         session._next_outgoing_id = session._next_outgoing_id + 1 & _SERIAL
         session._remote_incoming_window -= 1
         session.outgoing_bytes -= len(payload)
@@ -201,17 +201,17 @@ def _write_in_parts(transport: Transport, link: Sender, delivery: Delivery) -> b
         if session._remote_incoming_window <= 0:
             session._blocked[link] = None
             return False
-        if transport._out_size >= MAX_OUTPUT:
+        if transport.out_size >= MAX_OUTPUT:
             link._sending = True
             link.connection._senders.append(link)
             return False
 
 
-def refill(transport: Transport, link: Sender, delivery: Delivery) -> bool:
+def refill(transport: TransportState, link: Sender, delivery: Delivery) -> bool:
     """Asks the source of a body for as much as the next frame can take; False when that failed."""
     most = link.remote_max_message_size if link.checks_message_size else 0
     try:
-        while delivery._size <= transport._output_frame_size:
+        while delivery._size <= transport.output_frame_size:
             piece = next(delivery._source, None)  # type: ignore[arg-type]
             if piece is None:
                 delivery._source = None
@@ -225,7 +225,7 @@ def refill(transport: Transport, link: Sender, delivery: Delivery) -> bool:
             delivery._size += len(piece)
             link.session.outgoing_bytes += len(piece)
     except Exception as error:  # the program's: raised when all else is written, and both ends agree on an end
-        transport._source_error = error
+        transport.source_error = error
         delivery.abort()
         return False
     return True
@@ -254,10 +254,10 @@ def _delivery_sent(link: Sender, delivery: Delivery) -> None:
     (link._resumed if delivery._resuming else link._outgoing).popleft()
 
 
-def _write_resumed(transport: Transport, link: Sender) -> None:
+def _write_resumed(transport: TransportState, link: Sender) -> None:
     """Resumes the deliveries that were suspended, as far as credit and window allow (2.6.13)."""
     session = link.session
-    if link._handle is None or session._channel is None or link._remotely_detached or transport._close_sent:
+    if link._handle is None or session._channel is None or link._remotely_detached or transport.close_sent:
         return
     while link._resumed:
         delivery = link._resumed[0]
@@ -281,7 +281,7 @@ def _write_resumed(transport: Transport, link: Sender) -> None:
     link._queue()
 
 
-def _write_aborted(transport: Transport, link: Sender, delivery: Delivery) -> None:
+def _write_aborted(transport: TransportState, link: Sender, delivery: Delivery) -> None:
     """Ends an aborted delivery: without a trace when nothing of it was sent (2.7.5)."""
     session = link.session
     if delivery._id is None:

@@ -35,13 +35,13 @@ FUNCTION_EXCEPTIONS = {
     "transport/inbound.py:on_transfer": 94,
     "transport/transfers.py:write_transfers": 97,
     # One line an attribute, each with what it means: parted they would be harder to find.
-    "transport/transport.py:__init__": 78,
+    "transport/transport_state.py:__init__": 78,
 }
 PRIVATE_PARAMETERS = 5  # `self` and `cls` are not counted; public signatures are what programs know
 #: by "file:function", with the reason; none is needed
 PARAMETER_EXCEPTIONS: dict[str, int] = {}
 #: those of the specification's machines that earn an essay; the others open with 12 lines at most
-ESSAYS = {"endpoints/link.py", "endpoints/session.py", "transport/outbound.py", "transport/transport.py"}
+ESSAYS = {"endpoints/link.py", "endpoints/session.py", "transport/outbound.py", "transport/transport_state.py"}
 
 
 def name_of(path):

@@ -93,6 +93,7 @@ TESTED_BY = {
     "transport/trace": ("engine/test_frame_trace.py", "TRACE_FRM"),
     "transport/transport": ("engine/test_idle_timeout.py", "idle_timeout"),
     "driver": ("engine/test_driver.py", "Driver"),
+    "transport/transport_state": ("engine/test_containment.py", "push"),
     "io/poller": ("io/test_poller.py", "Poller"),
     "io/selectable": ("io/test_selectable.py", "Selectable"),
     "io/sockets": ("io/test_sockets.py", "resolve"),

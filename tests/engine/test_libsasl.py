@@ -12,6 +12,7 @@ import pytest
 from proton import Transport
 from proton.transport.sasl import cyrus, libsasl
 from proton.transport.sasl.exchange import Refused, Unavailable
+from proton.transport.transport_state import state_of
 from tests.support.engines import Peer
 from tests.support.library import PASSWORD, USER, configuration, is_open, joined, needs_library, needs_users
 from tests.support.references import no_collection
@@ -29,14 +30,14 @@ def client(*mechs, password=PASSWORD):
     sasl = peer.transport.sasl()
     sasl.allow_insecure_mechs = True
     peer.bind()
-    return cyrus.begin_client(sasl, peer.transport, list(mechs)), peer
+    return cyrus.begin_client(sasl, state_of(peer.transport), list(mechs)), peer
 
 
 def server(mech):
     peer = Peer(mode=Transport.SERVER)
     sasl = peer.transport.sasl()
     sasl.allow_insecure_mechs = True
-    exchange = cyrus.begin_server(sasl, peer.transport)
+    exchange = cyrus.begin_server(sasl, state_of(peer.transport))
     exchange.name = mech
     return exchange, peer
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from proton import Condition, Endpoint
+from proton import Condition, Endpoint, Transport
 from proton.handlers import EndpointStateHandler
 from proton.reconnect import ReconnectPolicy, Urls
 from tests.support.engines import AMQP_HEADER, Script, state
@@ -173,7 +173,7 @@ def test_a_connection_that_is_closed_because_of_the_loss_was_lost():
 def test_a_transport_without_a_connection_loses_none():
     calls = []
     handler = EndpointStateHandler(delegate=Delegate(calls))
-    handler.on_transport_closed(SimpleNamespace(connection=None, transport=SimpleNamespace(_lost=False)))
+    handler.on_transport_closed(SimpleNamespace(connection=None, transport=Transport()))
     assert calls == []
     EndpointStateHandler().on_transport_closed(world_of("connection", "open", "open")[0])
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from proton import Condition, Connection, Endpoint, Url
+from proton import Condition, Connection, Endpoint, Transport, Url
 from proton.handlers import (
     EndpointStateHandler,
     FlowController,
@@ -114,7 +114,8 @@ def test_start_is_called_when_the_loop_begins():
 
 
 def error(condition, connection):
-    transport = SimpleNamespace(condition=condition, _failure_told=False, _sasl=None)
+    transport = Transport()
+    transport.condition = condition
     return SimpleNamespace(transport=transport, connection=connection)
 
 

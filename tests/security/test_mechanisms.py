@@ -6,6 +6,7 @@ import json
 import pytest
 
 from proton import SASL, ScramVerifier, Transport
+from proton.transport.transport_state import state_of
 from tests.support.engines import AMQP_HEADER, SASL_HEADER, Frame, Peer, frame, pump, split, take
 from tests.support.secured import client_domain, is_open, joined, reasons, server_domain
 
@@ -72,7 +73,7 @@ def offered(allowed=None, insecure=False, users=None, encrypted=False):
     layer = server.transport.sasl()
     layer.credentials, layer.allow_insecure_mechs = users, insecure
     layer.allowed_mechs(allowed)
-    server.transport.encrypted = encrypted
+    state_of(server.transport).encrypted = encrypted
     server.bind()
     server.transport.push(SASL_HEADER)
     return list(split(take(server.transport))[1]["sasl_server_mechanisms"])

@@ -18,7 +18,7 @@ from proton.transport.sasl.mechanisms import CLIENT_MECHANISMS, KERBEROS
 
 if TYPE_CHECKING:
     from proton.transport.sasl.layer import SASL
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 __all__ = ["NO_MECHANISM", "available", "begin_client", "begin_server", "is_configured", "only_here"]
 
@@ -111,28 +111,28 @@ class _Layer:
     def _ready(self) -> bool:
         return True
 
-    def _wrap(self, transport: Transport, data: bytes) -> bytes:
+    def _wrap(self, transport: TransportState, data: bytes) -> bytes:
         return self._put_through(transport, libsasl.find().sasl_encode, data, self._most)
 
-    def _unwrap(self, transport: Transport, data: bytes) -> bytes:
+    def _unwrap(self, transport: TransportState, data: bytes) -> bytes:
         return self._put_through(transport, libsasl.find().sasl_decode, data, _PIECE)
 
-    def _put_through(self, transport: Transport, function: Callable[..., int], data: bytes, most: int) -> bytes:
+    def _put_through(self, transport: TransportState, function: Callable[..., int], data: bytes, most: int) -> bytes:
         made = []
         for start in range(0, 0 if self._broken else len(data), most):
             piece = data[start : start + most]
             code, output = self.handle.call(function, piece, len(piece))
             if code != libsasl.OK:
                 self._broken = True
-                transport._fail(SASL_ERROR, self.handle.refusal(code).reason, silent=True)
+                transport.fail(SASL_ERROR, self.handle.refusal(code).reason, silent=True)
                 break
             made.append(output or b"")
         return b"".join(made)
 
-    def _finish(self, transport: Transport) -> bytes:
+    def _finish(self, transport: TransportState) -> bytes:
         return b""
 
-    def _ended(self, transport: Transport) -> None:
+    def _ended(self, transport: TransportState) -> None:
         """What was cut off, the layers of the transport know as well."""
 
 
@@ -141,15 +141,15 @@ class _Exchange:
 
     name = ""
 
-    def __init__(self, handle: libsasl.Handle, sasl: SASL, transport: Transport) -> None:
+    def __init__(self, handle: libsasl.Handle, sasl: SASL, transport: TransportState) -> None:
         self.handle = handle
         #: the filter for what follows the outcome
         self.layer: _Layer | None = None
         self._done = False  # the library has nothing more to say
         flags = 0 if transport.encrypted or sasl.allow_insecure_mechs else _NO_PLAINTEXT
-        flags |= _NO_ANONYMOUS if transport._require_auth else 0
+        flags |= _NO_ANONYMOUS if transport.require_auth else 0
         strongest = _STRONGEST
-        tls: Any = transport._ssl
+        tls: Any = transport.ssl
         if transport.encrypted:  # nothing is encrypted twice
             strongest = 0
             handle.set(libsasl.SSF_EXTERNAL, struct.pack("@I", tls._object.cipher()[2]))
@@ -213,12 +213,12 @@ class _Server(_Exchange):
         return None
 
 
-def begin_server(sasl: SASL, transport: Transport) -> _Server:
+def begin_server(sasl: SASL, transport: TransportState) -> _Server:
     """A server's side, before the client has chosen: `mechanisms` is what to offer, `name` takes what was chosen.
 
     :raises Refused: the library cannot serve.
     """
-    subject = transport._peer_subject()
+    subject = transport.peer_subject()
     with libsasl.lock:
         libsasl.begin("server", _path(), _name())
         new = libsasl.find().sasl_server_new
@@ -269,7 +269,7 @@ class _Client(_Exchange):
         self._end()
 
 
-def begin_client(sasl: SASL, transport: Transport, allowed: list[str]) -> _Client | None:
+def begin_client(sasl: SASL, transport: TransportState, allowed: list[str]) -> _Client | None:
     """A client's side, with the mechanism of those offered and allowed that the library thinks best.
 
     :return: None when it has nothing to add to the mechanisms that need no library.

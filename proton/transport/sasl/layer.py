@@ -38,6 +38,7 @@ from proton.transport.sasl.mechanisms import CLIENT_MECHANISMS, server_exchange,
 if TYPE_CHECKING:
     from proton.transport.sasl.credentials import Users
     from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 __all__ = ["SASL"]
 
@@ -62,14 +63,15 @@ class SASL:
 
     def __new__(cls, transport: Transport) -> SASL:
         # One layer a transport, however often it is asked for.
-        existing = transport._sasl
+        existing = transport._state.sasl
         return existing if existing is not None else object.__new__(cls)
 
     def __init__(self, transport: Transport) -> None:
-        if transport._sasl is self:
+        state = transport._state
+        if state.sasl is self:
             return
-        transport._sasl = self
-        self._installed: bool = transport._install_sasl()
+        state.sasl = self
+        self._installed: bool = state.install_sasl()
         #: OK, AUTH, SYS, PERM or TEMP once the exchange is over, None before (5.3.3.6)
         self.outcome: int | None = None
         #: the mechanism that was chosen, None before
@@ -88,7 +90,7 @@ class SASL:
         self._library: Any = None  # on a server: the exchange of the system's library, where that offers
         self._replies: list[tuple[Composite, tuple[Any, ...]]] = []
         # Our protocol header is to be written before the next frame. A client begins with it, whatever came before.
-        self._header_due = self._installed and not transport._is_server
+        self._header_due = self._installed and not state.is_server
         #: why the exchange has failed, the description of the condition to come; None while it has not
         self._failure: str | None = None
 
@@ -188,7 +190,7 @@ def _check_text(text: str | None) -> None:
 # -- steps of a client -----------------------------------------------------------------------------------------------
 
 
-def _client_chooses(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
+def _client_chooses(sasl: SASL, transport: TransportState, fields: list[Any]) -> None:
     if sasl.mech is not None:
         raise ProtocolViolation(FRAMING_ERROR, f"mechanism {sasl.mech} expects an outcome, got sasl-mechanisms again")
     offered = [str(mech) for mech in fields[0]]
@@ -217,7 +219,7 @@ def _client_chooses(sasl: SASL, transport: Transport, fields: list[Any]) -> None
     _give_up(sasl, description)
 
 
-def _missing(sasl: SASL, transport: Transport, offered: list[str]) -> str:
+def _missing(sasl: SASL, transport: TransportState, offered: list[str]) -> str:
     """What this client lacks for the mechanisms that the server offers, for the error text."""
     lacks = []
     if sasl._allowed is not None:
@@ -239,7 +241,7 @@ def _login(sasl: SASL) -> list[tuple[str, bool]]:
     return [("user name", bool(sasl._user)), ("password", sasl._password is not None)]
 
 
-def _client_is_challenged(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
+def _client_is_challenged(sasl: SASL, transport: TransportState, fields: list[Any]) -> None:
     if sasl._exchange is None:
         raise ProtocolViolation(FRAMING_ERROR, "expected sasl-mechanisms first, got a challenge")
     sasl._replies.append((SASL_RESPONSE, (sasl._exchange.respond(fields[0]),)))
@@ -253,7 +255,7 @@ _OUTCOMES = {
 }
 
 
-def _client_hears_outcome(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
+def _client_hears_outcome(sasl: SASL, transport: TransportState, fields: list[Any]) -> None:
     exchange = sasl._exchange
     if exchange is None:
         raise ProtocolViolation(FRAMING_ERROR, "expected sasl-mechanisms first, got an outcome")
@@ -269,7 +271,7 @@ def _client_hears_outcome(sasl: SASL, transport: Transport, fields: list[Any]) -
 # -- steps of a server -----------------------------------------------------------------------------------------------
 
 
-def _server_hears_init(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
+def _server_hears_init(sasl: SASL, transport: TransportState, fields: list[Any]) -> None:
     if sasl._exchange is not None:
         raise ProtocolViolation(FRAMING_ERROR, f"mechanism {sasl.mech} expects a response, got sasl-init again")
     sasl.mech = str(fields[0])
@@ -283,13 +285,13 @@ def _server_hears_init(sasl: SASL, transport: Transport, fields: list[Any]) -> N
     _server_goes_on(sasl, transport, fields[1])
 
 
-def _server_hears_response(sasl: SASL, transport: Transport, fields: list[Any]) -> None:
+def _server_hears_response(sasl: SASL, transport: TransportState, fields: list[Any]) -> None:
     if sasl._exchange is None:
         raise ProtocolViolation(FRAMING_ERROR, "expected sasl-init first, got a response")
     _server_goes_on(sasl, transport, fields[0])
 
 
-def _server_goes_on(sasl: SASL, transport: Transport, response: bytes | None) -> None:
+def _server_goes_on(sasl: SASL, transport: TransportState, response: bytes | None) -> None:
     exchange = sasl._exchange
     challenge = exchange.receive(response)
     if challenge is not None:
@@ -303,7 +305,7 @@ def _server_goes_on(sasl: SASL, transport: Transport, response: bytes | None) ->
     _succeed(sasl, transport)
 
 
-def _succeed(sasl: SASL, transport: Transport) -> None:
+def _succeed(sasl: SASL, transport: TransportState) -> None:
     sasl.outcome = SASL.OK
     transport.authenticated = True
     layer = getattr(sasl._exchange, "layer", None)
@@ -311,14 +313,14 @@ def _succeed(sasl: SASL, transport: Transport) -> None:
         # The outcome still goes out as it is (5.3.2).
         write_replies(transport, sasl, SASL_HEADER)
         io_layers.install(transport, layer)
-    transport._sasl_succeeded()
+    transport.sasl_succeeded()
 
 
-def _refuse(sasl: SASL, transport: Transport, reason: str, code: int) -> None:
+def _refuse(sasl: SASL, transport: TransportState, reason: str, code: int) -> None:
     """The exchange cannot end well: a server says so in the outcome, a client ends the connection (5.3.3.6)."""
     # A client that could not even choose says so, whatever the reason.
-    sasl.outcome = code if transport._is_server or sasl.mech is not None else SASL.PERM
-    if not transport._is_server:
+    sasl.outcome = code if transport.is_server or sasl.mech is not None else SASL.PERM
+    if not transport.is_server:
         _give_up(sasl, f"Authentication failed [mech={sasl.mech or 'none'}]", reason)
     else:
         sasl._replies.append((SASL_OUTCOME, (code,)))
@@ -344,9 +346,9 @@ _STEPS: dict[tuple[bool, int], tuple[Composite, Callable[[SASL, Any, list[Any]],
 }
 
 
-def server_begins(transport: Transport) -> None:
+def server_begins(transport: TransportState) -> None:
     """The client has sent the SASL header: answer with ours and with what we offer."""
-    sasl = transport.sasl()
+    sasl = transport.ensure_sasl()
     sasl._header_due = True
     # What the program checks itself comes before what the system's library was set up for.
     if sasl._credentials is None and cyrus.is_configured():
@@ -360,15 +362,15 @@ def server_begins(transport: Transport) -> None:
     sasl._replies.append((SASL_MECHANISMS, (sasl._offered,)))
 
 
-def on_frame(transport: Transport, code: int, fields: list[Any]) -> None:
+def on_frame(transport: TransportState, code: int, fields: list[Any]) -> None:
     """One received SASL frame.
 
     :raises ProtocolViolation: it is not the turn of this frame, or a field is wrong.
     """
-    sasl = transport.sasl()
-    step = _STEPS.get((transport._is_server, code))
+    sasl = transport.ensure_sasl()
+    step = _STEPS.get((transport.is_server, code))
     if step is None:
-        role = "server" if transport._is_server else "client"
+        role = "server" if transport.is_server else "client"
         raise ProtocolViolation(FRAMING_ERROR, f"a SASL {role} did not expect frame 0x{code:x} now")
     composite, act = step
     try:
@@ -379,32 +381,32 @@ def on_frame(transport: Transport, code: int, fields: list[Any]) -> None:
         act(sasl, transport, checked)
     except Refused as refused:
         _refuse(sasl, transport, refused.reason, SASL.SYS if isinstance(refused, Unavailable) else SASL.AUTH)
-    transport._emit(Event.TRANSPORT)
+    transport.emit(Event.TRANSPORT)
 
 
-def fail(transport: Transport) -> None:
+def fail(transport: TransportState) -> None:
     """The end of the transport, for the failure that was noted."""
-    transport._fail(UNAUTHORIZED_ACCESS, transport.sasl()._failure or "", silent=True)
+    transport.fail(UNAUTHORIZED_ACCESS, transport.ensure_sasl()._failure or "", silent=True)
 
 
-def write_replies(transport: Transport, sasl: SASL, header: bytes) -> None:
+def write_replies(transport: TransportState, sasl: SASL, header: bytes) -> None:
     """Writes the header and the frames that are due."""
     if sasl._header_due:
         sasl._header_due = False
-        transport._out.append(header)
-        transport._out_size += len(header)
-        if transport._tracing:
-            transport._trace_header("->", "SASL")
+        transport.out.append(header)
+        transport.out_size += len(header)
+        if transport.tracing:
+            transport.trace_header("->", "SASL")
     replies, sasl._replies = sasl._replies, []
     if replies:
-        transport._emit(Event.TRANSPORT)
+        transport.emit(Event.TRANSPORT)
     for composite, fields in replies:
         body = encode_composite(composite, fields)
-        transport._out.append(FRAME_HEADER.pack(len(body) + 8, 2, 1, 0) + body)
-        transport._out_size += len(body) + 8
+        transport.out.append(FRAME_HEADER.pack(len(body) + 8, 2, 1, 0) + body)
+        transport.out_size += len(body) + 8
         transport.frames_output += 1
-        if transport._tracing:
-            transport._trace_frame(0, "->", mask(composite, fields, body), "SASL")
+        if transport.tracing:
+            transport.trace_frame(0, "->", mask(composite, fields, body), "SASL")
 
 
 def mask_unknown(code: int) -> bytes:

@@ -16,7 +16,7 @@ from proton.transport.sasl.scram import SCRAM_HASHES, ScramClient, ScramServer
 
 if TYPE_CHECKING:
     from proton.transport.sasl.layer import SASL
-    from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 __all__ = ["CLIENT_MECHANISMS", "KERBEROS", "server_exchange", "server_mechanisms"]
 
@@ -24,7 +24,7 @@ __all__ = ["CLIENT_MECHANISMS", "KERBEROS", "server_exchange", "server_mechanism
 KERBEROS = ("GSSAPI", "GSS-SPNEGO", "GS2-KRB5", "GS2-IAKERB")
 
 
-def _may_be_read(sasl: SASL, transport: Transport) -> bool:
+def _may_be_read(sasl: SASL, transport: TransportState) -> bool:
     """Whether a secret may be sent as it is."""
     return transport.encrypted or sasl.allow_insecure_mechs
 
@@ -32,11 +32,11 @@ def _may_be_read(sasl: SASL, transport: Transport) -> bool:
 # -- clients ---------------------------------------------------------------------------------------------------------
 
 
-def _external(sasl: SASL, transport: Transport) -> Any:
+def _external(sasl: SASL, transport: TransportState) -> Any:
     return OneResponse("EXTERNAL", (sasl._authorization or "").encode("utf-8"))
 
 
-def _plain(sasl: SASL, transport: Transport) -> Any:
+def _plain(sasl: SASL, transport: TransportState) -> Any:
     if not _may_be_read(sasl, transport) or not sasl._user or sasl._password is None:
         return None
     parts = (sasl._authorization or "", sasl._user, sasl._password)
@@ -45,13 +45,13 @@ def _plain(sasl: SASL, transport: Transport) -> Any:
     return OneResponse("PLAIN", "\0".join(parts).encode("utf-8"))
 
 
-def _anonymous(sasl: SASL, transport: Transport) -> Any:
+def _anonymous(sasl: SASL, transport: TransportState) -> Any:
     # A client that requires authentication does not do without.
-    return None if transport._require_auth else OneResponse("ANONYMOUS", (sasl._user or "anonymous").encode("utf-8"))
+    return None if transport.require_auth else OneResponse("ANONYMOUS", (sasl._user or "anonymous").encode("utf-8"))
 
 
-def _scram(name: str) -> Callable[[SASL, Transport], Any]:
-    def begin(sasl: SASL, transport: Transport) -> Any:
+def _scram(name: str) -> Callable[[SASL, TransportState], Any]:
+    def begin(sasl: SASL, transport: TransportState) -> Any:
         if not sasl._user or sasl._password is None:
             return None
         return ScramClient(name, sasl._user, sasl._password, sasl._authorization)
@@ -95,7 +95,7 @@ class _Bearer:
         return self._status
 
 
-def _token(sasl: SASL, transport: Transport) -> str | None:
+def _token(sasl: SASL, transport: TransportState) -> str | None:
     token = sasl._token
     if token is None or not _may_be_read(sasl, transport):
         return None
@@ -109,7 +109,7 @@ def _token(sasl: SASL, transport: Transport) -> str | None:
     return token
 
 
-def _oauthbearer(sasl: SASL, transport: Transport) -> Any:
+def _oauthbearer(sasl: SASL, transport: TransportState) -> Any:
     token = _token(sasl, transport)
     if token is None:
         return None
@@ -121,7 +121,7 @@ def _oauthbearer(sasl: SASL, transport: Transport) -> Any:
     return _Bearer("OAUTHBEARER", "\1".join([header, *pairs, "", ""]).encode("utf-8"), b"\1")
 
 
-def _xoauth2(sasl: SASL, transport: Transport) -> Any:
+def _xoauth2(sasl: SASL, transport: TransportState) -> Any:
     if not sasl._user:
         return None
     token = _token(sasl, transport)
@@ -130,7 +130,7 @@ def _xoauth2(sasl: SASL, transport: Transport) -> Any:
     return _Bearer("XOAUTH2", f"user={sasl._user}\1auth=Bearer {token}\1\1".encode(), b"")
 
 
-CLIENT_MECHANISMS: dict[str, Callable[[SASL, Transport], Any]] = {
+CLIENT_MECHANISMS: dict[str, Callable[[SASL, TransportState], Any]] = {
     "EXTERNAL": _external,
     "OAUTHBEARER": _oauthbearer,
     "XOAUTH2": _xoauth2,
@@ -165,14 +165,14 @@ class _Accepted:
         return None
 
 
-def server_mechanisms(sasl: SASL, transport: Transport) -> list[str]:
+def server_mechanisms(sasl: SASL, transport: TransportState) -> list[str]:
     """What a server offers: what its credentials can check; EXTERNAL with a certificate, and ANONYMOUS, without any."""
     credentials = sasl._credentials
     # A program that has named its users lets nobody else in, unless it says so.
     without_user = [name for name in ("EXTERNAL", "ANONYMOUS") if credentials is None or name in (sasl._allowed or ())]
-    names = ["EXTERNAL"] if "EXTERNAL" in without_user and transport._peer_subject() else []
+    names = ["EXTERNAL"] if "EXTERNAL" in without_user and transport.peer_subject() else []
     # Nothing that can be read along is asked for where it would be refused for that afterwards.
-    may_be_read = transport.encrypted or (sasl.allow_insecure_mechs and not transport._require_encryption)
+    may_be_read = transport.encrypted or (sasl.allow_insecure_mechs and not transport.require_encryption)
     if credentials is not None:
         names += [name for name in credentials.mechanisms() if name != "PLAIN" or may_be_read]
     if "ANONYMOUS" in without_user:
@@ -180,10 +180,10 @@ def server_mechanisms(sasl: SASL, transport: Transport) -> list[str]:
     return [name for name in names if sasl._is_allowed(name)]
 
 
-def server_exchange(sasl: SASL, transport: Transport, mech: str) -> Any:
+def server_exchange(sasl: SASL, transport: TransportState, mech: str) -> Any:
     """The exchange for a mechanism that was offered."""
     if mech == "EXTERNAL":
-        return _Accepted(mech, transport._peer_subject() or "", True)
+        return _Accepted(mech, transport.peer_subject() or "", True)
     if mech == "ANONYMOUS":
         return _Accepted(mech, "anonymous", False)
     if mech == "PLAIN":

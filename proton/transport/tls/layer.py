@@ -26,6 +26,7 @@ from proton.transport.tls.domain import NO_TLS, SSLDomain, plain_reason, ssl
 
 if TYPE_CHECKING:
     from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 __all__ = ["SSL", "SSLSessionDetails"]
 
@@ -55,15 +56,15 @@ class SSLSessionDetails:
 _sessions: OrderedDict[str, tuple[Any, Any]] = OrderedDict()
 
 
-def _check_use(transport: Transport, domain: SSLDomain | None) -> None:
-    if domain is None and transport._began:
+def _check_use(transport: TransportState, domain: SSLDomain | None) -> None:
+    if domain is None and transport.started:
         return  # a look at a connection without TLS: there is nothing to see, and nothing is changed
     if not isinstance(domain, SSLDomain):
         raise SSLException(f"expected an SSLDomain, got {domain!r}")
-    if (domain._mode == SSLDomain.MODE_SERVER) is not transport._is_server:
-        sides = ("server", "client") if transport._is_server else ("client", "server")
+    if (domain._mode == SSLDomain.MODE_SERVER) is not transport.is_server:
+        sides = ("server", "client") if transport.is_server else ("client", "server")
         raise SSLException("expected the domain of a {}, got that of a {}".format(*sides))
-    if transport._began:
+    if transport.started:
         raise SSLException("TLS must be set up before the first bytes move")
 
 
@@ -98,7 +99,7 @@ class SSL:
     def __new__(
         cls, transport: Transport, domain: SSLDomain | None, session_details: SSLSessionDetails | None = None
     ) -> SSL:
-        existing = transport._ssl
+        existing = transport._state.ssl
         if existing is None:
             return object.__new__(cls)
         if domain is not existing._domain or session_details not in (None, existing._session_details):
@@ -108,11 +109,12 @@ class SSL:
     def __init__(
         self, transport: Transport, domain: SSLDomain | None, session_details: SSLSessionDetails | None = None
     ) -> None:
-        if transport._ssl is self:
+        state = transport._state
+        if state.ssl is self:
             return
         if ssl is None:
             raise SSLUnavailable(NO_TLS)
-        _check_use(transport, domain)
+        _check_use(state, domain)
         self._domain = domain
         self._session_details = session_details
         #: where a client has to look for the session of another connection
@@ -120,7 +122,7 @@ class SSL:
         self._must_verify = domain is not None and domain._verify != SSLDomain.ANONYMOUS_PEER
         self._checks_name = domain is not None and domain._verify == SSLDomain.VERIFY_PEER_NAME
         self._hostname: str | None = None
-        self._transport = weakref.ref(transport)  # whose connection has another name, should there be no own
+        self._transport = weakref.ref(state)  # whose connection has another name, should there be no own
         self._object: Any = None  # of the library, once the handshake has begun
         self._incoming = self._outgoing = None  # type: Any
         self._first = b""  # what a client has received while it is not sure that this is TLS
@@ -134,14 +136,14 @@ class SSL:
         self._alert = b""  # to be written in place of what the library has to say
         self._certificate: Certificate | None = None
         self._der: bytes | None = None
-        transport._ssl = self
+        state.ssl = self
         if domain is None:
             return
-        if transport._is_server:
+        if state.is_server:
             if not domain._allows_unsecured:
-                transport._require_encryption = True
+                state.require_encryption = True
         else:
-            io_layers.install(transport, self)
+            io_layers.install(state, self)
 
     def __repr__(self) -> str:
         return f"<SSL {self.protocol_name()} {self.cipher_name()}>"
@@ -282,12 +284,12 @@ class SSL:
     def _ready(self) -> bool:
         return self._established
 
-    def _wrap(self, transport: Transport, data: bytes) -> bytes:
+    def _wrap(self, transport: TransportState, data: bytes) -> bytes:
         """What goes to the peer: `data` encrypted, and what the library has to say itself."""
-        if self._object is None and not self._finished and not transport._is_server:
+        if self._object is None and not self._finished and not transport.is_server:
             if self._awaits_header:
                 return b""
-            transport._began = True
+            transport.started = True
             if self._domain is not None and self._domain._starts_with_header:
                 self._awaits_header = True
                 return protocol_header.TLS_HEADER
@@ -305,14 +307,14 @@ class SSL:
         while written < len(data):
             written += self._object.write(memoryview(data)[written:])
 
-    def _unwrap(self, transport: Transport, data: bytes) -> bytes:
+    def _unwrap(self, transport: TransportState, data: bytes) -> bytes:
         """What the peer's bytes say once they are decrypted."""
         if not self._recognized:
             data = self._recognize(transport, data)
             if not data:
                 return b""
-        if transport._out_size > _MOST_OUTPUT:
-            self._fail(transport, f"expected the peer to read, {transport._out_size} bytes wait for it")
+        if transport.out_size > _MOST_OUTPUT:
+            self._fail(transport, f"expected the peer to read, {transport.out_size} bytes wait for it")
             return b""
         self._incoming.write(data)
         if not self._established:
@@ -321,9 +323,9 @@ class SSL:
                 return b""
         return self._read(transport)
 
-    def _recognize(self, transport: Transport, data: bytes) -> bytes:
+    def _recognize(self, transport: TransportState, data: bytes) -> bytes:
         """The first bytes, once it is sure that they are TLS; none while it is not."""
-        if transport._is_server:  # that looked at them before
+        if transport.is_server:  # that looked at them before
             self._recognized = True
             self._begin(transport)
             return data
@@ -342,13 +344,13 @@ class SSL:
         self._recognized = True
         return data
 
-    def _begin(self, transport: Transport) -> None:
+    def _begin(self, transport: TransportState) -> None:
         """Makes the object of the library, and a client's first flight."""
         connection = transport.connection
         if self._hostname is None and connection is not None:
             self._hostname = connection.hostname or None
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        is_server = transport._is_server
+        is_server = transport.is_server
         name = None if is_server else self._hostname
         session = None if is_server else self._remembered()
         try:
@@ -362,7 +364,7 @@ class SSL:
         if not is_server:
             self._shake_hands(transport)
 
-    def _shake_hands(self, transport: Transport) -> None:
+    def _shake_hands(self, transport: TransportState) -> None:
         try:
             self._object.do_handshake()
         except ssl.SSLWantReadError:
@@ -381,7 +383,7 @@ class SSL:
         if not self._finished:
             transport.encrypted = True
 
-    def _look_at_peer(self, transport: Transport, der: bytes | None) -> None:
+    def _look_at_peer(self, transport: TransportState, der: bytes | None) -> None:
         """Reads the certificate, and checks the name; the chain was verified by the library."""
         checks_name = self._checks_name
         if der is None:
@@ -403,7 +405,7 @@ class SSL:
         else:
             self._certificate, self._der = certificate, der
 
-    def _reject(self, transport: Transport, reason: str) -> None:
+    def _reject(self, transport: TransportState, reason: str) -> None:
         """Refuses a certificate: the end of our handshake never leaves, an alert does in its place."""
         if self._established and self._object.version() != "TLSv1.3":
             self._say_goodbye()  # the handshake is over at the other end, too: this is all that it can still be told
@@ -412,7 +414,7 @@ class SSL:
             self._alert = _ALERT
         self._fail(transport, f"certificate verify failed: {reason}")
 
-    def _read(self, transport: Transport) -> bytes:
+    def _read(self, transport: TransportState) -> bytes:
         pieces = []
         read, incoming = self._object.read, self._incoming
         try:
@@ -436,11 +438,11 @@ class SSL:
             self._remember(transport)  # at once: not every program closes in an orderly way
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _fail(self, transport: Transport, reason: str) -> None:
+    def _fail(self, transport: TransportState, reason: str) -> None:
         self._finished = True
         if not self._established:
             self._certificate = self._der = None  # shown, but not proved to be the peer's
-        transport._fail(FRAMING_ERROR, f"SSL Failure: {reason}", silent=True)
+        transport.fail(FRAMING_ERROR, f"SSL Failure: {reason}", silent=True)
 
     def _say_goodbye(self) -> None:
         self._finished = True
@@ -448,7 +450,7 @@ class SSL:
         with contextlib.suppress(ssl.SSLError, OSError):
             self._object.unwrap()
 
-    def _finish(self, transport: Transport) -> bytes:
+    def _finish(self, transport: TransportState) -> bytes:
         """The last words: close_notify, so that the peer knows that nothing was cut off."""
         if not self._finished and self._established:
             self._say_goodbye()
@@ -456,14 +458,14 @@ class SSL:
         self._remember(transport)
         return self._collect()
 
-    def _ended(self, transport: Transport) -> None:
+    def _ended(self, transport: TransportState) -> None:
         """The socket has ended."""
         if not self._established and not self._finished:
             if self._first:
                 self._fail(transport, f"expected a TLS connection, got ['{quote(self._first)}'] (connection aborted)")
             else:
                 self._fail(transport, "unexpected eof while reading")
-        elif not self._heard and not self._finished and transport._is_server:
+        elif not self._heard and not self._finished and transport.is_server:
             self._fail(transport, "the peer has left after the handshake, it may not accept the certificate")
         elif not (self._heard or self._finished or self._peer_finished):
             # With TLS 1.3 a server looks at the client's certificate when the client has finished (RFC 8446 2).
@@ -479,8 +481,8 @@ class SSL:
         context, session = _sessions.get(self._session_details.get_session_id(), (None, None))
         return session if context is self._context else None
 
-    def _remember(self, transport: Transport) -> None:
-        if self._session_details is None or not self._established or transport._is_server:
+    def _remember(self, transport: TransportState) -> None:
+        if self._session_details is None or not self._established or transport.is_server:
             return
         session = self._object.session
         # With TLS 1.3 it can be resumed once the server's ticket has come (RFC 8446 4.6.1).
