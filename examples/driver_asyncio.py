@@ -4,24 +4,28 @@ Protocols of asyncio move the bytes, so this works on every loop, also where `ad
 sends or closes leaves by itself: the driver announces it. See docs/driver.md.
 """
 
+from __future__ import annotations
+
 import asyncio
 import sys
+from typing import Any, Callable
 
 from proton import Connection, Delivery, Event, Message, Transport, Url
 from proton.driver import Driver
 
 
 class Amqp(asyncio.Protocol):
-    def __init__(self, connection, handle):
+    def __init__(self, connection: Connection, handle: Callable[[Any], None]) -> None:
         self.loop, self.handle = asyncio.get_running_loop(), handle
-        self.pipe = self.timer = None
+        self.pipe: Any = None
+        self.timer: asyncio.TimerHandle | None = None
         self.may_write, self.ended = True, self.loop.create_future()
         self.driver = Driver(Transport())
         self.driver.on_output = lambda: self.loop.call_soon(self.turn)
         connection.collect(self.driver.collector)
         self.driver.transport.bind(connection)
 
-    def turn(self):
+    def turn(self) -> None:
         driver = self.driver
         for event in driver.events():
             self.handle(event)
@@ -39,43 +43,46 @@ class Amqp(asyncio.Protocol):
         elif self.pipe:
             self.pipe.resume_reading() if driver.room() else self.pipe.pause_reading()
 
-    def tick(self):
+    def tick(self) -> None:
         self.driver.handle_timer(self.loop.time())
         self.turn()
 
-    def connection_made(self, pipe):
-        self.pipe = pipe
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.pipe = transport
         self.turn()
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         self.driver.received(data)
         self.turn()
 
-    def connection_lost(self, error):
-        self.driver.lost(error)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.driver.lost(exc)
         self.turn()
         self.driver.unbind()
-        self.ended.set_result(error)
+        self.ended.set_result(exc)
 
-    def pause_writing(self):
+    def pause_writing(self) -> None:
         self.may_write = False
 
-    def resume_writing(self):
+    def resume_writing(self) -> None:
         self.may_write = True
         self.turn()
 
 
-async def main(url):
-    connection, opened, settled = Connection(), asyncio.Event(), asyncio.Queue()
+async def main(url: Url) -> None:
+    connection, opened = Connection(), asyncio.Event()
+    settled: asyncio.Queue[bool] = asyncio.Queue()
 
-    def handle(event):
+    def handle(event: Any) -> None:
         if event.type is Event.LINK_REMOTE_OPEN:
             opened.set()
         elif event.type is Event.DELIVERY and event.delivery.settled:
             settled.put_nowait(event.delivery.remote_state == Delivery.ACCEPTED)
 
     loop = asyncio.get_running_loop()
-    _, amqp = await loop.create_connection(lambda: Amqp(connection, handle), url.host, int(url.port))
+    _, amqp = await loop.create_connection(
+        lambda: Amqp(connection, handle), url.host or "localhost", int(url.port or 5672)
+    )
     session = connection.session()
     sender = session.sender("sender")
     sender.target.address = url.path

@@ -3,11 +3,15 @@
 A test of a program, or another way of moving bytes, begins like this. See docs/driver.md.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 from proton import Connection, Delivery, Event, Message, Transport
 from proton.driver import Driver
 
 
-def connect(mode):
+def connect(mode: int) -> tuple[Driver, Connection]:
     driver = Driver(Transport(mode))
     connection = Connection()
     connection.collect(driver.collector)
@@ -16,7 +20,7 @@ def connect(mode):
     return driver, connection
 
 
-def move(source, sink):
+def move(source: Driver, sink: Driver) -> bool:
     """Moves what one driver has to send to the other; false if there was nothing."""
     data = source.data_to_send(max(1, sink.room()))
     sink.received(data)
@@ -24,7 +28,7 @@ def move(source, sink):
     return bool(data)
 
 
-def serve(event):
+def serve(event: Any) -> None:
     """The receiving end opens what the peer opens, accepts messages, and closes what the peer closes."""
     if event.type in (Event.SESSION_REMOTE_OPEN, Event.LINK_REMOTE_OPEN):
         event.context.open()

@@ -3,16 +3,19 @@
 `run` is the whole I/O layer. See docs/driver.md.
 """
 
+from __future__ import annotations
+
 import argparse
 import select
 import socket
 import time
+from typing import Any, Callable
 
 from proton import Connection, Delivery, Event, Message, Transport, Url
 from proton.driver import Driver
 
 
-def run(driver, sock, handle):
+def run(driver: Driver, sock: socket.socket, handle: Callable[[Any], None]) -> None:
     sock.setblocking(False)
     while not driver.closed:
         for event in driver.events():
@@ -35,7 +38,7 @@ def run(driver, sock, handle):
     driver.unbind()
 
 
-def handle(event):
+def handle(event: Any) -> None:
     if event.type is Event.DELIVERY and event.delivery.settled:
         print("accepted:", event.delivery.remote_state == Delivery.ACCEPTED)
         event.connection.close()
@@ -57,5 +60,5 @@ sender.target.address = url.path
 for endpoint in (connection, session, sender):
     endpoint.open()
 sender.send(Message(body="hello"))  # leaves when there is credit
-with socket.create_connection((url.host, int(url.port))) as sock:
+with socket.create_connection((url.host, int(url.port or 5672))) as sock:
     run(driver, sock, handle)

@@ -64,9 +64,9 @@ class Driver(NotCopied):
     #: what waits for the socket: the I/O layer's own
     watch: Any = None
     #: True if the socket took less than it was offered by the last `write_to`: wait until it can be written
-    would_block = False
+    would_block: bool = False
     #: the error that `read_from` or `write_to` has met last, as text: the exception would keep its traceback
-    failure = ""
+    failure: str = ""
     #: seconds that each attempt to connect may take, for I/O layers that limit it; 0 for no limit
     connect_timeout: float = 0.0
 
@@ -74,7 +74,7 @@ class Driver(NotCopied):
         self.transport: Transport = transport
         self._state = state_of(transport)
         #: what `next_deadline` gives if no bytes have moved, 0.0 for none
-        self.deadline = 0.0
+        self.deadline: float = 0.0
         self._collector = collector
         self._output_announced = False
         self._moved = True  # bytes have moved since the last tick, which moves deadlines

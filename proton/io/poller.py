@@ -63,7 +63,7 @@ class Waker:
 
     def __init__(self) -> None:
         #: True when `wake` was called since the last `clear`: the loop must not wait now
-        self.pending = False
+        self.pending: bool = False
         self._closed = False
         self._receiver: socket.socket | None = None
         self._sender: socket.socket | None = None

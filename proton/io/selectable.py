@@ -138,5 +138,5 @@ class SocketSelectable(Selectable):
         self.driver = driver
         driver.watch = self
         # Here since the look-up on the delegate is a call, for each read and write.
-        self.recv = sock.recv
-        self.send = sock.send
+        self.recv: Any = sock.recv
+        self.send: Any = sock.send

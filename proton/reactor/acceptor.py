@@ -106,7 +106,7 @@ class Acceptor(Handler):
         #: what clients have to do to be let in
         self.options: ListenOptions = ListenOptions(Credentials.of(reactor.credentials))
         #: the connections whose TLS and SASL are not finished
-        self.handshakes = Handshakes()
+        self.handshakes: Handshakes = Handshakes()
         self._evictable: list[weakref.ref[Transport]] = []  # unless they finish while the acceptor rests
         self._evicted_for = ""
         self._acceptors = weakref.WeakSet() if acceptors is None else acceptors

@@ -65,11 +65,11 @@ class Operations:
         #: True once the close has begun
         self.closing = False
         #: the loop, which all connections of the container share
-        self.loop = SharedLoop.of(container)
+        self.loop: SharedLoop = SharedLoop.of(container)
         #: how often the connection was lost
-        self.losses = 0
+        self.losses: int = 0
         #: attempts to connect that have failed since there was a connection
-        self.failures = 0
+        self.failures: int = 0
         #: what a handler has raised in the pump
         self.pumped_error: BaseException | None = None
         #: how to call the connection once it is closed
