@@ -274,7 +274,7 @@ class Message:
         "How urgent the message is, 0 to 255.",
     )
     first_acquirer: _Field[bool, bool] = _header_field(
-        sections.FIRST_ACQUIRER, bool, "Whether nobody else has acquired the message before."
+        sections.FIRST_ACQUIRER, bool, "Whether no other receiver has acquired the message before."
     )
     delivery_count: _Field[int, int] = _header_field(
         sections.DELIVERY_COUNT,
@@ -286,7 +286,7 @@ class Message:
     user_id: _Field[bytes, bytes | str | None] = _property_field(
         sections.USER_ID,
         attributes.user_id,
-        "Who made the message, as bytes; a str is taken as UTF-8.",
+        "The user that made the message, as bytes; a str is taken as UTF-8.",
         lambda value: value or b"",
     )
     address: _Field[str | None, str | None] = _text_field(sections.TO, "address", "The node that the message is for.")
@@ -582,7 +582,7 @@ class Message:
         encoded = link.recv(delivery.pending) or b""
         delivery.encoded = encoded
         link.advance()
-        # The peer settled it already, so nobody else will (2.6.12).
+        # The peer settled it already: this end settles it, too (2.6.12).
         if link.remote_snd_settle_mode == _SND_SETTLED:
             delivery.settle()
         self.decode(encoded)

@@ -104,7 +104,7 @@ def check_reconnect(reconnect: Any) -> None:
 def delays(reconnect: Any) -> Iterator[float]:
     """The delays of one sequence of attempts.
 
-    :raises TypeError: `reconnect` is no sequence of delays.
+    :raises TypeError: `reconnect` is not a sequence of delays.
     """
     if reconnect is None:
         return iter(Backoff())
@@ -397,7 +397,7 @@ class ReconnectPolicy:
         return Attempt(self.attempts, self.pause(step[0], series), step[1])
 
     def finish(self, reason: str) -> None:
-        """There will be no further attempt.
+        """Say that no further attempt is made.
 
         :param reason: why not.
         """

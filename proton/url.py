@@ -73,7 +73,7 @@ class Url:
         Equal to its number and to its text, therefore unhashable; `str` gives the text, `int` and `repr` the number.
 
         :param value: a number, its digits, or a service name (``amqp`` and ``amqps`` are always known)
-        :raise ValueError: when it is none of these
+        :raise ValueError: for another form
         """
 
         name: str
@@ -233,7 +233,7 @@ class Url:
         """Fill in what is missing of scheme (``amqp``), host (``0.0.0.0``) and port (the scheme's own).
 
         :return: this object
-        :raise ValueError: when the port is missing and the scheme is no known service name
+        :raise ValueError: when the port is missing and the scheme is not the name of a known service
         """
         self.scheme = self.scheme or self.AMQP
         self._host = self._host or "0.0.0.0"

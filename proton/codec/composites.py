@@ -189,7 +189,7 @@ class Composite:
     :param name: as in the specification, such as `open`.
     :param code: the numeric descriptor.
     :param symbol: the symbolic descriptor, such as `amqp:open:list`.
-    :param fields: in wire order; empty for sections that are no list.
+    :param fields: in wire order; empty for sections that are not lists.
     :param least: so many fields are written at the least, as nulls where they have no value: some peers read fields by
         index, without a look at the count.
     """

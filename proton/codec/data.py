@@ -43,7 +43,7 @@ _INTEGERS: dict[int, tuple[type[int], int, int]] = {
 
 
 def _integer(kind: int, value: Any) -> int:
-    """An integer as a value of that type: `TypeError` for what is none, `OverflowError` outside of the range."""
+    """An integer as a value of that type: `TypeError` for another class, `OverflowError` outside of the range."""
     cls, low, high = _INTEGERS[kind]
     try:
         number = int(operator.index(value))
@@ -61,7 +61,7 @@ def _real(value: Any) -> float:
 
 
 def _text(value: Any) -> str:
-    # The class of the error is the one that programs know; `encode` on what is no text gave it.
+    # The class of the error is the one that programs know; `encode` gave it for what is not text.
     if not isinstance(value, str):
         raise AttributeError(f"a str is required, not {type(value).__name__}")
     return value
@@ -114,7 +114,7 @@ class Data:
 
     @classmethod
     def type_name(cls, amqptype: int) -> str:
-        """The name of a type number; `KeyError` for a number that is none.
+        """The name of a type number; `KeyError` for an unknown number.
 
         :param amqptype: such as `Data.INT`
         """
@@ -236,7 +236,7 @@ class Data:
 
         :param encoded: bytes that begin with a value; any bytes-like object.
         :return: how many bytes the value takes; what follows is not looked at
-        :raise DataException: for bytes that are no value or beyond the limits, nothing is changed then
+        :raise DataException: for bytes that are not a value or beyond the limits, nothing is changed then
         :raise TypeError: when `encoded` is not bytes-like
         """
         value, size = decode_node(memoryview(encoded).tobytes())
@@ -303,42 +303,42 @@ class Data:
     def put_ubyte(self, ub: int) -> None:
         """Put an unsigned byte.
 
-        :param ub: an integer, 0 to 2**8 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param ub: an integer, 0 to 2**8 - 1; `OverflowError` outside, `TypeError` for what is not one
         """
         self._put(t.TYPE_UBYTE, _integer(t.TYPE_UBYTE, ub))
 
     def put_byte(self, b: int) -> None:
         """Put a signed byte.
 
-        :param b: an integer, -2**7 to 2**7 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param b: an integer, -2**7 to 2**7 - 1; `OverflowError` outside, `TypeError` for what is not one
         """
         self._put(t.TYPE_BYTE, _integer(t.TYPE_BYTE, b))
 
     def put_ushort(self, us: int) -> None:
         """Put an unsigned short.
 
-        :param us: an integer, 0 to 2**16 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param us: an integer, 0 to 2**16 - 1; `OverflowError` outside, `TypeError` for what is not one
         """
         self._put(t.TYPE_USHORT, _integer(t.TYPE_USHORT, us))
 
     def put_short(self, s: int) -> None:
         """Put a signed short.
 
-        :param s: an integer, -2**15 to 2**15 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param s: an integer, -2**15 to 2**15 - 1; `OverflowError` outside, `TypeError` for what is not one
         """
         self._put(t.TYPE_SHORT, _integer(t.TYPE_SHORT, s))
 
     def put_uint(self, ui: int) -> None:
         """Put an unsigned int.
 
-        :param ui: an integer, 0 to 2**32 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param ui: an integer, 0 to 2**32 - 1; `OverflowError` outside, `TypeError` for what is not one
         """
         self._put(t.TYPE_UINT, _integer(t.TYPE_UINT, ui))
 
     def put_int(self, i: int) -> None:
         """Put a signed int.
 
-        :param i: an integer, -2**31 to 2**31 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param i: an integer, -2**31 to 2**31 - 1; `OverflowError` outside, `TypeError` for what is not one
         """
         self._put(t.TYPE_INT, _integer(t.TYPE_INT, i))
 
@@ -349,34 +349,34 @@ class Data:
         """
         if not isinstance(c, str) or len(c) != 1:
             raise TypeError(f"one character is required, not {c!r}")
-        c.encode("utf-32-be")  # a half of a surrogate pair is no character
+        c.encode("utf-32-be")  # a half of a surrogate pair is not a character
         self._put(t.TYPE_CHAR, t.char(c))
 
     def put_ulong(self, ul: int) -> None:
         """Put an unsigned long.
 
-        :param ul: an integer, 0 to 2**64 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param ul: an integer, 0 to 2**64 - 1; `OverflowError` outside, `TypeError` for what is not one
         """
         self._put(t.TYPE_ULONG, _integer(t.TYPE_ULONG, ul))
 
     def put_long(self, i64: int) -> None:
         """Put a signed long.
 
-        :param i64: an integer, -2**63 to 2**63 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param i64: an integer, -2**63 to 2**63 - 1; `OverflowError` outside, `TypeError` for what is not one
         """
         self._put(t.TYPE_LONG, _integer(t.TYPE_LONG, i64))
 
     def put_timestamp(self, t: int) -> None:
         """Put a timestamp, in milliseconds since 1970-01-01 UTC.
 
-        :param t: an integer, -2**63 to 2**63 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param t: an integer, -2**63 to 2**63 - 1; `OverflowError` outside, `TypeError` for what is not one
         """
         self._put(Data.TIMESTAMP, _integer(Data.TIMESTAMP, t))
 
     def put_float(self, f: float) -> None:
         """Put a binary32.
 
-        :param f: a number, rounded; beyond the range it becomes an infinity. `TypeError` for what is no number
+        :param f: a number, rounded; beyond the range it becomes an infinity. `TypeError` for what is not one
         """
         number = _real(f)
         try:
@@ -395,14 +395,14 @@ class Data:
     def put_decimal32(self, d: int) -> None:
         """Put a decimal32, given as its bits.
 
-        :param d: an integer, 0 to 2**32 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param d: an integer, 0 to 2**32 - 1; `OverflowError` outside, `TypeError` for what is not one
         """
         self._put(t.TYPE_DECIMAL32, _integer(t.TYPE_DECIMAL32, d))
 
     def put_decimal64(self, d: int) -> None:
         """Put a decimal64, given as its bits.
 
-        :param d: an integer, 0 to 2**64 - 1; `OverflowError` outside, `TypeError` for what is no integer
+        :param d: an integer, 0 to 2**64 - 1; `OverflowError` outside, `TypeError` for what is not one
         """
         self._put(t.TYPE_DECIMAL64, _integer(t.TYPE_DECIMAL64, d))
 
@@ -449,7 +449,7 @@ class Data:
     def put_string(self, s: str) -> None:
         """Put a string.
 
-        :param s: text; `AttributeError` for what is none, `UnicodeEncodeError` for half of a surrogate pair
+        :param s: text; `AttributeError` for what is not text, `UnicodeEncodeError` for half of a surrogate pair
         """
         text = _text(s)
         text.encode()
@@ -458,7 +458,7 @@ class Data:
     def put_symbol(self, s: str) -> None:
         """Put a symbol.
 
-        :param s: ASCII text; `AttributeError` for what is no text, `UnicodeEncodeError` for what is not ASCII
+        :param s: ASCII text; `AttributeError` for what is not text, `UnicodeEncodeError` for what is not ASCII
         """
         text = _text(s)
         text.encode("ascii")
@@ -557,7 +557,7 @@ class Data:
             self.exit()
 
     def _put_element(self, kind: int, element: Any) -> None:
-        put = _PUT.get(kind, Data.put_object)  # the type may be none, which is for `encode` to say
+        put = _PUT.get(kind, Data.put_object)  # the type may be unknown, which `encode` tells
         if isinstance(element, _ELEMENTS.get(kind, object)):
             try:
                 return put(self, element)

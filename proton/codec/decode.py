@@ -519,7 +519,7 @@ def decode_value(buf: bytes, pos: int = 0, limits: DecodeLimits = DEFAULT_LIMITS
     """The value whose constructor is at `pos`, and the position behind it.
 
     :param buf: the bytes; what follows the value is not looked at.
-    :param limits: what decoding may cost. Raises one of `DECODE_ERRORS` for bytes that are no value.
+    :param limits: what decoding may cost. Raises one of `DECODE_ERRORS` for bytes that are not a value.
     """
     return DECODE[buf[pos]](buf, pos + 1, limits)
 

@@ -4,7 +4,7 @@ A `dict` cannot hold what a map may hold on the wire (keys that Python takes for
 number of children), so `Data` and the text forms work on nodes. The cursor lives in `data`, text in `text`.
 
 Keep true: scalars are read and written by the functions of `decode` and `encode`, only what has children is
-handled here; a tree that is no AMQP value raises `DataException` and never becomes bytes; limits are those of
+handled here; a tree that is not an AMQP value raises `DataException` and never becomes bytes; limits are those of
 `decode`, and the total number of nodes is bounded too, because a node costs a hundred times its byte.
 """
 
@@ -112,7 +112,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 def depth_bounded(method: _Method) -> _Method:
-    """A method that walks down a value of the caller: what the interpreter's stack cannot follow is no AMQP value."""
+    """A method that walks down a value of the caller: what the interpreter's stack cannot follow is invalid."""
 
     @functools.wraps(method)
     def bounded(*args: Any, **kwargs: Any) -> Any:

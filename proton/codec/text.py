@@ -235,7 +235,7 @@ def _read_body(code: int, buf: bytes, pos: int, end: int, depth: int) -> tuple[N
         return _broken(end)
     try:
         return Node(kind, DECODE[code](buf, pos, DEFAULT_LIMITS)[0]), stop
-    except DECODE_ERRORS:  # a char that is none
+    except DECODE_ERRORS:  # not a character
         return Node(_MARK, _BROKEN), stop
 
 

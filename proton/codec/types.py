@@ -423,7 +423,7 @@ class PropertyDict(RestrictedKeyDict):
     """A dictionary with `symbol` keys; a `str` key becomes a `symbol`.
 
     :param e: initial content: a mapping, or an iterable of pairs.
-    :param raise_on_error: `KeyError` on a key that is no string; false stores it unchanged.
+    :param raise_on_error: `KeyError` on a key that is not a string; false stores it unchanged.
     """
 
     validation_fn: Callable[[AMQPValue, bool], AMQPValue] = staticmethod(_property_key)
@@ -462,7 +462,7 @@ class SymbolList(list[symbol]):
     """A list of `symbol`; a `str` element becomes a `symbol`.
 
     :param t: one string, or an iterable of them; `None` for an empty list.
-    :param raise_on_error: `TypeError` on an element that is no string; false stores it unchanged.
+    :param raise_on_error: `TypeError` on an element that is not a string; false stores it unchanged.
     """
 
     raise_on_error: bool = False

@@ -99,7 +99,7 @@ class Config(dict[str, Any]):
         """
         for key, allowed in kinds.items():
             value = self.find(key)
-            # By exact type: a boolean is no number here.
+            # By exact type: a boolean does not count as a number.
             if value is not None and type(value) not in allowed:
                 expected = " or ".join(_NAMES[kind] for kind in allowed)
                 raise ValueError(f"{self.place(key)}: expected {expected}, got {_NAMES[type(value)]}")
@@ -179,7 +179,7 @@ def configured_options(config: Config, make_domain: Callable[[], Any]) -> dict[s
 
     :param config: what `read_config` has returned.
     :param make_domain: makes a client's TLS domain; called for scheme ``amqps`` only.
-    :raises ValueError: a value is none of those that its key can have; told with file, line and key.
+    :raises ValueError: a value is invalid for its key; told with file, line and key.
     """
     config.check(_KINDS)
     from_file: dict[str, Any] = {"url": _url(config), "ssl_domain": None}

@@ -76,7 +76,7 @@ class ReceiverOption(LinkOption):
 
 
 def _merge(data: Any, entries: dict[Any, Any]) -> None:
-    """Adds entries to the map that several options share: a second map behind it would be no field."""
+    """Adds entries to the map that several options share: a second map behind it would not be a field."""
     data.rewind()
     merged = dict(data.get_dict()) if data.next() else {}
     merged.update(entries)
@@ -187,7 +187,7 @@ class Copy(ReceiverOption):
 def listed(options: Any) -> list[Any]:
     """One option, or a list of them, or None, as a list.
 
-    :raises TypeError: one of them is no option.
+    :raises TypeError: one of them is not an option.
     """
     found: list[Any] = list(options) if isinstance(options, (list, tuple)) else [options] if options else []
     for option in found:

@@ -1,6 +1,6 @@
 """`SSLConfig`: the TLS settings of a container, made when they are first asked for.
 
-A container that uses no TLS makes no domain, and a domain that nobody uses makes no context of the library.
+A container that uses no TLS makes no domain, and a domain without use makes no context of the library.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class SSLConfig:
         self.server.set_credentials(cert_file, key_file, password)
 
     def set_trusted_ca_db(self, certificate_db: str) -> None:
-        """Tell both domains whom to trust.
+        """Tell both domains which certificates to trust.
 
         :param certificate_db: a PEM file or a folder of them.
         """
