@@ -347,6 +347,18 @@ class Connection(Endpoint):
             following._previous = previous
         endpoint._previous = endpoint._following = None
 
+    def _retire_closed(self) -> None:
+        """Retires what the program has closed, when the transport is gone: no other one will carry it.
+
+        If the connection is lost, a link or session that waits for the answer to its close is told that none will come.
+        """
+        closed: list[Any] = [*self.links(Endpoint.LOCAL_CLOSED), *self.sessions(Endpoint.LOCAL_CLOSED)]
+        if self.state & LOCAL_ACTIVE:
+            for endpoint in closed:
+                endpoint._tell_loss()
+        for endpoint in closed:
+            endpoint._retire()
+
     def _look_at_kept(self) -> None:
         """Retired links leave when their deliveries are settled and read, or are too many."""
         kept, self._kept = self._kept, []

@@ -342,6 +342,23 @@ class Link(Endpoint):
         """The deliveries that are not sent, or not read."""
         raise NotImplementedError
 
+    def _retire_if_ended(self) -> None:
+        """Retires a link that both ends have closed or detached; programs have seen it by now.
+
+        What is suspended with unsettled deliveries stays: the program may recover them.
+        """
+        if self._local_end is None or self._remote_end is None:
+            return
+        if self.state & LOCAL_CLOSED or not self._has_open_deliveries():
+            self._retire()
+
+    def _retire_with_session(self) -> None:
+        """Its session has ended at both ends. A link with its own handler has not heard of it, and is told."""
+        if self._handler is not None:
+            self._end_with_session()
+        if self._local_end is None or self._remote_end is None:
+            self._retire()  # the others when their events have been handled
+
     def _end_with_session(self) -> None:
         """Its session has ended, with or without the peer's answer: nothing comes for this link any more (2.5.5).
 

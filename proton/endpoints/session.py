@@ -17,6 +17,7 @@ from proton.endpoints.endpoint import (
     LOCAL_ACTIVE,
     LOCAL_CLOSED,
     REMOTE_ACTIVE,
+    REMOTE_CLOSED,
     Endpoint,
     count_text,
     matches,
@@ -375,6 +376,13 @@ class Session(Endpoint):
         """The session has ended: each of its links ends, and tells so."""
         for link in list(self._members):
             link._end_with_session()
+
+    def _retire_if_ended(self) -> None:
+        """Retires a session that both ends have ended, with its links; programs have seen it by now."""
+        if self.state == LOCAL_CLOSED | REMOTE_CLOSED:
+            for link in list(self._members):
+                link._retire_with_session()
+            self._retire()
 
     def _tell_loss(self) -> None:
         """The transport of a session that waits for the peer's end has gone, and the end with it."""

@@ -1,5 +1,5 @@
-"""Sockets and selectors, and nothing of AMQP.
+"""Sockets and what waits for them: the I/O layer of the container's own loop.
 
-`sockets` makes and connects them, `selectable` watches them. This floor must not know a frame, an
-endpoint or a handler; what it reaches upwards comes through attributes that the floors above set.
+`sockets` makes them, `connect` and `resolving` lead to one, `selectable` and `poller` wait, and `socket_handler` gives
+what comes to drivers. Keep true: AMQP is moved by `proton.driver.Driver` alone, never by a transport's private fields.
 """

@@ -130,7 +130,7 @@ class _Shared(dict[Any, int]):
     """The selectables that watch one descriptor, and what each of them waits for there; None is the waker."""
 
     def spread(self, mask: int, ready: list[tuple[Selectable, int]]) -> bool:
-        """Add those for whom the descriptor is ready; True when the waker is one of them."""
+        """Add the members that wait for what the descriptor is ready for; True if the waker is one of them."""
         woken = False
         for member, wanted in self.items():
             if member is None:
@@ -141,7 +141,7 @@ class _Shared(dict[Any, int]):
 
 
 def _descriptor(selectable: Selectable) -> int:
-    """The descriptor of a selectable that may have been closed behind our back, -1 then."""
+    """The descriptor of a selectable that may have been closed by its owner, -1 then."""
     try:
         return selectable.fileno()
     except (OSError, ValueError):
@@ -248,7 +248,7 @@ class Poller:
                 [(only, wanted)] = members.items()
                 self._selector.register(fd, wanted, only)
         except (OSError, ValueError):
-            # Closed, though they do not know it. Who leaves is not to blame.
+            # It was closed without their knowledge. A selectable that leaves has not caused it.
             gone.extend(members)
             if mask:
                 raise
@@ -346,7 +346,7 @@ class Poller:
         return ready
 
     def _drop_closed(self) -> bool:
-        """Forget the descriptors that were closed under their selectables; some selectors fail for everybody then."""
+        """Forget the descriptors that were closed under their selectables; with them some selectors fail altogether."""
         closed = [
             (selectable, watch)
             for selectable, watch in self.watches.items()

@@ -1,13 +1,13 @@
-"""`IOHandler`, which reads, writes and waits for the sockets of transports; `connecting.py` connects them.
+"""`IOHandler`, which waits for the sockets of drivers and moves their bytes; `connect.py` makes the sockets.
 
-It is the container's global handler and sees each event after everybody else. Two ways of work, told apart by
-whether the handler was asked to watch the selectable (`on_selectable_init`):
-* its own: a transport with something to say is only noted. Just before the loop waits, all that were noted are
-  ticked, asked for output and given to their sockets, so one turn of the loop makes one send, and waits for the
-  answer when nothing else is to do. A socket is registered for writing only after it has refused bytes.
-* under somebody else's loop: interests are computed at once and announced by `Selectable.update`.
-Keep true: a tick comes before the question for output, because it may make some; no error of a socket or of the
-resolver leaves as an exception, each becomes a condition of its transport.
+It is the container's global handler and sees each event after the other handlers. It works in one of two ways,
+depending on whether it was asked to watch the selectable (`on_selectable_init`):
+* for its own loop: a driver with output is only marked. Just before the loop waits, all marked ones are ticked, asked
+  for output and written, so one turn of the loop makes one send. A socket is registered for writing only after it
+  took less than it was offered.
+* for a foreign loop: interests are computed at once and announced by `Selectable.update`.
+Keep true: a tick comes before the question for output, because it may make some; errors of sockets and resolvers never
+leave as exceptions, each becomes a condition of its transport.
 """
 
 from __future__ import annotations
@@ -47,10 +47,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectSelectable", "IOHandler", "PythonIO"]
 
-_CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
-
 #: Turns that may go to writing alone before the selector is asked again, so that no other socket starves.
-WRITING_TURNS = 8
+MAX_WRITING_TURNS = 8
 
 _WRITABLE = Event.SELECTABLE_WRITABLE
 
@@ -125,7 +123,7 @@ class IOHandler(Handler):
         driver = selectable.driver
         if driver is None:
             return
-        # What its interest in writing was found out for; handlers that have made output since have noted it.
+        # Handlers that made output since its interest in writing was found out have marked it.
         result = driver.write_to(selectable.send, selectable.writing)
         watched = selectable in self._poller.watches
         if result >= DRAINED:
@@ -171,7 +169,7 @@ class IOHandler(Handler):
     # The wait
 
     def on_reactor_quiesced(self, event: ContainerEvent) -> None:
-        """Sends what there is to send; waits when nobody else has something to do."""
+        """Sends what there is to send; waits if no other event is queued."""
         reactor = event.container
         if not reactor.quiesced:
             return
@@ -181,7 +179,7 @@ class IOHandler(Handler):
             if not reactor.quiesced:
                 # What was queued is handled in this turn of the loop.
                 self._writing_turns += 1
-                if self._writing_turns < WRITING_TURNS:
+                if self._writing_turns < MAX_WRITING_TURNS:
                     return
                 timeout = 0.0
             elif self._dirty:
@@ -199,7 +197,7 @@ class IOHandler(Handler):
                 if driver.deadline and driver.must_read_first(now):
                     continue
                 driver.update_interests(selectable, now)
-                # At once: the peer works on it while we handle the events that the output has queued.
+                # At once: the peer works on it while this end handles the events that the output has queued.
                 if selectable.writing and not driver.would_block:
                     reactor._handle(selectable, _WRITABLE)
                     if selectable.writing and selectable.driver is not None:
@@ -220,7 +218,7 @@ class IOHandler(Handler):
     # Connections and transports
 
     def on_connection_local_open(self, event: ConnectionEvent) -> None:
-        """Gives an outgoing connection a plain transport, when nobody gave it another."""
+        """Gives an outgoing connection a plain transport, if the program gave it none."""
         connection = event.connection
         if connection.state & Endpoint.REMOTE_UNINIT and connection.transport is None:
             Transport().bind(connection)
@@ -268,50 +266,22 @@ class IOHandler(Handler):
         warn_of_missing_filters(event.link)
 
     def on_link_local_close(self, event: LinkEvent) -> None:
-        """Lets go of a link that both ends have closed or detached; programs have seen it by now.
-
-        What is suspended with unsettled deliveries stays: the program may recover them.
-        """
-        link = event.link
-        if link._local_end is None or link._remote_end is None:
-            return
-        if link.state & Endpoint.LOCAL_CLOSED or not link._has_open_deliveries():
-            link._retire()
+        """Lets go of a link that both ends have closed or detached."""
+        event.link._retire_if_ended()
 
     on_link_remote_close = on_link_local_close
     on_link_local_detach = on_link_local_close
     on_link_remote_detach = on_link_local_close
 
     def on_session_local_close(self, event: SessionEvent) -> None:
-        """Lets go of a session that both ends have closed, and of its links.
-
-        A link with a handler of its own is told: that one has not heard of the session.
-        """
-        session = event.session
-        if session.state != _CLOSED:
-            return
-        for link in list(session._members):
-            if link._handler is not None:
-                link._end_with_session()
-            if link._local_end is None or link._remote_end is None:
-                link._retire()  # the others when their events have been handled
-        session._retire()
+        """Lets go of a session that both ends have closed, and of its links."""
+        event.session._retire_if_ended()
 
     on_session_remote_close = on_session_local_close
 
     def on_connection_unbound(self, event: ConnectionEvent) -> None:
-        """Lets go of what the program has closed: no other transport will carry it.
-
-        Where the connection is lost, a link or session that waits for the answer to its close is told that it waits no
-        longer.
-        """
-        connection = event.connection
-        closed: list[Any] = [*connection.links(Endpoint.LOCAL_CLOSED), *connection.sessions(Endpoint.LOCAL_CLOSED)]
-        if connection.state & Endpoint.LOCAL_ACTIVE:
-            for endpoint in closed:
-                endpoint._tell_loss()
-        for endpoint in closed:
-            endpoint._retire()
+        """Lets go of what the program has closed."""
+        event.connection._retire_closed()
 
     def on_transport(self, event: TransportEvent) -> None:
         """Sees to it that what was made is sent."""

@@ -55,7 +55,7 @@ def resolve(host: str | None, port: int, passive: bool = False) -> list[Address]
 
     :raises OSError: (`socket.gaierror`) the name has no address.
     :raises UnicodeError: the name cannot be a host name.
-    :raises OverflowError: the port is none.
+    :raises OverflowError: the port is not in 0 to 65535.
     """
     if not 0 <= port <= 65535:
         # Some resolvers would take its lower bits.
@@ -69,7 +69,7 @@ def resolve(host: str | None, port: int, passive: bool = False) -> list[Address]
         else:
             return [Address(socket.AF_INET, (host, int(port)))]
     flags = socket.AI_PASSIVE if passive else 0
-    # A `Url.Port` is no plain integer.
+    # `getaddrinfo` refuses a `Url.Port`.
     found = socket.getaddrinfo(host, int(port), socket.AF_UNSPEC, socket.SOCK_STREAM, 0, flags)
     return list(dict.fromkeys(Address(family, sockaddr) for family, _kind, _proto, _name, sockaddr in found))
 
