@@ -17,7 +17,7 @@ __all__ = ["Delegating", "forwarding"]
 class Delegating(GroupedHandler):
     """A handler whose callbacks go to a delegate by default.
 
-    :param delegate: any object with callback methods, or None for nobody.
+    :param delegate: any object with callback methods, or None to hand on nothing.
     """
 
     delegate: Any = None  # of the class too, for a subclass that does not call the constructor

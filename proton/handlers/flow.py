@@ -22,7 +22,7 @@ _CLOSED = LOCAL_CLOSED | REMOTE_CLOSED
 
 #: Messages of credit that are worth a write of their own while messages wait to be handled: with a prefetch of 10 they
 #: give 1.6 times as many messages a second, with 100 twice as many, as both ends work at once.
-EARLY = 5
+MIN_EARLY_CREDIT = 5
 
 
 class FlowController(GroupedHandler):
@@ -61,7 +61,7 @@ class FlowController(GroupedHandler):
                 # A window of one has to count the message at hand as gone: no other would follow it.
                 window = self.window
                 grant = link._replenish(2 if window == 1 else window)
-                if 2 * grant >= window and grant >= EARLY and link.queued > 1:
+                if 2 * grant >= window and grant >= MIN_EARLY_CREDIT and link.queued > 1:
                     _write_now(link)
 
     def _top_up(self, link: Any) -> None:

@@ -70,7 +70,7 @@ class Acking:
         """Give a message back to the sender (3.4.4, 3.4.5).
 
         :param delivery: the delivery of the message.
-        :param delivered: False when nobody has looked at it: it is then released, and nothing else counts.
+        :param delivered: False if the message was not looked at: it is released then, and nothing else counts.
         :param failed: it counts as a failed attempt.
         :param undeliverable: it must not be sent here again.
         """
@@ -94,7 +94,7 @@ class Acking:
 def recv_msg(delivery: Delivery) -> Message:
     """The message of the delivery that is current on its link; the link goes on to the next one.
 
-    :raises MessageException: the bytes are no message.
+    :raises MessageException: the bytes are not a message.
     """
     link = delivery.link
     transport = link.connection.transport

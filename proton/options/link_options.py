@@ -30,7 +30,7 @@ __all__ = [
     "Selector",
     "SenderOption",
     "apply_options",
-    "listed",
+    "as_options",
 ]
 
 
@@ -184,7 +184,7 @@ class Copy(ReceiverOption):
         receiver.source.distribution_mode = Terminus.DIST_MODE_COPY
 
 
-def listed(options: Any) -> list[Any]:
+def as_options(options: Any) -> list[Any]:
     """One option, or a list of them, or None, as a list.
 
     :raises TypeError: one of them is not an option.
@@ -200,6 +200,6 @@ def listed(options: Any) -> list[Any]:
 
 def apply_options(options: Any, link: Any) -> None:
     """Apply one option, or a list of them, to a link; None and options for other links are passed over."""
-    for option in listed(options):
+    for option in as_options(options):
         if option.test(link):
             option.apply(link)

@@ -388,7 +388,7 @@ class GlobalOverrides(Handler):
         self.base = base
 
     def reacts_to(self) -> frozenset[str] | None:
-        """The names of the event methods that anybody here has; None when it cannot be known beforehand.
+        """The names of the event methods that a handler here has; None if it cannot be known beforehand.
 
         Most events of a busy connection are for none of them: the loop need not come here then.
         """

@@ -19,7 +19,7 @@ from proton.exceptions import SSLUnavailable
 from proton.options.config import configured_options, read_config
 from proton.options.connect_options import check_connect, check_container, warn_of_urls
 from proton.options.connection_options import ConnectionOptions
-from proton.options.link_options import apply_options, listed
+from proton.options.link_options import apply_options, as_options
 from proton.options.listen_options import ListenOptions
 from proton.options.tls_config import NO_TLS, SSLConfig, default_config, make_domain
 from proton.reactor import transaction
@@ -225,7 +225,7 @@ class Container(Reactor):
         """
         _check_addresses(source, target)
         _check_tags(tags)
-        chosen = listed(options)
+        chosen = as_options(options)
         inspect(handler)  # before anything is made that it is for
         session, path = self._session_for(context)
         if not target:
@@ -256,7 +256,7 @@ class Container(Reactor):
         :param options: a `LinkOption`, or a list of them.
         """
         _check_addresses(source, target)
-        chosen = listed(options)
+        chosen = as_options(options)
         inspect(handler)  # before anything is made that it is for
         session, path = self._session_for(context)
         if not source:

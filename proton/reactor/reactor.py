@@ -61,7 +61,7 @@ class Reactor(NotCopied):
         one waits with.
     """
 
-    #: the users that acceptors let in by default: what `proton.Credentials` takes, None for everybody
+    #: the users that acceptors let in by default: what `proton.Credentials` takes, None to let in every client
     credentials: Users | Credentials | None = None
     #: seconds that TLS and SASL may take on a connection before it is given up, 0 for no limit
     handshake_timeout: float = 30.0
@@ -124,7 +124,7 @@ class Reactor(NotCopied):
 
     def mark(self) -> float:
         """Bring `now` up to date, and return it."""
-        # The time of day as of the start, and no jump when somebody sets the clock: deadlines would all be due at once.
+        # The time of day as of the start, and no jump when the clock is set: all deadlines would be due at once.
         self._now = self._epoch + time.monotonic()
         return self._now
 
@@ -145,7 +145,7 @@ class Reactor(NotCopied):
             return
         self.timeout = RUN_TIMEOUT
         self.start()
-        while self._turn(None):
+        while self._run_once(None):
             pass
         self.stop()
         self.process()
@@ -174,9 +174,9 @@ class Reactor(NotCopied):
 
     def process(self) -> bool:
         """Handle events until it is time to wait, or wait once; False when nothing is left to do."""
-        return self._turn(_always)
+        return self._run_once(_always)
 
-    def _turn(self, pauses: Callable[[], Any] | None) -> bool:
+    def _run_once(self, pauses: Callable[[], Any] | None) -> bool:
         """As `process`, but goes on to write and to wait, unless `pauses` is true when all events are handled."""
         self.mark()
         handler = self._global_handler
@@ -234,7 +234,7 @@ class Reactor(NotCopied):
 
     def _end(self, debugging: bool) -> bool:
         if self._ended:
-            # The final event has been handled: nobody waits any more.
+            # The final event has been handled: nothing waits any more.
             self.waker.close()
         else:
             if debugging:

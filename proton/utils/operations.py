@@ -130,7 +130,7 @@ class Operations:
         if self.loop.follow_runner(SHARED_WAIT):
             return True
         with self.loop.running():
-            if container._turn(None):
+            if container._run_once(None):
                 return True
             container.stop()
             container.process()
@@ -147,7 +147,7 @@ class Operations:
             with loop.running():
                 container.timeout = 0
                 for _ in range(turns):
-                    container._turn(None)
+                    container._run_once(None)
         finally:
             container.timeout = usual
 
@@ -201,7 +201,7 @@ class Operations:
                     usual = container.timeout
                     loop.runner = me
                 container.timeout = usual if left is None else min(left, MAX_TURN)
-                if not container._turn(over) and not over():
+                if not container._run_once(over) and not over():
                     raise ConnectionException(f"Connection {self.place()} has ended: its container was stopped")
                 turns += 1
         finally:

@@ -109,7 +109,7 @@ def test_a_typed_disposition_with_a_wrong_field_is_told(make, error, text, how):
 
 
 @pytest.mark.parametrize("flags", [{"failed": "no"}, {"undeliverable": "no"}])
-def test_a_flag_that_is_no_truth_value_is_told_when_it_is_given(flags):
+def test_a_flag_that_is_not_a_truth_value_is_told_when_it_is_given(flags):
     with pytest.raises(TypeError, match="takes a bool, got str 'no'"):
         ModifiedDisposition(**flags)
 

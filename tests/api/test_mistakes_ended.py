@@ -156,7 +156,7 @@ def test_nothing_is_said_while_it_goes_on(call):
     assert client.done and client.told == []
 
 
-def test_a_loss_after_which_it_is_made_again_is_no_end():
+def test_a_loss_after_which_it_is_made_again_is_not_an_end():
     class Uses(Client):
         def on_start(self, event):
             super().on_start(event)

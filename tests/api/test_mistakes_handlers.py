@@ -1,4 +1,4 @@
-"""Handlers that are no handlers, callbacks that cannot run, and answers given twice: each is told, or harmless."""
+"""Objects that cannot be handlers, callbacks that cannot run, and answers given twice: each is told, or harmless."""
 
 import asyncio
 import gc

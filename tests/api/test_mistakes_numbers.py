@@ -150,7 +150,7 @@ def test_a_blocking_connection_that_is_dropped_open_is_a_resource_warning():
         sock.close()
 
 
-def test_a_blocking_connection_that_was_closed_is_none(recwarn):
+def test_a_blocking_connection_that_was_closed_gives_no_warning(recwarn):
     with Broker() as broker:
         BlockingConnection(broker.url, timeout=SECONDS).close()
         gc.collect()

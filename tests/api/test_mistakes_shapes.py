@@ -49,7 +49,7 @@ GIVEN = {
 
 @pytest.mark.parametrize("kind", NOT_HANDLERS)
 @pytest.mark.parametrize("way", GIVEN)
-def test_what_cannot_have_event_methods_is_no_handler(way, kind):
+def test_what_cannot_have_event_methods_is_refused(way, kind):
     container = Loop()
     expected = re.escape(f"expected a handler object, got {kind} ") + ".*" + re.escape(HINTS.get(kind, ""))
     with pytest.raises(TypeError, match=f"^{expected}"):

@@ -223,7 +223,7 @@ def test_the_address_may_come_from_the_hostname(hostname):
     assert handler.condition == Condition("proton.pythonio", REFUSED)
 
 
-def test_a_hostname_that_is_no_address_fails_the_transport():
+def test_a_hostname_that_is_not_an_address_fails_the_transport():
     class ByName(MessagingHandler):
         def on_start(self, event):
             connection = event.container.connection()

@@ -107,7 +107,7 @@ def test_a_window_that_was_made_smaller_is_told_at_once():
     controller.window = 4
     sender.send(Message())
     world.settle()
-    assert (sender.credit, receiver.credit) == (3, 4)  # nobody has read the message
+    assert (sender.credit, receiver.credit) == (3, 4)  # the message has not been read
 
 
 class Ahead:

@@ -305,7 +305,7 @@ class Besieged(MessagingHandler):
 
 
 @pytest.mark.parametrize("own", [False, True])
-def test_out_of_descriptors_the_oldest_who_have_not_finished_have_to_go(monkeypatch, own):
+def test_out_of_descriptors_the_oldest_unfinished_clients_are_ended(monkeypatch, own):
     monkeypatch.setattr("proton.reactor.acceptor.HANDSHAKE_GRACE", 0.02)
     monkeypatch.setattr("proton.reactor.acceptor.ACCEPT_RETRY_DELAY", 10 * SECONDS)
     scarce = Scarce(monkeypatch, 8)
@@ -318,7 +318,7 @@ def test_out_of_descriptors_the_oldest_who_have_not_finished_have_to_go(monkeypa
     assert scarce.failures < 10
 
 
-def test_out_of_descriptors_who_is_about_to_finish_has_the_time_to(monkeypatch):
+def test_out_of_descriptors_a_client_that_is_about_to_finish_has_the_time_to(monkeypatch):
     monkeypatch.setattr("proton.reactor.acceptor.HANDSHAKE_GRACE", 10 * SECONDS)
     monkeypatch.setattr("proton.reactor.acceptor.ACCEPT_RETRY_DELAY", 0.01)
     scarce = Scarce(monkeypatch, 1)
@@ -347,7 +347,7 @@ def test_out_of_descriptors_who_is_about_to_finish_has_the_time_to(monkeypatch):
 
 
 class Visited(MessagingHandler):
-    """Somebody calls and says nothing, a client comes after him."""
+    """A client connects and says nothing, another one connects after it."""
 
     def on_start(self, event):
         self.acceptor = event.container.listen("127.0.0.1:0")
@@ -356,13 +356,13 @@ class Visited(MessagingHandler):
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM])
-def test_only_for_want_of_descriptors_or_memory_somebody_has_to_go(monkeypatch, code):
+def test_only_a_want_of_descriptors_or_memory_ends_clients(monkeypatch, code):
     failures = [OSError(code, os.strerror(code))]
     real = sockets.accept
     calls = iter(range(1000))
 
     def accept(listener):
-        """Somebody is let in, nobody else waits; then there is a failure, and after it all is well."""
+        """One client is let in, no other waits; then there is a failure, and after it all is well."""
         call = next(calls)
         if call == 2:
             raise failures.pop()
@@ -413,7 +413,7 @@ Container(Server()).run()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a limit of descriptors is a matter of POSIX")
-def test_at_the_limit_of_descriptors_who_speaks_is_served():
+def test_at_the_limit_of_descriptors_a_client_that_speaks_is_served():
     root = pathlib.Path(__file__).resolve().parents[2]
     program = [sys.executable, "-c", SERVER]
     environment = dict(os.environ, PYTHONPATH=str(root))
@@ -427,7 +427,7 @@ def test_at_the_limit_of_descriptors_who_speaks_is_served():
         assert server.wait(SECONDS) == 0
 
 
-def test_at_the_limit_of_descriptors_nobody_has_to_go_when_nobody_waits(monkeypatch, caplog):
+def test_at_the_limit_of_descriptors_no_client_is_ended_while_none_waits(monkeypatch, caplog):
     scarce = Scarce(monkeypatch, 2)
 
     class Full(Visited):

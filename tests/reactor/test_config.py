@@ -89,7 +89,7 @@ def test_the_variable_names_the_only_file(no_configuration, monkeypatch):
     assert read_config() == {"host": "here"}
 
 
-def test_a_folder_is_no_configuration(no_configuration):
+def test_a_folder_is_not_a_configuration(no_configuration):
     os.mkdir(no_configuration / "here" / "connect.json")
     assert read_config() == {}
 
@@ -129,7 +129,7 @@ def test_bad_json_shows_no_password(no_configuration):
     assert error.__cause__ is None and error.__suppress_context__
 
 
-def test_what_is_no_text_is_a_value_error(no_configuration):
+def test_a_file_that_is_not_text_is_a_value_error(no_configuration):
     (no_configuration / "here" / "connect.json").write_bytes(b'{"host": "\xff"}')
     with pytest.raises(ValueError, match="connect.json: expected UTF-8: invalid start byte at byte 10"):
         Container().connect()
@@ -195,7 +195,7 @@ def test_a_host_is_nothing_but_a_host(options):
     assert (url.username, url.path) == (None, None)
 
 
-def test_an_array_is_no_configuration(no_configuration):
+def test_an_array_is_not_a_configuration(no_configuration):
     write(no_configuration / "here" / "connect.json", "[1]")
     with pytest.raises(AttributeError, match="expected a JSON object .* got list"):
         Container().connect()

@@ -1,4 +1,4 @@
-"""Reconnection: delays, places, and what an application sees. Nobody listens where these connect to."""
+"""Reconnection: delays, places, and what an application sees. Nothing listens where these connect to."""
 
 import errno
 import itertools
@@ -19,7 +19,7 @@ REFUSED = Condition("proton.pythonio", "Connection refused to all addresses")
 
 
 @pytest.fixture(autouse=True)
-def nobody_listens(monkeypatch):
+def nothing_listens(monkeypatch):
     """Every connect is refused at once."""
     monkeypatch.setattr("proton.io.sockets.connect", lambda address: (socket.socket(), errno.ECONNREFUSED))
     addresses = [Address(socket.AF_INET, ("192.0.2.1", 5672))]
@@ -178,7 +178,7 @@ def test_an_object_that_counts_by_itself():
 
 
 @pytest.mark.parametrize("reconnect", [True, 5, 0.5, object()], ids=repr)
-def test_what_is_no_sequence_is_refused_where_it_is_given(reconnect):
+def test_what_is_not_a_sequence_is_refused_where_it_is_given(reconnect):
     container = VirtualContainer()
     with pytest.raises(TypeError):
         container.connect("a", reconnect=reconnect)

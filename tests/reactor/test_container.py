@@ -56,7 +56,7 @@ def test_without_an_id_each_connection_gets_its_own(container_id):
 
 
 @pytest.mark.parametrize(("url", "error"), [("h:nonsense", ValueError), ("[::1", ValueError), (5, TypeError)], ids=repr)
-def test_a_url_that_is_none_is_refused_at_once(container, url, error):
+def test_an_invalid_url_is_refused_at_once(container, url, error):
     with pytest.raises(error):
         container.connect(url)
 

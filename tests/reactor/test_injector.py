@@ -178,7 +178,7 @@ NO_EVENTS = {
 
 
 @pytest.mark.parametrize("case", NO_EVENTS)
-def test_what_is_no_event_is_told_at_the_trigger(case):
+def test_what_is_not_an_event_is_told_at_the_trigger(case):
     value, came = NO_EVENTS[case]
     noting = Noting()
     container = Container(noting)

@@ -224,7 +224,7 @@ def test_another_failure_than_a_refusal(lines, monkeypatch):
     assert ("ERROR", "Couldn't connect: h:5: Connection timed out") in lines()
 
 
-def test_events_are_logged_for_those_who_debug_alone(caplog):
+def test_events_are_logged_at_debug_alone(caplog):
     caplog.set_level(logging.INFO, "proton")
     Container(Recorder()).run()
     assert caplog.messages == []

@@ -173,7 +173,7 @@ def test_without_options_a_link_stays_as_it_is(options):
     ],
 )
 @pytest.mark.parametrize("create", ["create_sender", "create_receiver"])
-def test_what_is_no_option_is_told_before_anything_is_made(create, options, text):
+def test_what_is_not_an_option_is_told_before_anything_is_made(create, options, text):
     container = Container()
     with pytest.raises(TypeError) as failure:
         getattr(container, create)("127.0.0.1:1/x", options=options)

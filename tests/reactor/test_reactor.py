@@ -319,7 +319,7 @@ def test_a_handler_object_may_be_assigned():
     assert noting.seen[0] == "custom_event"
 
 
-def test_events_are_logged_for_those_who_debug(caplog):
+def test_events_are_logged_at_debug(caplog):
     caplog.set_level(logging.DEBUG, "proton")
     container = VirtualContainer()
     container.push_event("x", ETYPE)

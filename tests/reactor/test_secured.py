@@ -267,7 +267,7 @@ def test_a_session_is_resumed(domains):
 
 
 def test_the_configuration_file_names_certificates(authority, domains, tmp_path, monkeypatch):
-    """The scheme amqps, whom to trust, and a certificate to show."""
+    """The scheme amqps, the authorities to trust, and a certificate to show."""
     server = server_domain(authority.issue("127.0.0.1"), authority)
     own = authority.issue(subject=[("CN", "fred")], usage="client")
     path = tmp_path / "connect.json"
@@ -387,7 +387,7 @@ def test_a_server_that_stalls_is_given_up():
     assert program.errors == ["expected the end of the handshake within 0.05 s, it is not there"]
 
 
-def test_those_who_have_come_in_are_not_hurried():
+def test_clients_that_are_let_in_are_not_hurried():
     """The limit is for the handshake alone."""
     pair = ends(sasl={"allowed": "SCRAM-SHA-1"}, users=USERS, user="fred", password="pencil")
     for now, peers in ((1.0, ()), (5.0, (pair.client, pair.server)), (1000.0, ())):
@@ -399,7 +399,7 @@ def test_those_who_have_come_in_are_not_hurried():
     assert is_open(pair) and reasons(pair) == ["", ""]
 
 
-def test_many_who_come_at_once_without_tls_are_no_flood(monkeypatch):
+def test_many_clients_at_once_without_tls_are_not_a_flood(monkeypatch):
     monkeypatch.setattr(acceptor, "MAX_HANDSHAKING", 5)
     monkeypatch.setattr(acceptor, "MAX_HANDSHAKING_PLAIN", 50)
 
@@ -492,6 +492,6 @@ def test_in_a_flood_the_oldest_have_to_go(monkeypatch):
 
     program = Flood()
     run(program)
-    assert program.served == {"C", "S"}  # whoever speaks is served
+    assert program.served == {"C", "S"}  # a client that speaks is served
     left = sum(text == "5 younger callers have not finished the handshake either" for text in program.gone)
     assert 29 <= left <= 36 and len(program.gone) == 40

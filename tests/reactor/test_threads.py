@@ -39,7 +39,7 @@ def test_stop_ends_a_wait_at_once():
         begin = time.monotonic()
         container.stop()
         thread.join(SECONDS)
-        # A wait that nobody ends takes more than three seconds.
+        # A wait that nothing ends takes more than three seconds.
         assert time.monotonic() - begin < 1.5
 
 
@@ -73,7 +73,7 @@ def test_a_signal_handler_may_stop_the_container():
         container.run()
     finally:
         signal.signal(signal.SIGALRM, before)
-    # A wait that nobody ends takes more than three seconds.
+    # A wait that nothing ends takes more than three seconds.
     assert time.monotonic() - begin < 1.5
 
 

@@ -1,4 +1,4 @@
-"""Tasks: when they fire, in which order, and who gets them. Time is virtual."""
+"""Tasks: when they fire, in which order, and which handler gets them. Time is virtual."""
 
 import pytest
 
@@ -236,7 +236,7 @@ def test_the_real_clock_is_that_of_the_wall(monkeypatch):
     container = Container()
     assert container.now == 12345.5
     passed = 2.0
-    # Somebody sets the clock an hour on: deadlines must not all be due at once.
+    # The clock is set an hour on: deadlines must not all be due at once.
     monkeypatch.setattr(reactor.time, "time", lambda: 15945.5)
     assert container.mark() == 12347.5
 

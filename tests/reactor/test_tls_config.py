@@ -1,4 +1,4 @@
-"""TLS settings of a container: made late, and handed to whom they are meant for. TLS itself is played by a test."""
+"""TLS settings of a container: made late, and handed to what they are meant for. TLS itself is played by a test."""
 
 import pytest
 

@@ -98,7 +98,7 @@ class Draining(Pair):
 
 
 class Giving(Draining):
-    """The sender gives all of its credit back, before anybody is told that it can send."""
+    """The sender gives all of its credit back, before a handler is told that it can send."""
 
     def on_link_flow(self, event):
         super().on_link_flow(event)
@@ -129,7 +129,7 @@ def test_a_drain(kind, prefetch, expected):
     before = ["S flow credit=10 drain=False", "S sendable 10"] if prefetch else []
     assert draining.notes[:first] == before
     assert draining.notes[first + 1 :] == [*expected, "C flow credit=0 drain=True", "C draining False"]
-    # Nobody fills up what the application has drained.
+    # Nothing fills up what the application has drained.
     assert draining.receiver.credit == 0
 
 

@@ -256,7 +256,7 @@ def test_how_a_connection_ends(trace, end):
     ids=["no mechanism", "outcome"],
 )
 @pytest.mark.parametrize("reconnect", [False, None])
-def test_who_is_not_let_in_does_not_try_again(trace, conversation, mechanism, reconnect):
+def test_a_client_that_is_not_let_in_does_not_try_again(trace, conversation, mechanism, reconnect):
     lines = traced(trace, conversation, reconnect=reconnect)
     failed = f"ERROR: amqp:unauthorized-access: Authentication failed [mech={mechanism}]"
     assert lines[3].startswith(failed)

@@ -326,7 +326,7 @@ def test_outcomes_without_a_handler_are_passed_over():
             event.container.schedule(0.01, self)
 
         def on_timer_task(self, event):
-            # Nobody is told when the answer comes.
+            # No callback comes when the answer does.
             self.id = self.transaction.id
             if self.id is None:
                 event.container.schedule(0.01, self)

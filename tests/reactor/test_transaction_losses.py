@@ -246,7 +246,7 @@ class Holding(Program):
 
 
 class Closing(Coordinator):
-    """Closes the control links when somebody asks for it."""
+    """Closes the control links when the test asks for it."""
 
     def on_link_remote_open(self, event):
         super().on_link_remote_open(event)
