@@ -97,21 +97,21 @@ class TransportState:
         self.sasl: sasl_layer.SASL | None = None
         self.ssl: SSL | None = None
         self.filters: tuple[Any, ...] = ()  # between the socket and the frames, see transport/io_layers.py
-        self.wrapped = 0  # pieces of `out` that have gone through them
+        self.wrapped: int = 0  # pieces of `out` that have gone through them
         self.require_auth = False
         self.require_encryption = False
 
         self.partial: list[bytes] = []  # input that does not yet make up a frame
-        self.partial_size = 0
-        self.needed = 0  # bytes from which on it may make sense to look again
-        self.tail_closed = False
+        self.partial_size: int = 0
+        self.needed: int = 0  # bytes from which on it may make sense to look again
+        self.tail_closed: bool = False
         self.held_open: list[Any] | None = None  # the peer's open, come before a connection was bound
 
         self.out: list[bytes] = []  # output in pieces, behind `head`
-        self.out_size = 0  # bytes of both that are not yet popped
+        self.out_size: int = 0  # bytes of both that are not yet popped
         self.head: bytes = b""  # the pieces that peek has joined, and how much of that is popped
-        self.head_offset = 0
-        self.head_closed = False
+        self.head_offset: int = 0
+        self.head_closed: bool = False
 
         self.header_sent = False  # the AMQP header
         self.open_sent = False
@@ -125,24 +125,25 @@ class TransportState:
         self.remote_channels: dict[int, Session] = {}
         self.told: set[Any] | None = None  # deliveries with an event waiting, while one push runs and asks for it
 
-        self.max_frame_size = 32768
-        self.remote_max_frame_size = _UINT32
-        self.output_frame_size = 32768
+        self.max_frame_size: int = 32768
+        self.remote_max_frame_size: int = _UINT32
+        self.output_frame_size: int = 32768
         self.local_channel_max = MAX_CHANNEL
         self.remote_channel_max = 65535
         self.idle_timeout_ms = 0
         self.remote_idle_timeout_ms = 0
-        self.bytes_in = self.bytes_out = 0  # counted for tick
+        self.bytes_in: int = 0  # counted for tick
+        self.bytes_out: int = 0
         self.ticked_in = self.ticked_out = 0  # as they were when a deadline was last moved
-        self.dead_at = 0.0  # local idle timeout; 0 when the count has not started
-        self.keepalive_at = 0.0
-        self.handshake_by = 0.0
-        self.give_up_at = 0.0  # when a failed transport stops trying to send its last words
+        self.dead_at: float = 0.0  # local idle timeout; 0 when the count has not started
+        self.keepalive_at: float = 0.0
+        self.handshake_by: float = 0.0
+        self.give_up_at: float = 0.0  # when a failed transport stops trying to send its last words
         self.started = False  # a client was asked for output, or a server has seen a header: time counts from then on
         self.amqp_started = False  # AMQP frames are what comes next
 
-        self.trace_flags = trace.DEFAULT_FLAGS
-        self.tracing = bool(self.trace_flags)
+        self.trace_flags: int = trace.DEFAULT_FLAGS
+        self.tracing: bool = bool(self.trace_flags)
 
     # -- what is agreed on ---------------------------------------------------------------------------------------
 
