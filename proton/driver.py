@@ -99,7 +99,7 @@ class Driver(NotCopied):
         It is 0 while too many events or answers wait: handle `events`, send `data_to_send`, and ask again. It stays 0
         once no more input is taken.
         """
-        return max(0, self.transport.capacity())
+        return max(0, self._state.capacity())
 
     def received(self, data: bytes) -> None:
         """Take bytes that came from the peer. Bytes that come after the end of the input are dropped.
@@ -109,9 +109,9 @@ class Driver(NotCopied):
         """
         self._moved = True
         try:
-            self.transport.push(data)
+            self._state.push(data)
         except TransportException:
-            if self.transport.capacity() >= 0:
+            if self._state.capacity() >= 0:
                 raise
 
     def eof_received(self) -> None:
@@ -143,7 +143,7 @@ class Driver(NotCopied):
     @property
     def input_ended(self) -> bool:
         """True if no more input is taken: stop reading for good."""
-        return self.transport.capacity() < 0
+        return self._state.capacity() < 0
 
     # -- output --------------------------------------------------------------------------------------------------
 
@@ -153,7 +153,7 @@ class Driver(NotCopied):
         :param most: bytes at most.
         :raises Exception: what the source of a streamed body has raised; its delivery is aborted.
         """
-        data = self.transport.peek(most) or b""
+        data = self._state.peek(most) or b""
         if not data:
             self._output_announced = False
             if self.on_output is not None:
@@ -166,12 +166,12 @@ class Driver(NotCopied):
         :param size: bytes, as many as `data_to_send` has returned at most.
         """
         self._moved = True
-        self.transport.pop(size)
+        self._state.pop(size)
 
     @property
     def output_ended(self) -> bool:
         """True if there will be no more output: the sending side of the socket may be shut down."""
-        return self.transport.pending() < 0
+        return self._state.pending() < 0
 
     def announce_output(self) -> None:
         """Have `on_output` called, unless it was since `data_to_send` returned nothing. The engine does this."""
@@ -209,7 +209,7 @@ class Driver(NotCopied):
                 return
             self.read_first()
         self._moved = False
-        self.deadline = self.transport.tick(now)
+        self.deadline = timeouts.tick(self._state, now)
 
     def must_read_first(self, now: float) -> bool:
         """True once for a deadline that has passed: the peer may have spoken while the program was busy.

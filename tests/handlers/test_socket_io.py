@@ -278,14 +278,14 @@ class Quiet(MessagingHandler):
 
     def on_settled(self, event):
         if self.received == 10:
-            self.watched = [connection.transport for connection in self.connections]
-            for transport in self.watched:
-                transport.tick = transport.pending = transport.capacity = self.asked
+            self.watched = [connection.transport.driver for connection in self.connections]
+            for driver in self.watched:
+                driver.update_interests = driver.read_from = driver.write_to = self.asked
         if self.received < 50:
             event.sender.send(Message())
             return
-        for transport in self.watched:
-            del transport.tick, transport.pending, transport.capacity
+        for driver in self.watched:
+            del driver.update_interests, driver.read_from, driver.write_to
         for connection in [*self.connections, self.sender.connection]:
             connection.close()
         self.acceptor.close()
