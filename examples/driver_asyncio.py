@@ -1,7 +1,6 @@
 """The engine under asyncio, by its driver: `Amqp` is the whole I/O layer. Any other event loop needs no more.
 
-Protocols of asyncio move the bytes, so this works on every loop, also where `add_reader` does not. What a coroutine
-sends or closes leaves by itself: the driver announces it. See docs/driver.md.
+Protocols of asyncio move the bytes, and the driver announces what a coroutine sends or closes. See docs/driver.md.
 """
 
 from __future__ import annotations
@@ -19,33 +18,29 @@ class Amqp(asyncio.Protocol):
         self.loop, self.handle = asyncio.get_running_loop(), handle
         self.pipe: Any = None
         self.timer: asyncio.TimerHandle | None = None
-        self.may_write, self.ended = True, self.loop.create_future()
+        self.may_write = True
+        self.ended: asyncio.Future[Exception | None] = self.loop.create_future()
         self.driver = Driver(Transport())
         self.driver.on_output = lambda: self.loop.call_soon(self.turn)
         connection.collect(self.driver.collector)
         self.driver.transport.bind(connection)
 
     def turn(self) -> None:
-        driver = self.driver
-        for event in driver.events():
+        self.driver.handle_timer(self.loop.time())
+        for event in self.driver.events():
             self.handle(event)
-        while self.pipe and self.may_write and (data := driver.data_to_send()):
-            driver.sent(len(data))
+        while self.pipe and self.may_write and (data := self.driver.data_to_send()):
+            self.driver.sent(len(data))
             self.pipe.write(data)
-        if driver.next_deadline() == 0.0:  # bytes have moved
-            driver.handle_timer(self.loop.time())
+        if self.driver.next_deadline() == 0.0:  # bytes have moved
+            self.driver.handle_timer(self.loop.time())
         if self.timer:
             self.timer.cancel()
-        deadline = driver.next_deadline()
-        self.timer = self.loop.call_at(deadline, self.tick) if deadline else None
-        if driver.closed and self.pipe:
+        self.timer = self.loop.call_at(due, self.turn) if (due := self.driver.next_deadline()) else None
+        if self.driver.closed and self.pipe:
             self.pipe.close()
         elif self.pipe:
-            self.pipe.resume_reading() if driver.room() else self.pipe.pause_reading()
-
-    def tick(self) -> None:
-        self.driver.handle_timer(self.loop.time())
-        self.turn()
+            self.pipe.resume_reading() if self.driver.room() else self.pipe.pause_reading()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.pipe = transport
@@ -70,27 +65,21 @@ class Amqp(asyncio.Protocol):
 
 
 async def main(url: Url) -> None:
-    connection, opened = Connection(), asyncio.Event()
+    connection = Connection()
     settled: asyncio.Queue[bool] = asyncio.Queue()
 
     def handle(event: Any) -> None:
-        if event.type is Event.LINK_REMOTE_OPEN:
-            opened.set()
-        elif event.type is Event.DELIVERY and event.delivery.settled:
+        if event.type is Event.DELIVERY and event.delivery.settled:
             settled.put_nowait(event.delivery.remote_state == Delivery.ACCEPTED)
 
     loop = asyncio.get_running_loop()
-    _, amqp = await loop.create_connection(
-        lambda: Amqp(connection, handle), url.host or "localhost", int(url.port or 5672)
-    )
-    session = connection.session()
-    sender = session.sender("sender")
+    _, amqp = await loop.create_connection(lambda: Amqp(connection, handle), str(url.host), int(url.port or 5672))
+    sender = connection.session().sender("sender")
     sender.target.address = url.path
-    for endpoint in (connection, session, sender):
+    for endpoint in (connection, sender.session, sender):
         endpoint.open()
-    await opened.wait()
     for number in range(3):
-        sender.send(Message(body=number))
+        sender.send(Message(body=number))  # leaves when there is credit
         print("accepted:", await settled.get())
     connection.close()
     await amqp.ended
