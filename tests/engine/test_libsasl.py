@@ -11,7 +11,7 @@ import pytest
 
 from proton import Transport
 from proton.transport.sasl import cyrus, libsasl
-from proton.transport.sasl.exchange import Refused, Unavailable
+from proton.transport.sasl.exchange import AuthenticationFailed, TemporaryAuthFailure
 from proton.transport.transport_state import state_of
 from tests.support.engines import Peer
 from tests.support.library import PASSWORD, USER, configuration, is_open, joined, needs_library, needs_users
@@ -94,7 +94,7 @@ def test_refused_exchanges_leave_nothing(configured, mech):
     def refused():
         a, b = client(mech, password="wrong")[0], server(mech)[0]
         response = a.initial
-        with pytest.raises(Refused):
+        with pytest.raises(AuthenticationFailed):
             while True:
                 response = a.respond(b.receive(response))
 
@@ -158,7 +158,7 @@ def test_password_is_wiped_when_the_exchange_is_dropped():
 def test_password_is_wiped_when_the_exchange_fails():
     exchange, _peer = client("DIGEST-MD5")
     secret = exchange.handle.secret
-    with pytest.raises(Refused):
+    with pytest.raises(AuthenticationFailed):
         exchange.respond(b"")
     assert secret.raw == bytes(len(secret.raw))
 
@@ -200,10 +200,10 @@ def test_one_library_for_all_threads():
 @pytest.mark.parametrize(
     ("code", "kind", "text"),
     [
-        (-13, Refused, "SASL(-13): authentication failure"),
+        (-13, AuthenticationFailed, "SASL(-13): authentication failure"),
         (-4, libsasl.NothingUsable, "SASL(-4): no mechanism available"),
-        (-24, Unavailable, "SASL(-24): remote authentication server unavailable"),
-        (-2, Unavailable, "SASL(-2): no memory available"),
+        (-24, TemporaryAuthFailure, "SASL(-24): remote authentication server unavailable"),
+        (-2, TemporaryAuthFailure, "SASL(-2): no memory available"),
     ],
 )
 def test_errors_in_words(code, kind, text):

@@ -6,7 +6,7 @@ import pytest
 
 from proton import Credentials, ScramVerifier
 from proton.transport.sasl.credentials import PlainServer
-from proton.transport.sasl.exchange import Refused, Unavailable
+from proton.transport.sasl.exchange import AuthenticationFailed, TemporaryAuthFailure
 
 SHA256 = ScramVerifier.make("SCRAM-SHA-256", "pencil", iterations=8)
 SHA1 = ScramVerifier.make("SCRAM-SHA-1", "pencil", iterations=8)
@@ -166,7 +166,7 @@ def test_a_hook_that_raises_ends_the_login_and_shows_nothing():
         lambda: Credentials(Broken(5)).check("fred", "x"),
         lambda: Credentials(Broken()).authorizes("fred", "x"),
     ):
-        with pytest.raises(Unavailable, match="has raised") as caught:
+        with pytest.raises(TemporaryAuthFailure, match="has raised") as caught:
             ask()
         assert "pencil" not in str(caught.value) and "rubbish" not in str(caught.value)
 
@@ -202,6 +202,6 @@ REFUSED = [
 @pytest.mark.parametrize("response, reason", REFUSED)
 def test_plain_refused(response, reason):
     server = PlainServer(Credentials({"fred": "pencil"}))
-    with pytest.raises(Refused, match=reason) as caught:
+    with pytest.raises(AuthenticationFailed, match=reason) as caught:
         server.receive(response)
     assert server.user is None and "encil" not in str(caught.value)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from proton import ScramVerifier
 from proton.transport.sasl.credentials import Credentials
-from proton.transport.sasl.exchange import Refused
+from proton.transport.sasl.exchange import AuthenticationFailed
 from proton.transport.sasl.scram import MOST_ITERATIONS, SCRAM_HASHES, ScramClient, ScramServer
 
 #: mechanism, client nonce, what the server adds, salt, the client's proof, the server's signature
@@ -87,7 +87,7 @@ def test_any_user_and_password(user, password, mechanism):
     try:
         client = ScramClient(mechanism, user, password)
         verifier = ScramVerifier.make(mechanism, password, iterations=1)
-    except (Refused, ValueError):
+    except (AuthenticationFailed, ValueError):
         return
 
     class Users:
@@ -110,7 +110,7 @@ def test_a_wrong_password_and_an_unknown_user_look_alike(mechanism, user, passwo
     client = ScramClient(mechanism, user, password)
     challenge = server.receive(client.initial)
     assert challenge.endswith(b",i=4096")
-    with pytest.raises(Refused, match="wrong user name or password"):
+    with pytest.raises(AuthenticationFailed, match="wrong user name or password"):
         server.receive(client.respond(challenge))
     assert server.user is None
 
@@ -153,7 +153,7 @@ CHALLENGES = [
 @pytest.mark.parametrize("challenge, reason", CHALLENGES, ids=lambda value: str(value)[:40])
 def test_challenges_that_a_client_refuses(challenge, reason):
     client, _, _ = begun()
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(AuthenticationFailed, match=reason):
         client.respond(challenge)
 
 
@@ -171,18 +171,18 @@ FINALS = [
 def test_servers_that_do_not_know_the_password(final, reason):
     client, _, challenge = begun()
     client.respond(challenge)
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(AuthenticationFailed, match=reason):
         client.respond(final)
-    with pytest.raises(Refused, match="has not proved"):
+    with pytest.raises(AuthenticationFailed, match="has not proved"):
         client.finish(None)
 
 
 def test_an_outcome_without_proof_is_not_believed():
     client, _, challenge = begun()
-    with pytest.raises(Refused, match="has not proved"):
+    with pytest.raises(AuthenticationFailed, match="has not proved"):
         client.finish(None)
     client.respond(challenge)
-    with pytest.raises(Refused, match="has not proved"):
+    with pytest.raises(AuthenticationFailed, match="has not proved"):
         client.finish(b"")
 
 
@@ -190,7 +190,7 @@ def test_a_challenge_after_the_proof():
     client, server, challenge = begun()
     final = server.receive(client.respond(challenge))
     client.respond(final)
-    with pytest.raises(Refused, match="expected the outcome"):
+    with pytest.raises(AuthenticationFailed, match="expected the outcome"):
         client.respond(final)
 
 
@@ -212,7 +212,7 @@ FIRSTS = [
 
 @pytest.mark.parametrize("first, reason", FIRSTS, ids=lambda value: str(value)[:40])
 def test_first_messages_that_a_server_refuses(first, reason):
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(AuthenticationFailed, match=reason):
         ScramServer("SCRAM-SHA-256", store("SCRAM-SHA-256")).receive(first)
 
 
@@ -247,7 +247,7 @@ CHANGES = [
 @pytest.mark.parametrize("change", [*CHANGES, "extended"])
 def test_final_messages_that_a_server_refuses(change):
     client, server, challenge = begun()
-    with pytest.raises(Refused):
+    with pytest.raises(AuthenticationFailed):
         server.receive(spoiled(client.respond(challenge), change))
     assert server.user is None
 
@@ -255,7 +255,7 @@ def test_final_messages_that_a_server_refuses(change):
 def test_the_answer_to_the_proof_is_empty():
     client, server, challenge = begun()
     server.receive(client.respond(challenge))
-    with pytest.raises(Refused, match="empty response"):
+    with pytest.raises(AuthenticationFailed, match="empty response"):
         server.receive(b"x")
     assert server.user is None
 
@@ -265,7 +265,7 @@ def test_a_replayed_response_is_refused_by_another_exchange():
     response = client.respond(challenge)
     server = ScramServer("SCRAM-SHA-256", store("SCRAM-SHA-256", salt=b"salt"))  # with a nonce of its own
     server.receive(client.initial)
-    with pytest.raises(Refused, match="of this exchange"):
+    with pytest.raises(AuthenticationFailed, match="of this exchange"):
         server.receive(response)
 
 

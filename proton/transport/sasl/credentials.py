@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from proton.transport.sasl.exchange import Refused, Unavailable
+from proton.transport.sasl.exchange import AuthenticationFailed, TemporaryAuthFailure
 from proton.transport.sasl.saslprep import saslprep
 from proton.transport.sasl.scram import DEFAULT_ITERATIONS, MOST_ITERATIONS, SCRAM_HASHES, ScramVerifier
 
@@ -202,7 +202,7 @@ def _ask(hook: Any, *arguments: Any) -> Any:
     try:
         return hook(*arguments)
     except Exception as error:
-        raise Unavailable(f"looking up the user has raised {type(error).__name__}") from error
+        raise TemporaryAuthFailure(f"looking up the user has raised {type(error).__name__}") from error
 
 
 def _equal(known: str, password: str) -> bool:
@@ -228,21 +228,21 @@ class PlainServer:
     def receive(self, response: bytes | None) -> bytes | None:
         """An empty challenge when there is no response yet; None when the user is let in.
 
-        :raises Refused: the client is not let in.
+        :raises AuthenticationFailed: the client is not let in.
         """
         if response is None:
             return b""
         parts = response.split(b"\0")
         if len(parts) != 3:
-            raise Refused(f"malformed PLAIN response: expected 3 parts, got {len(parts)}")
+            raise AuthenticationFailed(f"malformed PLAIN response: expected 3 parts, got {len(parts)}")
         try:
             authorization, user, password = (part.decode("utf-8") for part in parts)
             user = saslprep(user)
         except ValueError:  # UnicodeDecodeError among them, whose text would show the password
-            raise Refused("malformed PLAIN response: expected UTF-8 without special characters") from None
+            raise AuthenticationFailed("malformed PLAIN response: expected UTF-8 without special characters") from None
         if not user or not password:  # RFC 4616 2; some directories let in whoever gives no password
-            raise Refused("malformed PLAIN response: expected 3 parts, user name and password not empty")
+            raise AuthenticationFailed("malformed PLAIN response: expected 3 parts, user name and password not empty")
         if not self._credentials.check(user, password):
-            raise Refused("wrong user name or password")
+            raise AuthenticationFailed("wrong user name or password")
         self.user, self.authorization = user, authorization or None
         return None

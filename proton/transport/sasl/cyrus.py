@@ -13,7 +13,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.transport.sasl import libsasl
-from proton.transport.sasl.exchange import Refused
+from proton.transport.sasl.exchange import AuthenticationFailed
 from proton.transport.sasl.mechanisms import CLIENT_MECHANISMS, KERBEROS
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ class _Layer:
         self._most = handle.number(libsasl.MAXOUTBUF)  # bytes for a piece, so that the peer can take it
         self._broken = False
         if not _LEAST <= self._most <= _MOST:
-            raise Refused(f"the peer takes {self._most} bytes at a time through the security layer, expected {_LEAST}")
+            raise AuthenticationFailed(
+                f"the peer takes {self._most} bytes at a time through the security layer, expected {_LEAST}"
+            )
         handle.forget()
 
     def _ready(self) -> bool:
@@ -195,7 +197,7 @@ class _Server(_Exchange):
     def receive(self, response: bytes | None) -> bytes | None:
         """The challenge that follows a response; None when the client is let in.
 
-        :raises Refused: it is not.
+        :raises AuthenticationFailed: it is not.
         """
         library, first = libsasl.find(), not self._began
         self._began = True
@@ -216,7 +218,7 @@ class _Server(_Exchange):
 def begin_server(sasl: SASL, transport: TransportState) -> _Server:
     """A server's side, before the client has chosen: `mechanisms` is what to offer, `name` takes what was chosen.
 
-    :raises Refused: the library cannot serve.
+    :raises AuthenticationFailed: the library cannot serve.
     """
     subject = transport.peer_subject()
     with libsasl.lock:
@@ -236,7 +238,7 @@ class _Client(_Exchange):
     def start(self, names: list[str]) -> None:
         """Has the library choose one of the mechanisms, and begin.
 
-        :raises Refused: it cannot.
+        :raises AuthenticationFailed: it cannot.
         """
         with libsasl.lock:
             code, self.initial, self.name = self.handle.start(names)
@@ -245,11 +247,11 @@ class _Client(_Exchange):
     def respond(self, challenge: bytes) -> bytes:
         """The answer to a challenge.
 
-        :raises Refused: there is none.
+        :raises AuthenticationFailed: there is none.
         """
         if self._done:
             self.handle.close()
-            raise Refused(f"mechanism {self.name} expects an outcome, got a challenge")
+            raise AuthenticationFailed(f"mechanism {self.name} expects an outcome, got a challenge")
         with libsasl.lock:
             code, response = self.handle.step(challenge)
             self._took(code)
@@ -259,13 +261,13 @@ class _Client(_Exchange):
         """The outcome was OK.
 
         :param additional: the additional data of the outcome; some servers have their last words in it.
-        :raises Refused: the server has left out something that the mechanism asks for.
+        :raises AuthenticationFailed: the server has left out something that the mechanism asks for.
         """
         if additional is not None and not self._done:
             self.respond(additional)
         if not self._done:
             self.handle.close()
-            raise Refused(f"mechanism {self.name} expects a challenge, got an outcome")
+            raise AuthenticationFailed(f"mechanism {self.name} expects a challenge, got an outcome")
         self._end()
 
 
@@ -273,7 +275,7 @@ def begin_client(sasl: SASL, transport: TransportState, allowed: list[str]) -> _
     """A client's side, with the mechanism of those offered and allowed that the library thinks best.
 
     :return: None when it has nothing to add to the mechanisms that need no library.
-    :raises Refused: it has chosen a mechanism, but cannot begin with it.
+    :raises AuthenticationFailed: it has chosen a mechanism, but cannot begin with it.
     """
     # LOGIN tells the password as PLAIN does, in more words.
     unwanted = () if sasl._allowed is not None else KERBEROS
@@ -285,7 +287,7 @@ def begin_client(sasl: SASL, transport: TransportState, allowed: list[str]) -> _
     if sasl._user:
         texts[libsasl.CB_AUTHNAME] = sasl._user
     if any("\0" in (text or "") for text in texts.values()):
-        raise Refused("user name and authorization cannot have a NUL")
+        raise AuthenticationFailed("user name and authorization cannot have a NUL")
     connection = transport.connection
     host = (connection.hostname or "").encode("utf-8") if connection is not None else b""
     with libsasl.lock:

@@ -1,17 +1,85 @@
-"""What a SASL exchange is made of, whatever the mechanism: the refusal, and clients that say everything at once.
+"""What a SASL exchange is, whatever the mechanism: its protocols, its failure, and clients that say everything at once.
 
-A client's exchange has `name`, `initial` (the initial response), `respond(challenge)` and `finish(additional)`, and may
-have `reason()`, what the server has said of a refusal; a server's has `receive(response)`, which returns a challenge
-or None, and then `user` and `authorization`. Both may have `layer`: a filter for the bytes that follow the outcome.
-Whatever does not go on raises `Refused` with a reason that shows no secret.
+An exchange that cannot go on raises `AuthenticationFailed` with a reason that shows no secret. Both sides may have
+`layer` besides: an I/O layer for the bytes that follow the outcome; a client may have `reason()`, what the server has
+said of a refusal.
 """
 
 from __future__ import annotations
 
-__all__ = ["OneResponse", "Refused", "Unavailable"]
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from proton.transport.sasl.credentials import Credentials
+
+__all__ = [
+    "AuthenticationFailed",
+    "ClientExchange",
+    "LoginContext",
+    "ServerExchange",
+    "SingleResponseMechanism",
+    "TemporaryAuthFailure",
+]
 
 
-class Refused(Exception):
+@dataclass(frozen=True)
+class LoginContext:
+    """What a mechanism may know when an exchange begins. No secret is in its repr."""
+
+    #: a client's: whom to log in as, and the identity to act as
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    authorization: str | None = None
+    #: a client's: the host that the connection is for
+    hostname: str | None = None
+    #: True if TLS is in use: without it, the exchange can be read on the way
+    encrypted: bool = False
+    #: a server's: the users that it lets in; None if it has no list
+    credentials: Credentials | None = None
+
+
+class ClientExchange(Protocol):
+    """The client's side of one login."""
+
+    @property
+    def initial(self) -> bytes | None:
+        """The initial response; None for none."""
+
+    def respond(self, challenge: bytes) -> bytes:
+        """The response to a challenge.
+
+        :raises AuthenticationFailed: the exchange cannot go on.
+        """
+
+    def finish(self, additional: bytes | None) -> None:
+        """The outcome was OK.
+
+        :param additional: the additional data of the outcome.
+        :raises AuthenticationFailed: the server has not proved what the mechanism asks for.
+        """
+
+
+class ServerExchange(Protocol):
+    """The server's side of one login."""
+
+    @property
+    def user(self) -> str | None:
+        """The user, once `receive` has returned None."""
+
+    @property
+    def authorization(self) -> str | None:
+        """The identity to act as; None for the user's own."""
+
+    def receive(self, response: bytes | None) -> bytes | None:
+        """Take the initial response, None for none, or the response to a challenge.
+
+        :return: the next challenge; None to let the client in.
+        :raises AuthenticationFailed: the client is refused.
+        """
+
+
+class AuthenticationFailed(Exception):
     """An exchange that cannot end well.
 
     :param reason: why; it is shown, so no secret is in it.
@@ -22,11 +90,11 @@ class Refused(Exception):
         self.reason = reason
 
 
-class Unavailable(Refused):
-    """Nobody can say now whether the client may be let in."""
+class TemporaryAuthFailure(AuthenticationFailed):
+    """It cannot be said now whether the client may be let in."""
 
 
-class OneResponse:
+class SingleResponseMechanism:
     """A mechanism whose client says all it has to say in its initial response (EXTERNAL, PLAIN, ANONYMOUS)."""
 
     def __init__(self, name: str, initial: bytes) -> None:
@@ -36,9 +104,9 @@ class OneResponse:
     def respond(self, challenge: bytes) -> bytes:
         """Never: there is nothing to ask for.
 
-        :raises Refused: always.
+        :raises AuthenticationFailed: always.
         """
-        raise Refused(f"mechanism {self.name} expects an outcome, got a challenge")
+        raise AuthenticationFailed(f"mechanism {self.name} expects an outcome, got a challenge")
 
     def finish(self, additional: bytes | None) -> None:
         """The outcome was OK."""

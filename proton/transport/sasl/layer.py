@@ -32,7 +32,7 @@ from proton.transport.frames import FRAME_HEADER
 from proton.transport.protocol_header import SASL_HEADER
 from proton.transport.sasl import cyrus
 from proton.transport.sasl.credentials import Credentials
-from proton.transport.sasl.exchange import Refused, Unavailable
+from proton.transport.sasl.exchange import AuthenticationFailed, TemporaryAuthFailure
 from proton.transport.sasl.mechanisms import CLIENT_MECHANISMS, server_exchange, server_mechanisms
 
 if TYPE_CHECKING:
@@ -276,7 +276,7 @@ def _server_hears_init(sasl: SASL, transport: TransportState, fields: list[Any])
         raise ProtocolViolation(FRAMING_ERROR, f"mechanism {sasl.mech} expects a response, got sasl-init again")
     sasl.mech = str(fields[0])
     if sasl.mech not in sasl._offered:
-        raise Refused("")
+        raise AuthenticationFailed("")
     sasl._exchange, sasl._library = sasl._library, None
     if sasl._exchange is not None:
         sasl._exchange.name = sasl.mech
@@ -299,7 +299,9 @@ def _server_goes_on(sasl: SASL, transport: TransportState, response: bytes | Non
         return
     user, authorization = exchange.user, exchange.authorization or exchange.user
     if sasl._credentials is not None and not sasl._credentials.authorizes(user, authorization):
-        raise Refused(f"user {printable(user, _MAX_QUOTED)} may not act as {printable(authorization, _MAX_QUOTED)}")
+        raise AuthenticationFailed(
+            f"user {printable(user, _MAX_QUOTED)} may not act as {printable(authorization, _MAX_QUOTED)}"
+        )
     sasl._user, sasl._authorization = user, authorization
     sasl._replies.append((SASL_OUTCOME, (SASL.OK,)))
     _succeed(sasl, transport)
@@ -355,7 +357,7 @@ def server_begins(transport: TransportState) -> None:
         try:
             sasl._library = cyrus.begin_server(sasl, transport)
             sasl._offered = [name for name in sasl._library.mechanisms() if sasl._is_allowed(name)]
-        except Refused as refused:
+        except AuthenticationFailed as refused:
             _give_up(sasl, refused.reason)
     else:
         sasl._offered = server_mechanisms(sasl, transport)
@@ -379,8 +381,8 @@ def on_frame(transport: TransportState, code: int, fields: list[Any]) -> None:
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
     try:
         act(sasl, transport, checked)
-    except Refused as refused:
-        _refuse(sasl, transport, refused.reason, SASL.SYS if isinstance(refused, Unavailable) else SASL.AUTH)
+    except AuthenticationFailed as refused:
+        _refuse(sasl, transport, refused.reason, SASL.SYS if isinstance(refused, TemporaryAuthFailure) else SASL.AUTH)
     transport.emit(Event.TRANSPORT)
 
 

@@ -17,7 +17,7 @@ import threading
 import weakref
 from typing import Any, Callable
 
-from proton.transport.sasl.exchange import Refused, Unavailable
+from proton.transport.sasl.exchange import AuthenticationFailed, TemporaryAuthFailure
 
 try:
     import ctypes
@@ -55,7 +55,7 @@ _callbacks: dict[int, Any] = {}
 _kept: list[Any] = []  # what it has the address of for good
 
 
-class NothingUsable(Refused):
+class NothingUsable(AuthenticationFailed):
     """None of the mechanisms that are offered can be used."""
 
 
@@ -98,7 +98,7 @@ def begin(side: str, path: str, name: str) -> None:
     :param side: "client" or "server".
     :param path: folders of the configuration with colons between, "" for the library's own.
     :param name: of its file.
-    :raises Unavailable: the library cannot begin.
+    :raises TemporaryAuthFailure: the library cannot begin.
     """
     if side in _began:
         return
@@ -111,15 +111,21 @@ def begin(side: str, path: str, name: str) -> None:
             _library.sasl_set_path(_PATH_OF_CONFIGURATION, os.fsencode(path))
         code = _library.sasl_server_init(callbacks, os.fsencode(name))
     if code != OK:
-        raise Unavailable(refusal(code).reason)
+        raise TemporaryAuthFailure(refusal(code).reason)
     _began.add(side)
 
 
-def refusal(code: int, detail: bytes | None = None) -> Refused:
+def refusal(code: int, detail: bytes | None = None) -> AuthenticationFailed:
     """What the library says of an error."""
     if not detail:
         detail = b"SASL(%d): %s" % (code, _library.sasl_errstring(code, None, None) or b"")
-    kind = Unavailable if code in _UNAVAILABLE else NothingUsable if code == _NOTHING_USABLE else Refused
+    kind = (
+        TemporaryAuthFailure
+        if code in _UNAVAILABLE
+        else NothingUsable
+        if code == _NOTHING_USABLE
+        else AuthenticationFailed
+    )
     return kind(printable(detail.rstrip(b": ")))
 
 
@@ -188,7 +194,7 @@ class Handle:
     :param arguments: all that it takes before the callbacks.
     :param texts: what callbacks give: their number and the text, None for those that give none.
     :param password: what the callback for the password gives, None for none.
-    :raises Refused: the library does not make it.
+    :raises AuthenticationFailed: the library does not make it.
     """
 
     def __init__(
@@ -212,7 +218,7 @@ class Handle:
         # At the end of the process nothing is worth a call into a library that other threads may still be in.
         self.close.atexit = False
 
-    def refusal(self, code: int) -> Refused:
+    def refusal(self, code: int) -> AuthenticationFailed:
         """What the library says of an error of this connection."""
         return refusal(code, _library.sasl_errdetail(self._address) if code != _INTERACT else None)
 
@@ -255,7 +261,7 @@ class Handle:
     def set(self, number: int, value: bytes) -> None:
         """Sets a property, which the library copies.
 
-        :raises Refused: it does not take it.
+        :raises AuthenticationFailed: it does not take it.
         """
         code = _library.sasl_setprop(self._address, number, value)
         if code != OK:

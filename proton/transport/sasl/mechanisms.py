@@ -1,24 +1,32 @@
-"""The SASL mechanisms that need no library, each side a table: name -> what begins an exchange, the preferred first.
+"""The SASL mechanisms that need no library: clients by a table, the preferred first; servers by `server_exchange`.
 
 A client's entry takes the `SASL` object and the transport and gives an exchange, or None where it cannot serve (no
 password, no encryption); a server's entry gives an exchange for a client that has asked for it. `exchange.py` says what
 an exchange is. Secrets that would travel readable go out over encryption alone, unless the program permits otherwise.
+Programs add theirs with `register_mechanism` (`proton.sasl`).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.transport.sasl.credentials import PlainServer
-from proton.transport.sasl.exchange import OneResponse, Refused
+from proton.transport.sasl.exchange import (
+    AuthenticationFailed,
+    ClientExchange,
+    LoginContext,
+    ServerExchange,
+    SingleResponseMechanism,
+)
 from proton.transport.sasl.scram import SCRAM_HASHES, ScramClient, ScramServer
 
 if TYPE_CHECKING:
     from proton.transport.sasl.layer import SASL
     from proton.transport.transport_state import TransportState
 
-__all__ = ["CLIENT_MECHANISMS", "KERBEROS", "server_exchange", "server_mechanisms"]
+__all__ = ["CLIENT_MECHANISMS", "KERBEROS", "register_mechanism", "server_exchange", "server_mechanisms"]
 
 #: used by a client only when its list of allowed mechanisms names them: the machine may have tickets that are not meant
 KERBEROS = ("GSSAPI", "GSS-SPNEGO", "GS2-KRB5", "GS2-IAKERB")
@@ -33,7 +41,7 @@ def _may_be_read(sasl: SASL, transport: TransportState) -> bool:
 
 
 def _external(sasl: SASL, transport: TransportState) -> Any:
-    return OneResponse("EXTERNAL", (sasl._authorization or "").encode("utf-8"))
+    return SingleResponseMechanism("EXTERNAL", (sasl._authorization or "").encode("utf-8"))
 
 
 def _plain(sasl: SASL, transport: TransportState) -> Any:
@@ -41,13 +49,17 @@ def _plain(sasl: SASL, transport: TransportState) -> Any:
         return None
     parts = (sasl._authorization or "", sasl._user, sasl._password)
     if any("\0" in part for part in parts):
-        raise Refused("user name, password and authorization cannot have a NUL in PLAIN")  # RFC 4616 2
-    return OneResponse("PLAIN", "\0".join(parts).encode("utf-8"))
+        raise AuthenticationFailed("user name, password and authorization cannot have a NUL in PLAIN")  # RFC 4616 2
+    return SingleResponseMechanism("PLAIN", "\0".join(parts).encode("utf-8"))
 
 
 def _anonymous(sasl: SASL, transport: TransportState) -> Any:
     # A client that requires authentication does not do without.
-    return None if transport.require_auth else OneResponse("ANONYMOUS", (sasl._user or "anonymous").encode("utf-8"))
+    return (
+        None
+        if transport.require_auth
+        else SingleResponseMechanism("ANONYMOUS", (sasl._user or "anonymous").encode("utf-8"))
+    )
 
 
 def _scram(name: str) -> Callable[[SASL, TransportState], Any]:
@@ -71,10 +83,10 @@ class _Bearer:
     def respond(self, challenge: bytes) -> bytes:
         """The answer to the refusal, after which the outcome comes.
 
-        :raises Refused: a second challenge.
+        :raises AuthenticationFailed: a second challenge.
         """
         if self._status:
-            raise Refused(f"expected the outcome, got another challenge ({self._status})")
+            raise AuthenticationFailed(f"expected the outcome, got another challenge ({self._status})")
         try:
             status = json.loads(challenge).get("status")
         except (ValueError, AttributeError, RecursionError):
@@ -85,10 +97,10 @@ class _Bearer:
     def finish(self, additional: bytes | None) -> None:
         """The outcome was OK.
 
-        :raises Refused: after a refusal.
+        :raises AuthenticationFailed: after a refusal.
         """
         if self._status:
-            raise Refused(self._status)
+            raise AuthenticationFailed(self._status)
 
     def reason(self) -> str:
         """What the server has said of the token, for the error text."""
@@ -103,9 +115,9 @@ def _token(sasl: SASL, transport: TransportState) -> str | None:
         try:
             token = token()
         except Exception as error:  # the program's own; its text may show anything
-            raise Refused(f"the callable that gives the token has raised {type(error).__name__}") from None
+            raise AuthenticationFailed(f"the callable that gives the token has raised {type(error).__name__}") from None
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
-        raise Refused(f"expected a token as a str of printable ASCII, got {type(token).__name__}")
+        raise AuthenticationFailed(f"expected a token as a str of printable ASCII, got {type(token).__name__}")
     return token
 
 
@@ -140,6 +152,63 @@ CLIENT_MECHANISMS: dict[str, Callable[[SASL, TransportState], Any]] = {
 }
 
 
+# -- mechanisms of programs ------------------------------------------------------------------------------------------
+
+_NAME = re.compile(r"[A-Z0-9_-]{1,20}")  # RFC 4422 3.1
+_BUILT_IN = frozenset(CLIENT_MECHANISMS)
+_registered: dict[str, Callable[[LoginContext], ServerExchange]] = {}
+
+
+class _Named:
+    """A client's exchange of a program, with the name of its mechanism."""
+
+    def __init__(self, name: str, exchange: ClientExchange) -> None:
+        self.name = name
+        self.initial = exchange.initial
+        self.respond = exchange.respond
+        self.finish = exchange.finish
+
+
+def _context(sasl: SASL, transport: TransportState) -> LoginContext:
+    host = transport.connection.hostname if transport.connection is not None else None
+    return LoginContext(sasl._user, sasl._password, sasl._authorization, host, transport.encrypted, sasl._credentials)
+
+
+def register_mechanism(
+    name: str,
+    client: Callable[[LoginContext], ClientExchange | None] | None = None,
+    server: Callable[[LoginContext], ServerExchange] | None = None,
+) -> None:
+    """Add a SASL mechanism for all connections of the process that are made afterwards.
+
+    A client prefers it to all others, if the server offers it. A server offers it where `allowed_mechs` names it, so
+    that no listener lets in more clients than before.
+
+    :param name: its name, 1 to 20 capital letters, digits, hyphens and underscores (RFC 4422 3.1).
+    :param client: begins a login; returns None if it cannot serve, for want of a password for instance.
+    :param server: begins the server's side of a login.
+    :raises ValueError: the name is invalid or taken, or neither side is given.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"expected a name of 1 to 20 of A-Z, 0-9, - and _, got {name!r}")
+    if name in _BUILT_IN:
+        raise ValueError(f"expected the name of a new mechanism, got {name}, which is built in")
+    if client is None and server is None:
+        raise ValueError(f"expected the client's or the server's side of {name}, got neither")
+    if server is not None:
+        _registered[name] = server
+    if client is not None:
+        begin = client
+
+        def begin_client(sasl: SASL, transport: TransportState) -> Any:
+            exchange = begin(_context(sasl, transport))
+            return _Named(name, exchange) if exchange is not None else None
+
+        others = {known: entry for known, entry in CLIENT_MECHANISMS.items() if known != name}
+        CLIENT_MECHANISMS.clear()
+        CLIENT_MECHANISMS.update({name: begin_client, **others})
+
+
 # -- servers ---------------------------------------------------------------------------------------------------------
 
 
@@ -155,13 +224,13 @@ class _Accepted:
     def receive(self, response: bytes | None) -> bytes | None:
         """None: the client is let in.
 
-        :raises Refused: the identity to act as is no text.
+        :raises AuthenticationFailed: the identity to act as is no text.
         """
         if response and self._takes_identity:
             try:
                 self.authorization = response.decode("utf-8")
             except UnicodeDecodeError:
-                raise Refused("malformed EXTERNAL response: expected UTF-8") from None
+                raise AuthenticationFailed("malformed EXTERNAL response: expected UTF-8") from None
         return None
 
 
@@ -170,7 +239,8 @@ def server_mechanisms(sasl: SASL, transport: TransportState) -> list[str]:
     credentials = sasl._credentials
     # A program that has named its users lets nobody else in, unless it says so.
     without_user = [name for name in ("EXTERNAL", "ANONYMOUS") if credentials is None or name in (sasl._allowed or ())]
-    names = ["EXTERNAL"] if "EXTERNAL" in without_user and transport.peer_subject() else []
+    names = [name for name in _registered if name in (sasl._allowed or ())]
+    names += ["EXTERNAL"] if "EXTERNAL" in without_user and transport.peer_subject() else []
     # Nothing that can be read along is asked for where it would be refused for that afterwards.
     may_be_read = transport.encrypted or (sasl.allow_insecure_mechs and not transport.require_encryption)
     if credentials is not None:
@@ -182,6 +252,8 @@ def server_mechanisms(sasl: SASL, transport: TransportState) -> list[str]:
 
 def server_exchange(sasl: SASL, transport: TransportState, mech: str) -> Any:
     """The exchange for a mechanism that was offered."""
+    if mech in _registered:
+        return _registered[mech](_context(sasl, transport))
     if mech == "EXTERNAL":
         return _Accepted(mech, transport.peer_subject() or "", True)
     if mech == "ANONYMOUS":

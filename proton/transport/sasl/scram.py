@@ -15,7 +15,7 @@ import os
 from typing import Any, NamedTuple
 
 from proton.codec.text import quote
-from proton.transport.sasl.exchange import Refused
+from proton.transport.sasl.exchange import AuthenticationFailed
 from proton.transport.sasl.saslprep import saslprep
 
 __all__ = ["SCRAM_HASHES", "ScramClient", "ScramServer", "ScramVerifier"]
@@ -115,16 +115,16 @@ def _attributes(message: bytes, first: str) -> dict[str, str]:
     try:
         parts = message.decode("utf-8").split(",")
     except UnicodeDecodeError:
-        raise Refused("malformed SCRAM message: expected UTF-8") from None
+        raise AuthenticationFailed("malformed SCRAM message: expected UTF-8") from None
     found: dict[str, str] = {}
     for part in parts:
         if len(part) < 2 or part[1] != "=" or part[0] in found:
-            raise Refused("malformed SCRAM message: expected attributes as in a=value, each once")
+            raise AuthenticationFailed("malformed SCRAM message: expected attributes as in a=value, each once")
         found[part[0]] = part[2:]
     if parts[0][0] == "m" or "m" in found:
-        raise Refused("malformed SCRAM message: a mandatory extension is not known")  # RFC 5802 5.1
+        raise AuthenticationFailed("malformed SCRAM message: a mandatory extension is not known")  # RFC 5802 5.1
     if not parts[0].startswith(first + "="):
-        raise Refused(f"malformed SCRAM message: expected attribute {first} first, got {parts[0][0]!r}")
+        raise AuthenticationFailed(f"malformed SCRAM message: expected attribute {first} first, got {parts[0][0]!r}")
     return found
 
 
@@ -132,9 +132,9 @@ def _decoded(found: dict[str, str], name: str) -> bytes:
     try:
         return base64.b64decode(found[name].encode("ascii"), validate=True)
     except KeyError:
-        raise Refused(f"malformed SCRAM message: expected attribute {name}, got none") from None
+        raise AuthenticationFailed(f"malformed SCRAM message: expected attribute {name}, got none") from None
     except (ValueError, binascii.Error):
-        raise Refused(f"malformed SCRAM message: expected base64 in attribute {name}") from None
+        raise AuthenticationFailed(f"malformed SCRAM message: expected base64 in attribute {name}") from None
 
 
 def _escaped(name: str) -> str:
@@ -143,7 +143,9 @@ def _escaped(name: str) -> str:
 
 def _unescaped(name: str) -> str:
     if "=" in name.replace("=2C", "").replace("=3D", ""):
-        raise Refused("malformed SCRAM message: expected = only as =2C or =3D in a user name")  # RFC 5802 5.1
+        raise AuthenticationFailed(
+            "malformed SCRAM message: expected = only as =2C or =3D in a user name"
+        )  # RFC 5802 5.1
     return name.replace("=2C", ",").replace("=3D", "=")
 
 
@@ -156,7 +158,7 @@ class ScramClient:
 
     :param mechanism: one of `SCRAM_HASHES`.
     :param nonce: random text, made when left out.
-    :raises Refused: user or password have characters that SASLprep does not allow.
+    :raises AuthenticationFailed: user or password have characters that SASLprep does not allow.
     """
 
     def __init__(
@@ -167,9 +169,9 @@ class ScramClient:
         try:
             prepared, self._password = saslprep(user), saslprep(password).encode("utf-8")
         except ValueError as error:
-            raise Refused(f"user name or password cannot be prepared: {error}") from None
+            raise AuthenticationFailed(f"user name or password cannot be prepared: {error}") from None
         if not prepared:
-            raise Refused("expected a user name, nothing is left of it when it is prepared")
+            raise AuthenticationFailed("expected a user name, nothing is left of it when it is prepared")
         self._nonce = nonce or base64.b64encode(os.urandom(18)).decode("ascii")
         self._header = f"n,{'a=' + _escaped(authorization) if authorization else ''},".encode()
         self._first = f"n={_escaped(prepared)},r={self._nonce}".encode()
@@ -181,7 +183,7 @@ class ScramClient:
     def respond(self, challenge: bytes) -> bytes:
         """The answer to a challenge.
 
-        :raises Refused: the server does not follow the mechanism, or does not know the password.
+        :raises AuthenticationFailed: the server does not follow the mechanism, or does not know the password.
         """
         if self._signature is None:
             return self._prove(challenge)
@@ -192,21 +194,21 @@ class ScramClient:
         """The outcome was OK: by now the server has shown that it knows the password.
 
         :param additional: the additional data of the outcome; some servers have their signature in it.
-        :raises Refused: it has not.
+        :raises AuthenticationFailed: it has not.
         """
         if additional and not self._verified:
             self._verify(additional)
         if not self._verified:
-            raise Refused("the server has not proved that it knows the password")
+            raise AuthenticationFailed("the server has not proved that it knows the password")
 
     def _prove(self, challenge: bytes) -> bytes:
         found = _attributes(challenge, "r")
         nonce, salt = found["r"], _decoded(found, "s")
         if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce):
-            raise Refused("expected a server nonce that goes on from the client's, got another")
+            raise AuthenticationFailed("expected a server nonce that goes on from the client's, got another")
         count = found.get("i", "none")
         if not count.isdecimal() or len(count) > 9 or not 1 <= int(count) <= MOST_ITERATIONS:
-            raise Refused(f"expected 1 to {MOST_ITERATIONS} iterations, got {quote(count[:20].encode())}")
+            raise AuthenticationFailed(f"expected 1 to {MOST_ITERATIONS} iterations, got {quote(count[:20].encode())}")
         name = self._hash
         salted = hashlib.pbkdf2_hmac(name, self._password, salt, int(count))
         self._password = b""
@@ -219,12 +221,12 @@ class ScramClient:
 
     def _verify(self, message: bytes) -> None:
         if self._verified:
-            raise Refused("expected the outcome, got another challenge")
+            raise AuthenticationFailed("expected the outcome, got another challenge")
         if message.startswith(b"e="):
-            raise Refused(f"the server says: {quote(message[2:80])}")
+            raise AuthenticationFailed(f"the server says: {quote(message[2:80])}")
         signature = _decoded(_attributes(message, "v"), "v")
         if self._signature is None or not hmac.compare_digest(signature, self._signature):
-            raise Refused("the server's proof is wrong: it does not know the password")
+            raise AuthenticationFailed("the server's proof is wrong: it does not know the password")
         self._verified = True
 
 
@@ -252,7 +254,7 @@ class ScramServer:
     def receive(self, response: bytes | None) -> bytes | None:
         """The challenge that follows a response; None when the exchange is done.
 
-        :raises Refused: the client is not let in.
+        :raises AuthenticationFailed: the client is not let in.
         """
         return self._step(response)
 
@@ -262,22 +264,22 @@ class ScramServer:
         binding, separator, rest = response.partition(b",")
         authorization, second, bare = rest.partition(b",")
         if not separator or not second:
-            raise Refused("malformed SCRAM message: expected a gs2 header")
+            raise AuthenticationFailed("malformed SCRAM message: expected a gs2 header")
         if binding not in (b"n", b"y"):
-            raise Refused("channel binding is not offered")
+            raise AuthenticationFailed("channel binding is not offered")
         if authorization and not authorization.startswith(b"a="):
-            raise Refused("malformed SCRAM message: expected a=identity in the gs2 header")
+            raise AuthenticationFailed("malformed SCRAM message: expected a=identity in the gs2 header")
         found = _attributes(bare, "n")
         if not found.get("r"):
-            raise Refused("malformed SCRAM message: expected attribute r, got none")
+            raise AuthenticationFailed("malformed SCRAM message: expected attribute r, got none")
         self._header, self._bare = binding + b"," + authorization + b",", bare
         try:
             self._user = saslprep(_unescaped(found["n"]))
             self.authorization = _unescaped(authorization[2:].decode("utf-8")) or None
         except ValueError as error:
-            raise Refused(f"user name cannot be prepared: {error}") from None
+            raise AuthenticationFailed(f"user name cannot be prepared: {error}") from None
         if not self._user:
-            raise Refused("malformed SCRAM message: expected a user name, got none")
+            raise AuthenticationFailed("malformed SCRAM message: expected a user name, got none")
         self._verifier, self._known = self._store.verifier(self._user, self.name)
         self._nonce = found["r"] + self._nonce
         salt = base64.b64encode(self._verifier.salt).decode("ascii")
@@ -288,10 +290,10 @@ class ScramServer:
     def _final(self, response: bytes | None) -> bytes | None:
         without_proof, separator, rest = (response or b"").rpartition(b",p=")
         if not separator or b"," in rest:  # RFC 5802 7: what followed it would not be covered by it
-            raise Refused("malformed SCRAM message: expected the proof at the end")
+            raise AuthenticationFailed("malformed SCRAM message: expected the proof at the end")
         found = _attributes(response or b"", "c")
         if _decoded(found, "c") != self._header or found.get("r") != self._nonce:
-            raise Refused("expected the gs2 header and the nonce of this exchange, got others")
+            raise AuthenticationFailed("expected the gs2 header and the nonce of this exchange, got others")
         proof = _decoded(found, "p")
         verifier = self._verifier
         assert verifier is not None
@@ -303,12 +305,12 @@ class ScramServer:
             hashlib.new(name, key).digest(), verifier.stored_key
         )
         if not right or not self._known:
-            raise Refused(_WRONG)
+            raise AuthenticationFailed(_WRONG)
         self._step = self._acknowledged
         return b"v=" + base64.b64encode(hmac.digest(verifier.server_key, message, name))
 
     def _acknowledged(self, response: bytes | None) -> bytes | None:
         if response:
-            raise Refused(f"expected an empty response to the server's proof, got {len(response)} bytes")
+            raise AuthenticationFailed(f"expected an empty response to the server's proof, got {len(response)} bytes")
         self.user = self._user
         return None

@@ -1,0 +1,57 @@
+"""Mechanisms that programs register: examples/custom_sasl_mechanism.py, and what is refused."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from proton.sasl import register_mechanism
+from proton.transport.sasl.mechanisms import CLIENT_MECHANISMS
+from tests.support.engines import pump
+from tests.support.secured import ends, reasons
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def test_the_example_logs_in_and_is_short():
+    program = ROOT / "examples" / "custom_sasl_mechanism.py"
+    assert len(program.read_text(encoding="utf-8").splitlines()) <= 60
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("logged in as fred by X-SIGNED\n", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "sides", "text"),
+    [
+        ("lower", {"client": len}, "expected a name of 1 to 20"),
+        ("X" * 21, {"client": len}, "expected a name of 1 to 20"),
+        ("PLAIN", {"client": len}, "PLAIN, which is built in"),
+        ("X-NEW", {}, "expected the client's or the server's side of X-NEW, got neither"),
+    ],
+)
+def test_a_wrong_registration_raises_and_adds_nothing(name, sides, text):
+    before = list(CLIENT_MECHANISMS)
+    with pytest.raises(ValueError, match=text):
+        register_mechanism(name, **sides)
+    assert list(CLIENT_MECHANISMS) == before
+
+
+@pytest.mark.parametrize("allowed", [None, "X-OPEN ANONYMOUS"])
+def test_a_server_offers_it_only_where_it_is_named(allowed):
+    class Open:
+        user, authorization = "anyone", None
+
+        def __init__(self, context):
+            self.context = context
+
+        def receive(self, response):
+            return None
+
+    register_mechanism("X-OPEN", server=Open)
+    pair = ends(sasl={"allowed": "X-UNKNOWN"})
+    pair.server.transport.sasl().allowed_mechs(allowed)
+    pump(pair.client, pair.server)
+    assert ("X-OPEN" in reasons(pair)[0]) is (allowed is not None)
