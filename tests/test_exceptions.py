@@ -36,7 +36,7 @@ def test_public_name(name):
     assert getattr(proton, name) is getattr(exceptions, name)
 
 
-def test_violation_is_no_public_exception():
+def test_violation_is_not_public_exception():
     violation = ProtocolViolation("amqp:not-allowed", "expected this, got that")
     assert (violation.condition, violation.description) == ("amqp:not-allowed", "expected this, got that")
     assert not isinstance(violation, exceptions.ProtonException)

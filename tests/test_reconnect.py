@@ -137,7 +137,7 @@ def test_a_fatal_condition_cannot_pass():
     [("amqp:not-found", "str 'amqp:not-found'"), (5, "int 5"), ([5], "int 5 in it"), (b"x", "bytes b'x'")],
     ids=repr,
 )
-def test_what_is_no_collection_of_names_is_refused(retry_on, came):
+def test_what_is_not_collection_of_names_is_refused(retry_on, came):
     with pytest.raises(TypeError, match="retry_on takes a collection of names or a callable, got " + came):
         policy(retry_on=retry_on)
 

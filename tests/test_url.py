@@ -179,7 +179,7 @@ def test_a_bad_port_is_refused_when_it_is_read(text):
         _ = url.host_port
 
 
-def test_a_scheme_that_is_no_service_has_no_default_port():
+def test_a_scheme_that_is_not_service_has_no_default_port():
     with pytest.raises(ValueError, match="Not a valid port number or service name: 'zz'"):
         Url("zz://h")
     url = Url("zz://h", defaults=False)
@@ -262,7 +262,7 @@ def test_port_is_equal_to_another_port_of_the_same_number():
 
 
 @pytest.mark.parametrize("value", ["zz", "", "5.5", "amqp ", "a\0b", "١x"])
-def test_a_port_that_is_none_is_a_value_error(value):
+def test_a_port_that_is_invalid_is_a_value_error(value):
     with pytest.raises(ValueError, match="Not a valid port number or service name"):
         Url.Port(value)
 

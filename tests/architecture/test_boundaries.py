@@ -27,7 +27,7 @@ BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.Fun
 
 
 def complexity(function):
-    """The cyclomatic number as mccabe and ruff (C901) count it: one more than the branches; `and` and `or` are none."""
+    """The cyclomatic number as mccabe and ruff (C901) count it: one more than the branches."""
 
     def branches(node):
         if isinstance(node, ast.Lambda):

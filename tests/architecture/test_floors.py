@@ -117,7 +117,7 @@ def test_imports_stand_at_the_top(path):
 def test_runtime_needs_the_standard_library_alone():
     # selectors2: the standard module under its old name, where it still imports.
     allowed = sys.stdlib_module_names | {"selectors2", "proton"}
-    # Whoever imports it has them.
+    # A program that imports it has them.
     wrapped = {"tracing.py": {"opentracing", "jaeger_client"}}
     for path in FILES:
         for node, module in imports(tree_of(path)):

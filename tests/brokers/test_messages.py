@@ -77,7 +77,7 @@ def test_sections_come_back(client, queue):
     sent = Message(
         id=uuid.UUID(int=5),
         correlation_id="c",
-        # Anything but the name of the user who is logged in is refused.
+        # Anything but the name of the user that is logged in is refused.
         user_id=b"guest",
         address="to",
         subject="subject é",

@@ -222,7 +222,7 @@ def test_wrong_fields_are_named(composite: c.Composite, fields: list[Any], text:
 
 
 @pytest.mark.parametrize("value", ["x", [], Described(ulong(1), []), Described(symbol("x"), [])], ids=repr)
-def test_other_values_are_no_composite(value: Any) -> None:
+def test_other_values_are_not_composite(value: Any) -> None:
     assert composite_of(value) is None
 
 

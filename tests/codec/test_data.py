@@ -44,7 +44,7 @@ def test_next_and_prev_give_the_type_and_stay_at_the_ends():
     assert [data.prev(), data.prev(), data.type()] == [Data.LONG, None, Data.LONG]
 
 
-def test_there_is_no_way_back_before_the_first():
+def test_there_is_not_way_back_before_the_first():
     data = data_of(1)
     assert data.prev() is None
     assert data.get_long() == 1

@@ -162,7 +162,7 @@ def test_decode_takes_nothing_else(value):
         Data().decode(value)
 
 
-# Bytes that are no value, and what the error says.
+# Bytes that are not a value, and what the error says.
 MALFORMED = [
     ("", "not enough data to decode: a value does not end within 0 bytes"),
     ("50", "not enough data"),
@@ -216,7 +216,7 @@ def test_every_truncation_is_refused(value):
             Data().decode(raw[:size])
 
 
-# -- trees that are no value --------------------------------------------------------------------------------------
+# -- trees that are not a value --------------------------------------------------------------------------------------
 
 
 def built(*calls: tuple[object, ...]) -> Data:
@@ -247,7 +247,7 @@ UNFINISHED = [
 
 
 @pytest.mark.parametrize("calls, text", UNFINISHED)
-def test_what_is_no_value_is_not_encoded(calls, text):
+def test_what_is_not_value_is_not_encoded(calls, text):
     data = built(*calls)
     with pytest.raises(DataException, match=text):
         data.encode()

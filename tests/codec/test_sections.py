@@ -115,6 +115,6 @@ def test_a_field_of_any_class_in_any_place_can_be_written_again_or_is_absent(fie
 
 
 @pytest.mark.parametrize(("decode", "full"), [(decode_header, 5), (decode_properties, 13)])
-def test_further_fields_are_cut_and_null_is_no_field(decode: Any, full: int) -> None:
+def test_further_fields_are_cut_and_null_is_not_field(decode: Any, full: int) -> None:
     assert len(decode(bytes([0xC0, 21, 20]) + b"\x40" * 20, 0, DEFAULT_LIMITS)[0]) == full
     assert decode(b"\x40", 0, DEFAULT_LIMITS) == ((), 1)

@@ -126,7 +126,7 @@ def afterwards(connection, link, use, expected, condition, what):
 @by_ends(LINK_ENDS)
 @pytest.mark.parametrize("role", [True, False], ids=["receive", "send"])
 def test_a_connection_with_several_addresses_ends_its_waits_alike(what, expected, condition, role):
-    """The end of a link is no loss: nothing is made again for it."""
+    """The end of a link is not a loss: nothing is made again for it."""
     with auto_peer() as peer:
         connection = BlockingConnection(urls=[peer.url, peer.url], timeout=20, sasl_enabled=False, reconnect=[0, 1])
         link = connection.create_receiver("q") if role else connection.create_sender("q")

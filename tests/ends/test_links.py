@@ -169,7 +169,7 @@ def test_a_link_that_we_closed_is_closed_by_any_answer(answer, expected, scope, 
         assert stage.told() == []
         stage.send(*answer)
         told = stage.told("link")
-        # An error of the peer may be told before; that the link is closing is no news.
+        # An error of the peer may be told before; that the link is closing is not news.
         assert told in (["link_closed"], ["link_error", "link_closed"])
         assert [part.name for part in stage.written()] == expected
         if not expected and not server:

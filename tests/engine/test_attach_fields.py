@@ -44,7 +44,7 @@ def test_properties_of_a_session_are_told():
     assert isinstance(next(iter(b.connection.session_head(0).remote_properties)), symbol)
 
 
-def test_they_are_none_until_the_peer_says_something():
+def test_they_are_unset_until_the_peer_says_something():
     a, b = connected()
     session, link = opened(a, b)
     for endpoint in (session, link, b.connection.session_head(0), b.connection.link_head(0)):
@@ -64,7 +64,7 @@ def test_what_is_changed_after_open_is_not_told():
     assert b.connection.link_head(0).remote_offered_capabilities == ["early"]
 
 
-def test_a_capability_that_is_no_text_raises_and_changes_nothing():
+def test_a_capability_that_is_not_text_raises_and_changes_nothing():
     a, _ = connected()
     link = a.connection.session().sender("L")
     link.offered_capabilities = ["good"]
@@ -97,7 +97,7 @@ def test_a_flow_without_properties_leaves_those_that_were_told():
     assert "flow_properties" not in a.events()
 
 
-def test_flow_properties_that_are_no_map_are_a_decode_error():
+def test_flow_properties_that_are_not_map_are_a_decode_error():
     a, b, _, _ = linked()
     five = PreEncoded(encode(5))
     b.transport.push(

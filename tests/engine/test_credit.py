@@ -1,4 +1,4 @@
-"""Credit, drain, and the windows of sessions: who may send how much, and who is told when (2.5.6, 2.6.7)."""
+"""Credit, drain, and the windows of sessions: how much each end may send, and when it is told (2.5.6, 2.6.7)."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_flow_takes_32_bits(n):
         receiver.flow(n)
 
 
-def test_credit_reduced_below_what_is_on_its_way_is_no_error():
+def test_credit_reduced_below_what_is_on_its_way_is_not_error():
     a, b, sender, receiver = linked(credit=5)
     for _ in range(5):
         put(sender, b"m")
@@ -73,7 +73,7 @@ def test_flow_counts_from_the_delivery_count_of_the_receiver():
     assert sender.credit == 0
 
 
-def test_every_link_flow_is_an_event_and_session_flows_are_none():
+def test_every_link_flow_is_an_event_and_session_flows_are_not():
     script = Script()
     sender = script.sender()
     script.grant(100)

@@ -117,7 +117,7 @@ def test_unknown_user(configured, mech):
 
 @needs_users
 @pytest.mark.parametrize("mech", ["DIGEST-MD5", "SCRAM-SHA-384", "PLAIN"])
-def test_acting_as_somebody_else_is_told_to_the_program(configured, mech):
+def test_acting_as_another_user_is_told_to_the_program(configured, mech):
     a, b = joined(mech, authorization="other@proton")
     assert is_open(a, b), reason(b)
     assert (b.transport.sasl().user, b.transport.sasl().authorization) == (USER, "other@proton")
@@ -194,7 +194,7 @@ def test_credentials_of_the_program_come_before_the_library(configured):
     ("allowed", "user", "insecure", "mech"),
     [
         (None, USER, True, "SCRAM-SHA-256"),  # what needs no library, when it is as good
-        ("CRAM-MD5 PLAIN ANONYMOUS", USER, True, "CRAM-MD5"),  # before what anybody could read
+        ("CRAM-MD5 PLAIN ANONYMOUS", USER, True, "CRAM-MD5"),  # before what a third party could read
         ("LOGIN PLAIN", USER, True, "PLAIN"),  # the same in fewer words
         ("LOGIN CRAM-MD5", USER, True, "CRAM-MD5"),
         ("LOGIN CRAM-MD5 ANONYMOUS", None, True, "ANONYMOUS"),
@@ -305,7 +305,7 @@ def test_proof_in_the_additional_data_of_the_outcome_is_checked():
 
 @needs_users
 @pytest.mark.parametrize("mech", ["CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-384", "NTLM"])
-def test_replayed_responses_let_nobody_in(configured, mech):
+def test_replayed_responses_let_no_client_in(configured, mech):
     a, _ = logged_in(mech)
     replayed = frames(a.wire)
     assert a.transport.authenticated and len(replayed) > 1

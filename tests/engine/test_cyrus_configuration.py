@@ -74,7 +74,7 @@ def test_path_of_the_program_comes_before_that_of_the_environment(tmp_path):
 
 
 @needs_users
-def test_configuration_that_cannot_be_read_lets_nobody_in(tmp_path):
+def test_configuration_that_cannot_be_read_lets_no_client_in(tmp_path):
     (tmp_path / "proton-server.conf").write_text("this is no configuration\n", encoding="utf-8")
     program = "a, b = joined(); show(b); print(b.transport.authenticated, b.transport.condition.name); print(reason(b))"
     lines = run(PREAMBLE + program, PN_SASL_CONFIG_PATH=str(tmp_path))

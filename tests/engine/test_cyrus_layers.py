@@ -51,7 +51,7 @@ def test_messages_go_through_the_layer_both_ways(chunk):
     assert a.transport.closed and b.transport.closed and reason(a) == reason(b) == ""
 
 
-def test_layer_is_no_encryption_for_the_policies():
+def test_layer_is_not_encryption_for_the_policies():
     a, b = ends("DIGEST-MD5")
     b.transport.require_encryption(True)
     pump(a, b)
@@ -98,7 +98,7 @@ def steps(a, b):
 
 @pytest.mark.parametrize("victim", ["server", "client"])
 def test_clear_text_behind_the_last_frame_of_the_exchange(victim):
-    """Somebody in between cuts that frame in two and appends frames of his own."""
+    """A third party cuts that frame in two and appends frames."""
     forged = AMQP_HEADER + frame(0, "open", container_id="forged")
     for cut in range(1, 17):
         a, b = ends("DIGEST-MD5")
@@ -119,14 +119,14 @@ def test_clear_text_behind_the_last_frame_of_the_exchange(victim):
 
 
 def _is_last(sink, data):
-    """Whether a flight ends the exchange for who hears it: the outcome, or the empty answer to the last challenge."""
+    """Whether a flight ends the exchange for its receiver: the outcome, or the empty answer to the last challenge."""
     last = split(data)[-1]
     name = getattr(last, "name", "")
     return name == "sasl-outcome" or (name == "sasl-response" and last["response"] == b"")
 
 
 @pytest.mark.parametrize("change", ["flipped", "repeated", "left out"])
-def test_piece_that_somebody_has_changed(change):
+def test_piece_that_was_changed_on_the_way(change):
     a, b, (sender, receiver), _ = linked()
     pieces = []
     for _ in range(2):
@@ -151,7 +151,7 @@ def test_end_of_the_socket_within_a_piece():
 @pytest.mark.parametrize("victim", ["client", "server"])
 def test_peer_that_takes_no_sensible_pieces(victim, most):
     peers = ends("DIGEST-MD5")
-    # No proof covers this number, so that anybody on the way can say it.
+    # No proof covers this number, so that a third party can say it.
     for _ in range(6):
         for source, sink in (peers, peers[::-1]):
             for part in split(take(source.transport)):

@@ -272,7 +272,7 @@ def test_garbage_ends_the_connection_and_raises_nothing(pair):
 # -- time ---------------------------------------------------------------------------------------------------------
 
 
-def test_without_time_outs_there_is_no_deadline(pair):
+def test_without_time_outs_there_is_not_deadline(pair):
     a, _ = pair
     assert a.next_deadline() == 0.0  # bytes have moved
     a.handle_timer(100.0)

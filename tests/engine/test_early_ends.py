@@ -37,7 +37,7 @@ def test_end_waits_for_the_reply_to_its_begin(chunk):
 
 
 def test_connection_that_closes_waits_for_no_reply(chunk):
-    """The reply may come between our close and the peer's: it is no fault."""
+    """The reply may come between our close and the peer's: it is not a fault."""
     engine = Stage().opened()
     early_and_later(engine)
     engine.connection.close()

@@ -15,7 +15,7 @@ def test_frames_of_sasl_are_counted_at_both_ends():
         peer.bind()
     pump(client, server)
     assert client.transport.sasl().outcome == client.transport.sasl().OK
-    # mechanisms and outcome one way, init the other; then headers of AMQP, which are no frames
+    # mechanisms and outcome one way, init the other; then headers of AMQP, which are not frames
     assert (client.transport.frames_input, server.transport.frames_input) == (2, 1)
 
 

@@ -198,7 +198,7 @@ def test_connection_that_was_made_again_has_not_ended():
 
 
 @pytest.mark.parametrize("kind", ["session", "connection"])
-def test_end_that_can_pass_is_none_while_this_end_is_open(kind):
+def test_end_that_can_pass_does_not_count_while_this_end_is_open(kind):
     a, b, sender, receiver = linked()
     a.connection._reconnect = Policy()
     close(parties(receiver)[kind], SHUTDOWN)

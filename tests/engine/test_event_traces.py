@@ -315,7 +315,7 @@ def test_end_and_close_wait_for_the_open_of_the_peer():
     assert a.events() == "CONNECTION_REMOTE_CLOSE TRANSPORT_TAIL_CLOSED TRANSPORT_CLOSED"
 
 
-def test_settled_by_both_is_told_by_whoever_comes_first():
+def test_settled_by_both_is_told_by_the_end_that_comes_first():
     pair = Pair(None)
     settle_both(pair)
     pair.exchange()

@@ -76,7 +76,7 @@ def test_end_of_input_before_the_header_of_a_client(row):
     peer.transport.close_tail()
     assert (peer.transport.condition.name, peer.transport.condition.description) == (FRAMING, text)
     written = take(peer.transport)
-    assert bool(written) is bool(data)  # to somebody who said nothing, nothing is said
+    assert bool(written) is bool(data)  # a peer that said nothing is told nothing
     assert peer.transport.closed
 
 
@@ -180,7 +180,7 @@ def test_end_of_input_inside_a_frame_is_an_abort():
     assert peer.transport.condition.description == "connection aborted"
 
 
-def test_the_reason_of_whoever_owns_the_socket_is_kept():
+def test_the_reason_of_the_owner_of_the_socket_is_kept():
     peer = engine(server=False)
     peer.transport.condition = Condition("proton:io", "connection refused")
     peer.transport.close_tail()

@@ -68,7 +68,7 @@ def resident():
     return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-# LOGIN, PLAIN and CRAM-MD5 keep nothing of a connection. (The library's own DIGEST-MD5 does, whoever calls it.)
+# LOGIN, PLAIN and CRAM-MD5 keep nothing of a connection. (The library's own DIGEST-MD5 does, with each caller.)
 @needs_users
 @pytest.mark.parametrize("mech", ["CRAM-MD5", "LOGIN"])
 def test_exchanges_leave_nothing(configured, mech):

@@ -182,7 +182,7 @@ class Lifecycles(RuleBasedStateMachine):
     # -- what holds
 
     @invariant()
-    def nobody_finds_fault(self):
+    def neither_end_finds_fault(self):
         for end in getattr(self, "joined", Joined()).ends:
             assert end.transport.condition is None
             connection = end.connection
@@ -204,7 +204,7 @@ class Lifecycles(RuleBasedStateMachine):
         for end in self.joined.ends:
             end.connection.close()
         self.joined.exchange()
-        self.nobody_finds_fault()
+        self.neither_end_finds_fault()
         for end in self.joined.ends:
             assert end.transport.closed
             end.connection.free()

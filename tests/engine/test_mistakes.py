@@ -189,7 +189,7 @@ NO_FIELDS = [
 
 @pytest.mark.parametrize("call", ["open", "close"])
 @pytest.mark.parametrize(("field", "values", "text"), NO_FIELDS, ids=[f"{case[0]} {case[2]}" for case in NO_FIELDS])
-def test_what_is_no_field_of_a_terminus_is_told_by_open_and_close(field, values, text, call):
+def test_what_is_not_field_of_a_terminus_is_told_by_open_and_close(field, values, text, call):
     """A link that is closed and was never opened is attached too (2.6.3)."""
     a, b = connected()
     session = a.connection.session()

@@ -445,7 +445,7 @@ def test_a_session_that_the_peer_has_ended_gets_nothing_but_an_end():
     late = receiver.session.receiver("late")
     late.open()
     sender.session.close()
-    take(b.transport)  # the attach of a link that nobody answers
+    take(b.transport)  # the attach of a link without an answer
     pump(a, b)
     b.sent()
     late.flow(5)

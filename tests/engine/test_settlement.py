@@ -234,7 +234,7 @@ def test_the_remote_disposition_cannot_be_assigned(name):
 @pytest.mark.parametrize(
     "value, error", [("x", TypeError), (1.5, TypeError), (-1, OverflowError), (1 << 64, OverflowError)]
 )
-def test_update_refuses_what_is_no_state(value, error):
+def test_update_refuses_what_is_not_state(value, error):
     a, b, _, got = delivered(1)
     with pytest.raises(error):
         got[0].update(value)

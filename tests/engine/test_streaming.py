@@ -1,4 +1,4 @@
-"""Bodies that nobody holds: read from a source as the peer takes them, read as they come (3.2.6)."""
+"""Bodies that are not held in memory: read from a source as the peer takes them, read as they come (3.2.6)."""
 
 import io
 
@@ -164,7 +164,7 @@ def test_the_peers_max_message_size_holds_for_streams():
 @pytest.mark.parametrize("queued", [0, 3])
 @pytest.mark.parametrize("first", [b"", b"x" * 900])
 def test_a_stream_that_grows_too_large_costs_its_link_alone(first, queued, frame_size):
-    """What the peer announced is no mistake of the program's loop: the delivery is aborted, the link ended."""
+    """What the peer announced is not a mistake of the program's loop: the delivery is aborted, the link ended."""
     a, b, sender, receiver = linked(server={"max_frame_size": frame_size})
     other = sender.session.sender("other")
     other.open()

@@ -136,7 +136,7 @@ def test_repr_shows_what_was_set(disposition):
 
 
 @pytest.mark.parametrize("value", [5, None, 1.5, [b"T"], True], ids=repr)
-def test_an_id_that_is_none_is_told_at_once(value):
+def test_an_id_that_is_invalid_is_told_at_once(value):
     expected = re.escape(f"the id of a transaction is bytes or str, got {value!r}")
     for make in (TransactionalDisposition, DeclaredDisposition):
         with pytest.raises(TypeError, match=f"^{expected}$"):

@@ -1,4 +1,4 @@
-"""What a peer may not do and is let through all the same: nothing depends on it, and an error would help nobody.
+"""What a peer may not do and is let through all the same: nothing depends on it, and an error would not help.
 
 The others are in `test_violations.py`. Each case is fed whole and byte by byte, and everything goes on afterwards.
 """

@@ -1,4 +1,4 @@
-"""What examples/broker.py promises: whom a message goes to, and what becomes of one that was not accepted.
+"""What examples/broker.py promises: where a message goes, and what becomes of one that was not accepted.
 
 The broker is a process of its own and the test is its client, so both sides are this package.
 """
@@ -95,7 +95,7 @@ def test_topic_gives_to_every_consumer(client, address, settings):
     assert client.bodies(one, 3) == client.bodies(other, 3) == [1, 2, 3]
 
 
-def test_topic_keeps_nothing_for_those_who_come_later(client):
+def test_topic_keeps_nothing_for_clients_that_come_later(client):
     sender = client.sender("topic://news")
     client.send(sender, *numbered(1, 2))
     late = client.receiver("topic://news", credit=10)
@@ -157,7 +157,7 @@ def test_rejected_message_goes_to_the_dead_letters(client):
 
 
 @pytest.mark.parametrize("how", ["close_link", "detach", "close_connection", "drop"])
-def test_unanswered_messages_go_to_those_who_stay(broker, client, stack, how):
+def test_unanswered_messages_go_to_clients_that_stay(broker, client, stack, how):
     client.send(client.sender("queue"), *numbered(1, 4))
     leaving = stack.enter_context(Client(broker))
     receiver = leaving.receiver("queue", credit=3)

@@ -61,7 +61,7 @@ def numbered(first, last):
 
 
 def held(client, queue, count=0):
-    """The bodies of all that a queue gives to somebody who comes now; they are given back."""
+    """The bodies of all that a queue gives to a client that comes now; they are given back."""
     receiver = client.receiver(queue, credit=100)
     found = client.bodies(receiver, count)
     client.answer(receiver, lambda delivery: client.release(delivery, delivered=False))

@@ -1,4 +1,4 @@
-"""The examples of TLS and SASL, as their users start them: who gets in, who does not, and what each side prints."""
+"""The examples of TLS and SASL, as their users start them: which get in, and what each side prints."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_ssl_send_to_ssl_recv(tmp_path, asked):
 
 
 @needs_openssl
-def test_ssl_send_trusts_nobody_else(tmp_path):
+def test_ssl_send_trusts_no_other_authority(tmp_path):
     address = f"amqps://127.0.0.1:{free_port()}"
     with example("ssl_recv.py", "-a", address, "-c", tmp_path / "one") as receiver:
         receiver.await_line("listening")

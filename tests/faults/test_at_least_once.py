@@ -1,4 +1,4 @@
-"""A sender that sends again what was not accepted loses nothing, wherever its connection is cut, and whoever dies.
+"""A sender that sends again what was not accepted loses nothing, wherever its connection is cut, and if an end dies.
 
 `PROTON_CUT_MESSAGES` sets the number of messages (100000 take half a minute); the places of the cuts are random, and
 the same each time.
@@ -71,7 +71,7 @@ def test_nothing_is_lost_through_twenty_cuts(prefetch):
 
 
 class Handing(Resending):
-    """A server that hands its messages to whoever comes, and again when they were not accepted."""
+    """A server that hands its messages to each client that comes, and again when they were not accepted."""
 
     def on_start(self, event):
         self.acceptor = event.container.listen("127.0.0.1:0")

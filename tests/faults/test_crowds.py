@@ -255,7 +255,7 @@ def test_the_run_ends_exactly_when_nothing_is_left(order):
     assert container.selectable_count == 0 and container.timer_deadline is None
 
 
-def test_nothing_at_all_is_no_reason_to_run():
+def test_nothing_at_all_is_not_reason_to_run():
     ending = Note()
     container = Container(ending)
     container.schedule(1000, None).cancel()

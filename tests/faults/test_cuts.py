@@ -13,7 +13,7 @@ from tests.support.server import serving
 
 OPENING = ["C connection_opened", "C session_opened", "C link_opened"]
 LARGE = "x" * 100_000  # four frames
-# A reset that a write has met is seen before anybody knows why.
+# A reset that a write has met is seen before the reason is known.
 LOST = "disconnected: (Condition\\('amqp:connection:framing-error', '.*connection aborted.*'\\)|unknown)"
 QUICKLY = Backoff(initial=0.01, max_delay=0.02)
 
@@ -119,7 +119,7 @@ def test_without_reconnection_the_run_ends(stage):
     proxy = talk.through(fault_of(stage))
     assert proxy.connections == 1
     assert talk.of("C") == [*OPENING[: STAGES[stage][1]], "C disconnected"]
-    # Nobody has closed it: a program that wants to knows this from the disconnection alone.
+    # Neither end has closed it: a program that wants to knows this from the disconnection alone.
     assert talk.connection.state & Endpoint.LOCAL_ACTIVE
     aborted = [error for error in talk.errors if "connection aborted" in error.description]
     assert aborted == talk.errors != []
@@ -286,7 +286,7 @@ def test_closing_while_it_backs_off_ends_the_run_at_once():
     assert talk.connection.state & Endpoint.LOCAL_CLOSED
 
 
-def test_a_server_forgets_who_was_cut_off_before_opening():
+def test_a_server_forgets_clients_that_were_cut_off_before_opening():
     talk = Talk(count=1, reconnect=QUICKLY)
     talk.through(*[Fault(direction=UP, after=size) for size in (1, 8, 20, 50)])
     server = talk.of("S")

@@ -83,7 +83,7 @@ def test_what_both_ends_have_closed_is_let_go():
     run(coming)
     assert coming.opened == len(coming.closed) == 40
     assert [len(left) for left in coming.left] == [1, 1], "the link that stays, at both ends"
-    # Those who held on to a link have it whole.
+    # A program that held on to a link has it whole.
     assert all(link.state == CLOSED and link.connection is coming.connection for link in coming.closed)
     names = {link.name for link in coming.closed}
     assert len(names) == 40 and coming.closed[-1].source.address is None
@@ -199,7 +199,7 @@ def test_closed_links_with_unsettled_deliveries_do_not_pile_up_either():
     assert settled == [True] * 21 + [False] * MOST_KEPT
 
 
-def test_links_closed_while_there_is_no_connection_are_let_go():
+def test_links_closed_while_there_is_not_connection_are_let_go():
     class Losing(Coming):
         def on_disconnected(self, event):
             if event.connection is self.connection and event.transport.closed and not self.closed:

@@ -120,7 +120,7 @@ def test_a_peer_that_accepts_and_says_nothing_is_left_after_the_heartbeat():
 @pytest.mark.parametrize(
     "said", [say_nothing, lambda sock: (authenticate(sock), read_to_end(sock))], ids=["no", "open"]
 )
-def test_a_close_that_nobody_answers_ends_with_the_heartbeat(said):
+def test_a_close_without_an_answer_ends_with_the_heartbeat(said):
     class Closing(Recorder):
         def on_start(self, event):
             self.connection = event.container.connect(place.url, heartbeat=0.2)

@@ -1,4 +1,4 @@
-"""Peers that do not read what they are sent: memory stays bounded, nothing spins, everybody else is served."""
+"""Peers that do not read what they are sent: memory stays bounded, nothing spins, all others are served."""
 
 from proton import Endpoint, Event, Message
 from proton.handlers import MessagingHandler
@@ -111,7 +111,7 @@ class Busy(MessagingHandler):
         kind = event.receiver.source.address
         self.taken[kind] += 1
         if self.taken["quick"] == self.count:
-            # Everybody else is done: now there is nothing to do but to wait for the slow one.
+            # All others are done: now there is nothing to do but to wait for the slow one.
             self.counted = self.turns
             event.connection.close()
             self.clock = event.container.schedule(0.3, self)

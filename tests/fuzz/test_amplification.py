@@ -168,7 +168,7 @@ def test_frame_that_claims_gigabytes_reserves_nothing(size):
     engine.feed(b"").check_closed("amqp:connection:framing-error", "connection aborted")
 
 
-def test_messages_that_nobody_reads_are_limited():
+def test_messages_that_are_not_read_are_limited():
     engine = Stage().linked(credit=1000)
     engine.transport.max_buffered_delivery_bytes = 1 << 20
     part = transfer(delivery_id=0, more=True, payload=bytes(30_000))

@@ -1,4 +1,4 @@
-"""TLS and SASL with arbitrary and spoiled bytes: a condition or progress, never an exception, and nobody gets in."""
+"""TLS and SASL with arbitrary and spoiled bytes: a condition or progress, never an exception, and no client gets in."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def feed(peer, data, cuts=()):
 
 
 def finished(peer):
-    """The stream ends: then there is a condition, and whoever was let in is the user who has the password."""
+    """The stream ends: then there is a condition, and the user that was let in has the password."""
     transport = peer.transport
     if transport.capacity() >= 0:
         transport.close_tail()

@@ -1,4 +1,4 @@
-"""`IOHandler`: reading, writing, ending; one send for what a turn produces, and nothing for those who are idle."""
+"""`IOHandler`: reading, writing, ending; one send for what a turn produces, and nothing for idle connections."""
 
 import logging
 import socket
@@ -157,7 +157,7 @@ def test_a_failing_write_ends_the_output(world, caplog):
     assert not world.socket.closed
 
 
-def test_a_false_alarm_is_no_error(world):
+def test_a_false_alarm_is_not_error(world):
     world.selectable.readable()
     world.turn()
     assert not world.transport.closed and world.selectable.reading
@@ -199,7 +199,7 @@ def test_heartbeats_are_sent_in_time():
     assert world.socket.sent == [empty] * 2
 
 
-def test_a_transport_without_a_socket_is_no_business_of_the_handler():
+def test_a_transport_without_a_socket_is_not_business_of_the_handler():
     container = VirtualContainer()
     connection = container.connection()
     connection._acceptor = True
@@ -248,7 +248,7 @@ def test_a_handler_that_does_not_wait_announces_interests():
 
 
 class Quiet(MessagingHandler):
-    """Makes many idle connections and one that is busy, and counts who is asked for anything."""
+    """Makes many idle connections and one that is busy, and counts the connections that are asked."""
 
     def __init__(self, idle):
         super().__init__()
@@ -368,7 +368,7 @@ def test_small_sends_are_not_held_back():
 
 def test_under_a_foreign_loop_the_socket_is_looked_at_before_a_peer_is_given_up():
     class Foreign(IOHandler):
-        """Selectables are somebody else's: nothing is waited for here."""
+        """Selectables belong to another loop: nothing is waited for here."""
 
         def on_selectable_init(self, event):
             pass
@@ -446,7 +446,7 @@ class Beside:
         self.seen.append("beside")
 
 
-def test_each_write_is_an_event_for_everybody():
+def test_each_write_is_an_event_for_all_handlers():
     writes = Writes()
     run(writes)
     seen = [name for name in writes.seen if name != "sendable"]

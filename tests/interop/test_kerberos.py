@@ -66,7 +66,7 @@ def host_name():
 
 @pytest.fixture(scope="module")
 def realm(tmp_path_factory):
-    """The environment of those who live in the realm, with a ticket for alice and the key of the service."""
+    """The environment of the users of the realm, with a ticket for alice and the key of the service."""
     folder, port = tmp_path_factory.mktemp("kerberos"), free_port()
     (folder / "configuration").write_text(CONFIGURATION.format(folder=folder, port=port), encoding="utf-8")
     environment = {

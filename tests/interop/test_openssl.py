@@ -1,4 +1,4 @@
-"""TLS with the `openssl` command at the other end: who is let in, what arrives, and what each says of a refusal."""
+"""TLS with the `openssl` command at the other end: which get in, what arrives, what each says of a refusal."""
 
 from __future__ import annotations
 
@@ -230,7 +230,7 @@ def test_s_server_hears_our_header(version, asks, issued):
             other.say(b"Q\n")
     assert b"CIPHER is" in other.text
     assert (b"CN = fred" in other.text or b"CN=fred" in other.text) is asks
-    # It closes the socket without close_notify, before it has said anything: what a server does that lets nobody in.
+    # It closes the socket without close_notify, before it has said anything: what a server does that lets no client in.
     assert handler.reason.startswith("SSL Failure: unexpected end after the handshake")
     assert ("certificate" in handler.reason) is not asks
 

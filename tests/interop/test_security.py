@@ -1,4 +1,4 @@
-"""TLS and SASL over real sockets between ours and the reference, in both roles: who gets in, and what the others hear.
+"""TLS and SASL over real sockets between ours and the reference, in both roles: which get in, what others hear.
 
 Both ends run peers/secure.py, which tells what it sees in lines. An editor must keep: the reference is never asked for
 what it cannot do (PLAIN on a server, versions of TLS), so one end of each pair is ours.
@@ -70,7 +70,7 @@ def went_well(told, size=10, times=1):
 
 
 def refused(told, client, server, exact=True):
-    """Nobody got in, and these are the beginnings of the reasons; None where the reference has none."""
+    """No client got in, and these are the beginnings of the reasons; None where the reference has none."""
     for lines, reason in zip(told, (client, server)):
         assert words(lines, "message") == words(lines, "user") == []
         errors = words(lines, "error")
@@ -98,7 +98,7 @@ def test_both_ways_through_tls(pair, version, certificates):
 
 @needs_reference
 def test_what_is_known_of_certificates(certificates):
-    """The same at the same end, whoever looks; EXTERNAL comes of itself."""
+    """The same at the same end, for each observer; EXTERNAL comes of itself."""
     client = {"tls": {**certificates.trusts, **certificates.client, "verify": "name"}}
     one, other = (run(pair, client, {"tls": certificates.asks, "require_auth": True}) for pair in PAIRS)
     for told in (one, other):
@@ -112,7 +112,7 @@ def test_what_is_known_of_certificates(certificates):
 
 
 @pairs
-def test_nobody_has_a_certificate(pair):
+def test_neither_end_has_a_certificate(pair):
     told = run(pair, {"tls": {"verify": "anybody"}}, {"tls": {}})
     went_well(told)
     assert "ADH-" in words(told[0], "tls")[0] and words(told[0], "tls") == words(told[1], "tls")
@@ -124,7 +124,7 @@ def test_a_key_with_a_password(pair, certificates):
 
 
 @pairs
-def test_a_certificate_whose_name_nobody_looks_at(pair, certificates):
+def test_a_certificate_whose_name_is_not_looked_at(pair, certificates):
     client = {"tls": {**certificates.trusts, "verify": "peer"}}
     told = run(pair, client, {"tls": certificates.foreign})
     went_well(told)
@@ -187,8 +187,8 @@ def test_an_authority_that_the_client_does_not_know(pair, certificates):
 
 
 @pairs
-def test_the_settings_of_who_has_made_none(pair, certificates):
-    """amqps:// without a domain: the authorities of the system are asked, who do not know ours."""
+def test_the_settings_where_none_are_made(pair, certificates):
+    """amqps:// without a domain: the authorities of the system are asked, which do not know ours."""
     told = run(pair, {"default_domain": True}, {"tls": certificates.server})
     refused(told, FAILURE, FAILURE)
     assert "certificate verify failed" in words(told[0], "error")[0]

@@ -321,7 +321,7 @@ def test_two_selectables_on_one_socket_are_both_served(poller, pair):
 
 @pytest.mark.parametrize("first", [True, False], ids=["first", "second"])
 @pytest.mark.parametrize("masks", [(True, True), (True, False), (False, False)])
-def test_who_shares_a_socket_stays_when_the_other_goes(poller, pair, first, masks):
+def test_a_selectable_that_shares_a_socket_stays_when_the_other_goes(poller, pair, first, masks):
     ours, theirs = pair
     both = [selectable(ours, reading=reading, writing=not reading) for reading in masks]
     for watched in both:
@@ -430,7 +430,7 @@ def test_a_socket_closed_too_early_does_not_harm_others(poller, pair):
     assert poller.wait(SECONDS) == [(other, WRITE)]
 
 
-def test_those_who_share_a_closed_socket_can_go(poller):
+def test_selectables_that_share_a_closed_socket_can_go(poller):
     ours, theirs = socket.socketpair()
     fd = ours.fileno()
     both = [selectable(ours, reading=True), selectable(ours, writing=True)]

@@ -32,7 +32,7 @@ def test_a_new_selectable_is_announced_and_counted():
     )
 
 
-def test_without_a_delegate_there_is_no_descriptor():
+def test_without_a_delegate_there_is_not_descriptor():
     selectable = Selectable(None, FakeLoop())
     assert selectable.fileno() == -1
     selectable.close()
@@ -54,7 +54,7 @@ def test_each_kind_of_readiness_queues_its_event(method):
     assert loop.names() == ["selectable_init", "selectable_" + method]
 
 
-def test_a_false_deadline_is_none():
+def test_a_false_deadline_means_none():
     selectable = Selectable(None, FakeLoop())
     selectable.deadline = 5.5
     assert selectable.deadline == 5.5

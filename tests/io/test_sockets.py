@@ -158,7 +158,7 @@ def test_a_free_port_is_looked_for_until_all_addresses_have_it(monkeypatch):
         close_all(listeners)
 
 
-def test_accept_without_a_caller_is_none(listener):
+def test_accept_without_a_caller_gives_none(listener):
     assert sockets.accept(listener) is None
 
 

@@ -43,7 +43,7 @@ def listening(program):
 
 @pytest.fixture(scope="module")
 def rhea():
-    """Where a server by rhea listens; it lets everybody in."""
+    """Where a server by rhea listens; it lets all in."""
     with node("queues.js") as program:
         yield listening(program)
 

@@ -1,4 +1,4 @@
-"""Certificates that should let nobody in, on both sides and in both versions of TLS: refused, named at both ends."""
+"""Certificates that should let no client in, on both sides and in both versions of TLS: refused, named at both ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VERIFY, NAME, ANYBODY = SSLDomain.VERIFY_PEER, SSLDomain.VERIFY_PEER_NAME, SSLDo
 
 @pytest.fixture(scope="module")
 def issued(tmp_path_factory):
-    """Certificates of one authority, and of another that nobody trusts; "server" and "client" are the good ones."""
+    """Certificates of one authority, and of another that is not trusted; "server" and "client" are the good ones."""
     folder = tmp_path_factory.mktemp("certificates")
     ours, theirs = Authority(folder, "Ours"), Authority(folder, "Theirs")
     middle = Authority(folder, "Middle", parent=ours)
@@ -160,8 +160,8 @@ def test_the_good_ones_are_good(version, issued):
 
 
 @VERSIONS
-def test_a_certificate_alone_is_no_login(version, issued):
-    """Whoever requires authentication wants SASL, where the certificate counts as EXTERNAL."""
+def test_a_certificate_alone_is_not_login(version, issued):
+    """A server that requires authentication wants SASL, where the certificate counts as EXTERNAL."""
     a = bare_client(domain(CLIENT, issued, version, "client", issued.ca), "localhost")
     b = server(domain=domain(SERVER, issued, version, "server", issued.ca, VERIFY), auth=True)
     pump(a, b)
@@ -181,7 +181,7 @@ def test_anonymous_ciphers_are_not_verified_so_not_taken(ciphers, verify, issued
     kept_out(b, "SSL Failure: ", name=FRAMING)
 
 
-def test_ciphers_that_leave_nobody_to_verify_fail_where_they_are_used(issued):
+def test_ciphers_that_leave_no_peer_to_verify_fail_where_they_are_used(issued):
     strict = domain(CLIENT, issued, "TLSv1.2", None, issued.ca)
     strict.set_ciphers("aNULL:@SECLEVEL=0")
     with pytest.raises(SSLException, match="leave no peer to verify"):

@@ -13,7 +13,7 @@ import pytest
 from proton import SSLDomain, Transport
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
-from proton.reactor.acceptor import UNFINISHED
+from proton.reactor.acceptor import MAX_HANDSHAKING
 from tests.support.attacks import PASSWORD, USER, bare_client, client, kept_out, server, speak
 from tests.support.certificates import Authority
 from tests.support.engines import Peer, take
@@ -21,10 +21,10 @@ from tests.support.loops import SECONDS, in_thread, watchdog
 
 #: sockets of the flood: more than twice those that an acceptor keeps waiting, unless the environment names a number
 FLOOD = int(os.environ.get("PROTON_FLOOD", "2200"))
-#: callers who do speak, while the others do not
+#: callers that do speak, while the others do not
 VISITS = 4
 #: bytes for twice the callers that an acceptor keeps waiting: at most that many are there at once
-MOST_MEMORY = 2 * UNFINISHED * 80_000
+MOST_MEMORY = 2 * MAX_HANDSHAKING * 80_000
 LIMIT = 5.0
 LATE = "expected the end of the handshake within 5 s"
 
@@ -39,7 +39,7 @@ def domains(tmp_path_factory):
 
 
 def ends(domains, kind):
-    """A client and a server who give a handshake five seconds."""
+    """A client and a server that give a handshake five seconds."""
     mine, theirs = domains if "TLS" in kind else (None, None)
     limit = {"handshake_timeout": LIMIT}
     if "SASL" in kind:
@@ -63,7 +63,7 @@ def walk(a, b, steps):
 
 @pytest.mark.parametrize("kind", ["AMQP", "SASL", "TLS", "TLS and SASL"])
 def test_a_handshake_that_stalls(kind, domains):
-    """The clock moves only after so many flights: whoever still waits then gives up, whoever is done does not."""
+    """The clock moves only after so many flights: an end that still waits then gives up, one that is done does not."""
     stages = 0
     while True:
         a, b = ends(domains, kind)
@@ -88,7 +88,7 @@ def test_a_handshake_that_stalls(kind, domains):
 
 
 def test_the_time_is_told_and_bytes_do_not_move_it(domains):
-    """A byte now and then is no progress: the whole handshake has to be over."""
+    """A byte now and then is not progress: the whole handshake has to be over."""
     a, b = ends(domains, "TLS and SASL")
     hello = take(a.transport)
     assert b.transport.tick(50.0) == 50.0 + LIMIT
@@ -136,7 +136,7 @@ class Server(MessagingHandler):
 STALLS = [b"", b"AMQP", b"AMQP\x03\x01\x00\x00", b"\x16\x03\x01\x02\x00", b"AMQP\x02\x01\x00\x00"]
 
 
-def test_callers_who_stall_over_sockets(domains):
+def test_callers_that_stall_over_sockets(domains):
     handler = Server(domains[1], ends=len(STALLS), credentials={USER: PASSWORD})
     container = Container(handler)
     container.handshake_timeout = 0.3
@@ -199,8 +199,8 @@ def resident():
 
 @pytest.mark.timeout(120 + FLOOD // 20)
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc to read the memory of this process from")
-def test_a_flood_of_callers_who_do_not_finish(domains):
-    """They are bounded in number, so in memory, the oldest go first, and whoever does speak is served meanwhile."""
+def test_a_flood_of_callers_that_do_not_finish(domains):
+    """They are bounded in number, so in memory, the oldest go first, and callers that speak are served meanwhile."""
     limits = open_files(FLOOD)
     handler = Server(domains[1], opens=VISITS, credentials={USER: PASSWORD}, allow_insecure_mechs=True)
     container = Container(handler)
@@ -227,7 +227,7 @@ def test_a_flood_of_callers_who_do_not_finish(domains):
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert handler.opened == VISITS
     gone = sum("younger callers have not finished" in reason for reason in handler.reasons)
-    assert FLOOD - 2 * UNFINISHED <= gone <= FLOOD - UNFINISHED
+    assert FLOOD - 2 * MAX_HANDSHAKING <= gone <= FLOOD - MAX_HANDSHAKING
     print(f"{grown / 1e6:.0f} MB for {FLOOD} callers, {gone} of whom had to go")
     assert grown < MOST_MEMORY, f"{grown / 1e6:.0f} MB for {FLOOD} callers"
 

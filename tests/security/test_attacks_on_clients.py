@@ -1,4 +1,4 @@
-"""What a server, or somebody who plays one, may try on a client with SASL: the client ends, and says why."""
+"""What a server, or a third party that plays one, may try on a client with SASL: the client ends, and says why."""
 
 from __future__ import annotations
 
@@ -280,7 +280,7 @@ def test_a_token_that_is_refused(status, shown, chunk):
     assert "bearer-token" not in text
 
 
-def test_deep_json_is_no_trouble():
+def test_deep_json_is_not_trouble():
     peer = client("OAUTHBEARER", insecure=True, token="bearer-token")
     take(peer.transport)
     speak(peer, offer("OAUTHBEARER"))

@@ -1,4 +1,4 @@
-"""Users of a server: who guesses learns nothing, a hook that fails lets nobody in, identities are the program's say."""
+"""Users of a server: a guess learns nothing, a hook that fails lets no client in, identities are the program's say."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_an_unknown_user_looks_like_a_wrong_password(mech, form, hashed):
 
 @pytest.mark.parametrize("mech", SCRAMS)
 @pytest.mark.parametrize("form", FORMS)
-def test_challenges_do_not_tell_who_is_known(mech, form):
+def test_challenges_do_not_tell_known_users(mech, form):
     shapes = set()
     for user in (USER, "nobody"):
         salts = set()

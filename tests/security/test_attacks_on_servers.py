@@ -1,4 +1,4 @@
-"""What a client may try on a server that has users: the server lets nobody in, and says why."""
+"""What a client may try on a server that has users: the server lets no client in, and says why."""
 
 from __future__ import annotations
 
@@ -307,7 +307,7 @@ def test_a_name_of_a_mechanism_is_shown_without_line_ends_and_not_without_end():
     assert text.isprintable() and len(text) < 1200
 
 
-def test_bytes_that_are_no_frame_are_not_shown():
+def test_bytes_that_are_not_frame_are_not_shown():
     """A password may be among them: in a frame that is damaged, or of a client that counts its bytes wrongly."""
     for data in (PLAIN_LOGIN[:-8] + b"\xff" * 8, PLAIN_LOGIN.replace(b"PLAIN", b"PL\xffIN")):
         peer = guarded()
@@ -322,7 +322,7 @@ def test_bytes_that_are_no_frame_are_not_shown():
 
 @pytest.mark.parametrize("users", [USERS, {USER: ""}, {USER: None}, {}, {USER: []}], ids=str)
 @pytest.mark.parametrize("mech", ["PLAIN", "SCRAM-SHA-1", SCRAM, "SCRAM-SHA-512"])
-def test_an_empty_password_is_none(users, mech):
+def test_an_empty_password_is_refused(users, mech):
     a, b = client(mech, USER, "", True), guarded(credentials=users)
     pump(a, b)
     kept_out(b, f"Failed to authenticate client [mech={mech}]", name=DENIED)

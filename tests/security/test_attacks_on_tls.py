@@ -1,4 +1,4 @@
-"""TLS on the wire, in the hands of somebody who can change it: nothing that was changed, cut or repeated is taken."""
+"""TLS on the wire, in the hands of an attacker: nothing that was changed, cut or repeated is taken."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_records_that_were_meddled_with(change, version, tls):
 @VERSIONS
 @pytest.mark.parametrize("position", range(0, 4000, 157))
 def test_one_bit_of_the_handshake(position, version, tls):
-    """Either the change does not matter, as in the version of a record, or nobody gets in."""
+    """Either the change does not matter, as in the version of a record, or no client gets in."""
     a, b = pair(tls(version), user=USER, password=PASSWORD, insecure=True)
     flipped, passed = False, 0
     for _ in range(12):
@@ -336,7 +336,7 @@ def inside(peer, version=ssl.TLSVersion.TLSv1_3):
 
 
 def test_tls_after_sasl(tls):
-    """Somebody who logs in on a connection, and then hands it to a client who verifies the server and has no SASL."""
+    """An attacker that logs in on a connection and hands it to a client that verifies the server and has no SASL."""
     domains = tls()
     b = server(domain=domains[1])
     speak(b, login("ANONYMOUS", b"x"))

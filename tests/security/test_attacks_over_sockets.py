@@ -1,4 +1,4 @@
-"""Who is kept out over real sockets: both ends of ours, in one container, and peers that break off in the middle."""
+"""Clients kept out over real sockets: both ends are ours, in one container; peers that break off in the middle."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def domain_of_client(ca):
 
 
 class Both(MessagingHandler):
-    """A server and one client of it; the reasons of each, and whether anybody got in."""
+    """A server and one client of it; the reasons of each, and whether a client got in."""
 
     def __init__(self, scheme, listen, connect):
         super().__init__()
@@ -208,8 +208,8 @@ def message(size):
 
 
 @pytest.mark.parametrize("said", [0, 20, 5000])
-def test_a_sender_who_is_cut_off_in_the_middle_of_a_message(said, issued):
-    """The socket ends without the end of TLS: half a message is none, and a whole one was one."""
+def test_a_sender_that_is_cut_off_in_the_middle_of_a_message(said, issued):
+    """The socket ends without the end of TLS: half a message does not count, and a whole one was one."""
     handler = Receiving(domain_of_server(issued))
     container = Container(handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -118,7 +118,7 @@ BROKEN = [b"", b"\x30", b"\x30\x80", b"\x30\x05\x30\x03", b"\x31\x00", b"\x30\x0
 
 
 @pytest.mark.parametrize("der", BROKEN, ids=lambda der: der.hex())
-def test_what_is_no_certificate(der):
+def test_what_is_not_certificate(der):
     with pytest.raises(ValueError):
         read_certificate(der)
 

@@ -52,14 +52,14 @@ FORMS = [
 @pytest.mark.parametrize("users, scram", FORMS)
 def test_every_form(users, scram):
     credentials = Credentials(users)
-    assert credentials.mechanisms() == [*(scram or []), "PLAIN"]  # what everybody can use
+    assert credentials.mechanisms() == [*(scram or []), "PLAIN"]  # what all users can use
     assert credentials.check("fred", "pencil") is True
     for user, password in (("fred", "Pencil"), ("fred", ""), ("nobody", "pencil"), ("nobody", ""), ("", "pencil")):
         assert credentials.check(user, password) is False
     assert "pencil" not in repr(credentials)
 
 
-def test_an_empty_password_lets_nobody_in():
+def test_an_empty_password_lets_no_client_in():
     credentials = Credentials({"fred": "", "anne": []})
     assert not credentials.check("fred", "") and not credentials.check("anne", "")
 
@@ -69,7 +69,7 @@ def test_only_true_is_yes():
 
 
 @pytest.mark.parametrize("users", [5, "fred", object()], ids=str)
-def test_what_is_no_hook(users):
+def test_what_is_not_hook(users):
     with pytest.raises(TypeError, match="expected a mapping, a callable"):
         Credentials(users)
 
@@ -124,7 +124,7 @@ def test_the_usual_number_of_iterations_of_a_mapping_is_known():
     assert credentials.verifier("nobody", "SCRAM-SHA-256")[0].iterations == 9
 
 
-def test_a_stored_password_that_nobody_can_type_lets_nobody_in():
+def test_a_stored_password_that_cannot_be_typed_lets_no_client_in():
     credentials = Credentials({"fred": "\u0007"})
     assert credentials.verifier("fred", "SCRAM-SHA-256")[1] is False and not credentials.check("fred", "\u0007")
 
@@ -136,7 +136,7 @@ def test_a_mapping_that_holds_something_else(entry):
     assert "pencil" not in str(caught.value) and "rubbish" not in str(caught.value)
 
 
-def test_who_may_act_as_whom():
+def test_users_that_may_act_as_others():
     class Users(Lookup):
         def authorize(self, user, authorization):
             return (user, authorization) == ("fred", "admin")

@@ -60,7 +60,7 @@ def test_external(authority, server, subject, chunk):
     assert server.encrypted and server.user == server.ssl().remote_subject == subject
 
 
-def test_external_as_somebody_else(authority, server):
+def test_external_as_another_user(authority, server):
     pair = log_in(authority, server, "EXTERNAL", None, None, authorization="other@proton")
     assert is_open(pair), reasons(pair)
     sasl = pair.server.transport.sasl()

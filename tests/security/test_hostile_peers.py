@@ -253,7 +253,7 @@ def test_a_peer_that_reads_its_answers_may_go_on_for_ever():
 
 
 def test_two_ends_that_begin_much_at_once_do_not_wait_for_each_other():
-    """What an end has begun by itself is no answer: it goes on reading."""
+    """What an end has begun by itself is not an answer: it goes on reading."""
     a, b = connected()
     sessions = [(peer, peer.connection.session()) for peer in (a, b)]
     for _, session in sessions:
@@ -318,7 +318,7 @@ def test_links_that_have_gone_do_not_count():
     assert server.transport.condition is None
 
 
-def test_sessions_and_links_that_nobody_answers_stay_within_the_limits():
+def test_sessions_and_links_without_an_answer_stay_within_the_limits():
     assert Transport().max_links == 16384
     engine = Stage(max_links=2000).opened()
     data = begin(0) + b"".join(attach(0, name=str(n), handle=n) for n in range(3000))
@@ -356,7 +356,7 @@ def test_the_least_idle_time_out_can_be_set():
     assert engine.transport.condition is None and engine.transport.remote_idle_timeout == 0.001
 
 
-def test_a_harmless_conversation_is_none_of_this():
+def test_a_harmless_conversation_is_let_through():
     a, b, sender, receiver = linked(credit=1000)
     for _ in range(1000):
         sender.send(Message(body="x"))

@@ -177,7 +177,7 @@ def test_a_map_with_the_same_key_twice_is_malformed(case, decoder):
     encoded = map32(
         b"\xa1\x01b", b"\x60\0\1", first, values[0], b"\x00\x53\x01\x94" + bytes(16), NULL, second, values[1]
     )
-    if decoder != "tree":  # a described key can be no key of a dict
+    if decoder != "tree":  # a described key cannot be a key of a dict
         encoded = map32(
             b"\xa1\x01b", b"\x60\0\1", first, values[0], b"\x41", b"\xd1\0\0\0\4\0\0\0\0", second, values[1]
         )

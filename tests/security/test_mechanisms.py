@@ -1,4 +1,4 @@
-"""SASL mechanisms between two engines: which is chosen and offered, who gets in as whom, what is told otherwise."""
+"""SASL mechanisms of two engines: which is offered and chosen, which users get in as whom, what is told else."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ def login(mech, user="fred", password="pencil", users=USERS, client=None, server
 
 @CHUNKS
 @pytest.mark.parametrize("mech", [*SCRAM, "PLAIN"])
-def test_who_has_the_password_gets_in(tls, mech, chunk):
+def test_a_user_with_the_password_gets_in(tls, mech, chunk):
     pair = login(mech, client=tls[0], server=tls[1], chunk=chunk)
     assert is_open(pair) and reasons(pair) == ["", ""]
     for peer in (pair.client, pair.server):
@@ -41,7 +41,7 @@ def test_who_has_the_password_gets_in(tls, mech, chunk):
 
 @pytest.mark.parametrize("mech", [*SCRAM, "PLAIN"])
 @pytest.mark.parametrize("user, password", [("fred", "Pencil"), ("nobody", "pencil"), ("anne", "pencil")])
-def test_who_has_not_does_not(tls, mech, user, password):
+def test_a_user_without_it_does_not(tls, mech, user, password):
     pair = login(mech, user, password, client=tls[0], server=tls[1])
     assert reasons(pair) == [
         f"Authentication failed [mech={mech}]",
@@ -124,7 +124,7 @@ def test_a_client_may_say_its_part_later():
     assert (outcome.name, outcome["code"]) == ("sasl-outcome", SASL.OK) and peer.transport.authenticated
 
 
-def test_whoever_has_named_his_users_serves_nobody_else():
+def test_a_server_with_users_serves_no_others():
     pair = joined(users=USERS)
     assert reasons(pair)[1] == "Client skipped authentication - forbidden" and not is_open(pair)
     peer = server()
@@ -318,7 +318,7 @@ def test_a_token_that_is_refused(mech, farewell):
 
 
 @pytest.mark.parametrize("second", ["sasl-challenge", "sasl-outcome"])
-def test_after_a_refusal_there_is_no_way_in(second):
+def test_after_a_refusal_there_is_not_way_in(second):
     peer, _ = client(["OAUTHBEARER"], "fred", token="hush")
     say(peer, "sasl-challenge", challenge=b"[1]")
     say(peer, second, **({"challenge": b""} if second == "sasl-challenge" else {"code": 0}))

@@ -292,7 +292,7 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_texts_that_are_no_verifier(text):
+def test_texts_that_are_not_verifier(text):
     with pytest.raises(ValueError, match="expected"):
         ScramVerifier.parse(text)
 

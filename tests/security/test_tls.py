@@ -48,7 +48,7 @@ def test_a_conversation(authority, issued, version, chunk):
 
 
 @VERSIONS
-def test_the_end_is_told_first_to_who_hears_of_it(authority, issued, version):
+def test_the_end_is_told_first_to_the_end_that_hears_of_it(authority, issued, version):
     pair = joined(client_domain(authority, set_protocols=version), server_domain(issued))
     a, b = pair.client, pair.server
     a.events(), b.events()
@@ -156,7 +156,7 @@ def test_nothing_is_known_without_a_certificate_or_before_the_handshake(authorit
     assert before.resume_status() == SSL.RESUME_NEW
 
 
-def test_a_certificate_that_nobody_verifies_can_be_looked_at(issued):
+def test_a_certificate_that_is_not_verified_can_be_looked_at(issued):
     pair = joined(client_domain(), server_domain(issued))
     assert is_open(pair) and pair.client.ssl.get_cert_common_name() == "a.example"
 
@@ -196,7 +196,7 @@ def test_the_name_that_was_set_counts_before_that_of_the_connection(authority, i
 @pytest.mark.parametrize("host", ["x" * 300, "x." * 140, ".", "a..b", "\u00fc" * 70, "a\0b"], ids=ascii)
 def test_names_that_cannot_be_sent(authority, issued, host):
     pair = joined(client_domain(), server_domain(issued), host=host)
-    assert is_open(pair)  # nobody verifies it
+    assert is_open(pair)  # it is not verified
     pair = joined(client_domain(authority), server_domain(issued), host=host)
     assert "expected a certificate for" in reasons(pair)[0]
 
@@ -227,7 +227,7 @@ def test_an_end_right_after_the_handshake_is_told_as_one_of_tls(authority, issue
     assert pair.client.events() == "TRANSPORT_TAIL_CLOSED TRANSPORT_ERROR"
 
 
-def test_an_end_in_the_middle_is_no_matter_of_certificates(authority, issued):
+def test_an_end_in_the_middle_is_not_matter_of_certificates(authority, issued):
     pair = joined(client_domain(authority), server_domain(issued))
     pair.client.transport.close_tail()
     assert reasons(pair)[0] == "connection aborted"
@@ -281,7 +281,7 @@ def test_no_certificate_and_a_client_that_wants_one(authority):
     assert client.startswith("SSL Failure: ") and server == "SSL Failure: no shared cipher"
 
 
-def test_nobody_has_a_certificate():
+def test_neither_end_has_a_certificate():
     pair = joined(client_domain(), server_domain())
     if "no shared cipher" in reasons(pair)[1]:
         pytest.skip("this Python's library has no anonymous ciphers")
@@ -362,7 +362,7 @@ def test_a_certificate_of_the_client(authority, issued, own, version):
     pair = joined(client, server_domain(issued, authority))
     assert is_open(pair)
     assert pair.server.ssl.remote_subject == pair.server.transport.user == "CN=fred,O=Org"
-    assert not pair.server.transport.authenticated  # TLS alone is no login
+    assert not pair.server.transport.authenticated  # TLS alone is not a login
     pair = joined(client, server_domain(issued, authority), sasl={})
     server = pair.server.transport
     assert (pair.client.transport.sasl().mech, server.sasl().mech, server.user) == ("EXTERNAL",) * 2 + (

@@ -63,7 +63,7 @@ def test_a_handler_cannot_be_given():
         BlockingConnection("h", handler=object())
 
 
-def test_nobody_there():
+def test_no_server_there():
     port = free_port()
     with pytest.raises(ConnectionException) as failure:
         BlockingConnection(f"127.0.0.1:{port}", timeout=SECONDS)
@@ -84,7 +84,7 @@ def test_a_password_is_not_shown():
     assert "me@" in str(failure.value) and "secret" not in str(failure.value)
 
 
-def test_somebody_who_does_not_answer():
+def test_a_server_that_does_not_answer():
     with peer(read_to_end) as place:
         begin = time.monotonic()
         with pytest.raises(Timeout, match=f"Connection amqp://{place.url} timed out: Opening connection"):
@@ -129,7 +129,7 @@ def test_waiting_is_over_when_the_condition_is_met(connection):
     connection.wait(lambda: True, timeout=0)
 
 
-def test_a_wait_is_no_longer_than_its_time(connection):
+def test_a_wait_is_not_longer_than_its_time(connection):
     class Ticking:
         """Makes the loop turn all the time."""
 

@@ -121,7 +121,7 @@ def test_waiting_for_a_message_survives_a_loss(server):
     connection.close()
 
 
-def test_closing_while_there_is_no_connection(server):
+def test_closing_while_there_is_not_connection(server):
     connection = BlockingConnection(server.url, reconnect=[0, 1000, 1000], timeout=SECONDS)
     server.tell("vanish")
     begin = time.monotonic()
@@ -144,7 +144,7 @@ def test_a_heartbeat_is_kept_up_while_the_program_works():
         assert server.connections == 1
 
 
-def test_without_a_heartbeat_nobody_keeps_it_up():
+def test_without_a_heartbeat_nothing_keeps_it_up():
     with serving(idle_timeout=0.3) as server:
         connection = BlockingConnection(server.url, timeout=SECONDS)
         sender = connection.create_sender("q")

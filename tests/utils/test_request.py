@@ -118,7 +118,7 @@ def test_a_late_response_does_not_take_the_place_of_the_next(connection):
     assert [client.call(Message(body=body)).body for body in ("one", "two")] == ["one", "two"]
 
 
-def test_what_is_no_response_is_passed_over(connection):
+def test_what_is_not_response_is_passed_over(connection):
     client = SyncRequestResponse(connection, "service")
     connection.create_sender(client.reply_to).send(Message(body="spam", correlation_id="nobody's"))
     assert [client.call(Message(body=body)).body for body in ("one", "two")] == ["one", "two"]

@@ -73,7 +73,7 @@ def test_links_that_all_use(connection):
     def work(number):
         for count in range(ROUNDS):
             assert sender.send(Message(body=number * ROUNDS + count)).settled
-            # Somebody's: each thread takes as many as it puts in.
+            # Shared: each thread takes as many as it puts in.
             received[receiver.receive().body] += 1
             receiver.accept()
 

@@ -47,7 +47,7 @@ def test_opening_says_that_the_tls_handshake_has_not_ended():
         BlockingConnection(f"amqps://{place.url}", timeout=SHORT)
 
 
-def test_opening_says_that_there_is_no_tcp_connection(monkeypatch):
+def test_opening_says_that_there_is_not_tcp_connection(monkeypatch):
     answer = threading.Event()
 
     def resolve(host, port):

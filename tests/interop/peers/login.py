@@ -1,4 +1,4 @@
-"""Logs in, or lets in, and has messages go both ways; prints who was let in, by which mechanism, or why not.
+"""Logs in, or lets in, and has messages go both ways; prints which user was let in, by which mechanism, or why not.
 
 One of the interoperation peers: runs on either engine, and talks to itself on either. A client takes one mechanism
 after the other; a server ends after as many connections. Each line begins with the number of the connection.
