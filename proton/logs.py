@@ -133,7 +133,7 @@ def error_level(connection: Any) -> int:
 
     :param connection: a `Connection`, or None.
     """
-    return logging.INFO if getattr(connection, "_raises_errors", False) else logging.ERROR
+    return logging.INFO if getattr(getattr(connection, "_state", None), "raises_errors", False) else logging.ERROR
 
 
 #: for the modules of the package

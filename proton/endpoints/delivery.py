@@ -21,11 +21,11 @@ from proton.endpoints.disposition import (
     RemoteDisposition,
     check_state,
 )
-from proton.endpoints.events import Event, given_back
+from proton.endpoints.events import Event, identity
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
-    from proton.endpoints.link import Link
+    from proton.endpoints.link import Link, LinkState
     from proton.endpoints.session import Session
     from proton.transport.transport import Transport
 
@@ -54,7 +54,7 @@ class Delivery(NotCopied):
     REJECTED = DispositionType.REJECTED
     RELEASED = DispositionType.RELEASED
     MODIFIED = DispositionType.MODIFIED
-    wrap: staticmethod[[Any], Any] = staticmethod(given_back)
+    wrap: staticmethod[[Any], Any] = staticmethod(identity)
 
     #: what this end said last and what the peer said last: a `DispositionType`, or an int for an unknown state
     local_state: DispositionType | int = _EMPTY
@@ -71,7 +71,7 @@ class Delivery(NotCopied):
     encoded: bytes | None = None
 
     _settled = False  # by this end
-    _touched = False  # on the connection's list of dispositions to write
+    _dirty = False  # on the connection's list of dispositions to write
     _advanced = False  # no longer the current delivery of its link, nor to become it
     _id: int | None = None  # the delivery-id, from the first frame on
     _sequence = 0  # the order of creation on the connection, for senders
@@ -187,13 +187,13 @@ class Delivery(NotCopied):
     @property
     def unsettled_next(self) -> Delivery | None:
         """The next delivery of the link that this end has not settled, or None."""
-        link = self.link
-        place = link._unsettled_walk
+        link: LinkState = self.link._state
+        place = link.unsettled_walk
         # A walk from head to tail goes on where it was, as long as nothing was added or settled meanwhile.
-        if place is None or place[0] is not self or place[1] is not link._unsettled or place[2] != len(place[1]):
-            if self not in link._unsettled:
+        if place is None or place[0] is not self or place[1] is not link.unsettled or place[2] != len(place[1]):
+            if self not in link.unsettled:
                 return None
-            walk = iter(link._unsettled)
+            walk = iter(link.unsettled)
             for delivery in walk:
                 if delivery is self:
                     break
@@ -202,9 +202,9 @@ class Delivery(NotCopied):
         try:
             following = next(walk, None)
         except RuntimeError:  # it has changed under the walk, which begins again
-            link._unsettled_walk = None
+            link.unsettled_walk = None
             return self.unsettled_next
-        link._unsettled_walk = None if following is None else (following, link._unsettled, len(link._unsettled), walk)
+        link.unsettled_walk = None if following is None else (following, link.unsettled, len(link.unsettled), walk)
         return following
 
     @property
@@ -242,7 +242,7 @@ class Delivery(NotCopied):
         if self._local is not None:
             self._local.type = state
         if state:
-            self._touch()
+            self._mark_dirty()
 
     def _resolve(self, state: int | Disposition | None) -> DispositionType | int:
         if state is None or (state.__class__ is int and state == 0):
@@ -275,10 +275,10 @@ class Delivery(NotCopied):
         if link.current is self:
             link.advance()
         elif self.partial and link.is_sender:
-            link._complete(self)  # type: ignore[attr-defined]
+            link._state.complete(self)  # type: ignore[attr-defined]
         self._settled = True
-        link._unsettled.pop(self, None)
-        self._touch()
+        link._state.unsettled.pop(self, None)
+        self._mark_dirty()
 
     def _lacks_outcome(self) -> bool:
         """Whether this is settled without an outcome, and can still get one: the settlement is not yet written.
@@ -286,9 +286,9 @@ class Delivery(NotCopied):
         Settled without an outcome, a broker delivers the message again, or keeps it for ever. Received is not an
         outcome (3.4.1).
         """
-        return self._settled and self._touched and self.local_state in _NO_OUTCOME
+        return self._settled and self._dirty and self.local_state in _NO_OUTCOME
 
-    def _conclude(self, state: DispositionType) -> None:
+    def _settle_with(self, state: DispositionType) -> None:
         """`update` with a state of the specification, and `settle`, in one: what a received message ends with."""
         if self._settled:
             if self._lacks_outcome():
@@ -303,19 +303,19 @@ class Delivery(NotCopied):
         if self._local is not None:
             self._local.type = state
         self._settled = True
-        link._unsettled.pop(self, None)
-        self._touch()
+        link._state.unsettled.pop(self, None)
+        self._mark_dirty()
 
-    def _touch(self) -> None:
+    def _mark_dirty(self) -> None:
         """Notes that there is something to say about this delivery."""
-        connection = self.link.connection
-        transport = connection.transport
+        shared = self.link._state.shared
+        transport = shared.transport
         if transport is None:
-            return  # nobody to say it to: delivery-ids do not outlive their transport
-        if not self._touched:
-            self._touched = True
-            connection._touched.append(self)
-        collector = connection._collector
+            return  # nothing can be told: delivery-ids do not outlive their transport
+        if not self._dirty:
+            self._dirty = True
+            shared.dirty_deliveries.append(self)
+        collector = shared.collector
         events = collector.events
         # What `emit` would find out by itself: usually the event is queued already.
         if not events or events[-1].context is not transport or events[-1].type is not _TRANSPORT:

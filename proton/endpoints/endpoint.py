@@ -1,15 +1,17 @@
 """`Endpoint`: the local and the remote state of a connection, session or link, and every change of them.
 
-Rules for editors:
 1. `state` is one plain int with exactly one local and one remote bit. It changes in this file only.
-2. A local change acts at once on the object and puts its event; on the wire it only marks: `_mark` puts the
-   endpoint on its connection's work list once, and the transport writes frames when it is asked for bytes.
+2. A local change acts at once and puts its event; on the wire it only marks (`mark_dirty`).
 3. An endpoint is freed when the application says so (`free`), and final when in addition nothing on the
-   wire refers to it any more; `_finish_if_done` is called wherever one of the two becomes true.
+   wire refers to it any more; `finish_if_done` is called wherever one of the two becomes true.
+4. The endpoint has what programs read and set (`credit`, `queued`, `current`). Its `EndpointState` has what the engine
+   keeps of it, from creation on, under public names, out of `dir()` of the endpoint. The `binding` of that state has
+   what belongs to one begin or attach (channel, handle, windows, ids, credit that was told): a new one is a new object.
 """
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from proton.codec.composites import encode_symbol_map
@@ -17,8 +19,9 @@ from proton.codec.encode import PreEncoded, encode
 from proton.codec.types import PropertyDict, SymbolList
 from proton.endpoints.arguments import NotCopied
 from proton.endpoints.condition import Condition, encode_condition, shortened
-from proton.endpoints.events import Event, EventType, given_back
+from proton.endpoints.events import EventType, identity
 from proton.endpoints.handler import as_handler
+from proton.endpoints.shared import Shared
 from proton.exceptions import DataException
 
 if TYPE_CHECKING:
@@ -27,9 +30,8 @@ if TYPE_CHECKING:
     from proton.codec.types import AMQPValue
     from proton.endpoints.connection import Connection
     from proton.endpoints.handler import Handler
-    from proton.transport.transport import Transport
 
-__all__ = ["Endpoint", "matches"]
+__all__ = ["Endpoint", "EndpointState", "endpoint_state", "matches"]
 
 LOCAL_UNINIT = 1
 LOCAL_ACTIVE = 2
@@ -89,6 +91,143 @@ def _encoded_symbols(symbols: SymbolList | None) -> PreEncoded | None:
     return PreEncoded(encode(symbols.to_array())) if symbols else None
 
 
+class EndpointState:
+    """What the engine keeps of an endpoint, from its creation on."""
+
+    __slots__ = (
+        "close_condition",
+        "endpoint",
+        "failed",
+        "final",
+        "following",
+        "freed",
+        "is_dirty",
+        "local_end",
+        "losses",
+        "opened",
+        "previous",
+        "remote_end",
+        "restarting",
+        "retired",
+        "sent_fields",
+        "series",
+        "shared",
+    )
+
+    #: the event types of each kind of endpoint
+    local_open_event: ClassVar[EventType]
+    local_close_event: ClassVar[EventType]
+    remote_open_event: ClassVar[EventType]
+    remote_close_event: ClassVar[EventType]
+    final_event: ClassVar[EventType]
+
+    def __init__(self, endpoint: Any, shared: Shared) -> None:
+        #: the endpoint; None in the state that a final endpoint is left with
+        self.endpoint = endpoint
+        self.shared = shared
+        self.close_condition: Condition | None = None  # the condition as it was when close was called
+        # When and why this end and the peer's ended; a serial number of the connection tells which end came first.
+        self.local_end: tuple[int, Condition | None] | None = None
+        self.remote_end: tuple[int, Condition | None] | None = None
+        self.opened = False  # open() was called
+        # Its capabilities and properties as they were then.
+        self.sent_fields: tuple[PreEncoded | None, PreEncoded | None, PreEncoded | None] = (None, None, None)
+        self.failed = False  # the engine ended it: the peer broke a rule, or has set a limit
+        self.is_dirty = False  # on the connection's list of endpoints that have something to send
+        self.freed = False  # the application will not use it any more
+        self.final = False  # the final event was put
+        self.retired = False  # closed at both ends, and the program has heard of it
+        self.restarting = False  # ended by the peer, and to be made again
+        self.losses = 0  # how often the peer has ended it, and it was to be made again
+        self.series: Any = None  # of its retries: a `Series` if the peer has ended it with what can pass
+        # Neighbours in the connection's chain of sessions and links, in order of creation.
+        self.previous: EndpointState | None = None
+        self.following: EndpointState | None = None
+
+    def mark_dirty(self, wake: bool = False) -> None:
+        """Notes that there is something to send for this endpoint, see `Shared.mark_dirty`."""
+        self.shared.mark_dirty(self, wake)
+
+    def fail(self, name: str, description: str) -> None:
+        """Ends the endpoint for a reason of the engine: the peer broke a rule, or its limits leave no room."""
+        endpoint = self.endpoint
+        if endpoint is not None and not endpoint.state & LOCAL_CLOSED:
+            self.failed = True
+            endpoint.condition = shortened(Condition(name, description))
+            endpoint.close()
+
+    def ended_here_first(self) -> bool:
+        """Whether this end was closed or detached, and before the peer's end."""
+        local, remote = self.local_end, self.remote_end
+        return local is not None and (remote is None or local[0] < remote[0])
+
+    def remote_opened(self) -> None:
+        endpoint = self.endpoint
+        self.remote_end = None
+        endpoint.state = endpoint.state & LOCAL_MASK | REMOTE_ACTIVE
+        self.shared.collector.emit(self.remote_open_event, endpoint)
+
+    def remote_closed(self, condition: Condition | None) -> None:
+        endpoint = self.endpoint
+        endpoint.remote_condition = condition
+        self.remote_end = self.shared.number_end(condition)
+        endpoint.state = endpoint.state & LOCAL_MASK | REMOTE_CLOSED
+        if self.shared.reconnect is not None:  # it may be made again; the C binding keeps the number
+            self.revoke_credit()
+        self.shared.collector.emit(self.remote_close_event, endpoint)
+
+    def revoke_credit(self) -> None:
+        """Nothing more can be sent before this is made again: senders have no credit from now on."""
+
+    def await_again(self, endpoint: Any) -> None:
+        """The peer's end is over and will be made again: it counts as not yet opened."""
+        self.remote_end = None
+        endpoint.remote_condition = None
+        endpoint.state = endpoint.state & LOCAL_MASK | REMOTE_UNINIT
+
+    def finish_if_done(self) -> None:
+        """Ends the life of an endpoint that was freed, or retired, if the wire does not refer to it any more."""
+        if self.freed and not self.final and not self.is_wired():
+            self.final = True
+            self.shared.collector.emit(self.final_event, self.endpoint)
+            self.dispose()
+        elif self.retired and not self.freed and not self.is_wired():
+            self.leave()
+
+    def retire(self) -> None:
+        """Takes a closed link or session off the lists of its connection, when nothing on the wire refers to it.
+
+        A program that holds it has it whole. For loops alone, after the program has seen it closed: it may look for it
+        there.
+        """
+        self.retired = True
+        if self.endpoint is not None:
+            self.finish_if_done()
+
+    def part(self) -> None:
+        """Leaves a final endpoint with a state that does not lead back to it: reference counting frees the endpoint.
+
+        The transport may have this one still, on a list of what is to be written.
+        """
+        state = copy.copy(self)
+        state.endpoint = None
+        self.endpoint._state = state
+
+    def tell_loss(self) -> None:
+        """The transport of what waits for the peer's end has gone, and that end with it."""
+
+    def leave(self) -> None:
+        """Goes off the lists."""
+
+    def is_wired(self) -> bool:
+        """Whether something on the wire still refers to this endpoint."""
+        raise NotImplementedError
+
+    def dispose(self) -> None:
+        """Lets go of what the final endpoint held."""
+        raise NotImplementedError
+
+
 class Endpoint(NotCopied):
     """What `Connection`, `Session` and `Link` have in common: their states, condition and handler."""
 
@@ -98,7 +237,7 @@ class Endpoint(NotCopied):
     REMOTE_UNINIT = REMOTE_UNINIT
     REMOTE_ACTIVE = REMOTE_ACTIVE
     REMOTE_CLOSED = REMOTE_CLOSED
-    wrap: staticmethod[[Any], Any] = staticmethod(given_back)
+    wrap: staticmethod[[Any], Any] = staticmethod(identity)
 
     #: the connection that this endpoint belongs to; the connection itself for a connection
     connection: Connection
@@ -111,15 +250,8 @@ class Endpoint(NotCopied):
     _offered_capabilities: SymbolList | None = None
     _desired_capabilities: SymbolList | None = None
     _properties: dict[Any, Any] | None = None
-    # These three as they were when open was called.
-    _sent_fields: tuple[PreEncoded | None, PreEncoded | None, PreEncoded | None] = (None, None, None)
-
-    # The event types of each kind of endpoint; set by the subclasses.
-    _local_open_event: ClassVar[EventType]
-    _local_close_event: ClassVar[EventType]
-    _remote_open_event: ClassVar[EventType]
-    _remote_close_event: ClassVar[EventType]
-    _final_event: ClassVar[EventType]
+    # What the engine keeps of it; set by the subclasses, which have a class of states each.
+    _state: EndpointState
 
     def __init__(self) -> None:
         #: the local and the remote state, one bit of each (`LOCAL_ACTIVE | REMOTE_UNINIT` and so on)
@@ -129,19 +261,6 @@ class Endpoint(NotCopied):
         #: what the peer gave as its reason for closing, a `Condition` or None
         self.remote_condition: Condition | None = None
         self._handler: Handler | None = None
-        self._close_condition: Condition | None = None  # the condition as it was when close was called
-        # When and why this end and the peer's ended; a serial number of the connection tells which end came first.
-        self._local_end: tuple[int, Condition | None] | None = None
-        self._remote_end: tuple[int, Condition | None] | None = None
-        self._opened = False  # open() was called
-        self._failed = False  # the engine ended it: the peer broke a rule, or has set a limit
-        self._marked = False  # on the connection's work list
-        self._freed = False  # the application will not use it any more
-        self._final = False  # the final event was put
-        self._retired = False  # closed at both ends, and the program has heard of it
-        # Neighbours in the connection's list of sessions and links, in order of creation.
-        self._previous: Endpoint | None = None
-        self._following: Endpoint | None = None
 
     @property
     def handler(self) -> Handler | None:
@@ -155,11 +274,6 @@ class Endpoint(NotCopied):
     @handler.setter
     def handler(self, handler: object) -> None:
         self._handler = as_handler(handler)
-
-    @property
-    def transport(self) -> Transport | None:
-        """The transport that the connection is bound to, or None."""
-        return self.connection.transport
 
     @property
     def offered_capabilities(self) -> SymbolList | None:
@@ -212,12 +326,13 @@ class Endpoint(NotCopied):
             return
         self._look_for_ended_parent()
         self._prepare_open()
-        self._opened = True
-        self._failed = False
-        self._local_end = None
+        state = self._state
+        state.opened = True
+        state.failed = False
+        state.local_end = None
         self.state = self.state & REMOTE_MASK | LOCAL_ACTIVE
-        self.connection._collector.emit(self._local_open_event, self)
-        self._mark()
+        state.shared.collector.emit(state.local_open_event, self)
+        state.mark_dirty(wake=True)
 
     def close(self) -> None:
         """Close this end, with `condition` as the reason if it is set.
@@ -233,14 +348,15 @@ class Endpoint(NotCopied):
         if self.state & LOCAL_CLOSED:
             return
         encode_condition(condition)  # what cannot be sent is to be raised here, and nothing changed by it
-        if self.state & LOCAL_UNINIT and not self._failed:
+        state = self._state
+        if self.state & LOCAL_UNINIT and not state.failed:
             self._prepare_open()
-        self._close_condition = condition
-        if self._local_end is None:  # else the link was detached before
-            self._local_end = self.connection._number_end(condition)
+        state.close_condition = condition
+        if state.local_end is None:  # else the link was detached before
+            state.local_end = state.shared.number_end(condition)
         self.state = self.state & REMOTE_MASK | LOCAL_CLOSED
-        self.connection._collector.emit(self._local_close_event, self)
-        self._mark()
+        state.shared.collector.emit(state.local_close_event, self)
+        state.mark_dirty(wake=True)
 
     def _checked_condition(self) -> Condition | None:
         """A copy of `condition`: later changes have no effect.
@@ -250,26 +366,9 @@ class Endpoint(NotCopied):
         condition = self.condition
         return None if condition is None else Condition(condition.name, condition.description, condition.info)
 
-    def _fail(self, name: str, description: str) -> None:
-        """Ends this session or link for a reason of the engine: the peer broke a rule, or its limits leave no room."""
-        if not self.state & LOCAL_CLOSED:
-            self._failed = True
-            self.condition = shortened(Condition(name, description))
-            self.close()
-
-    def _close_unseen(self) -> None:
-        """Makes a new link, which no program has seen, one that is attached and closed at once."""
-        self.state = REMOTE_ACTIVE | LOCAL_CLOSED
-        self._final = True
-
-    def _ended_here_first(self) -> bool:
-        """Whether this end was closed or detached, and before the peer's end."""
-        local, remote = self._local_end, self._remote_end
-        return local is not None and (remote is None or local[0] < remote[0])
-
     def _prepare_open(self) -> None:
         """Makes what the opening frame will carry: later changes have no effect, and mistakes show here."""
-        self._sent_fields = (
+        self._state.sent_fields = (
             _encoded_symbols(self._offered_capabilities),
             _encoded_symbols(self._desired_capabilities),
             encoded_properties("properties", self._properties),
@@ -278,63 +377,7 @@ class Endpoint(NotCopied):
     def _look_for_ended_parent(self) -> None:
         """Warns of an open that will not be sent, because what carries this endpoint has ended."""
 
-    def _remote_opened(self) -> None:
-        self._remote_end = None
-        self.state = self.state & LOCAL_MASK | REMOTE_ACTIVE
-        self.connection._collector.emit(self._remote_open_event, self)
 
-    def _remote_closed(self, condition: Condition | None) -> None:
-        self.remote_condition = condition
-        self._remote_end = self.connection._number_end(condition)
-        self.state = self.state & LOCAL_MASK | REMOTE_CLOSED
-        if self.connection._reconnect is not None:  # it may be made again; the C binding keeps the number
-            self._revoke_credit()
-        self.connection._collector.emit(self._remote_close_event, self)
-
-    def _revoke_credit(self) -> None:
-        """Nothing more can be sent before this is made again: senders have no credit from now on."""
-
-    def _await_again(self) -> None:
-        """The peer's end is over and will be made again: it counts as not yet opened."""
-        self.remote_condition = None
-        self._remote_end = None
-        self.state = self.state & LOCAL_MASK | REMOTE_UNINIT
-
-    def _mark(self) -> None:
-        """Puts this endpoint on the connection's work list and says that the transport has work."""
-        connection = self.connection
-        if not self._marked:
-            self._marked = True
-            connection._work.append(self)
-        transport = connection.transport
-        if transport is not None:
-            connection._collector.emit(_TRANSPORT, transport)
-
-    def _finish_if_done(self) -> None:
-        if self._freed and not self._final and not self._wired():
-            self._final = True
-            self.connection._collector.emit(self._final_event, self)
-            self._dispose()
-        elif self._retired and not self._freed and not self._wired():
-            self._leave()
-
-    def _retire(self) -> None:
-        """Takes a closed link or session off the lists of its connection, when nothing on the wire refers to it.
-
-        Whoever holds it has it whole. For loops alone, after the program has seen it closed: it may look for it there.
-        """
-        self._retired = True
-        self._finish_if_done()
-
-    def _leave(self) -> None:
-        """Goes off the lists."""
-
-    def _wired(self) -> bool:
-        """Whether something on the wire still refers to this endpoint."""
-        raise NotImplementedError
-
-    def _dispose(self) -> None:
-        """Lets go of what the final endpoint held."""
-
-
-_TRANSPORT = Event.TRANSPORT
+def endpoint_state(endpoint: Any) -> Any:
+    """The state of a `Connection`, `Session` or `Link`: the way of the floors above to what the engine keeps of it."""
+    return endpoint._state

@@ -1,7 +1,7 @@
 """`end_of`: why nothing can come any more from a link, a session or a connection.
 
 Each part that waits asks here: handlers, blocking calls, requests and transactions (2.4.3, 2.5.4, 2.6.5).
-An endpoint records its own ends, `_local_end` and `_remote_end`, each with a serial number of the connection: where a
+A state records its own ends, `local_end` and `remote_end`, each with a serial number of the connection: where a
 link, its session and its connection have all ended, the first of these ends is the reason.
 Keep true: a connection that is lost and will be made again has not ended, and neither has a session or link that the
 peer has ended with a condition that can pass, while this end leaves it open.
@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from proton.endpoints.condition import Condition
-from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED
+from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED, endpoint_state
 from proton.endpoints.printable import condition_text, printable
 from proton.warn import called_by_program, warn
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["End", "end_of", "awaits_node", "is_retried", "warn_if_ended"]
 
 
+NOT_FOUND = "amqp:not-found"
 #: what a program's call goes through before it is here
 _CALLED_THROUGH = (
     "endpoints",
@@ -32,8 +33,6 @@ _CALLED_THROUGH = (
     os.path.join("reactor", "connector"),
     "message.py",
 )
-
-NOT_FOUND = "amqp:not-found"
 
 
 class End(NamedTuple):
@@ -77,7 +76,7 @@ def warn_if_ended(what: str, endpoint: Any) -> None:
     :param what: the call.
     :param endpoint: the `Link`, `Session` or `Connection` that it needs.
     """
-    if endpoint.connection._reconnect is None:
+    if endpoint_state(endpoint.connection).shared.reconnect is None:
         return
     end = end_of(endpoint)
     if end is None or not called_by_program(_CALLED_THROUGH):
@@ -98,24 +97,25 @@ def is_retried(endpoint: Any, now: float) -> bool:
     :param endpoint: the `Connection`, `Session` or `Link` that the peer has ended.
     :param now: seconds, on the clock of the container.
     """
-    connection, end = endpoint.connection, endpoint._remote_end
+    connection, state = endpoint.connection, endpoint_state(endpoint)
+    end = state.remote_end
     if end is None or not _retries(connection) or not endpoint.state & LOCAL_ACTIVE:
         return False
-    policy = connection._reconnect
+    policy = state.shared.reconnect
     if endpoint is connection:
-        return bool(policy.passes(policy.series, end, now, connection._has_progressed()))
+        return bool(policy.passes(policy.series, end, now, state.shared.has_progressed()))
     session = getattr(endpoint, "session", endpoint)
-    if endpoint is not session and endpoint._detached:
+    if endpoint is not session and state.detached:
         return False  # the program has answered by itself, to recover it perhaps
     if endpoint is not session and session.state != LOCAL_ACTIVE | REMOTE_ACTIVE and not is_retried(session, now):
         return False  # else the session ended in the same read, and is made again
-    if endpoint._series is None:
-        endpoint._series = policy.series_for_endpoint()
+    if state.series is None:
+        state.series = policy.series_for_endpoint()
     if awaits_node(endpoint):
-        return bool(policy.awaits_node(endpoint._series, now))
+        return bool(policy.awaits_node(state.series, now))
     if endpoint is not session and not policy.link_can_pass(end[1]):
         return False
-    return bool(policy.passes(endpoint._series, end, now, session._progressed))
+    return bool(policy.passes(state.series, end, now, endpoint_state(session).binding.progressed))
 
 
 def awaits_node(endpoint: Any) -> bool:
@@ -123,11 +123,12 @@ def awaits_node(endpoint: Any) -> bool:
 
     :param endpoint: a `Link` that the peer has detached, or a `Session` that it has ended: some peers refuse a link so.
     """
-    end = endpoint._remote_end
-    if end is None or end[1] is None or end[1].name != NOT_FOUND or endpoint.connection._reconnect is None:
+    state = endpoint_state(endpoint)
+    end = state.remote_end
+    if end is None or end[1] is None or end[1].name != NOT_FOUND or state.shared.reconnect is None:
         return False
-    links = endpoint._turned_away if endpoint is getattr(endpoint, "session", endpoint) else [endpoint]
-    return bool(links) and all(link._worked for link in links if link.state & LOCAL_ACTIVE)
+    links = state.binding.turned_away if endpoint is getattr(endpoint, "session", endpoint) else [state]
+    return bool(links) and all(link.worked for link in links if link.endpoint.state & LOCAL_ACTIVE)
 
 
 def _serial(numbered: tuple[int, End]) -> int:
@@ -135,28 +136,32 @@ def _serial(numbered: tuple[int, End]) -> int:
 
 
 def _add_link(found: list[tuple[int, End]], link: Link) -> None:
-    if link.state & LOCAL_CLOSED or link._detached:
-        _add(found, link, link._local_end, False)
-    if (link.state & REMOTE_CLOSED or link._remotely_detached) and not (link._restarting or _link_can_pass(link)):
-        _add(found, link, link._remote_end, True)
+    state = endpoint_state(link)
+    if link.state & LOCAL_CLOSED or state.detached:
+        _add(found, link, state.local_end, False)
+    gone = link.state & REMOTE_CLOSED or state.binding.remotely_detached
+    if gone and not (state.restarting or _link_can_pass(link)):
+        _add(found, link, state.remote_end, True)
 
 
 def _add_session(found: list[tuple[int, End]], session: Session) -> None:
+    state = endpoint_state(session)
     if session.state & LOCAL_CLOSED:
-        _add(found, session, session._local_end, False)
-    if session.state & REMOTE_CLOSED and not (session._restarting or _can_pass(session)):
-        _add(found, session, session._remote_end, True)
+        _add(found, session, state.local_end, False)
+    if session.state & REMOTE_CLOSED and not (state.restarting or _can_pass(session)):
+        _add(found, session, state.remote_end, True)
 
 
 def _add_connection(found: list[tuple[int, End]], connection: Connection) -> None:
+    state = endpoint_state(connection)
     if connection.state & LOCAL_CLOSED:
-        _add(found, connection, connection._local_end, False)
+        _add(found, connection, state.local_end, False)
     if connection.state & REMOTE_CLOSED and not _can_pass(connection):
-        _add(found, connection, connection._remote_end, True)
-    loss = connection._loss
+        _add(found, connection, state.remote_end, True)
+    loss = state.loss
     transport = connection.transport
     if transport is not None and transport._state.tail_closed and not transport._state.close_received:
-        loss = connection._ends + 1, transport.condition
+        loss = state.shared.ends + 1, transport.condition
     if loss is not None and not _retries(connection):
         found.append((loss[0], End(connection, loss[1], False, is_loss=True)))
 
@@ -167,21 +172,22 @@ def _add(found: list[tuple[int, End]], endpoint: Any, end: tuple[int, Condition 
 
 
 def _retries(connection: Connection) -> bool:
-    policy = connection._reconnect
+    policy = endpoint_state(connection).shared.reconnect
     return policy is not None and not policy.finished and bool(connection.state & LOCAL_ACTIVE)
 
 
 def _link_can_pass(link: Link) -> bool:
     """As `_can_pass`, for the peer's detach of a link."""
-    if not link.state & LOCAL_ACTIVE or link._detached or not _retries(link.connection):
+    state = endpoint_state(link)
+    if not link.state & LOCAL_ACTIVE or state.detached or not _retries(link.connection):
         return False
-    end = link._remote_end
-    return awaits_node(link) or bool(link.connection._reconnect.link_can_pass(end[1] if end is not None else None))
+    end = state.remote_end
+    return awaits_node(link) or bool(state.shared.reconnect.link_can_pass(end[1] if end is not None else None))
 
 
 def _can_pass(endpoint: Connection | Session) -> bool:
     """Whether the peer's end of it is followed by a retry: this end has left it open, and the condition can pass."""
     if not endpoint.state & LOCAL_ACTIVE or not _retries(endpoint.connection):
         return False
-    end = endpoint._remote_end
-    return bool(endpoint.connection._reconnect.can_pass(end[1] if end is not None else None))
+    state = endpoint_state(endpoint)
+    return bool(state.shared.reconnect.can_pass(state.remote_end[1] if state.remote_end is not None else None))

@@ -31,7 +31,7 @@ __all__ = ["EventType", "EventBase", "Event", "Collector"]
 _T = TypeVar("_T")
 
 
-def given_back(impl: _T) -> _T:
+def identity(impl: _T) -> _T:
     """What `wrap` gives of an object: itself, as there is no other one behind it to be wrapped."""
     return impl
 
@@ -114,7 +114,7 @@ class Event(EventBase):
     named so (``event.task``), else the context's attribute, else None.
     """
 
-    wrap: staticmethod[[Any], Any] = staticmethod(given_back)
+    wrap: staticmethod[[Any], Any] = staticmethod(identity)
     clazz: str = "pn_pyref"
 
     # Core types, numbered as programs know them; filled in below from _CORE and _EXTENDED.

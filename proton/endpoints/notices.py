@@ -9,7 +9,7 @@ from typing import Any
 
 from proton.codec.data import Data
 from proton.endpoints.delivery import Delivery
-from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_CLOSED
+from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_CLOSED, endpoint_state
 from proton.endpoints.printable import printable
 from proton.endpoints.terminus import Terminus
 from proton.logs import log
@@ -63,10 +63,10 @@ def unfinished_text(connection: Any) -> str:
     for link in connection.links(0):
         if link.is_sender:
             unsent += link.queued
-            waiting = set(link._outgoing)
+            waiting = set(endpoint_state(link).outgoing)
             unknown += sum(
                 1
-                for delivery in link._unsettled
+                for delivery in endpoint_state(link).unsettled
                 if delivery not in waiting
                 and not delivery.settled
                 and delivery.remote_state in _NO_OUTCOME
@@ -74,7 +74,7 @@ def unfinished_text(connection: Any) -> str:
             )
         else:
             # What has not been read yet was not handed to the program, nor what a `Fetcher` keeps for it.
-            read = sum(1 for delivery in link._unsettled if delivery._advanced and not delivery.settled)
+            read = sum(1 for delivery in endpoint_state(link).unsettled if delivery._advanced and not delivery.settled)
             unsettled += max(0, read - getattr(link.handler, "has_message", 0))
     counts = (
         (unsent, "unsent"),
@@ -92,7 +92,10 @@ def warn_of_unfinished(connection: Any) -> None:
     closed = connection.state & LOCAL_CLOSED
     if getattr(connection, "_acceptor", None) is not None and not (closed and _was_first(connection)):
         return
-    if not closed and (connection._raises_errors or not getattr(connection._reconnect, "finished", True)):
+    if not closed and (
+        endpoint_state(connection).raises_errors
+        or not getattr(endpoint_state(connection).shared.reconnect, "finished", True)
+    ):
         return
     text = unfinished_text(connection)
     if text:
@@ -103,7 +106,7 @@ def _was_first(connection: Any) -> bool:
     """Whether this end has closed a connection before the peer did."""
     if not connection.state & REMOTE_CLOSED:
         return True
-    local, remote = connection._local_end, connection._remote_end
+    local, remote = endpoint_state(connection).local_end, endpoint_state(connection).remote_end
     return bool(remote is None or (local is not None and local[0] < remote[0]))
 
 

@@ -1,7 +1,7 @@
 """`Receiver`: credit for the sender, and messages that have come and were not yet read (2.6.7, 2.6.12).
 
-What is not yet advanced past is in `current` and, behind it, `_waiting`; the delivery whose last frame has not come is
-`_arriving`. `_suspended` has the deliveries of an earlier link that the sender is to resume.
+What is not yet advanced past is in `current` and, behind it, `waiting`; the delivery whose last frame has not come is
+`arriving`. `suspended` has the deliveries of an earlier link that the sender is to resume.
 """
 
 from __future__ import annotations
@@ -12,33 +12,99 @@ from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.delivery import Delivery
+from proton.endpoints.endpoint import endpoint_state
 from proton.endpoints.ends import warn_if_ended
 from proton.endpoints.events import Event
-from proton.endpoints.link import Link
+from proton.endpoints.link import Link, LinkBinding, LinkState
+from proton.endpoints.serial import HALF, SERIAL, ahead
 from proton.endpoints.streaming import BodyReader
 from proton.exceptions import LinkException
 
 if TYPE_CHECKING:
-    from proton.endpoints.session import Session
+    from proton.endpoints.session import Session, SessionState
 
-__all__ = ["Receiver"]
+__all__ = ["Receiver", "ReceiverBinding", "ReceiverState"]
 
 _TRANSPORT = Event.TRANSPORT
 _INT32 = 0x7FFFFFFF
+
+
+class ReceiverBinding(LinkBinding):
+    __slots__ = ("arriving", "suspended")
+
+    def __init__(self, recovering: bool = False) -> None:
+        LinkBinding.__init__(self, recovering)
+        self.arriving: Delivery | None = None  # its last frame has not come
+        self.suspended: dict[bytes, Delivery] = {}  # to be resumed by the sender, by tag
+
+
+class ReceiverState(LinkState):
+    __slots__ = ("drain_by_call", "drained", "waiting")
+
+    is_receiver = True
+    endpoint: Receiver
+    binding: ReceiverBinding
+
+    def __init__(self, link: Receiver, session: SessionState) -> None:
+        LinkState.__init__(self, link, session)
+        self.binding = ReceiverBinding()
+        self.waiting: deque[Delivery] = deque()
+        self.drain_by_call = False  # drain() switched draining on; flow() switches it off again
+        self.drained = 0  # messages of credit given back since the last `drained()`
+
+    def queued_deliveries(self) -> Iterable[Delivery]:
+        current = self.endpoint.current
+        return [current, *self.waiting] if current is not None else ()
+
+    def move_bytes(self, size: int, session: Session, into: Session) -> None:
+        session.incoming_bytes -= size
+        into.incoming_bytes += size
+
+    def take_flow(self, delivery_count: int | None, available: int | None) -> None:
+        """A flow of the sender has come: by how much its count is ahead of ours, so much credit it returns (2.6.7)."""
+        if available is not None:
+            self.endpoint.available = available
+        binding = self.binding
+        returned_credit = 0 if delivery_count is None else delivery_count - binding.delivery_count & SERIAL
+        if delivery_count is not None and 0 < returned_credit < HALF:
+            granted = max(0, ahead(binding.credit_limit, binding.delivery_count))
+            binding.delivery_count = delivery_count
+            if returned_credit > granted:  # a sender cannot give that back, and credit would fall without end
+                returned_credit, binding.credit_limit = granted, delivery_count
+            binding.link_credit -= returned_credit
+            self.endpoint.credit -= returned_credit
+            self.drained += returned_credit
+
+    def cut_arriving(self) -> None:
+        binding = self.binding
+        arriving = binding.arriving
+        binding.arriving = None
+        if arriving is not None and arriving._resuming:
+            return  # it is complete: its bytes were only repeated
+        if arriving is not None and not arriving._settled:
+            # The rest cannot come any more: the same to the application as if the sender had given it up.
+            frames = len(arriving._chunks)
+            self.session.bytes_read(len(arriving._take()), self, frames)
+            arriving.partial = False
+            arriving.aborted = arriving.settled = arriving.updated = True
+            self.shared.collector.emit(Event.DELIVERY, arriving)
+
+    def unbind(self) -> None:
+        LinkState.unbind(self)
+        previous, self.binding = self.binding, ReceiverBinding(self.endpoint.recoverable and self.was_attached)
+        self.binding.arriving = previous.arriving
+        self.cut_arriving()
 
 
 class Receiver(Link):
     """A link over which messages are received (2.6.12)."""
 
     is_receiver = True
+    _state: ReceiverState
 
     def __init__(self, session: Session, name: str | None) -> None:
         Link.__init__(self, session, name)
-        self._suspended: dict[bytes, Delivery] = {}  # to be resumed by the sender, by tag
-        self._waiting: deque[Delivery] = deque()
-        self._arriving: Delivery | None = None  # whose last frame has not come
-        self._drain_by_call = False  # drain() switched draining on; flow() switches it off again
-        self._drained = 0
+        self._state = ReceiverState(self, endpoint_state(session))
 
     def flow(self, n: int) -> None:
         """Grant credit; the flow is written when the transport is next asked for output.
@@ -52,31 +118,36 @@ class Receiver(Link):
         if not -_INT32 - 1 <= n <= _INT32:
             raise OverflowError(f"flow() takes a signed 32-bit number of messages, got {n}")
         self.credit += n
-        if self._drain_by_call:
-            self._drain_mode = self._drain_by_call = False
-        connection = self.connection
-        transport = connection.transport
-        if connection._ends or transport is None or transport._state.tail_closed:
+        state = self._state
+        if state.drain_by_call:
+            state.drain_mode = state.drain_by_call = False
+        shared = state.shared
+        transport = shared.transport
+        if shared.ends or transport is None or transport._state.tail_closed:
             warn_if_ended("Receiver.flow()", self)
-        if not self._marked:
-            self._marked = True
-            connection._work.append(self)
+        # `Shared.mark_dirty`, inline: a request makes two calls less.
+        if not state.is_dirty and state.endpoint is not None:
+            state.is_dirty = True
+            shared.dirty.append(state)
         if transport is not None:
-            connection._collector.emit(_TRANSPORT, transport)
+            shared.collector.emit(_TRANSPORT, transport)
 
     def _replenish(self, window: int) -> int:
         """Brings credit up to a window; the sender hears of it when half of the window can be told at once.
 
         :return: messages of credit that the sender does not yet know of.
         """
-        if self._drain_mode:
+        state = self._state
+        if state.is_left_to_application:
+            return 0
+        if state.drain_mode:
             self.flow(window - self.credit)
             return 0
         self.credit: int = window
-        left = self._link_credit
+        left = state.binding.link_credit
         grant = window - self.queued - left
         # Without credit left no other message would bring us here again: what is read after this has to be told.
-        if (2 * grant >= window or left <= 0 or grant < 0) and not self._marked:
+        if (2 * grant >= window or left <= 0 or grant < 0) and not state.is_dirty:
             self.flow(0)
         return grant
 
@@ -87,34 +158,35 @@ class Receiver(Link):
 
         :param n: messages to add.
         """
-        if self._drain_by_call or not self._drain_mode:
-            self._drain_by_call = False
+        state = self._state
+        if state.drain_by_call or not state.drain_mode:
+            state.drain_by_call = False
             self.flow(n)
-            self._drain_mode = self._drain_by_call = True
+            state.drain_mode = state.drain_by_call = True
         else:
             self.flow(n)
 
     @property
     def drain_mode(self) -> bool:
         """True when the sender is to use up or give back all its credit (2.6.7)."""
-        return self._drain_mode
+        return self._state.drain_mode
 
     @drain_mode.setter
     def drain_mode(self, drain: bool) -> None:
-        self._drain_mode = bool(drain)
-        self._drain_by_call = False
+        state = self._state
+        state.drain_mode = bool(drain)
+        state.drain_by_call = False
         if drain:
-            self._mark()
+            state.mark_dirty(wake=True)
 
     def draining(self) -> bool:
         """True while a drain is under way: the sender has neither used nor given back all its credit."""
-        return self._drain_mode and self.credit > self.queued
+        return self._state.drain_mode and self.credit > self.queued
 
     def drained(self) -> int:
         """Messages of credit that the sender gave back since the last call."""
-        given_back = self._drained
-        self._drained = 0
-        return given_back
+        returned_credit, self._state.drained = self._state.drained, 0
+        return returned_credit
 
     def recv(self, limit: int) -> bytes | None:
         """Read from the current delivery.
@@ -132,7 +204,7 @@ class Receiver(Link):
             return b"" if delivery.partial else None
         frames = len(delivery._chunks)
         data = delivery._take_up_to(limit)
-        self.session._read(len(data), self, frames - len(delivery._chunks))
+        self._state.session.bytes_read(len(data), self._state, frames - len(delivery._chunks))
         return data
 
     def reader(self) -> BodyReader:
@@ -152,13 +224,14 @@ class Receiver(Link):
         delivery = self.current
         if delivery is None:
             return False
+        state = self._state
         delivery._advanced = True
         size = delivery._size
         if size:
             frames = len(delivery._chunks)
             delivery._take()
-            self.session._read(size, self, frames)
-        self.current = self._waiting.popleft() if self._waiting else None
+            state.session.bytes_read(size, state, frames)
+        self.current = state.waiting.popleft() if state.waiting else None
         self.credit -= 1
         self.queued -= 1
         return True
@@ -185,34 +258,15 @@ class Receiver(Link):
             delivery._size = 0
             data = data if join or data is chunks else [data]
         delivery._advanced = True
-        session = self.session
-        if session._incoming_window < session._low_water or session._window_limit:
-            session._read(size, self, frames)
+        state = self._state
+        session = state.session
+        window = session.binding
+        if window.incoming_window < window.low_water or session.window_limit:
+            session.bytes_read(size, state, frames)
         else:
-            session.incoming_bytes -= size
-            self.connection._buffered_bytes -= size
-        self.current = self._waiting.popleft() if self._waiting else None
+            self.session.incoming_bytes -= size
+            state.shared.buffered_bytes -= size
+        self.current = state.waiting.popleft() if state.waiting else None
         self.credit -= 1
         self.queued -= 1
         return data
-
-    def _queued_here(self) -> Iterable[Delivery]:
-        return [self.current, *self._waiting] if self.current is not None else ()
-
-    def _unbind(self) -> None:
-        Link._unbind(self)
-        self._suspended = {}
-        self._cut_arriving()
-
-    def _cut_arriving(self) -> None:
-        arriving = self._arriving
-        self._arriving = None
-        if arriving is not None and arriving._resuming:
-            return  # it is complete: its bytes were only repeated
-        if arriving is not None and not arriving._settled:
-            # The rest cannot come any more: the same to the application as if the sender had given it up.
-            frames = len(arriving._chunks)
-            self.session._read(len(arriving._take()), self, frames)
-            arriving.partial = False
-            arriving.aborted = arriving.settled = arriving.updated = True
-            self.connection._collector.emit(Event.DELIVERY, arriving)

@@ -1,8 +1,9 @@
 """`Sender`: messages on their way out, in order of creation (2.6.12).
 
-`_outgoing` has what is not yet completely sent; those of it that are still being filled are in `_filling` too, whose
-head is `current`. `_resumed` has deliveries of an earlier link, which go first. Nothing here writes frames: `_ready`
-puts the link on the connection's list of senders, and the transport takes what credit and window allow.
+`outgoing` has what is not yet completely sent; those of it that are still being filled are in `filling` too, whose
+head is `current`. `resumed` has deliveries of an earlier link, which go first. Nothing here writes frames:
+`mark_sender_dirty` puts the link on the connection's list of senders, and the transport takes what credit and window
+allow.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.delivery import Delivery, check_message_format
+from proton.endpoints.endpoint import endpoint_state
 from proton.endpoints.ends import warn_if_ended
 from proton.endpoints.events import Event
-from proton.endpoints.link import Link, tag_bytes
+from proton.endpoints.link import Link, LinkBinding, LinkState, tag_bytes
 from proton.endpoints.recovery import forget_resumed
+from proton.endpoints.serial import SERIAL, ahead
 from proton.endpoints.streaming import check_size, encoded_stream
 from proton.exceptions import LinkException
 from proton.message import LARGE_MESSAGE, Message
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import BinaryIO, Protocol, Union
 
-    from proton.endpoints.session import Session
+    from proton.endpoints.session import Session, SessionState
 
     _Tag = Union[str, bytes, None]
 
@@ -37,9 +40,133 @@ if TYPE_CHECKING:
         def send(self, sender: Sender, tag: Any = None) -> _T: ...
 
 
-__all__ = ["Sender"]
+__all__ = ["Sender", "SenderBinding", "SenderState"]
 
 _TRANSPORT = Event.TRANSPORT
+
+
+class SenderBinding(LinkBinding):
+    __slots__ = ("drained_due", "resumed")
+
+    def __init__(self, recovering: bool = False) -> None:
+        LinkBinding.__init__(self, recovering)
+        self.drained_due = False  # credit was given back and the peer does not know yet
+        # To be resumed before anything else is sent; a deque if there is something.
+        self.resumed: Any = ()
+
+
+class SenderState(LinkState):
+    __slots__ = ("filling", "is_sending", "outgoing", "tag_count")
+
+    is_sender = True
+    endpoint: Sender
+    binding: SenderBinding
+
+    def __init__(self, link: Sender, session: SessionState) -> None:
+        LinkState.__init__(self, link, session)
+        self.binding = SenderBinding()
+        self.outgoing: deque[Delivery] = deque()
+        self.filling: deque[Delivery] = deque()
+        self.is_sending = False  # on the connection's list of senders that may have something to send
+        self.tag_count = 0
+
+    def mark_sender_dirty(self, wake: bool = False) -> None:
+        """Puts this link on the connection's list of senders, if it has something to send.
+
+        :param wake: True outside of the transport's own functions, see `Shared.mark_dirty`.
+        """
+        shared = self.shared
+        if not self.is_sending and (self.outgoing or self.binding.resumed):
+            self.is_sending = True
+            shared.dirty_senders.append(self)
+        if wake:
+            transport = shared.transport
+            if transport is not None:
+                shared.collector.emit(_TRANSPORT, transport)
+
+    def has_queued(self) -> bool:
+        return bool(self.outgoing or self.binding.resumed)
+
+    def queued_deliveries(self) -> Iterable[Delivery]:
+        return self.outgoing
+
+    def move_bytes(self, size: int, session: Session, into: Session) -> None:
+        session.outgoing_bytes -= size
+        into.outgoing_bytes += size
+
+    def enqueue(self, count: int) -> None:
+        """So many deliveries more are complete and wait to be sent, each of which uses up credit of the program."""
+        link = self.endpoint
+        link.queued += count
+        link.credit -= count
+
+    def take_flow(self, delivery_count: int | None, link_credit: int | None, drain: bool) -> None:
+        """A flow of the receiver has come (2.6.7)."""
+        if link_credit is not None:
+            binding = self.binding
+            # Before its attach was seen the receiver does not know our delivery-count, which starts at 0. A count that
+            # lies ahead of ours is invalid, and would make credit that no flow of ours could tell.
+            credit = min(SERIAL, max(0, link_credit - ahead(binding.delivery_count, delivery_count or 0)))
+            self.endpoint.credit += credit - binding.link_credit
+            binding.link_credit = credit
+        self.drain_mode = drain
+        self.mark_sender_dirty()
+
+    def complete(self, delivery: Delivery) -> None:
+        """A delivery that was being filled has all its bytes."""
+        if delivery._source is not None:
+            return  # it is queued, and complete when its source has come to the end
+        delivery.partial = False
+        self.filling.remove(delivery)  # nearly always the head
+        self.endpoint.current = self.filling[0] if self.filling else None
+        self.enqueue(1)
+        self.mark_sender_dirty(wake=True)
+
+    def drop(self, delivery: Delivery) -> None:
+        """Takes a delivery off the queue, finished or not."""
+        link = self.endpoint
+        self.outgoing.remove(delivery)
+        link.session.outgoing_bytes -= delivery._size
+        delivery._chunks = []
+        delivery._size = 0
+        delivery._advanced = True
+        if delivery.partial and delivery._source is None:
+            delivery.partial = False
+            self.filling.remove(delivery)
+            link.current = self.filling[0] if self.filling else None
+        else:
+            delivery._source = None
+            delivery.partial = False
+            self.enqueue(-1)
+
+    def drop_begun(self) -> None:
+        """What was partly sent cannot be continued; it stays unsettled, outcome unknown."""
+        while self.outgoing and self.outgoing[0]._id is not None:
+            self.drop(self.outgoing[0])
+        if self.binding.resumed:
+            forget_resumed(self)
+
+    def revoke_credit(self) -> None:
+        # What is partly sent cannot be continued, so that only what has not left has bytes pending. What the program
+        # still fills stays current until the link is unbound.
+        link = self.endpoint
+        while self.outgoing and self.outgoing[0]._id is not None and self.outgoing[0] is not link.current:
+            self.drop(self.outgoing[0])
+        self.binding.link_credit = 0
+        link.credit = -link.queued
+
+    def unbind(self) -> None:
+        self.drop_begun()
+        LinkState.unbind(self)
+        link = self.endpoint
+        self.binding = SenderBinding(link.recoverable and self.was_attached)
+        link.credit = -link.queued
+        self.drain_mode = False
+
+    def dispose(self) -> None:
+        while self.outgoing:  # nothing sends it any more
+            self.drop(self.outgoing[0])
+        LinkState.dispose(self)
 
 
 class Sender(Link):
@@ -51,15 +178,11 @@ class Sender(Link):
     tag_generator: Iterator[Any] | Callable[[], Any] | None = None
     #: False sends messages above the peer's max-message-size as they are: the peer may detach the link then (2.7.3)
     checks_message_size: bool = True
-    _resumed: Any = ()  # to be resumed before anything else is sent; a deque where there is something
+    _state: SenderState
 
     def __init__(self, session: Session, name: str | None) -> None:
         Link.__init__(self, session, name)
-        self._outgoing: deque[Delivery] = deque()
-        self._filling: deque[Delivery] = deque()
-        self._sending = False  # on the connection's list of senders that may have something to send
-        self._drained_due = False  # credit was given back and the peer does not know yet
-        self._tag_count = 0
+        self._state = SenderState(self, endpoint_state(session))
 
     def delivery(self, tag: str | bytes | bytearray | memoryview) -> Delivery:
         """Make a delivery, to be filled by `stream` and completed by `advance`; the current one if there is none.
@@ -69,10 +192,11 @@ class Sender(Link):
         :raises LinkException: the tag is too long.
         """
         delivery = Link.delivery(self, tag)
-        connection = self.connection
-        connection._sequence = delivery._sequence = connection._sequence + 1
-        self._outgoing.append(delivery)
-        self._filling.append(delivery)
+        state = self._state
+        shared = state.shared
+        shared.sequence = delivery._sequence = shared.sequence + 1
+        state.outgoing.append(delivery)
+        state.filling.append(delivery)
         if self.current is None:
             self.current = delivery
         return delivery
@@ -81,8 +205,8 @@ class Sender(Link):
         """A tag that this link has not used yet: "1", "2", … or what `tag_generator` makes."""
         generator = self.tag_generator
         if generator is None:
-            self._tag_count += 1
-            return str(self._tag_count)
+            self._state.tag_count += 1
+            return str(self._state.tag_count)
         tag: Any = next(generator) if isinstance(generator, Iterator) else generator()
         if isinstance(tag, Iterator):  # it was a generator function: what it gives are the tags
             self.tag_generator = tag
@@ -109,7 +233,9 @@ class Sender(Link):
             if self.recoverable:
                 delivery._kept = [*(delivery._kept or ()), data]
             self.session.outgoing_bytes += size
-            self._ready()
+            if not self._state.is_sending:
+                _warn_if_ended(self)
+            self._state.mark_sender_dirty(True)
         return size
 
     if TYPE_CHECKING:
@@ -147,38 +273,39 @@ class Sender(Link):
             chunks = obj._encode_in_pieces()
             size = sum(map(len, chunks))
         else:
-            data = obj.encode()
-            chunks = [data]
-            size = len(data)
+            chunks = [obj.encode()]
+            size = len(chunks[0])
         message_format = obj.message_format
         if message_format:
             check_message_format(message_format)
         if tag or self.tag_generator is not None:
-            tag = tag_bytes(self, tag or self.delivery_tag())
+            tag = tag_bytes(self._state, tag or self.delivery_tag())
         if self.remote_max_message_size and size > self.remote_max_message_size and self.checks_message_size:
             raise LinkException(f"the peer takes messages of {self.remote_max_message_size} bytes, got one of {size}")
+        state = self._state
         if not tag:
-            self._tag_count += 1
-            tag = b"%d" % self._tag_count
+            state.tag_count += 1
+            tag = b"%d" % state.tag_count
         delivery = Delivery(self, tag)
         delivery._chunks = chunks
         delivery._size = size
         delivery.partial = False
         if message_format:
             delivery._message_format = message_format
-        connection = self.connection
-        connection._sequence = delivery._sequence = connection._sequence + 1
+        state.shared.sequence = delivery._sequence = state.shared.sequence + 1
         self.session.outgoing_bytes += size
         if self.snd_settle_mode == 1:  # SND_SETTLED
             delivery._settled = True
         else:
-            self._unsettled[delivery] = None
+            state.unsettled[delivery] = None
             if self.recoverable:
                 delivery._kept = list(chunks)
-        self._outgoing.append(delivery)
+        state.outgoing.append(delivery)
         self.queued += 1
         self.credit -= 1
-        self._ready()
+        if not state.is_sending:
+            _warn_if_ended(self)
+        state.mark_sender_dirty(True)
         return delivery
 
     def send_stream(
@@ -212,20 +339,23 @@ class Sender(Link):
         most = self.remote_max_message_size
         if most and (size or 0) > most and self.checks_message_size:
             raise LinkException(f"the peer takes messages of {most} bytes, got a body of {size}")
-        delivery = Delivery(self, tag_bytes(self, tag or self.delivery_tag()))
+        delivery = Delivery(self, tag_bytes(self._state, tag or self.delivery_tag()))
         if message is not None and message.message_format:
             delivery.message_format = message.message_format
         delivery._source = encoded_stream(source, message, size)
-        connection = self.connection
-        connection._sequence = delivery._sequence = connection._sequence + 1
+        state = self._state
+        shared = state.shared
+        shared.sequence = delivery._sequence = shared.sequence + 1
         if self.snd_settle_mode == self.SND_SETTLED:
             delivery._settled = True
         else:
-            self._unsettled[delivery] = None
-        self._outgoing.append(delivery)
+            state.unsettled[delivery] = None
+        state.outgoing.append(delivery)
         self.queued += 1
         self.credit -= 1
-        self._ready()
+        if not state.is_sending:
+            _warn_if_ended(self)
+        state.mark_sender_dirty(True)
         return delivery
 
     def advance(self) -> bool:
@@ -236,37 +366,10 @@ class Sender(Link):
         delivery = self.current
         if delivery is None:
             return False
-        self._complete(delivery)
+        if not self._state.is_sending:
+            _warn_if_ended(self)
+        self._state.complete(delivery)
         return True
-
-    def _complete(self, delivery: Delivery) -> None:
-        if delivery._source is not None:
-            return  # it is queued, and complete when its source has come to the end
-        delivery.partial = False
-        self._filling.remove(delivery)  # nearly always the head
-        self.current = self._filling[0] if self._filling else None
-        self.queued += 1
-        self.credit -= 1
-        self._ready()
-
-    def _ready(self) -> None:
-        """Puts this link on the connection's list of senders, and says that the transport has work."""
-        connection = self.connection
-        transport = connection.transport
-        if not self._sending:
-            # Once a write, not for each message.
-            if connection._ends or transport is None or transport._state.tail_closed:
-                warn_if_ended("Sender.send()", self)
-            self._sending = True
-            connection._senders.append(self)
-        if transport is not None:
-            connection._collector.emit(_TRANSPORT, transport)
-
-    def _queue(self) -> None:
-        """Puts this link on the connection's list of senders, if it has something to send."""
-        if (self._outgoing or self._resumed) and not self._sending:
-            self._sending = True
-            self.connection._senders.append(self)
 
     def offered(self, n: int) -> None:
         """Say how many messages could be sent; the peer learns it with the next flow (2.6.7, available).
@@ -281,64 +384,29 @@ class Sender(Link):
 
         :return: messages of credit given back.
         """
-        if not self._drain_mode or self.credit <= 0:
+        state = self._state
+        if not state.drain_mode or self.credit <= 0:
             return 0
         current = self.current
         # A delivery that has begun keeps its credit: the receiver has counted it already.
         begun = current is not None and current._id is not None
-        given_back = self.credit - begun
-        if not given_back:
+        returned_credit = self.credit - begun
+        if not returned_credit:
             return 0
-        self.credit -= given_back
+        self.credit -= returned_credit
         # What is queued keeps its credit; the rest counts as used (2.6.7).
-        self._link_credit -= given_back
-        self._delivery_count = self._delivery_count + given_back & 0xFFFFFFFF
-        self._drained_due = True
-        self._mark()
-        return given_back
+        state.binding.use_up(returned_credit)
+        state.binding.drained_due = True
+        state.mark_dirty(wake=True)
+        return returned_credit
 
-    def _queued_here(self) -> Iterable[Delivery]:
-        return self._outgoing
 
-    def _revoke_credit(self) -> None:
-        # What is partly sent cannot be continued, so that only what has not left has bytes pending. What the program
-        # still fills stays current until the link is unbound.
-        while self._outgoing and self._outgoing[0]._id is not None and self._outgoing[0] is not self.current:
-            self._drop(self._outgoing[0])
-        self._link_credit = 0
-        self.credit = -self.queued
-
-    def _unbind(self) -> None:
-        # What was partly sent cannot be continued on another transport; it stays unsettled, outcome unknown.
-        while self._outgoing and self._outgoing[0]._id is not None:
-            self._drop(self._outgoing[0])
-        if self._resumed:
-            forget_resumed(self)
-        Link._unbind(self)
-        self.credit = -self.queued
-        self._drain_mode = self._drained_due = False
-
-    def _dispose(self) -> None:
-        while self._outgoing:  # nobody takes it any more
-            self._drop(self._outgoing[0])
-        Link._dispose(self)
-
-    def _drop(self, delivery: Delivery) -> None:
-        """Takes a delivery off the queue, finished or not."""
-        self._outgoing.remove(delivery)
-        self.session.outgoing_bytes -= delivery._size
-        delivery._chunks = []
-        delivery._size = 0
-        delivery._advanced = True
-        if delivery.partial and delivery._source is None:
-            delivery.partial = False
-            self._filling.remove(delivery)
-            self.current = self._filling[0] if self._filling else None
-        else:
-            delivery._source = None
-            delivery.partial = False
-            self.queued -= 1
-            self.credit += 1
+def _warn_if_ended(sender: Sender) -> None:
+    """Once a write, not for each message."""
+    shared = sender._state.shared
+    transport = shared.transport
+    if shared.ends or transport is None or transport._state.tail_closed:
+        warn_if_ended("Sender.send()", sender)
 
 
 def _bytes(data: Any, expected: str) -> bytes:

@@ -1,6 +1,6 @@
 """`Terminus`: the source or target of a link (3.5.1 to 3.5.4), local or as the peer sent it.
 
-A terminus is plain values and up to four `Data` trees. `encode_terminus` and `load_terminus` are the two ways
+A terminus is plain values and up to four `Data` trees. `encode_terminus` and `decode_terminus` are the two ways
 between it and the attach frame; nothing else knows the order of the fields.
 """
 
@@ -15,7 +15,7 @@ from proton.codec.encode import PreEncoded, encode
 from proton.codec.nodes import Node
 from proton.codec.types import SymbolList
 
-__all__ = ["Terminus", "check_range", "encode_terminus", "load_terminus"]
+__all__ = ["Terminus", "check_range", "encode_terminus", "decode_terminus"]
 
 _EXPIRY_SYMBOLS = ("link-detach", "session-end", "connection-close", "never")
 _EXPIRY_POLICIES = {symbol: number for number, symbol in enumerate(_EXPIRY_SYMBOLS)}
@@ -232,7 +232,7 @@ def encode_terminus(terminus: Terminus) -> PreEncoded | None:
     return PreEncoded(encode_composite(SOURCE, fields))
 
 
-def load_terminus(value: Any) -> Terminus:
+def decode_terminus(value: Any) -> Terminus:
     """The terminus in a field of a received attach; unspecified where the field is absent.
 
     :raises DataException: a field of the terminus is of a wrong type.

@@ -4,8 +4,8 @@ It answers the peer: what the peer opens is opened, unless the program closes it
 closes is closed. The three kinds of endpoints follow one pattern, written once below (`_remote_open` to `_local_close`)
 and named by kind.
 Each end is told once. Where both ends close, in one read or in both orders, the event of the later one tells that the
-endpoint is closed (`Endpoint._ended_here_first`). A link ends in three further ways: by a detach without closed, with
-its session, and by the engine, when the peer broke a rule (2.6.4 to 2.6.6).
+endpoint is closed (`EndpointState.ended_here_first`). A link ends in three further ways: by a detach without closed,
+with its session, and by the engine, when the peer broke a rule (2.6.4 to 2.6.6).
 What is to be made again is the exception: a connection or session that the peer ends with a condition that can pass
 stays locally open, unless the program closes it in its own callback (`is_retried`).
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.endpoint import Endpoint, endpoint_state
 from proton.endpoints.ends import awaits_node, is_retried
 from proton.endpoints.notices import described
 from proton.endpoints.printable import condition_text
@@ -99,7 +99,7 @@ class EndpointStateHandler(Delegating):
         :param endpoint_type: how to call it.
         """
         condition = endpoint.remote_condition
-        if endpoint._failed:
+        if endpoint_state(endpoint).failed:
             return  # the line is written when the engine ends it, whatever the program does then
         level = error_level(endpoint.connection)
         if condition:
@@ -122,11 +122,11 @@ class EndpointStateHandler(Delegating):
             getattr(self, f"on_{kind}_opened")(event)
 
     def _remote_close(self, kind: str, endpoint: Endpoint, event: Any) -> None:
-        if endpoint.remote_condition and not endpoint._failed:
+        if endpoint.remote_condition and not endpoint_state(endpoint).failed:
             getattr(self, f"on_{kind}_error")(event)
-        elif not endpoint._ended_here_first():
+        elif not endpoint_state(endpoint).ended_here_first():
             getattr(self, f"on_{kind}_closing")(event)
-        if endpoint._ended_here_first():
+        if endpoint_state(endpoint).ended_here_first():
             getattr(self, f"on_{kind}_closed")(event)
 
     def _is_lost(self, kind: str, endpoint: Any, event: Any) -> bool:
@@ -147,11 +147,11 @@ class EndpointStateHandler(Delegating):
         return bool(endpoint.state & session.state & endpoint.connection.state & Endpoint.LOCAL_ACTIVE)
 
     def _local_close(self, kind: str, endpoint: Endpoint, event: Any) -> None:
-        if endpoint._failed:
+        if endpoint_state(endpoint).failed:
             level = error_level(endpoint.connection)
             log.log(level, "ended %s: %s", described(kind, endpoint), condition_text(endpoint.condition))
             getattr(self, f"on_{kind}_error")(event)
-        if endpoint._remote_end is not None and not endpoint._ended_here_first():
+        if endpoint_state(endpoint).remote_end is not None and not endpoint_state(endpoint).ended_here_first():
             getattr(self, f"on_{kind}_closed")(event)
 
     def _decides_on_detach(self, event: Any) -> bool:
@@ -194,13 +194,13 @@ class EndpointStateHandler(Delegating):
         if self._is_lost("session", session, event):
             return
         session.close()
-        session._end_links()
+        endpoint_state(session).end_links()
 
     def on_session_local_close(self, event: SessionEvent) -> None:
         """Reports the session as closed when the peer was first, and one that the engine has ended, with its links."""
         self._local_close("session", event.session, event)
-        if event.session._failed or event.session._restarting:
-            event.session._end_links()
+        if endpoint_state(event.session).failed or endpoint_state(event.session).restarting:
+            endpoint_state(event.session).end_links()
 
     def on_link_remote_open(self, event: LinkEvent) -> None:
         """Opens the link when the peer was first, unless its session is refused."""
@@ -219,15 +219,15 @@ class EndpointStateHandler(Delegating):
     def on_link_remote_detach(self, event: LinkEvent) -> None:
         """Ends a link that the peer has detached without closing it, unless the program has a method of this name."""
         link = event.link
-        tells = link._ended_here_first() or not self._decides_on_detach(event)
+        tells = endpoint_state(link).ended_here_first() or not self._decides_on_detach(event)
         if tells and not self._is_lost("link", link, event):
             link._answer_detach()
 
     def on_link_local_close(self, event: LinkEvent) -> None:
         """Reports the link as closed when the peer was first, or when its session is about to be made again."""
         self._local_close("link", event.link, event)
-        if event.link.session._restarting:
-            event.link._tell_loss()
+        if endpoint_state(event.link.session).restarting:
+            endpoint_state(event.link).tell_loss()
 
     def on_transport_tail_closed(self, event: TransportEvent) -> None:
         """Notes that a connection is lost that this end had not closed; what follows may close it."""
@@ -239,7 +239,7 @@ class EndpointStateHandler(Delegating):
         """Reports a connection as lost, when both directions of its transport have ended; not each attempt after it."""
         self.on_transport_tail_closed(event)
         connection = event.connection
-        policy = connection._reconnect if connection is not None else None
+        policy = connection.reconnect_policy if connection is not None else None
         if state_of(event.transport).lost and not (policy is not None and policy.is_down):
             self._forward("on_disconnected", event)
 
@@ -328,5 +328,5 @@ class EndpointStateHandler(Delegating):
             self._forward(f"on_{kind}_error", event)
         else:
             self.print_error(endpoint, kind)
-            if not endpoint._failed:
+            if not endpoint_state(endpoint).failed:
                 event.connection.close()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.arguments import check_count
-from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED
+from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED, endpoint_state
 from proton.endpoints.handler import GroupedHandler
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ class FlowController(GroupedHandler):
         # Written out, not through _top_up: this runs for each message.
         if link.is_receiver:
             if link.drained():
-                link._left_to_application = True
-            elif not getattr(link, "_left_to_application", False):
+                endpoint_state(link).is_left_to_application = True
+            else:
                 # A window of one has to count the message at hand as gone: no other would follow it.
                 window = self.window
                 grant = link._replenish(2 if window == 1 else window)
@@ -68,14 +68,14 @@ class FlowController(GroupedHandler):
         if link.is_receiver:
             if link.drained():
                 # Kept on the link, since links come and go under one controller.
-                link._left_to_application = True
-            elif not getattr(link, "_left_to_application", False):
+                endpoint_state(link).is_left_to_application = True
+            elif not endpoint_state(link).is_left_to_application:
                 link.flow(self.window - link.credit)
 
 
 def _write_now(link: Any) -> None:
     """Has what there is to say written before the messages that wait are handled, when a loop drives the transport."""
     driver = link.connection.transport.driver
-    over = link.state & _CLOSED or link._remotely_detached  # the credit would be of no use
+    over = link.state & _CLOSED or link._state.binding.remotely_detached  # the credit would be of no use
     if driver is not None and driver.watch is not None and not driver.would_block and not over:
         driver.watch.write_now()

@@ -155,7 +155,7 @@ class IncomingMessageHandler(Delegating, Acking):
                 if result is not None:
                     check_result(self, "on_message", result)
                 if self.auto_accept:
-                    delivery._conclude(_ACCEPTED)
+                    delivery._settle_with(_ACCEPTED)
             except Reject as error:
                 _give_reason(delivery, error)
                 self.reject(delivery)

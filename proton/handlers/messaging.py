@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
+from proton.endpoints.endpoint import endpoint_state
 from proton.endpoints.ends import is_retried
 from proton.endpoints.handler import Handler, HandlerGroup, check_result
 from proton.endpoints.notices import shown
@@ -114,7 +115,7 @@ class MessagingHandler(Handler, Acking):
         # An error that comes after the end of the connection has none.
         connection = event.connection
         ends = connection is not None and condition.name in self.fatal_conditions and not is_temporary(transport)
-        policy = connection._reconnect if connection is not None else None
+        policy = connection.reconnect_policy if connection is not None else None
         told = state_of(transport).failure_told or policy is not None and not policy.is_due(now_of(event))
         level = logging.INFO if told and not ends else logging.ERROR
         name, description = printable(condition.name), printable(str(condition.description))
@@ -146,7 +147,7 @@ class MessagingHandler(Handler, Acking):
         if is_retried(event.session, now_of(event)):
             return
         EndpointStateHandler.print_error(event.session, "session")
-        if not event.session._failed:
+        if not endpoint_state(event.session).failed:
             event.connection.close()
 
     def on_link_error(self, event: LinkEvent) -> None:
@@ -160,7 +161,7 @@ class MessagingHandler(Handler, Acking):
         if is_retried(event.link, now_of(event)):
             return
         EndpointStateHandler.print_error(event.link, "link")
-        if not event.link._failed:
+        if not endpoint_state(event.link).failed:
             event.connection.close()
 
     def on_connection_closing(self, event: ConnectionEvent) -> None:

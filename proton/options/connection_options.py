@@ -103,11 +103,7 @@ class ConnectionOptions:
         probe = Connection()
         probe.user, probe.password, probe.authorization = self.user, self.password, self.authorization
         self._set_fields(probe, self.container_id or "")
-        try:
-            probe.open()
-        finally:
-            # It is marked as to be opened, hence would keep itself, and the password, until a collection.
-            probe._dispose()
+        probe.open()
         self.open_fields = {name: getattr(probe, name) for name in self.open_fields}
 
     def _set_fields(self, connection: Connection, container_id: str) -> None:

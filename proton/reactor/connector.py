@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.driver import Driver
 from proton.endpoints.connection import Connection
-from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.endpoint import Endpoint, endpoint_state
 from proton.endpoints.ends import awaits_node, is_retried
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler, dispatch, event_methods
@@ -43,7 +43,7 @@ NO_REASON = "ended by the peer without a reason"
 
 
 def _has_ended(session: Any) -> bool:
-    return bool(session.state & (_LOCAL_CLOSED if session._restarting else _CLOSED))
+    return bool(session.state & (_LOCAL_CLOSED if endpoint_state(session).restarting else _CLOSED))
 
 
 class SessionPerConnection:
@@ -63,14 +63,14 @@ class SessionPerConnection:
         session = self._session
         if session is None or _has_ended(session):  # some peers refuse a link by ending its session
             self._session = self._begin(connection)
-        elif not session._has_room():
+        elif not endpoint_state(session).has_room():
             self._session = self.further(session) or session
         return self._session
 
     @staticmethod
     def _begin(connection: Any) -> Any:
         session = connection.session()
-        session._is_common = True
+        endpoint_state(session).is_common = True
         session.open()
         return session
 
@@ -80,12 +80,12 @@ class SessionPerConnection:
         :param session: the session of the link.
         :return: None when the session was not made here, or the connection has no channel for another one.
         """
-        if not session._is_common:
+        if not endpoint_state(session).is_common:
             return None
         latest, connection = self._session, session.connection
-        if latest is session or latest is None or _has_ended(latest) or not latest._has_room():
+        if latest is session or latest is None or _has_ended(latest) or not endpoint_state(latest).has_room():
             transport = connection.transport
-            if transport is not None and connection._channels.lowest() > transport.channel_max:
+            if transport is not None and endpoint_state(connection).shared.channels.lowest() > transport.channel_max:
                 return None
             self._session = latest = self._begin(connection)
             latest.handler = session.handler
@@ -106,7 +106,7 @@ def _fatal_conditions(handler: Any) -> list[Any]:
 
 def _level(connection: Any) -> int:
     # Where nothing is made again, the next blocking call raises it.
-    raised = connection._raises_errors and connection._reconnect.reconnect is False
+    raised = endpoint_state(connection).raises_errors and endpoint_state(connection).shared.reconnect.reconnect is False
     return logging.INFO if raised else logging.WARNING
 
 
@@ -134,7 +134,7 @@ def _tell(event: Any, etype: Any, context: Any, **facts: Any) -> None:
 def _tell_given_up(event: Any, context: Any, reason: str) -> None:
     connection = context.connection
     # A blocking call raises it, and without attempts the failure itself was the end.
-    quiet = connection._raises_errors or connection._reconnect.reconnect is False
+    quiet = endpoint_state(connection).raises_errors or endpoint_state(connection).shared.reconnect.reconnect is False
     what = _kind(context)
     if not quiet:
         log.error("Gave up a %s to %s: %s", what, place_of(connection), reason)
@@ -225,7 +225,11 @@ class Connector(Handler):
             return
         if self.reconnect is not False and _is_refused(transport):
             policy.finish("the login was refused")
-        attempt = None if policy.finished else policy.lost(event.container.now, connection._has_progressed())
+        attempt = (
+            None
+            if policy.finished
+            else policy.lost(event.container.now, endpoint_state(connection).shared.has_progressed())
+        )
         if attempt is not None:
             fail_begun_transactions(event)
         if self.reconnect is not False:
@@ -237,7 +241,7 @@ class Connector(Handler):
             _tell_given_up(event, connection, f"{policy.reason}: {condition_text(reason) or NO_REASON}")
             return
         if connection.state & Endpoint.REMOTE_CLOSED:
-            connection._await_again()
+            endpoint_state(connection).await_again(connection)
         number, delay, address = attempt
         _tell(event, Event.RECONNECTING, connection, attempt=number, delay=delay, address=address)
         if not attempt.delay:
@@ -276,25 +280,25 @@ class Connector(Handler):
             return
         for endpoint in [endpoint for endpoint, due in self._ended.items() if due is task]:
             del self._ended[endpoint]
-            if endpoint._restarting and endpoint.state & Endpoint.LOCAL_ACTIVE:
-                endpoint._begin_again()
+            if endpoint_state(endpoint).restarting and endpoint.state & Endpoint.LOCAL_ACTIVE:
+                endpoint_state(endpoint).begin_again()
 
     def on_session_remote_open(self, event: SessionEvent) -> None:
         """Notes since when a session is there that was made again."""
-        series = event.session._series
+        series = endpoint_state(event.session).series
         if series is not None:
             series.opened_at = event.container.now
 
     def on_link_remote_open(self, event: LinkEvent) -> None:
         """Notes since when a link is there that was attached again, and does not wait for its node."""
         link = event.link
-        series = link._series
+        series = endpoint_state(link).series
         if series is not None and (link.remote_source.type or link.remote_target.type):
             series.opened_at, series.missing_since = event.container.now, None
         session = link.session
-        all_there = session.state & Endpoint.REMOTE_ACTIVE and not session._unanswered
-        if session._series is not None and all_there:
-            session._series.missing_since = None
+        all_there = session.state & Endpoint.REMOTE_ACTIVE and not endpoint_state(session).binding.unanswered
+        if endpoint_state(session).series is not None and all_there:
+            endpoint_state(session).series.missing_since = None
 
     def on_link_remote_close(self, event: LinkEvent) -> None:
         """A link that is to be attached again is, after a delay."""
@@ -314,8 +318,8 @@ class Connector(Handler):
     def _make_again(self, event: Any, endpoint: Any) -> None:
         policy, now = self.policy, event.container.now
         retried = is_retried(endpoint, now)
-        end, series = endpoint._remote_end, endpoint._series
-        if end is None or series is None or endpoint._ended_here_first():
+        end, series = endpoint_state(endpoint).remote_end, endpoint_state(endpoint).series
+        if end is None or series is None or endpoint_state(endpoint).ended_here_first():
             return
         why = condition_text(end[1])
         missing = awaits_node(endpoint)
@@ -326,7 +330,7 @@ class Connector(Handler):
             text = "%s to %s ended by the peer: %s; it is made again after %s seconds"
             level = _level(connection) if first else logging.INFO
             log.log(level, text, _kind(endpoint).capitalize(), place_of(connection), why, delay)
-            endpoint._restart()
+            endpoint_state(endpoint).restart()
             self._ended[endpoint] = event.container.schedule(delay, self)
         elif missing and series.missing_since is not None:
             self._give_up(event, endpoint, f"refused for {now - series.missing_since:.0f} seconds: {why}")
@@ -336,7 +340,7 @@ class Connector(Handler):
             self._give_up(event, endpoint, f"no attempt is left: {why}")
 
     def _give_up(self, event: Any, endpoint: Any, reason: str) -> None:
-        endpoint._series = None
+        endpoint_state(endpoint).series = None
         _tell_given_up(event, endpoint, reason)
         endpoint.close()
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from proton.endpoints.connection import Connection
-from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.endpoint import Endpoint, endpoint_state
 from proton.endpoints.handler import inspect
 from proton.endpoints.link import Link
 from proton.endpoints.session import Session
@@ -161,7 +161,7 @@ class Container(Reactor):
         connection = self.connection(handler)
         options.set_up(connection, lambda: str(uuid.uuid4()))
         connection._overrides = Connector(policy, options)
-        connection._reconnect = policy
+        endpoint_state(connection).shared.reconnect = policy
         connection._session_policy = SessionPerConnection()
         connection.open()
         return connection

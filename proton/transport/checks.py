@@ -10,26 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 from proton.codec.composites import Composite, check_fields
 from proton.endpoints.condition import DECODE_ERROR, NOT_ALLOWED, UNATTACHED_HANDLE
+from proton.endpoints.endpoint import endpoint_state
 from proton.exceptions import DataException, ProtocolViolation
 
 if TYPE_CHECKING:
-    from proton.endpoints.connection import Connection
-    from proton.endpoints.link import Link
-    from proton.endpoints.session import Session
+    from proton.endpoints.connection import ConnectionState
+    from proton.endpoints.link import LinkState
+    from proton.endpoints.session import SessionState
     from proton.transport.transport_state import TransportState
 
-__all__ = ["EndpointViolation", "ahead", "bound_connection", "check", "link_on", "session_on"]
-
-_SERIAL = 0xFFFFFFFF
-_HALF = 0x80000000
+__all__ = ["EndpointViolation", "bound_connection", "check", "link_on", "session_on"]
 
 
 class EndpointViolation(Exception):
-    """The peer broke a rule of a session or link: that one is closed with the condition, the rest lives on."""
+    """The peer broke a rule of a session or link: that one is closed with the condition, the rest lives on.
 
-    def __init__(self, endpoint: Session | Link, condition: str, description: str) -> None:
+    :param state: of that session or link.
+    """
+
+    def __init__(self, state: SessionState | LinkState, condition: str, description: str) -> None:
         super().__init__(condition, description)
-        self.endpoint = endpoint
+        self.state = state
         self.condition = condition
         self.description = description
 
@@ -41,14 +42,14 @@ def check(composite: Composite, fields: list[Any]) -> list[Any]:
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
 
 
-def bound_connection(transport: TransportState) -> Connection:
+def bound_connection(transport: TransportState) -> ConnectionState:
     connection = transport.connection
     if connection is None or not transport.open_received:
         raise ProtocolViolation(NOT_ALLOWED, "expected open as the first frame")
-    return connection
+    return endpoint_state(connection)  # type: ignore[no-any-return]
 
 
-def session_on(transport: TransportState, channel: int) -> Session:
+def session_on(transport: TransportState, channel: int) -> SessionState:
     session = transport.remote_channels.get(channel)
     if session is None:
         bound_connection(transport)
@@ -56,14 +57,8 @@ def session_on(transport: TransportState, channel: int) -> Session:
     return session
 
 
-def link_on(session: Session, handle: Any, frame: str) -> Link:
-    link = session._remote_handles.get(handle)
+def link_on(session: SessionState, handle: Any, frame: str) -> LinkState:
+    link = session.binding.remote_handles.get(handle)
     if link is None:
         raise EndpointViolation(session, UNATTACHED_HANDLE, f"no such handle: {handle}, in {frame}")
     return link
-
-
-def ahead(number: int, other: int) -> int:
-    """How far one serial number is ahead of another, less than 0 where it is behind (2.8.10)."""
-    distance = number - other & _SERIAL
-    return distance if distance < _HALF else distance - (1 << 32)

@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Any
 from proton.codec.composites import DISPOSITION
 from proton.endpoints.condition import DECODE_ERROR, NOT_ALLOWED, RESOURCE_LIMIT_EXCEEDED
 from proton.endpoints.disposition import DispositionType, decode_state
-from proton.endpoints.events import Event
+from proton.endpoints.events import Collector, Event
+from proton.endpoints.serial import HALF, SERIAL, ahead
 from proton.exceptions import DataException, ProtocolViolation
-from proton.transport.checks import EndpointViolation, ahead, check, session_on
+from proton.transport.checks import EndpointViolation, check, session_on
 
 if TYPE_CHECKING:
     from proton.endpoints.delivery import Delivery
-    from proton.endpoints.session import Session
+    from proton.endpoints.session import SessionState
     from proton.transport.transport_state import TransportState
 
 __all__ = ["on_disposition"]
 
-_SERIAL = 0xFFFFFFFF
-_HALF = 0x80000000
 #: an allowance of repeated dispositions is that of so many deliveries at least
 _MIN_TRACKED = 1000
 _DELIVERY = Event.DELIVERY
@@ -40,38 +39,39 @@ def _numbers_met(known: dict[int, Delivery], first: int, span: int) -> Iterable[
     begin = max(0, ahead(first, oldest))
     end = min(ahead(newest, oldest), ahead(first, oldest) + span)
     if end - begin < 2 * len(known):
-        return [oldest + n & _SERIAL for n in range(begin, end + 1)]
-    return [number for number in known if begin <= number - oldest & _SERIAL <= end]
+        return [oldest + n & SERIAL for n in range(begin, end + 1)]
+    return [number for number in known if begin <= number - oldest & SERIAL <= end]
 
 
 def on_disposition(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     session = transport.remote_channels.get(channel)
-    if session is None or session._violated:
+    if session is None or session.binding.violated:
         session_on(transport, channel)
         return
     role, first, last, settled, value, batchable = (fields + _NO_FIELDS)[:6]
     if not (
         role.__class__ is bool
         and first.__class__ is int
-        and 0 <= first <= _SERIAL
-        and (last is None or (last.__class__ is int and 0 <= last <= _SERIAL))
+        and 0 <= first <= SERIAL
+        and (last is None or (last.__class__ is int and 0 <= last <= SERIAL))
         and (settled is None or settled.__class__ is bool)
         and (batchable is None or batchable.__class__ is bool)
     ):
         role, first, last, settled, value, _ = check(DISPOSITION, fields)
     if last is None:
         last = first
-    span = last - first & _SERIAL
-    if span >= _HALF:
+    span = last - first & SERIAL
+    if span >= HALF:
         raise ProtocolViolation(NOT_ALLOWED, f"illegal delivery range: {first:x}-{last:x}")
     try:
         state, remote_value = decode_state(value)
     except DataException as error:
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
-    known = session._outgoing if role else session._incoming
+    binding = session.binding
+    known = binding.outgoing if role else binding.incoming
     settled = bool(settled)
-    session._progressed = session._progressed or settled and role
-    emit = session.connection._collector.emit
+    binding.progressed = binding.progressed or settled and role
+    emit = session.shared.collector.emit
     fresh = 0
     compared: dict[int, bool] = {}
     size = len(known)
@@ -81,7 +81,7 @@ def on_disposition(transport: TransportState, channel: int, fields: list[Any], p
             continue
         if delivery.updated or not role:  # its event may still wait, or there may be no news
             same = not state or _set_state(delivery, state, remote_value, compared)
-            if not _is_told_again(transport, delivery, same, settled):
+            if not _is_told_again(transport, session.shared.collector, delivery, same, settled):
                 continue
             if settled:
                 delivery.settled = True
@@ -118,7 +118,9 @@ def _set_state(delivery: Delivery, state: DispositionType | int, value: Any, com
     return same
 
 
-def _is_told_again(transport: TransportState, delivery: Delivery, same: bool, settled: bool) -> bool:
+def _is_told_again(
+    transport: TransportState, collector: Collector, delivery: Delivery, same: bool, settled: bool
+) -> bool:
     """A disposition for a delivery that has had news before, or whose arrival may wait to be seen: one event is enough.
 
     :param same: the state is that of before.
@@ -127,21 +129,21 @@ def _is_told_again(transport: TransportState, delivery: Delivery, same: bool, se
     if same and not settled and delivery.updated:
         return False
     delivery.updated = True
-    events = delivery.link.connection._collector.events
     waiting = transport.told
     if waiting is None:  # within one push nothing leaves the queue
-        waiting = transport.told = {event.context for event in events if event.type is _DELIVERY}
+        waiting = transport.told = {event.context for event in collector.events if event.type is _DELIVERY}
     if delivery not in waiting:
         waiting.add(delivery)
-        delivery.link.connection._collector.emit(_DELIVERY, delivery)
+        collector.emit(_DELIVERY, delivery)
     return True
 
 
-def _count_repeats(transport: TransportState, session: Session, again: int, fresh: int, tracked: int) -> None:
+def _count_repeats(transport: TransportState, session: SessionState, again: int, fresh: int, tracked: int) -> None:
     """Ranges that name the same deliveries over and over cost us much for few bytes: the session has an allowance."""
     most = transport.limits.max_repeated_dispositions
-    session._repeats = max(0, session._repeats + again - most * fresh)
-    if most and session._repeats > most * max(tracked, _MIN_TRACKED):
+    binding = session.binding
+    binding.repeats = max(0, binding.repeats + again - most * fresh)
+    if most and binding.repeats > most * max(tracked, _MIN_TRACKED):
         raise EndpointViolation(
             session, RESOURCE_LIMIT_EXCEEDED, f"dispositions tell of the same deliveries more than {most} times"
         )

@@ -38,28 +38,28 @@ from proton.endpoints.condition import (
 )
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import decode_state
-from proton.endpoints.endpoint import LOCAL_CLOSED
+from proton.endpoints.endpoint import LOCAL_CLOSED, endpoint_state
 from proton.endpoints.events import Event
 from proton.endpoints.printable import printable
-from proton.endpoints.receiver import Receiver
-from proton.endpoints.recovery import load_unsettled, reconcile, resumed_delivery
-from proton.endpoints.sender import Sender
-from proton.endpoints.session import HANDLE_MAX, Session
-from proton.endpoints.terminus import load_terminus
+from proton.endpoints.recovery import decode_unsettled, reconcile, resumed_delivery
+from proton.endpoints.serial import HALF, SERIAL, ahead
+from proton.endpoints.session import HANDLE_MAX
+from proton.endpoints.terminus import decode_terminus
 from proton.exceptions import DataException, ProtocolViolation
-from proton.transport.checks import EndpointViolation, ahead, bound_connection, check, link_on, session_on
+from proton.transport.checks import EndpointViolation, bound_connection, check, link_on, session_on
 from proton.transport.dispositions import on_disposition
 from proton.transport.limits import has_begun, has_opened
 
 if TYPE_CHECKING:
-    from proton.endpoints.connection import Connection
+    from proton.endpoints.connection import ConnectionState
+    from proton.endpoints.link import Link, LinkState
+    from proton.endpoints.receiver import ReceiverState
+    from proton.endpoints.session import SessionState
     from proton.transport.transport_state import TransportState
 
-_SERIAL = 0xFFFFFFFF
-_HALF = 0x80000000
 #: How often the most credit that a link has given at once may come beyond it. RabbitMQ 3 forgets what is on its way out
 #: of a queue when a flow comes, and sends up to four times that. It bounds what a peer may have us hold unasked.
-_OVERRUN = 16
+CREDIT_OVERRUN_FACTOR = 16
 _DELIVERY = Event.DELIVERY
 _LINK_FLOW = Event.LINK_FLOW
 _new_event = _DELIVERY.event_class
@@ -88,7 +88,8 @@ def on_open(transport: TransportState, channel: int, fields: list[Any], payload:
         transport.set_remote_max_frame_size(frame_size)
     if channel_max is not None:
         transport.remote_channel_max = channel_max
-    connection._remote_opened()
+    state: ConnectionState = endpoint_state(connection)
+    state.remote_opened()
     if idle_ms:
         least = transport.limits.min_remote_idle_timeout
         if idle_ms < 1000 * least:
@@ -96,20 +97,20 @@ def on_open(transport: TransportState, channel: int, fields: list[Any], payload:
                 NOT_ALLOWED, f"expected an idle-time-out of {1000 * least:g} ms at least, got {idle_ms} ms (2.4.5)"
             )
         transport.remote_idle_timeout_ms = idle_ms
-        transport.emit(Event.TRANSPORT)
-    has_opened(transport, connection)
-    _schedule_closing(connection)
+        state.shared.wake()
+    has_opened(state, transport.channel_max)
+    _mark_closing_dirty(state)
 
 
-def _schedule_closing(connection: Connection) -> None:
+def _mark_closing_dirty(connection: ConnectionState) -> None:
     """What has waited, for the peer's open or for credit that will not come, is said now: closes, attaches."""
-    connection._schedule(connection)
-    for session in connection._members:
-        if session.state & LOCAL_CLOSED:
-            connection._schedule(session)
-        for link in session._members:
-            if link.state & LOCAL_CLOSED or link._detached or link._handle is None:
-                connection._schedule(link)
+    connection.mark_dirty()
+    for session in connection.shared.sessions:
+        if session.endpoint.state & LOCAL_CLOSED:
+            session.mark_dirty()
+        for link in session.members:
+            if link.endpoint.state & LOCAL_CLOSED or link.detached or link.binding.handle is None:
+                link.mark_dirty()
 
 
 def on_begin(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
@@ -123,29 +124,30 @@ def on_begin(transport: TransportState, channel: int, fields: list[Any], payload
     if channel in transport.remote_channels:
         raise ProtocolViolation(NOT_ALLOWED, f"begin on channel {channel}, which has a session already")
     if remote_channel is None:
-        _check_limit("sessions", len(connection._members), transport.limits.max_sessions)
-        session = connection.session()
+        _check_limit("sessions", len(connection.shared.sessions), transport.limits.max_sessions)
+        session: SessionState = endpoint_state(connection.endpoint.session())
     else:
-        known = connection._local_channels.get(remote_channel)
+        known = connection.shared.local_channels.get(remote_channel)
         if known is None:
             raise ProtocolViolation(INVALID_FIELD, f"begin reply to unknown channel {remote_channel}.")
-        if known._remote_channel is not None:
+        if known.binding.remote_channel is not None:
             raise ProtocolViolation(NOT_ALLOWED, f"second begin reply to channel {remote_channel}")
         session = known
     transport.remote_channels[channel] = session
-    session._remote_channel = channel
-    session._window_end = session._window_end + next_outgoing_id & _SERIAL  # it was counted from 0 before
-    session._next_incoming_id = next_outgoing_id
-    session._remote_incoming_window = incoming_window
+    binding, endpoint = session.binding, session.endpoint
+    binding.remote_channel = channel
+    binding.window_end = binding.window_end + next_outgoing_id & SERIAL  # it was counted from 0 before
+    binding.next_incoming_id = next_outgoing_id
+    binding.remote_incoming_window = incoming_window
     if handle_max is not None:
-        session._handle_max = min(handle_max, HANDLE_MAX)
-    session.remote_offered_capabilities = _symbols(offered)
-    session.remote_desired_capabilities = _symbols(desired)
-    session.remote_properties = properties
-    session._remote_opened()
+        binding.handle_max = min(handle_max, HANDLE_MAX)
+    endpoint.remote_offered_capabilities = _symbols(offered)
+    endpoint.remote_desired_capabilities = _symbols(desired)
+    endpoint.remote_properties = properties
+    session.remote_opened()
     has_begun(session)
-    if session.state & LOCAL_CLOSED:
-        connection._schedule(session)
+    if session.endpoint.state & LOCAL_CLOSED:
+        session.mark_dirty()
 
 
 def _check_limit(what: str, count: int, most: int) -> None:
@@ -158,96 +160,117 @@ def _check_limit(what: str, count: int, most: int) -> None:
 
 def on_attach(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     session = session_on(transport, channel)
-    if session._violated:
+    if session.binding.violated:
         return
     checked = check(ATTACH, fields)
-    name, handle, peer_receives, snd_settle_mode, rcv_settle_mode, source, target = checked[:7]
-    initial_delivery_count, max_message_size = checked[9:11]
+    handle, peer_receives = checked[1:3]
     if handle > HANDLE_MAX:
         raise ProtocolViolation(FRAMING_ERROR, f"remote handle {handle} is above handle_max {HANDLE_MAX}")
-    if handle in session._remote_handles:
-        raise EndpointViolation(session, HANDLE_IN_USE, f"attach of {name!r} on handle {handle}, which is in use")
-    # A link that was detached before the peer has answered its attach is answered all the same, and first.
-    waiting = session._unanswered.get((peer_receives, name))
-    link = waiting[0] if waiting else session._links.get((peer_receives, name))
-    if link is not None and link._remote_handle is not None:
-        raise EndpointViolation(session, INVALID_FIELD, f"link name already attached: {printable(name)}")
+    if handle in session.binding.remote_handles:
+        raise EndpointViolation(session, HANDLE_IN_USE, f"attach of {checked[0]!r} on handle {handle}, which is in use")
+    found = _link_to_attach(session, peer_receives, checked[0])
     try:
-        remote_source, remote_target = load_terminus(source), load_terminus(target)
-        remote_unsettled = load_unsettled(checked[7])
+        termini = decode_terminus(checked[5]), decode_terminus(checked[6])
+        unsettled = decode_unsettled(checked[7])
     except DataException as error:
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
-    if waiting:
-        waiting.pop(0)
-        if not waiting:
-            del session._unanswered[peer_receives, name]
-    if link is None or link._remotely_detached:
-        _check_limit("links", session.connection._link_count, transport.limits.max_links)
-        link = session._attached_by_peer(peer_receives, name)
-    link._remote_handle = handle
-    session._remote_handles[handle] = link
-    if link._final:
-        link._violated = True  # no program uses it any more: what comes for it is dropped
+    if found is None or found.binding.remotely_detached:
+        _check_limit("links", session.shared.link_count, transport.limits.max_links)
+    session.binding.answer_first(peer_receives, checked[0])
+    link = found
+    if link is None or link.binding.remotely_detached:
+        link = session.attached_by_peer(peer_receives, checked[0])
+    link.binding.remote_handle = handle
+    session.binding.remote_handles[handle] = link
+    if link.final:
+        link.binding.violated = True  # no program uses it any more: what comes for it is dropped
         return
-    link.remote_source, link.remote_target = remote_source, remote_target
-    link.remote_unsettled, link.remote_incomplete_unsettled = remote_unsettled, bool(checked[8])
+    endpoint = link.endpoint
+    endpoint.remote_source, endpoint.remote_target = termini
+    endpoint.remote_unsettled = unsettled
+    _set_remote_fields(endpoint, checked)
+    if link.is_receiver:
+        _set_initial_count(link, checked[9] or 0)
+    link.remote_opened()
+    if link.binding.recovering and link.binding.handle is not None:
+        reconcile(link)
+
+
+def _link_to_attach(session: SessionState, is_sender: bool, name: str | None) -> LinkState | None:
+    """The link that an attach of the peer is the other end of, or None.
+
+    A link that was detached before the peer has answered its attach is answered all the same, and first.
+    """
+    waiting = session.binding.unanswered.get((is_sender, name))
+    link = waiting[0] if waiting else session.links.get((is_sender, name))
+    if link is not None and link.binding.remote_handle is not None:
+        raise EndpointViolation(session, INVALID_FIELD, f"link name already attached: {printable(name)}")
+    return link
+
+
+def _set_remote_fields(link: Link, checked: list[Any]) -> None:
+    """What the peer's attach says of its end."""
+    snd_settle_mode, rcv_settle_mode = checked[3:5]
     if snd_settle_mode is not None:
         link.remote_snd_settle_mode = snd_settle_mode
     if rcv_settle_mode is not None:
         link.remote_rcv_settle_mode = rcv_settle_mode
-    link.remote_max_message_size = max_message_size or 0
+    link.remote_incomplete_unsettled = bool(checked[8])
+    link.remote_max_message_size = checked[10] or 0
     link.remote_offered_capabilities, link.remote_desired_capabilities = _symbols(checked[11]), _symbols(checked[12])
     link.remote_properties = checked[13]
-    if not peer_receives:
-        link._delivery_count = initial_delivery_count or 0
-        link._credit_limit = link._delivery_count + max(0, link._link_credit) & _SERIAL
-        if link._link_credit > 0 and link._delivery_count:
-            # It was granted without a count to add it to: a sender that did not start at 0 may need to hear again.
-            link._flow_due = True
-            session.connection._schedule(link)
-    link._remote_opened()
-    if link._recovering and link._handle is not None:
-        reconcile(link)
+
+
+def _set_initial_count(link: LinkState, delivery_count: int) -> None:
+    """The sender has told its delivery-count, to which the credit given so far is added (2.6.7)."""
+    binding = link.binding
+    binding.delivery_count = delivery_count
+    binding.credit_limit = delivery_count + max(0, binding.link_credit) & SERIAL
+    if binding.link_credit > 0 and delivery_count:
+        # It was granted without a count to add it to: a sender that did not start at 0 may need to hear again.
+        binding.flow_due = True
+        link.mark_dirty()
 
 
 def on_flow(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     session = session_on(transport, channel)
-    if session._violated:
+    if session.binding.violated:
         return
     checked = (fields + _NO_FIELDS)[:11]
     if None in checked[1:4] or not _flow_fields_fit(checked):
         checked = check(FLOW, fields)
     next_incoming_id, incoming_window, _, _, handle, delivery_count, link_credit, available, drain, echo = checked[:10]
-    connection = session.connection
+    binding = session.binding
     # 2.5.6; without a next-incoming-id the peer has not seen our begin, whose ids started at 0
-    in_flight = ahead(session._next_outgoing_id, next_incoming_id or 0)
-    session._remote_incoming_window = max(0, incoming_window - in_flight)
-    if session._blocked and session._remote_incoming_window:
-        session._unblock()
+    in_flight = ahead(binding.next_outgoing_id, next_incoming_id or 0)
+    binding.remote_incoming_window = max(0, incoming_window - in_flight)
+    if binding.blocked and binding.remote_incoming_window:
+        binding.unblock()
     if handle is None:
         if echo:
-            session._flow_due = True
-            connection._schedule(session)
+            binding.flow_due = True
+            session.mark_dirty()
         return
     link = link_on(session, handle, "flow")
-    if link._final:
+    if link.final:
         return
     if link.is_sender:
-        _flow_to_sender(link, delivery_count, link_credit, bool(drain))  # type: ignore[arg-type]
+        link.take_flow(delivery_count, link_credit, bool(drain))  # type: ignore[attr-defined]
     else:
-        _flow_to_receiver(link, delivery_count, available)  # type: ignore[arg-type]
+        link.take_flow(delivery_count, available)  # type: ignore[attr-defined]
     if echo:
-        link._flow_due = True
-        connection._schedule(link)
+        link.binding.flow_due = True
+        link.mark_dirty()
+    collector = session.shared.collector
     if checked[10] is not None:
-        link.remote_flow_properties = checked[10]
-        connection._collector.emit(Event.LINK_FLOW_PROPERTIES, link)
-    connection._collector.emit(_LINK_FLOW, link)
+        link.endpoint.remote_flow_properties = checked[10]
+        collector.emit(Event.LINK_FLOW_PROPERTIES, link.endpoint)
+    collector.emit(_LINK_FLOW, link.endpoint)
 
 
 def _flow_fields_fit(fields: list[Any]) -> bool:
     for value in fields[:8]:
-        if value is not None and (value.__class__ is not int or not 0 <= value <= _SERIAL):
+        if value is not None and (value.__class__ is not int or not 0 <= value <= SERIAL):
             return False
     drain, echo, properties = fields[8:]
     return (
@@ -255,42 +278,17 @@ def _flow_fields_fit(fields: list[Any]) -> bool:
     )
 
 
-def _flow_to_sender(link: Sender, delivery_count: int | None, link_credit: int | None, drain: bool) -> None:
-    if link_credit is not None:
-        # 2.6.7; before its attach was seen the receiver does not know our delivery-count, which starts at 0. A count
-        # that lies ahead of ours is invalid, and would make credit that no flow of ours could tell.
-        credit = min(_SERIAL, max(0, link_credit - ahead(link._delivery_count, delivery_count or 0)))
-        link.credit += credit - link._link_credit
-        link._link_credit = credit
-    link._drain_mode = drain
-    link._queue()
-
-
-def _flow_to_receiver(link: Receiver, delivery_count: int | None, available: int | None) -> None:
-    if available is not None:
-        link.available = available
-    if delivery_count is not None:
-        given_back = (delivery_count - link._delivery_count) & _SERIAL
-        if 0 < given_back < _HALF:
-            granted = max(0, ahead(link._credit_limit, link._delivery_count))
-            link._delivery_count = delivery_count
-            if given_back > granted:  # a sender cannot give that back, and credit would fall without end
-                given_back, link._credit_limit = granted, delivery_count
-            link._link_credit -= given_back
-            link.credit -= given_back
-            link._drained += given_back
-
-
 def on_transfer(transport: TransportState, channel: int, fields: Any, payload: bytes) -> None:
     session = transport.remote_channels.get(channel)
-    if session is None or session._violated:
+    if session is None or session.binding.violated:
         session_on(transport, channel)
         return
-    if session._incoming_window <= 0 and session._next_incoming_id - session._window_end & _SERIAL < _HALF:
+    binding = session.binding
+    if binding.incoming_window <= 0 and binding.next_incoming_id - binding.window_end & SERIAL < HALF:
         # A window that was made smaller may still be used by what was on its way; more than was ever given may not.
         raise EndpointViolation(session, WINDOW_VIOLATION, "incoming session window exceeded")
-    session._incoming_window -= 1
-    session._next_incoming_id = session._next_incoming_id + 1 & _SERIAL
+    binding.incoming_window -= 1
+    binding.next_incoming_id = binding.next_incoming_id + 1 & SERIAL
     if fields.__class__ is tuple:  # the usual form
         handle, number, tag, settled, more = fields
         message_format = state = resume = aborted = None
@@ -299,21 +297,24 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
         if not _transfer_fields_fit(checked):
             checked = check(TRANSFER, fields)
         handle, number, tag, message_format, settled, more, _, state, resume, aborted, _ = checked
-    link = session._remote_handles.get(handle)
+    link: Any = binding.remote_handles.get(handle)
     if link is None:
         raise EndpointViolation(session, UNATTACHED_HANDLE, f"no such handle: {handle}, in transfer")
-    if link._violated:
+    attached = link.binding
+    if attached.violated:
         if number is not None:
-            session._expected_delivery_id = number + 1 & _SERIAL
+            binding.expected_delivery_id = number + 1 & SERIAL
         # What is dropped has used the window, which the other links need.
-        if session._incoming_window < session._low_water:
-            session._renew_window(link)
+        if binding.incoming_window < binding.low_water:
+            session.renew_window(link)
         return
     if link.is_sender:
-        raise EndpointViolation(link, NOT_ALLOWED, f"transfer on link {link.name!r}, whose receiver the peer is")
-    delivery = link._arriving  # type: ignore[attr-defined]
+        raise EndpointViolation(
+            link, NOT_ALLOWED, f"transfer on link {link.endpoint.name!r}, whose receiver the peer is"
+        )
+    delivery = attached.arriving
     if delivery is None:
-        delivery = _first_frame(link, number, tag, settled, resume)  # type: ignore[arg-type]
+        delivery = _first_frame(link, number, tag, settled, resume)
         if message_format:
             delivery._message_format = message_format
     else:
@@ -328,53 +329,45 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
             raise ProtocolViolation(DECODE_ERROR, str(error)) from None
     if payload:
         size = len(payload)
-        buffered = link.connection._buffered_bytes + size
+        buffered = session.shared.buffered_bytes + size
         if (
-            link._max_message_size
+            link.max_message_size
             or transport.limits.max_message_size
             or delivery._advanced
             or delivery._settled
             or buffered > (transport.limits.max_buffered_delivery_bytes or buffered)
         ):
-            _check_payload(transport, link, delivery, size)  # type: ignore[arg-type]
-        if not (delivery._advanced or delivery._settled):  # else nobody can read it any more
-            link.connection._buffered_bytes = buffered
+            _check_payload(transport, link, delivery, size)
+        if not (delivery._advanced or delivery._settled):  # else it cannot be read any more
+            session.shared.buffered_bytes = buffered
             delivery._chunks.append(payload)
             delivery._size += size
-            session.incoming_bytes += size
-            if session._window_limit:
-                session._unread_frames += 1
+            session.endpoint.incoming_bytes += size
+            if session.window_limit:
+                session.unread_frames += 1
     if aborted:
         _drop_aborted(session, delivery)
         more = False
     if more:
-        link._arriving = delivery  # type: ignore[attr-defined]
+        attached.arriving = delivery
     else:
-        link._arriving = None  # type: ignore[attr-defined]
+        attached.arriving = None
         delivery.partial = False
     if not delivery._settled:
-        collector = link.connection._collector
-        events = collector.events
-        # A new delivery cannot equal the last event: what `emit` would find out (0.2 of 11 microseconds a message).
-        if events and events[-1].context is not delivery:
-            event = _new_event(_DELIVERY, delivery)
-            event.container = collector.container
-            events.append(event)
-        else:
-            collector.emit(_DELIVERY, delivery)
-    if session._incoming_window < session._low_water:
-        session._renew_window(link)
+        session.shared.collector.emit(_DELIVERY, delivery)
+    if binding.incoming_window < binding.low_water:
+        session.renew_window(link)
 
 
-def _drop_aborted(session: Session, delivery: Delivery) -> None:
+def _drop_aborted(session: SessionState, delivery: Delivery) -> None:
     """The sender has given the delivery up: what has come of it counts no longer (2.7.5)."""
-    if session._window_limit:
-        session._unread_frames -= len(delivery._chunks)
+    if session.window_limit:
+        session.unread_frames -= len(delivery._chunks)
     dropped = len(delivery._take())
-    session.incoming_bytes -= dropped
-    session.connection._buffered_bytes -= dropped
+    session.endpoint.incoming_bytes -= dropped
+    session.shared.buffered_bytes -= dropped
     delivery.aborted = delivery.settled = delivery.updated = True
-    session._incoming.pop(delivery._id, None)  # type: ignore[arg-type]
+    session.binding.incoming.pop(delivery._id, None)  # type: ignore[arg-type]
 
 
 _NO_FIELDS = [None] * 11
@@ -395,9 +388,9 @@ def _transfer_fields_fit(fields: list[Any]) -> bool:
     )
 
 
-def _first_frame(link: Receiver, number: Any, tag: Any, settled: Any, resume: Any) -> Delivery:
-    session = link.session
-    expected = session._expected_delivery_id
+def _first_frame(link: ReceiverState, number: Any, tag: Any, settled: Any, resume: Any) -> Delivery:
+    session, binding = link.session, link.binding
+    expected = session.binding.expected_delivery_id
     if number != expected:
         if number is None:
             number = expected
@@ -407,58 +400,60 @@ def _first_frame(link: Receiver, number: Any, tag: Any, settled: Any, resume: An
             )
     if number is None:
         raise EndpointViolation(session, INVALID_FIELD, "delivery-id required on initial transfer of session")
-    if expected is None and not 0 <= number <= _SERIAL:  # later ones are compared with what is expected
+    if expected is None and not 0 <= number <= SERIAL:  # later ones are compared with what is expected
         raise ProtocolViolation(
             DECODE_ERROR, f"transfer: field delivery-id must be delivery-number, received the integer {number}"
         )
-    session._expected_delivery_id = number + 1 & _SERIAL
-    if link._link_credit <= 0 and (
-        _OVERRUN * link._credit_most <= link._delivery_count - link._credit_limit & _SERIAL < _HALF
+    session.binding.expected_delivery_id = number + 1 & SERIAL
+    endpoint = link.endpoint
+    if binding.link_credit <= 0 and (
+        CREDIT_OVERRUN_FACTOR * binding.max_credit <= binding.delivery_count - binding.credit_limit & SERIAL < HALF
     ):
         # Credit that was taken back may still be used by what was on its way; more than was ever given may not.
         raise EndpointViolation(
-            link, TRANSFER_LIMIT_EXCEEDED, f"transfer on link {link.name!r} beyond the credit that it was given"
+            link, TRANSFER_LIMIT_EXCEEDED, f"transfer on link {endpoint.name!r} beyond the credit that it was given"
         )
     if resume:
         return resumed_delivery(link, number, tag, bool(settled))
-    if link._resuming_only and link.incomplete_unsettled:
+    if binding.resuming_only and endpoint.incomplete_unsettled:
         raise EndpointViolation(
             link,
             NOT_ALLOWED,
-            f"expected resumed deliveries only on link {link.name!r}, whose unsettled map was incomplete",
+            f"expected resumed deliveries only on link {endpoint.name!r}, whose unsettled map was incomplete",
         )
-    delivery = Delivery(link, tag or b"")
+    delivery = Delivery(endpoint, tag or b"")
     delivery._id = number
-    link._unsettled[delivery] = None
+    link.unsettled[delivery] = None
     if settled:
         delivery.settled = delivery.updated = True
     else:
-        session._incoming[number] = delivery
-    link._delivery_count = link._delivery_count + 1 & _SERIAL
-    link._link_credit -= 1
-    link.queued += 1
-    if link.current is None:
-        link.current = delivery
+        session.binding.incoming[number] = delivery
+    # `LinkBinding.count_transfer`, inline
+    binding.delivery_count = binding.delivery_count + 1 & SERIAL
+    binding.link_credit -= 1
+    endpoint.queued += 1
+    if endpoint.current is None:
+        endpoint.current = delivery
     else:
-        link._waiting.append(delivery)
+        link.waiting.append(delivery)
     return delivery
 
 
-def _later_frame(session: Session, delivery: Delivery, number: Any, settled: Any) -> None:
+def _later_frame(session: SessionState, delivery: Delivery, number: Any, settled: Any) -> None:
     if number is not None and number != delivery._id:
         raise EndpointViolation(session, INVALID_FIELD, "invalid delivery-id for a continuation transfer")
     if settled:
         if not delivery.settled:
             delivery.settled = delivery.updated = True
-            session._incoming.pop(delivery._id, None)  # type: ignore[arg-type]
+            session.binding.incoming.pop(delivery._id, None)  # type: ignore[arg-type]
     elif settled is False and delivery.settled:
         raise EndpointViolation(session, INVALID_FIELD, "invalid transition from settled to unsettled")
 
 
-def _check_payload(transport: TransportState, link: Receiver, delivery: Delivery, size: int) -> None:
+def _check_payload(transport: TransportState, link: ReceiverState, delivery: Delivery, size: int) -> None:
     """Holds a part of a message against the limits of its link and of the connection."""
     delivery._received += size
-    most = link._max_message_size or transport.limits.max_message_size
+    most = link.max_message_size or transport.limits.max_message_size
     if most and delivery._received > most:
         raise EndpointViolation(
             link,
@@ -466,7 +461,7 @@ def _check_payload(transport: TransportState, link: Receiver, delivery: Delivery
             f"expected messages of {most} bytes at most, got {delivery._received} bytes of one",
         )
     limit = transport.limits.max_buffered_delivery_bytes
-    buffered = link.connection._buffered_bytes
+    buffered = link.shared.buffered_bytes
     if limit and buffered + size > limit and not (delivery._advanced or delivery._settled):
         raise ProtocolViolation(
             RESOURCE_LIMIT_EXCEEDED,
@@ -476,48 +471,45 @@ def _check_payload(transport: TransportState, link: Receiver, delivery: Delivery
 
 def on_detach(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     session = session_on(transport, channel)
-    if session._violated:
+    if session.binding.violated:
         return
     handle, closed, error = check(DETACH, fields)
     link = link_on(session, handle, "detach")
-    del session._remote_handles[handle]
-    link._remote_handle = None
-    link._remotely_detached = True
-    if link._final:
+    del session.binding.remote_handles[handle]
+    link.binding.remote_handle = None
+    link.binding.remotely_detached = True
+    if link.final:
         return
-    connection = session.connection
-    if link.is_receiver:
-        link._cut_arriving()  # type: ignore[attr-defined]
+    link.cut_arriving()
     if closed:
-        link._remote_closed(decode_condition(error))
+        link.remote_closed(decode_condition(error))
     else:
-        link._remote_detached(decode_condition(error))
+        link.remote_detached(decode_condition(error))
     # What waited for queued messages to go waits no longer.
-    connection._schedule(link)
-    connection._schedule(session)
-    link._finish_if_done()
+    link.mark_dirty()
+    session.mark_dirty()
+    link.finish_if_done()
 
 
 def on_end(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     session = session_on(transport, channel)
     (error,) = check(END, fields)
     del transport.remote_channels[channel]
-    for link in list(session._remote_handles.values()):
-        if link.is_receiver:
-            link._cut_arriving()  # type: ignore[attr-defined]
-        session.connection._schedule(link)
-    session._remote_closed(decode_condition(error))
-    session.connection._schedule(session)
-    session._unmap_remote_channel()
+    for link in list(session.binding.remote_handles.values()):
+        link.cut_arriving()
+        link.mark_dirty()
+    session.remote_closed(decode_condition(error))
+    session.mark_dirty()
+    session.unmap_remote_channel()
 
 
 def on_close(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     connection = bound_connection(transport)
     (error,) = check(CLOSE, fields)
     transport.close_received = True
-    connection._remote_closed(decode_condition(error))
+    connection.remote_closed(decode_condition(error))
     if not transport.close_sent:
-        _schedule_closing(connection)
+        _mark_closing_dirty(connection)
     transport.end_input()
 
 

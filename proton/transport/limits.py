@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED
-from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED
+from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, endpoint_state
 from proton.endpoints.printable import printable
 
 if TYPE_CHECKING:
-    from proton.endpoints.connection import Connection
-    from proton.endpoints.link import Link
-    from proton.endpoints.session import Session
-    from proton.transport.transport_state import TransportState
+    from proton.endpoints.connection import ConnectionState
+    from proton.endpoints.link import LinkState
+    from proton.endpoints.session import SessionState
+    from proton.endpoints.shared import Shared
 
 __all__ = ["fail_link", "fail_session", "has_begun", "has_handle", "has_opened", "is_too_early"]
 
@@ -27,97 +27,100 @@ __all__ = ["fail_link", "fail_session", "has_begun", "has_handle", "has_opened",
 _EARLY = 8
 
 
-def is_too_early(connection: Connection, number: int, known: int = _EARLY) -> bool:
+def is_too_early(shared: Shared, number: int, known: int = _EARLY) -> bool:
     """Whether a channel or handle has to wait until the peer has told how many it takes.
 
     :param known: how many handles it takes on other sessions.
     """
-    return number >= (1 if connection._was_open else min(_EARLY, known))
+    return number >= (1 if shared.was_open else min(_EARLY, known))
 
 
-def fail_session(session: Session, name: str, description: str) -> None:
+def fail_session(session: SessionState, name: str, description: str) -> None:
     """Ends a session that the peer has never heard of."""
-    session._was_begun = True
+    session.was_begun = True
     _fail(session, name, description)
 
 
-def fail_link(link: Link, name: str, description: str) -> None:
+def fail_link(link: LinkState, name: str, description: str) -> None:
     """Ends a link that the peer has never heard of."""
-    link._was_attached = True
+    link.was_attached = True
     _fail(link, name, description)
 
 
-def has_handle(link: Link) -> bool:
+def has_handle(link: LinkState) -> bool:
     """Whether there is a handle for a link now.
 
     A link for which there will be none moves to a further session of the container, or ends.
     """
-    session, connection = link.session, link.connection
-    handle = session._handles.lowest()
-    if session._awaits_begin() and is_too_early(connection, handle, connection._handles_known):
+    binding, shared = link.session.binding, link.shared
+    handle = binding.handles.lowest()
+    if binding.awaits_begin() and is_too_early(shared, handle, shared.max_known_handles):
         return False
-    if handle <= session._handle_max:
+    if handle <= binding.handle_max:
         return True
-    further = _further_session(link) if link._remote_handle is None else None
+    further = _further_session(link) if link.binding.remote_handle is None else None
     if further is not None:
-        link._move(further)
+        link.move(further)
     else:
         fail_link(link, RESOURCE_LIMIT_EXCEEDED, _no_handle(link))
     return False
 
 
-def _further_session(link: Link) -> Session | None:
-    further = getattr(getattr(link.connection, "_session_policy", None), "further", None)
-    return further(link.session) if further is not None else None
+def _further_session(link: LinkState) -> SessionState | None:
+    further = getattr(link.endpoint.connection._session_policy, "further", None)
+    session = further(link.session.endpoint) if further is not None else None
+    return endpoint_state(session) if session is not None else None
 
 
-def _withdraw(link: Link) -> None:
+def _withdraw(link: LinkState) -> None:
     """Takes a link back whose attach the peer cannot have answered yet; a stand-in detaches its handle."""
-    session, handle = link.session, link._handle
-    stand_in = link.__class__(session, link.name)
-    stand_in._close_unseen()
-    stand_in._handle = handle
+    session, handle = link.session, link.binding.handle
     assert handle is not None, "it was attached"
-    session._attached[handle] = stand_in
-    waiting = session._unanswered[link.is_sender, link.name]
+    stand_in = session.unseen_link(link.endpoint.__class__, link.endpoint.name)
+    stand_in.binding.handle = handle
+    session.binding.attached[handle] = stand_in
+    waiting = session.binding.unanswered[link.key]
     waiting[waiting.index(link)] = stand_in
-    session.connection._schedule(stand_in)
-    link._unbind()
+    stand_in.mark_dirty()
+    link.unbind()
 
 
-def _no_handle(link: Link) -> str:
-    return f"no free handle for link {printable(link.name)}: the peer takes handles 0 to {link.session._handle_max}"
+def _no_handle(link: LinkState) -> str:
+    most = link.session.binding.handle_max
+    return f"no free handle for link {printable(link.endpoint.name)}: the peer takes handles 0 to {most}"
 
 
-def _fail(endpoint: Session | Link, name: str, description: str) -> None:
+def _fail(state: SessionState | LinkState, name: str, description: str) -> None:
     # The peer's end has ended before it began: no answer is waited for.
-    if endpoint.state & LOCAL_CLOSED:
-        endpoint._tell_loss()
+    if state.endpoint.state & LOCAL_CLOSED:
+        state.tell_loss()
     else:
-        endpoint._remote_end = endpoint.connection._number_end(None)
-        endpoint._fail(name, description)
+        state.remote_end = state.shared.number_end(None)
+        state.fail(name, description)
 
 
-def has_opened(transport: TransportState, connection: Connection) -> None:
+def has_opened(connection: ConnectionState, limit: int) -> None:
     """The peer's open has come: what has used a channel beyond its limit ends, what has waited goes on."""
-    limit = transport.channel_max
-    for session in list(connection._members):
-        if session._channel is None:
-            connection._schedule(session)
-        elif session._channel > limit:
-            session._fail(RESOURCE_LIMIT_EXCEEDED, f"channel {session._channel} is above the limit, {limit}")
+    for session in list(connection.shared.sessions):
+        channel = session.binding.channel
+        if channel is None:
+            session.mark_dirty()
+        elif channel > limit:
+            session.fail(RESOURCE_LIMIT_EXCEEDED, f"channel {channel} is above the limit, {limit}")
 
 
-def has_begun(session: Session) -> None:
+def has_begun(session: SessionState) -> None:
     """The peer's begin has come: what has used a handle beyond its limit ends, what has waited goes on."""
-    session.connection._handles_known = session._handle_max + 1
-    for link in list(session._members):
-        if link._handle is None:
-            session.connection._schedule(link)
-        elif link._handle > session._handle_max:
-            further = _further_session(link) if link.state & LOCAL_ACTIVE and not link._detached else None
+    most = session.binding.handle_max
+    session.shared.max_known_handles = most + 1
+    for link in list(session.members):
+        handle = link.binding.handle
+        if handle is None:
+            link.mark_dirty()
+        elif handle > most:
+            further = _further_session(link) if link.endpoint.state & LOCAL_ACTIVE and not link.detached else None
             if further is None:
-                link._fail(RESOURCE_LIMIT_EXCEEDED, _no_handle(link))
+                link.fail(RESOURCE_LIMIT_EXCEEDED, _no_handle(link))
             else:
                 _withdraw(link)
-                link._move(further)
+                link.move(further)

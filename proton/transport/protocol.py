@@ -30,7 +30,8 @@ from proton.endpoints.condition import (
     NOT_IMPLEMENTED,
     shortened,
 )
-from proton.endpoints.session import Session
+from proton.endpoints.endpoint import endpoint_state
+from proton.endpoints.link import LinkState
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport import io_layers, protocol_header
 from proton.transport.checks import EndpointViolation
@@ -287,11 +288,11 @@ def amqp_input(transport: TransportState, buf: bytes, pos: int) -> int:
 
 def _close_violated(violation: EndpointViolation) -> None:
     """Closes the session or link whose rules the peer broke; the rest of the connection lives on."""
-    endpoint: Any = violation.endpoint
-    endpoint._violated = True
-    if not isinstance(endpoint, Session) and endpoint.is_receiver:
-        endpoint._cut_arriving()
-    endpoint._fail(violation.condition, violation.description)
+    state = violation.state
+    state.binding.violated = True
+    if isinstance(state, LinkState):
+        state.cut_arriving()
+    state.fail(violation.condition, violation.description)
 
 
 def _descriptor(buf: bytes, pos: int, end: int, limits: DecodeLimits, quotes: bool = True) -> tuple[int, int]:
@@ -377,5 +378,5 @@ def failed_output(transport: TransportState) -> None:
     if not transport.open_sent:
         if not transport.header_sent:
             transport.write_header(protocol_header.AMQP_HEADER, "AMQP")
-        write_open(transport, transport.connection)
+        write_open(transport, endpoint_state(transport.connection) if transport.connection is not None else None)
     write_close(transport, shortened(transport.condition))

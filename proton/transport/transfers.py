@@ -1,9 +1,9 @@
 """Transfers on their way out: which deliveries go next, and the frames of each (2.7.5).
 
-`send` takes the connection's senders in the order in which their deliveries were made. A message that fits into a
-frame is written by hand from prepared pieces; one that needs several, or carries a state, or is resumed, goes through
-`_write_in_parts`. One flush writes `MAX_OUTPUT` bytes of transfers and then waits until they were taken, so a large
-message is never in memory twice.
+`write_pending_transfers` takes the connection's senders in the order in which their deliveries were made. A message
+that fits into a frame is written by hand from prepared pieces; one that needs several, or carries a state, or is
+resumed, goes through `_write_in_parts`. One flush writes `MAX_OUTPUT` bytes of transfers and then waits until they
+were taken, so a large message is never in memory twice.
 """
 
 from __future__ import annotations
@@ -18,86 +18,87 @@ from proton.endpoints.disposition import encode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED
 from proton.endpoints.events import Event
 from proton.endpoints.recovery import prepare
+from proton.endpoints.serial import SERIAL
 from proton.transport.frames import FRAME_HEADER, SMALL_UINTS, write_frame
 
 if TYPE_CHECKING:
-    from proton.endpoints.connection import Connection
     from proton.endpoints.delivery import Delivery
-    from proton.endpoints.sender import Sender
+    from proton.endpoints.sender import SenderState
+    from proton.endpoints.shared import Shared
     from proton.transport.transport_state import TransportState
 
 # The frame header, and behind it the descriptor of transfer with a short list: size and count
 _TRANSFER_HEADER = Struct(">IBBHIBB").pack
 _TRANSFER_LIST = 0x005314C0
-_SERIAL = 0xFFFFFFFF  # delivery-ids and transfer-ids are 32-bit serial numbers (2.8.10)
 
 #: bytes of output beyond which nothing is written until some were taken: a socket's buffer full, less than a message
 MAX_OUTPUT = 1 << 18
 
 _TAG_HEADS = [b"\xa0%c" % n for n in range(256)]
 _LINK_FLOW = Event.LINK_FLOW
-_NO_CHUNKS: list[bytes] = []  # shared by deliveries that are sent: nobody appends to them any more
+_NO_CHUNKS: list[bytes] = []  # shared by deliveries that are sent: nothing is appended to them any more
 
 
-def send(transport: TransportState, connection: Connection) -> None:
+def write_pending_transfers(transport: TransportState, shared: Shared) -> None:
     """Writes what the senders have, in the order in which the deliveries were made."""
-    while connection._senders and transport.out_size < MAX_OUTPUT:
-        senders, connection._senders = connection._senders, []
+    while shared.dirty_senders and transport.out_size < MAX_OUTPUT:
+        senders, shared.dirty_senders = shared.dirty_senders, []
         for link in senders:
-            link._sending = False
-            if link._resumed:
+            link.is_sending = False
+            if link.binding.resumed:
                 _write_resumed(transport, link)
         if len(senders) == 1:
             write_transfers(transport, senders[0], None)
             continue
-        heads = [(link._outgoing[0]._sequence, n) for n, link in enumerate(senders) if link._outgoing]
+        heads = [(link.outgoing[0]._sequence, n) for n, link in enumerate(senders) if link.outgoing]
         heapq.heapify(heads)
         while heads:
             _, n = heapq.heappop(heads)
             link = senders[n]
             # One link runs on until another has something older to send.
-            if write_transfers(transport, link, heads[0][0] if heads else None) and link._outgoing:
-                heapq.heappush(heads, (link._outgoing[0]._sequence, n))
+            if write_transfers(transport, link, heads[0][0] if heads else None) and link.outgoing:
+                heapq.heappush(heads, (link.outgoing[0]._sequence, n))
 
 
-def write_transfers(transport: TransportState, link: Sender, before: int | None) -> bool:
+def write_transfers(transport: TransportState, link: SenderState, before: int | None) -> bool:
     """Writes the deliveries of a link that credit and window allow, up to one made at or after `before`.
 
     :return: True when it stopped only for `before`.
     """
-    session = link.session
-    outgoing = link._outgoing
-    channel = session._channel
-    if link._handle is None or channel is None or link._remotely_detached or transport.close_sent:
+    binding, session = link.binding, link.session.binding
+    outgoing = link.outgoing
+    channel = session.channel
+    if binding.handle is None or channel is None or binding.remotely_detached or transport.close_sent:
         return False  # scheduled again when it is attached
-    if link._resumed or link._resuming_only:
+    if binding.resumed or binding.resuming_only:
         return False  # new deliveries come after those that are resumed, on complete maps only (2.6.13)
+    endpoint = link.endpoint
     out = transport.out
     frame_size = transport.output_frame_size
     tracing = transport.tracing
-    handle = link._handle_bytes
+    handle = binding.handle_bytes
     wrote = False
     turn_ends = False
     while outgoing:
         delivery = outgoing[0]
-        if delivery.aborted and (delivery._id is None or session._remote_incoming_window > 0):
+        if delivery.aborted and (delivery._id is None or session.remote_incoming_window > 0):
             wrote = True
             _write_aborted(transport, link, delivery)
             continue
         size = delivery._size
         if delivery.partial and not size and delivery._source is None:
             break
-        if link._link_credit <= 0 and delivery._id is None:
+        if binding.link_credit <= 0 and delivery._id is None:
             break
-        if session._remote_incoming_window <= 0:
-            session._blocked[link] = None
+        if session.remote_incoming_window <= 0:
+            session.blocked[link] = None
             break
         if before is not None and delivery._sequence >= before:
             turn_ends = True
             break
         if transport.out_size >= MAX_OUTPUT:
-            link._sending = True
-            link.connection._senders.append(link)
+            link.is_sending = True
+            link.shared.dirty_senders.append(link)
             break
         wrote = True
         tag = delivery._tag
@@ -113,7 +114,7 @@ def write_transfers(transport: TransportState, link: Sender, before: int | None)
             if not _write_in_parts(transport, link, delivery):
                 break
             continue
-        number = session._next_delivery_id
+        number = session.next_delivery_id
         head = _TAG_HEADS[tag_size]
         if number < 256:
             fields = handle + SMALL_UINTS[number] + head + tag
@@ -129,47 +130,46 @@ def write_transfers(transport: TransportState, link: Sender, before: int | None)
             transport.trace_frame(channel, "->", (header + fields)[8:] + b"".join(chunks))
         transport.out_size += length + size + 14
         transport.frames_output += 1
-        session._next_delivery_id = number + 1 & _SERIAL
-        session._next_outgoing_id = session._next_outgoing_id + 1 & _SERIAL
-        session._remote_incoming_window -= 1
-        session.outgoing_bytes -= size
+        session.next_delivery_id = number + 1 & SERIAL
+        session.next_outgoing_id = session.next_outgoing_id + 1 & SERIAL
+        session.remote_incoming_window -= 1
+        endpoint.session.outgoing_bytes -= size
         delivery._id = number
         delivery._sent = True
         delivery._chunks = _NO_CHUNKS
         delivery._size = 0
         if delivery._settled:
-            delivery._touched = False  # the transfer has said so
+            delivery._dirty = False  # the transfer has said so
         else:
-            session._outgoing[number] = delivery
-        link._link_credit -= 1
-        link._delivery_count = link._delivery_count + 1 & _SERIAL
-        link.queued -= 1
+            session.outgoing[number] = delivery
+        # `LinkBinding.count_transfer`, inline
+        binding.link_credit -= 1
+        binding.delivery_count = binding.delivery_count + 1 & SERIAL
+        endpoint.queued -= 1
         outgoing.popleft()
-    if session._blocked and session._remote_incoming_window > 0:
-        session._unblock()
+    if session.blocked and session.remote_incoming_window > 0:
+        session.unblock()
     if wrote:
-        link.connection._collector.emit(_LINK_FLOW, link)
-        if link._drained_due or (
-            not link.queued and (link.state & LOCAL_CLOSED or link._detached or session.state & LOCAL_CLOSED)
-        ):
-            link.connection._schedule(link)
-            link.connection._schedule(session)
+        link.shared.collector.emit(_LINK_FLOW, endpoint)
+        closing = (endpoint.state | endpoint.session.state) & LOCAL_CLOSED or link.detached
+        if binding.drained_due or (closing and not endpoint.queued):
+            link.mark_dirty()
+            link.session.mark_dirty()
     return turn_ends
 
 
-def _write_in_parts(transport: TransportState, link: Sender, delivery: Delivery) -> bool:
+def _write_in_parts(transport: TransportState, link: SenderState, delivery: Delivery) -> bool:
     """Writes frames of a delivery that needs several, or is not complete, or carries a state.
 
     :return: True when the delivery is completely written, or all that there is of it so far.
     """
-    session = link.session
-    channel = session._channel or 0
+    session = link.session.binding
+    channel = session.channel or 0
     if delivery._id is None:
-        delivery._id = session._next_delivery_id
-        session._next_delivery_id = session._next_delivery_id + 1 & _SERIAL
+        delivery._id = session.take_delivery_id()
         if not delivery._settled:
-            session._outgoing[delivery._id] = delivery
-    fields = [link._handle, delivery._id, delivery._tag, delivery._message_format]
+            session.outgoing[delivery._id] = delivery
+    fields = [link.binding.handle, delivery._id, delivery._tag, delivery._message_format]
     fields += [True if delivery._settled else None, True, None, _state_of(delivery)]
     if delivery._resuming:
         fields.append(True)
@@ -190,26 +190,25 @@ def _write_in_parts(transport: TransportState, link: Sender, delivery: Delivery)
         transport.frames_output += 1
         if transport.tracing:
             transport.trace_frame(channel, "->", performative + payload)
-        session._next_outgoing_id = session._next_outgoing_id + 1 & _SERIAL
-        session._remote_incoming_window -= 1
-        session.outgoing_bytes -= len(payload)
+        session.count_outgoing_frame()
+        link.endpoint.session.outgoing_bytes -= len(payload)
         if last:
             _delivery_sent(link, delivery)
             return True
         if delivery.partial and not delivery._size:
             return False  # the rest is still to come; nothing may overtake it
-        if session._remote_incoming_window <= 0:
-            session._blocked[link] = None
+        if session.remote_incoming_window <= 0:
+            session.blocked[link] = None
             return False
         if transport.out_size >= MAX_OUTPUT:
-            link._sending = True
-            link.connection._senders.append(link)
+            link.is_sending = True
+            link.shared.dirty_senders.append(link)
             return False
 
 
-def refill(transport: TransportState, link: Sender, delivery: Delivery) -> bool:
+def refill(transport: TransportState, link: SenderState, delivery: Delivery) -> bool:
     """Asks the source of a body for as much as the next frame can take; False when that failed."""
-    most = link.remote_max_message_size if link.checks_message_size else 0
+    most = link.endpoint.remote_max_message_size if link.endpoint.checks_message_size else 0
     try:
         while delivery._size <= transport.output_frame_size:
             piece = next(delivery._source, None)  # type: ignore[arg-type]
@@ -223,7 +222,7 @@ def refill(transport: TransportState, link: Sender, delivery: Delivery) -> bool:
                 return False
             delivery._chunks.append(piece)
             delivery._size += len(piece)
-            link.session.outgoing_bytes += len(piece)
+            link.endpoint.session.outgoing_bytes += len(piece)
     except Exception as error:  # the program's: raised when all else is written, and both ends agree on an end
         transport.source_error = error
         delivery.abort()
@@ -231,66 +230,63 @@ def refill(transport: TransportState, link: Sender, delivery: Delivery) -> bool:
     return True
 
 
-def _end_oversized(link: Sender, delivery: Delivery, most: int) -> None:
+def _end_oversized(link: SenderState, delivery: Delivery, most: int) -> None:
     """A body has turned out larger than the peer's max-message-size (2.7.3): its delivery and its link are over."""
     reason = f"the peer takes messages of {most} bytes, got {delivery._received} so far"
     delivery.abort()
-    link._fail(MESSAGE_SIZE_EXCEEDED, reason)
+    link.fail(MESSAGE_SIZE_EXCEEDED, reason)
 
 
 def _state_of(delivery: Delivery) -> Any:
     return encode_state(delivery.local_state, delivery._local)
 
 
-def _delivery_sent(link: Sender, delivery: Delivery) -> None:
+def _delivery_sent(link: SenderState, delivery: Delivery) -> None:
     """The last frame of the delivery at the head of the queue is written."""
     delivery._sent = True
-    delivery._touched = False  # state and settlement went with the transfer
+    delivery._dirty = False  # state and settlement went with the transfer
     if delivery._settled:
-        link.session._outgoing.pop(delivery._id, None)  # type: ignore[arg-type]
-    link._link_credit -= 1
-    link._delivery_count = link._delivery_count + 1 & _SERIAL
-    link.queued -= 1
-    (link._resumed if delivery._resuming else link._outgoing).popleft()
+        link.session.binding.outgoing.pop(delivery._id, None)  # type: ignore[arg-type]
+    link.binding.count_transfer()
+    link.endpoint.queued -= 1
+    (link.binding.resumed if delivery._resuming else link.outgoing).popleft()
 
 
-def _write_resumed(transport: TransportState, link: Sender) -> None:
+def _write_resumed(transport: TransportState, link: SenderState) -> None:
     """Resumes the deliveries that were suspended, as far as credit and window allow (2.6.13)."""
-    session = link.session
-    if link._handle is None or session._channel is None or link._remotely_detached or transport.close_sent:
+    binding, session = link.binding, link.session.binding
+    if binding.handle is None or session.channel is None or binding.remotely_detached or transport.close_sent:
         return
-    while link._resumed:
-        delivery = link._resumed[0]
-        if link._link_credit <= 0 and delivery._id is None:
+    while binding.resumed:
+        delivery = binding.resumed[0]
+        if binding.link_credit <= 0 and delivery._id is None:
             return
-        if session._remote_incoming_window <= 0:
-            session._blocked[link] = None
+        if session.remote_incoming_window <= 0:
+            session.blocked[link] = None
             return
         if delivery._id is None:
             delivery._resuming = True
             prepare(link, delivery)
         if delivery.aborted:
             if delivery._id is None:
-                delivery._id = session._next_delivery_id
-                session._next_delivery_id = session._next_delivery_id + 1 & _SERIAL
+                delivery._id = session.take_delivery_id()
             _write_aborted(transport, link, delivery)
             delivery.settled = delivery.updated = True
-            link.connection._collector.emit(Event.DELIVERY, delivery)
+            link.shared.collector.emit(Event.DELIVERY, delivery)
         elif not _write_in_parts(transport, link, delivery):
             return
-    link._queue()
+    link.mark_sender_dirty()
 
 
-def _write_aborted(transport: TransportState, link: Sender, delivery: Delivery) -> None:
+def _write_aborted(transport: TransportState, link: SenderState, delivery: Delivery) -> None:
     """Ends an aborted delivery: without a trace when nothing of it was sent (2.7.5)."""
-    session = link.session
+    session = link.session.binding
     if delivery._id is None:
-        link._drop(delivery)
+        link.drop(delivery)
         return
-    fields = [link._handle, delivery._id, delivery._tag, delivery._message_format]
+    fields = [link.binding.handle, delivery._id, delivery._tag, delivery._message_format]
     fields += [True, None, None, None, True if delivery._resuming else None, True]
-    write_frame(transport, session._channel or 0, TRANSFER, fields)
-    session._next_outgoing_id = session._next_outgoing_id + 1 & _SERIAL
-    session._remote_incoming_window -= 1
-    session._outgoing.pop(delivery._id, None)
+    write_frame(transport, session.channel or 0, TRANSFER, fields)
+    session.count_outgoing_frame()
+    session.outgoing.pop(delivery._id, None)
     _delivery_sent(link, delivery)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.endpoints.arguments import NotCopied, check_count, check_seconds
-from proton.endpoints.events import given_back
+from proton.endpoints.endpoint import endpoint_state
+from proton.endpoints.events import identity
 from proton.exceptions import SessionException, TransportException
 from proton.transport import timeouts, trace
 from proton.transport.bounds import Limits
@@ -38,7 +39,7 @@ class Transport(Limits, NotCopied):
 
     CLIENT = 1
     SERVER = 2
-    wrap: staticmethod[[Any], Any] = staticmethod(given_back)
+    wrap: staticmethod[[Any], Any] = staticmethod(identity)
     TRACE_OFF = trace.TRACE_OFF
     TRACE_RAW = trace.TRACE_RAW
     TRACE_FRM = trace.TRACE_FRM
@@ -235,7 +236,7 @@ class Transport(Limits, NotCopied):
             layer._user, layer._password = connection._user, connection._password
             layer._authorization = connection._authorization
         self._state.connection = connection
-        connection._bind(self)
+        endpoint_state(connection).bind(connection, self)
         self._state.take_held()
 
     def bind_nothrow(self, connection: Connection) -> None:
@@ -253,7 +254,7 @@ class Transport(Limits, NotCopied):
             return
         self._state.connection = None
         self._state.remote_channels = {}
-        connection._unbind()
+        endpoint_state(connection).unbind()
 
     @property
     def closed(self) -> bool:

@@ -45,7 +45,7 @@ from proton.transport.transfers import MAX_OUTPUT
 if TYPE_CHECKING:
     from proton.endpoints.condition import Condition
     from proton.endpoints.connection import Connection
-    from proton.endpoints.session import Session
+    from proton.endpoints.session import SessionState
     from proton.transport.tls.layer import SSL
     from proton.transport.transport import Transport
 
@@ -122,7 +122,7 @@ class TransportState:
         self.lost = False  # this end had not closed the connection when its input ended
         self.failure_told = False  # the log has a line with the condition
         self.source_error: Exception | None = None  # what the source of a body has raised
-        self.remote_channels: dict[int, Session] = {}
+        self.remote_channels: dict[int, SessionState] = {}
         self.told: set[Any] | None = None  # deliveries with an event waiting, while one push runs and asks for it
 
         self.max_frame_size: int = 32768
@@ -222,7 +222,7 @@ class TransportState:
         """Puts an event of the transport, if a connection is bound."""
         connection = self.connection
         if connection is not None:
-            connection._collector.emit(etype, connection.transport)
+            connection._state.shared.collector.emit(etype, connection.transport)
 
     # -- input ---------------------------------------------------------------------------------------------------
 
@@ -234,7 +234,7 @@ class TransportState:
         if self.tail_closed:
             return -1
         connection = self.connection
-        events = connection._collector.events if connection is not None else ()
+        events = connection._state.shared.collector.events if connection is not None else ()
         if len(events) > self.limits.max_waiting_events and self.has_many_events():
             return 0
         if self.out_size >= MAX_OUTPUT and answers_wait(connection, self.limits.max_waiting_answers):
@@ -276,7 +276,7 @@ class TransportState:
         connection, most = self.connection, self.limits.max_waiting_events
         if connection is None or not most:
             return False
-        return len(connection._collector.events) > max(most, LOOP_EVENTS)
+        return len(connection._state.shared.collector.events) > max(most, LOOP_EVENTS)
 
     def feed(self, data: bytes) -> None:
         """Bytes for the layers, behind those that were not enough before."""
@@ -336,8 +336,8 @@ class TransportState:
             self.partial, self.partial_size = [], 0
             if self.tracing:
                 self.trace_header("<-", "EOS")
-            if self.connection is not None and self.connection._reconnect is not None:
-                self.connection._revoke_credit()
+            if self.connection is not None and self.connection.reconnect_policy is not None:
+                self.connection._state.revoke_credit()
             self.emit(Event.TRANSPORT_TAIL_CLOSED)
             if self.head_closed:
                 self.emit(Event.TRANSPORT_CLOSED)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from proton.endpoints.arguments import NotCopied, check_timeout
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
-from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.endpoint import Endpoint, endpoint_state
 from proton.endpoints.ends import end_of, is_retried
 from proton.endpoints.handler import Handler
 from proton.exceptions import ConnectionException, ProtonException, Timeout
@@ -133,7 +133,7 @@ class BlockingConnection(Handler, NotCopied):
         self.container.timeout = min(self.timeout, MAX_TURN)
         self.container.start()
         connection = self._operations.conn = self.container.connect(url=url, urls=urls, **options)
-        connection._raises_errors = True
+        endpoint_state(connection).raises_errors = True
         try:
             self._operations.wait(
                 lambda: not connection.state & Endpoint.REMOTE_UNINIT, deadline, "Opening connection", Watch(connection)

@@ -140,9 +140,9 @@ class BlockingLink(NotCopied):
     def _is_over(self) -> bool:
         """Nothing more comes for the link that this end has closed: a detach of any kind, or its session's end, did."""
         link = self.link
-        if not link.state & Endpoint.REMOTE_ACTIVE or link._remote_end is not None:
+        if not link.state & Endpoint.REMOTE_ACTIVE or link._state.remote_end is not None:
             return True
-        return bool(link._remotely_detached or link.session.state & _OVER)
+        return bool(link._state.binding.remotely_detached or link.session.state & _OVER)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "link" not in self.__dict__:
@@ -188,16 +188,18 @@ class BlockingSender(BlockingLink):
         operations, link = self._operations, self.link
         watch = watch or self._watch
         session = link.session
-        if self._closed or watch.seen != operations.conn._ends or operations.disconnected:
+        if self._closed or watch.seen != operations.conn._state.shared.ends or operations.disconnected:
             self._check()
         losses = operations.losses
-        lost = losses + link._losses + session._losses  # as `losses_with`, which would be a call more for each look
+        lost = (
+            losses + link._state.losses + session._state.losses
+        )  # as `losses_with`, which would be a call more for each look
         delivery: Delivery = link.send(msg)
         if link.snd_settle_mode == link.SND_SETTLED:
             operations.run_briefly(1)  # no outcome will come, but what credit allows is to be written
             return delivery
         operations.wait(
-            lambda: delivery.settled or operations.losses + link._losses + session._losses != lost,
+            lambda: delivery.settled or operations.losses + link._state.losses + session._state.losses != lost,
             deadline,
             f"Sending on sender {link.name}",
             watch,

@@ -174,7 +174,7 @@ class Operations:
             nonlocal done, why
             if condition():
                 done, why = True, None
-            elif watch.endpoints and (self.closing or self.disconnected or connection._ends != watch.seen):
+            elif watch.endpoints and (self.closing or self.disconnected or connection._state.shared.ends != watch.seen):
                 why = self.why(watch)
                 done = why is not None
             return done
@@ -231,7 +231,7 @@ class Operations:
 
     def check(self, watch: Watch) -> None:
         """Raises the end of what is watched, if it has ended."""
-        if self.closing or self.disconnected or self.conn._ends != watch.seen:
+        if self.closing or self.disconnected or self.conn._state.shared.ends != watch.seen:
             why = self.why(watch)
             if why is not None:
                 raise why
@@ -248,7 +248,7 @@ class Operations:
             error = None if end is None else self.error_of(endpoint, end)
             if error is not None:
                 return error
-        watch.seen = connection._ends
+        watch.seen = connection._state.shared.ends
         return None
 
     def error_of(self, endpoint: Any, end: End) -> Exception | None:
@@ -290,7 +290,7 @@ class Operations:
 
     def losses_with(self, link: Any) -> int:
         """How often the connection was lost, and the link or its session has ended and is made again."""
-        return int(self.losses + link._losses + link.session._losses)
+        return int(self.losses + link._state.losses + link.session._state.losses)
 
     # -- what the callbacks of the connection tell ---------------------------------------------------------------
 

@@ -103,9 +103,14 @@ class SyncRequestResponse(IncomingMessageHandler):
 
     def _call(self, deadline: float | None, request: Message) -> Message:
         operations, link, awaited = self._operations, self.receiver.link, self._awaited
-        if link._remote_handle is None:
+        if link._state.binding.remote_handle is None:
             # After a loss the peer has to give a new address first: to the old one no response would come.
-            operations.wait(lambda: link._remote_handle is not None, deadline, f"Opening link {link.name}", self._watch)
+            operations.wait(
+                lambda: link._state.binding.remote_handle is not None,
+                deadline,
+                f"Opening link {link.name}",
+                self._watch,
+            )
         if link.credit <= 0:
             link.flow(RESPONSE_CREDIT)
         losses, lost = operations.losses, operations.losses_with(link)

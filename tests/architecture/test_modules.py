@@ -54,6 +54,8 @@ TESTED_BY = {
     "endpoints/condition": ("engine/test_open_close.py", "Condition"),
     "endpoints/endpoint": ("engine/test_open_close.py", "Endpoint"),
     "endpoints/connection": ("engine/test_open_close.py", "session_head"),
+    "endpoints/serial": ("engine/test_serial.py", "ahead"),
+    "endpoints/shared": ("engine/test_open_close.py", "transport"),
     "endpoints/session": ("engine/test_credit.py", "incoming_capacity"),
     "endpoints/link": ("engine/test_links.py", "Link"),
     "endpoints/sender": ("engine/test_credit.py", "drained"),

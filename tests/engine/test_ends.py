@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from proton import Condition, Event, Transport
+from proton.endpoints.endpoint import endpoint_state
 from proton.endpoints.ends import End, end_of
 from tests.support.engines import Peer, Script, connected, frame, linked, pump, state
 
@@ -177,7 +178,7 @@ def test_lost_connection_without_a_policy_has_ended(unbound):
 @pytest.mark.parametrize("unbound", [False, True], ids=["bound", "unbound"])
 def test_lost_connection_that_will_be_made_again_has_not_ended(unbound):
     a, _, sender, _ = linked()
-    policy = a.connection._reconnect = Policy()
+    policy = endpoint_state(a.connection).shared.reconnect = Policy()
     lose(a)
     if unbound:
         a.transport.unbind()
@@ -200,7 +201,7 @@ def test_connection_that_was_made_again_has_not_ended():
 @pytest.mark.parametrize("kind", ["session", "connection"])
 def test_end_that_can_pass_does_not_count_while_this_end_is_open(kind):
     a, b, sender, receiver = linked()
-    a.connection._reconnect = Policy()
+    endpoint_state(a.connection).shared.reconnect = Policy()
     close(parties(receiver)[kind], SHUTDOWN)
     pump(a, b)
     assert end_of(sender) is None
@@ -211,7 +212,7 @@ def test_end_that_can_pass_does_not_count_while_this_end_is_open(kind):
 @pytest.mark.parametrize("kind", ["session", "connection"])
 def test_end_that_cannot_pass_is_one_with_a_policy_too(kind):
     a, b, sender, receiver = linked()
-    a.connection._reconnect = Policy()
+    endpoint_state(a.connection).shared.reconnect = Policy()
     close(parties(receiver)[kind], STOLEN)
     pump(a, b)
     assert end_of(sender) == End(parties(sender)[kind], STOLEN, True)

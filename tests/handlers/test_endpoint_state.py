@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from proton import Condition, Endpoint, Transport
+from proton.endpoints.endpoint import endpoint_state
 from proton.handlers import EndpointStateHandler
 from proton.reconnect import ReconnectPolicy, Urls
 from tests.support.engines import AMQP_HEADER, Script, state
@@ -146,7 +147,7 @@ FORCED = Condition("amqp:connection:forced")
 )
 def test_what_will_be_made_again_is_not_closed(kind, condition, reconnect, expected):
     event, calls = world_of(kind, "open", "closed", condition)
-    event.connection._reconnect = ReconnectPolicy(Urls(["a"]), reconnect)
+    endpoint_state(event.connection).shared.reconnect = ReconnectPolicy(Urls(["a"]), reconnect)
     getattr(EndpointStateHandler(delegate=Delegate(calls)), f"on_{kind}_remote_close")(event)
     assert calls == expected
 

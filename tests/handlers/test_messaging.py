@@ -122,7 +122,7 @@ def error(condition, connection):
 class FakeConnection:
     closed = False
     url = None
-    _reconnect = None
+    reconnect_policy = None
     state = Endpoint.LOCAL_ACTIVE | Endpoint.REMOTE_CLOSED
 
     @property

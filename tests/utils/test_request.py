@@ -7,6 +7,7 @@ import weakref
 import pytest
 
 from proton import LinkException, Message, MessageException, Timeout
+from proton.endpoints.endpoint import endpoint_state
 from proton.utils import BlockingConnection, SyncRequestResponse
 from proton.utils.request import RESPONSE_CREDIT, AtomicCount
 from tests.support.loops import SECONDS
@@ -146,7 +147,7 @@ def test_credit_for_responses_never_ends(connection):
     credits = []
     for number in range(3 * RESPONSE_CREDIT):
         assert client.call(Message(body=number)).body == number
-        credits.append(client.receiver.link._link_credit)
+        credits.append(endpoint_state(client.receiver.link).binding.link_credit)
     # The service hears of more when half of it is used.
     assert min(credits) >= RESPONSE_CREDIT // 2 - 1 and max(credits) <= RESPONSE_CREDIT
 
