@@ -245,7 +245,7 @@ class Connection(Endpoint):
         to = f" to {printable(place)!r}" if place else ""
         shared = self._state.shared
         held = f"{count_text(len(shared.sessions), 'session')}, {count_text(shared.link_count, 'link')}"
-        return f"<{type(self).__name__}{to}: {state_text(self.state)}, {held}>"
+        return f"<proton.{type(self).__name__}{to}: {state_text(self.state)}, {held}>"
 
     @property
     def reconnect_policy(self) -> ReconnectPolicy | None:

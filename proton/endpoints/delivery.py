@@ -101,7 +101,7 @@ class Delivery(NotCopied):
                 (self.remote_state, self.settled, "at the peer"),
             )
         )
-        return f"<{type(self).__name__} {self._tag!r:.40}: {said}>"
+        return f"<proton.{type(self).__name__} {self._tag!r:.40}: {said}>"
 
     @property
     def tag(self) -> str:

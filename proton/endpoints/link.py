@@ -350,7 +350,7 @@ class Link(Endpoint):
         where = f" {way} {printable(terminus.address)!r}" if terminus.address is not None else ""
         name = f" {printable(self.name)!r}" if self.name is not None else ""
         held = f"credit {self.credit}, {self.queued} queued"
-        return f"<{type(self).__name__}{name}{where}: {state_text(self.state)}, {held}>"
+        return f"<proton.{type(self).__name__}{name}{where}: {state_text(self.state)}, {held}>"
 
     @property
     def transport(self) -> Transport | None:

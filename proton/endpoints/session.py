@@ -462,7 +462,9 @@ class Session(Endpoint):
             state.retire()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {state_text(self.state)}, {count_text(len(self._state.members), 'link')}>"
+        return (
+            f"<proton.{type(self).__name__}: {state_text(self.state)}, {count_text(len(self._state.members), 'link')}>"
+        )
 
     @property
     def transport(self) -> Transport | None:

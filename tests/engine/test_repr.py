@@ -49,20 +49,20 @@ def named(name):
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (Connection, "<Connection: new here, new at the peer, 0 sessions, 0 links>"),
-        (lambda: named("h"), "<Connection to 'h': new here, new at the peer, 0 sessions, 0 links>"),
+        (Connection, "<proton.Connection: new here, new at the peer, 0 sessions, 0 links>"),
+        (lambda: named("h"), "<proton.Connection to 'h': new here, new at the peer, 0 sessions, 0 links>"),
         (
             lambda: opened(Url("amqp://user:secret@h:1/q")),
-            "<Connection to 'amqp://user@h:1/q': open here, new at the peer, 0 sessions, 0 links>",
+            "<proton.Connection to 'amqp://user@h:1/q': open here, new at the peer, 0 sessions, 0 links>",
         ),
-        (lambda: Connection().session(), "<Session: new here, new at the peer, 0 links>"),
+        (lambda: Connection().session(), "<proton.Session: new here, new at the peer, 0 links>"),
         (
             lambda: Connection().session().receiver("r"),
-            "<Receiver 'r': new here, new at the peer, credit 0, 0 queued>",
+            "<proton.Receiver 'r': new here, new at the peer, credit 0, 0 queued>",
         ),
         (
             lambda: Connection().session().sender("a\nb"),
-            "<Sender 'a\\\\nb': new here, new at the peer, credit 0, 0 queued>",
+            "<proton.Sender 'a\\\\nb': new here, new at the peer, credit 0, 0 queued>",
         ),
         (lambda: RejectedDisposition(Condition("x:y")), "RejectedDisposition(condition=Condition('x:y'))"),
         (
@@ -82,11 +82,11 @@ def test_repr(make, text):
 def test_an_open_connection_counts_its_sessions_and_links(sending):
     a, sender, receiver, _released, _accepted = sending
     assert ": open here, open at the peer, 1 session, 1 link>" in repr(a.connection)
-    assert repr(sender.session) == "<Session: open here, open at the peer, 1 link>"
+    assert repr(sender.session) == "<proton.Session: open here, open at the peer, 1 link>"
     assert f"{sender!r}".endswith(
         f" to 'q': open here, open at the peer, credit {sender.credit}, {sender.queued} queued>"
     )
-    assert f"{receiver!r}".startswith("<Receiver ")
+    assert f"{receiver!r}".startswith("<proton.Receiver ")
     receiver.close()
     assert ": closed here, open at the peer, " in repr(receiver)
     assert receiver.state == Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_ACTIVE
@@ -94,8 +94,8 @@ def test_an_open_connection_counts_its_sessions_and_links(sending):
 
 def test_a_delivery_tells_what_each_end_has_said(sending):
     _a, _sender, _receiver, released, accepted = sending
-    assert repr(released) == "<Delivery b't1': EMPTY here, RELEASED at the peer>"
-    assert repr(accepted) == "<Delivery b't2': EMPTY, settled here, ACCEPTED, settled at the peer>"
+    assert repr(released) == "<proton.Delivery b't1': EMPTY here, RELEASED at the peer>"
+    assert repr(accepted) == "<proton.Delivery b't2': EMPTY, settled here, ACCEPTED, settled at the peer>"
 
 
 def test_the_tag_of_a_delivery_is_cut():
