@@ -76,11 +76,14 @@ class SenderState(LinkState):
         :param wake: True outside of the transport's own functions, see `Shared.mark_dirty`.
         """
         shared = self.shared
+        transport = shared.transport
         if not self.is_sending and (self.outgoing or self.binding.resumed):
+            # Once a write, not for each message.
+            if wake and (shared.ends or transport is None or transport._state.tail_closed):
+                warn_if_ended("Sender.send()", self.endpoint)
             self.is_sending = True
             shared.dirty_senders.append(self)
         if wake:
-            transport = shared.transport
             if transport is not None:
                 shared.collector.emit(_TRANSPORT, transport)
 
@@ -233,8 +236,6 @@ class Sender(Link):
             if self.recoverable:
                 delivery._kept = [*(delivery._kept or ()), data]
             self.session.outgoing_bytes += size
-            if not self._state.is_sending:
-                _warn_if_ended(self)
             self._state.mark_sender_dirty(True)
         return size
 
@@ -303,8 +304,6 @@ class Sender(Link):
         state.outgoing.append(delivery)
         self.queued += 1
         self.credit -= 1
-        if not state.is_sending:
-            _warn_if_ended(self)
         state.mark_sender_dirty(True)
         return delivery
 
@@ -353,8 +352,6 @@ class Sender(Link):
         state.outgoing.append(delivery)
         self.queued += 1
         self.credit -= 1
-        if not state.is_sending:
-            _warn_if_ended(self)
         state.mark_sender_dirty(True)
         return delivery
 
@@ -366,8 +363,6 @@ class Sender(Link):
         delivery = self.current
         if delivery is None:
             return False
-        if not self._state.is_sending:
-            _warn_if_ended(self)
         self._state.complete(delivery)
         return True
 
@@ -399,14 +394,6 @@ class Sender(Link):
         state.binding.drained_due = True
         state.mark_dirty(wake=True)
         return returned_credit
-
-
-def _warn_if_ended(sender: Sender) -> None:
-    """Once a write, not for each message."""
-    shared = sender._state.shared
-    transport = shared.transport
-    if shared.ends or transport is None or transport._state.tail_closed:
-        warn_if_ended("Sender.send()", sender)
 
 
 def _bytes(data: Any, expected: str) -> bytes:

@@ -87,3 +87,10 @@ def test_sasl_server_refuses_strangers():
     assert [line for line in lines if "logged in" in line] == ["fred has logged in with SCRAM-SHA-256"]
     assert sum("wrong user name or password" in line for line in lines) == 2
     assert not any("pencil" in line for line in lines)
+
+
+def test_a_mechanism_of_the_program_logs_in():
+    source = (ROOT / "examples" / "custom_sasl_mechanism.py").read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 60
+    with example("custom_sasl_mechanism.py") as program:
+        assert program.finish() == ["logged in as fred by X-SIGNED"]

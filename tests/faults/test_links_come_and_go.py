@@ -5,7 +5,7 @@ import gc
 import pytest
 
 from proton import Condition, Endpoint, Link, Message
-from proton.endpoints.connection import MOST_KEPT
+from proton.endpoints.shared import MAX_LINGERING
 from proton.handlers import MessagingHandler
 from proton.utils import BlockingConnection
 from tests.support.loops import SECONDS, Recorder, run
@@ -191,12 +191,12 @@ def test_a_closed_link_stays_while_something_is_unsettled():
 
 
 def test_closed_links_with_unsettled_deliveries_do_not_pile_up_either():
-    unsettled = Unsettled(MOST_KEPT + 20, settle=0)
+    unsettled = Unsettled(MAX_LINGERING + 20, settle=0)
     run(unsettled)
-    assert unsettled.left[1] == [MOST_KEPT, MOST_KEPT]
+    assert unsettled.left[1] == [MAX_LINGERING, MAX_LINGERING]
     # The oldest ones were given up.
     settled = [delivery.link.unsettled == 0 for delivery in unsettled.held]
-    assert settled == [True] * 21 + [False] * MOST_KEPT
+    assert settled == [True] * 21 + [False] * MAX_LINGERING
 
 
 def test_links_closed_while_there_is_not_connection_are_let_go():
