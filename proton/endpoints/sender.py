@@ -83,9 +83,8 @@ class SenderState(LinkState):
                 warn_if_ended("Sender.send()", self.endpoint)
             self.is_sending = True
             shared.dirty_senders.append(self)
-        if wake:
-            if transport is not None:
-                shared.collector.emit(_TRANSPORT, transport)
+        if wake and transport is not None:
+            shared.collector.emit(_TRANSPORT, transport)
 
     def has_queued(self) -> bool:
         return bool(self.outgoing or self.binding.resumed)
