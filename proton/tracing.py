@@ -1,6 +1,6 @@
 """Traces of messages with OpenTracing and Jaeger; importing this module switches them on.
 
-A message that is sent carries the context of its span, so that the span of whoever receives it becomes a child. The
+A message that is sent carries the context of its span, so that the span of its receiver becomes a child. The
 only file that needs `opentracing` and `jaeger_client`, and the only one that changes classes of others.
 """
 
@@ -91,7 +91,7 @@ class Sender(sender.Sender):
         :param obj: a `Message`, or what else can be sent.
         :param tag: the delivery tag; one is made when it is empty.
         """
-        # What goes to a coordinator is no message of the program (4.2), and what is no message has no annotations.
+        # What goes to a coordinator is not a message of the program (4.2), and other objects have no annotations.
         if not isinstance(obj, Message) or self.target.type == Terminus.COORDINATOR:
             return super().send(obj, tag)
         tracer = get_tracer()

@@ -77,7 +77,7 @@ def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | Non
 
 
 def unknown_options(owner: str, given: Iterable[str], known: Collection[str]) -> None:
-    """Warn of each option that is not known: it is ignored, and a misspelt password logs in as somebody else.
+    """Warn of each option that is not known: it is ignored, and a misspelt password logs in as another user.
 
     :param owner: what was given the options, as the program calls it.
     :param given: the names of the options.

@@ -1,4 +1,4 @@
-"""Deliveries that nobody settles: `unsettled.py receive` listens and keeps them, `unsettled.py send` connects.
+"""Deliveries that stay unsettled: `unsettled.py receive` listens and keeps them, `unsettled.py send` connects.
 
 Each end says by how much its memory has grown from before the first delivery to after the last.
 """

@@ -310,7 +310,7 @@ def to_array(node: Node) -> t.Array:
 def encode_node(node: Node) -> PreEncoded:
     """The bytes of a node, in the smallest form.
 
-    :raise DataException: when the tree is no AMQP value
+    :raise DataException: the tree is not an AMQP value
     """
     out: list[bytes] = []
     encode_value(out, _encodable(node))

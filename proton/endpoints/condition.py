@@ -111,7 +111,7 @@ def encode_condition(condition: Condition | None) -> PreEncoded | None:
 
 
 def decode_condition(value: Any) -> Condition | None:
-    """The condition in an `error` field; None when it is no described list with a name in it."""
+    """The condition in an `error` field; None if it is not a described list with a name in it."""
     found = composite_of(value)
     if found is None or found[0] is not ERROR:
         return None

@@ -107,7 +107,7 @@ class Delivery(NotCopied):
     def tag(self) -> str:
         """The delivery tag, read as UTF-8.
 
-        :raises UnicodeDecodeError: the peer chose a tag that is no UTF-8; `tag_bytes` has it.
+        :raises UnicodeDecodeError: the peer chose a tag that is not UTF-8; `tag_bytes` has it.
         """
         return self._tag.decode("utf-8")
 
@@ -230,8 +230,8 @@ class Delivery(NotCopied):
 
         :param state: a state number such as `Delivery.ACCEPTED`, or a disposition such as `RejectedDisposition`.
             Without it the state and the fields of `local` are sent.
-        :raises TypeError: not a number or a disposition of this end, or the id of a transaction is none.
-        :raises OverflowError: a number that is no ulong.
+        :raises TypeError: not a number or a disposition of this end, or an invalid id of a transaction.
+        :raises OverflowError: a number that does not fit a ulong.
         :raises DataException, AttributeError: a field of the disposition is of another type.
         """
         if state.__class__ is not DispositionType:

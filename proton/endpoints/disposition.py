@@ -225,7 +225,7 @@ class TransactionalDisposition(Disposition):
 
     :param id: the transaction's id, bytes or str.
     :param outcome: the outcome in it: a state number or a disposition, of which the number is taken.
-    :raises TypeError: an id or an outcome that is none of these.
+    :raises TypeError: an id or an outcome of another type.
     """
 
     type: DispositionType | int = DispositionType.TRANSACTIONAL_STATE
@@ -244,7 +244,7 @@ class CustomDisposition(Disposition):
 
     :param type: the number of its descriptor.
     :param data: its value, anything that can be encoded; None for an empty list.
-    :raises TypeError: the number is none.
+    :raises TypeError: not a number.
     """
 
     def __init__(self, type: int, data: AMQPValue = None) -> None:

@@ -281,7 +281,7 @@ class Endpoint(NotCopied):
 
         Sent when this end is opened (2.7.1, 2.7.2, 2.7.3).
 
-        :raises TypeError: an element is no str.
+        :raises TypeError: an element is not a str.
         """
         return self._offered_capabilities
 
@@ -295,7 +295,7 @@ class Endpoint(NotCopied):
 
         Sent when this end is opened (2.7.1, 2.7.2, 2.7.3).
 
-        :raises TypeError: an element is no str.
+        :raises TypeError: an element is not a str.
         """
         return self._desired_capabilities
 

@@ -85,7 +85,7 @@ def unfinished_text(connection: Any) -> str:
 
 
 def warn_of_unfinished(connection: Any) -> None:
-    """Tell what is left of a connection that has ended; a retry is no end.
+    """Tell what is left of a connection that has ended; a retry does not count as an end.
 
     Where a server is left by its client, the client has decided what is to be left.
     """

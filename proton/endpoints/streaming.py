@@ -26,7 +26,7 @@ __all__ = ["BodyReader"]
 
 _PIECE = 65536  # bytes to ask a file for at a time
 _LONGEST_SECTION = 0xFFFFFFFF  # 1.6.19: vbin32
-_MOST_BEFORE_BODY = 1 << 20  # bytes of sections that are no data: they are held until they are complete
+_MOST_BEFORE_BODY = 1 << 20  # bytes of other sections than data: they are held until they are complete
 
 
 def _pieces(source: Any) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """The limits of a transport: attributes that a program may set, on one transport or, on the class, for all.
 
 Each bounds what a peer can cost with few bytes; `docs/differences.md` says which attack or cost that is. Keep true: a
-limit of 0 is no limit.
+limit of 0 does not limit.
 """
 
 from __future__ import annotations

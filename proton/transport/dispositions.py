@@ -79,7 +79,7 @@ def on_disposition(transport: TransportState, channel: int, fields: list[Any], p
         delivery = known.get(number)
         if delivery is None:
             continue
-        if delivery.updated or not role:  # its event may still wait, or there may be no news
+        if delivery.updated or not role:  # its event may still wait, or nothing has changed
             same = not state or _set_state(delivery, state, remote_value, compared)
             if not _is_told_again(transport, session.shared.collector, delivery, same, settled):
                 continue

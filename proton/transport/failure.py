@@ -55,7 +55,7 @@ def fail(transport: TransportState, name: str, description: str, info: Any, sile
 def contain(transport: TransportState, error: Exception, doing: str) -> None:
     """An error of our own code ends this connection, and this one only.
 
-    The peer learns the class of the error alone: its text may quote what is none of the peer's business.
+    The peer learns the class of the error alone: its text may quote what the peer must not see.
 
     :param doing: what the transport was doing, for the log.
     """

@@ -50,7 +50,7 @@ def fail_link(link: LinkState, name: str, description: str) -> None:
 def has_handle(link: LinkState) -> bool:
     """Whether there is a handle for a link now.
 
-    A link for which there will be none moves to a further session of the container, or ends.
+    A link that will not get one moves to a further session of the container, or ends.
     """
     binding, shared = link.session.binding, link.shared
     handle = binding.handles.lowest()

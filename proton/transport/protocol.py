@@ -114,7 +114,7 @@ def server_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
         return pos + 8
     if found in (protocol_header.TLS, protocol_header.AMQP_TLS) and transport.ssl is not None:
         if protocol_header.AMQP_SASL in transport.seen_layers:
-            # Somebody in between could log in, and then have another client, who verifies us, speak for him.
+            # A machine in between could log in, and then have another client, which verifies us, speak for it.
             transport.fail(FRAMING_ERROR, f"expected TLS before SASL, got it afterwards: '{quote(data)}'")
             return len(buf)
         if found == protocol_header.AMQP_TLS:  # 5.2.1: the same header comes back before TLS begins
@@ -125,7 +125,7 @@ def server_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
         io_layers.received(transport, buf[pos:])
         return len(buf)
     transport.amqp_started = True
-    # Little of it, for the message: a login may follow what is no header by one bit.
+    # Little of it, for the message: a login may follow what differs from a header by one bit.
     transport.fail(FRAMING_ERROR, protocol_header.server_error(buf[pos : pos + 16], found, at_end=False))
     return len(buf)
 

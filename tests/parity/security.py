@@ -56,7 +56,7 @@ def certificates(folder, **subjects):
 
 
 def tell(title, *peers):
-    """Prints frames and events, but for what is no matter: responses, and bare news of a transport."""
+    """Prints frames and events, but for what does not matter: responses, and bare news of a transport."""
     print(f"-- {title}")
     for peer in peers:
         for line in peer.frames:

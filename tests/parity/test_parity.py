@@ -40,6 +40,6 @@ def test_every_listed_difference_has_a_script_and_a_reason():
         assert reason, f"{name}: a difference without a reason"
 
 
-def test_a_changed_line_is_a_hunk_and_an_equal_one_is_none():
+def test_a_changed_line_is_a_hunk_and_an_equal_one_is_not():
     assert comparison.differences("a\nb\nc\n", "a\nx\nc\n") == ["-b\n+x"]
     assert comparison.differences("a\n", "a\n") == []

@@ -1,4 +1,4 @@
-"""SASL mechanisms of two engines: which is offered and chosen, which users get in as whom, what is told else."""
+"""SASL mechanisms of two engines: which is offered and chosen, which identities users get, what else is told."""
 
 import base64
 import json

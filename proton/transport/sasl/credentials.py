@@ -1,8 +1,8 @@
-"""`Credentials`: how a server checks who logs in, whatever form the program has given its users in.
+"""`Credentials`: how a server checks logins, whatever form the program has given its users in.
 
 One object stands between the mechanisms and the program's hook. A comparison takes the same time whether it fails at
-the first byte or at the last, and a user that nobody knows costs what a wrong password costs: the same hashes are made
-of invented keys. A salt for a user is always the same, or asking twice would tell who is known.
+the first byte or at the last, and an unknown user costs what a wrong password costs: the same hashes are made
+of invented keys. A salt for a user is always the same, or asking twice would tell which users are known.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Credentials:
           user to let in; only PLAIN can be offered then;
         * an object with both.
 
-        An object may also have ``authorize(user, authorization)``, which says whether a user may act as somebody
-        else (without it nobody may); ``mechanisms``, the names of those that it has verifiers of for everybody (of a
+        An object may also have ``authorize(user, authorization)``, which says whether a user may act as another
+        (without it none may); ``mechanisms``, the names of those that it has verifiers of for every user (of a
         mapping that is known); and ``iterations``, the number that most of its verifiers have (likewise).
     :raises TypeError: none of these, or a mapping that holds something else.
     :raises ValueError: a number of iterations that no client would take.
@@ -121,8 +121,8 @@ class Credentials:
         """
         known = self._known_of(user)
         if isinstance(known, str):
-            # An empty password is none: with PLAIN nobody could log in with it either (RFC 4616 2). One that SASLprep
-            # refuses nobody could have typed.
+            # An empty password is invalid: PLAIN does not let it log in either (RFC 4616 2). One that SASLprep
+            # refuses cannot have been typed.
             usable = _is_usable(known)
             return self._invented(user, mechanism, known if usable else None), usable
         # The work is the same for all that follows, and done before anything is decided.
@@ -142,15 +142,15 @@ class Credentials:
             return _ask(self._check, user, password) is True
         known = self._known_of(user)
         if isinstance(known, list) and known:
-            # The one that takes as long as for a user whom nobody knows, if it is there.
+            # The one that takes as long as for an unknown user, if it is there.
             return bool(min(known, key=lambda verifier: verifier.mechanism != _PLAIN_HASH).accepts(password))
         self._invented(user, _PLAIN_HASH, None)  # as much work as with a verifier
         return _equal(known or "", password) and bool(known)
 
     def authorizes(self, user: str, authorization: str | None) -> bool:
-        """Whether a user may act as an identity; everybody may act as himself.
+        """Whether a user may act as an identity; every user may act as itself.
 
-        :param user: who has authenticated.
+        :param user: the user that has authenticated.
         :param authorization: the identity that he asks for, None for his own.
         """
         if not authorization or authorization == user:
@@ -240,7 +240,7 @@ class PlainServer:
             user = saslprep(user)
         except ValueError:  # UnicodeDecodeError among them, whose text would show the password
             raise AuthenticationFailed("malformed PLAIN response: expected UTF-8 without special characters") from None
-        if not user or not password:  # RFC 4616 2; some directories let in whoever gives no password
+        if not user or not password:  # RFC 4616 2; some directories let clients in that give no password
             raise AuthenticationFailed("malformed PLAIN response: expected 3 parts, user name and password not empty")
         if not self._credentials.check(user, password):
             raise AuthenticationFailed("wrong user name or password")

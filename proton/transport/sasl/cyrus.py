@@ -1,8 +1,8 @@
 """Exchanges of the system's Cyrus SASL library, where there is one, and their security layers (5.1).
 
 A client leaves to the library what `CLIENT_MECHANISMS` lacks. A server leaves everything to it, but only where the
-library was set up for servers: one that merely happens to be on the machine must not change who is let in. What its
-configuration says decides then, with what the transport asks for.
+library was set up for servers: one that merely happens to be on the machine must not change which logins
+succeed. What its configuration says decides then, with what the transport asks for.
 """
 
 from __future__ import annotations

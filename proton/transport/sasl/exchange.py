@@ -27,7 +27,7 @@ __all__ = [
 class LoginContext:
     """What a mechanism may know when an exchange begins. No secret is in its repr."""
 
-    #: a client's: whom to log in as, and the identity to act as
+    #: a client's: the user to log in as, and the identity to act as
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     authorization: str | None = None

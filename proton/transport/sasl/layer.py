@@ -168,7 +168,7 @@ class SASL:
 
     @property
     def credentials(self) -> Credentials | None:
-        """Whom a server lets in, None for everybody. Given as what `Credentials` takes; clients have to log in then.
+        """The users that a server lets in, None for all. Set to what `Credentials` takes, clients have to log in.
 
         :raises TypeError: nothing that `Credentials` takes.
         """
@@ -196,7 +196,7 @@ def _client_chooses(sasl: SASL, transport: TransportState, fields: list[Any]) ->
     offered = [str(mech) for mech in fields[0]]
     allowed = [mech for mech in offered if sasl._is_allowed(mech)]
     for mech, begin in CLIENT_MECHANISMS.items():
-        # What only the system's library has comes before what anybody could read.
+        # What only the system's library has comes before what any reader understands.
         exchange = cyrus.begin_client(sasl, transport, allowed) if mech == "PLAIN" else None
         if exchange is None and mech in allowed:
             sasl.mech = mech

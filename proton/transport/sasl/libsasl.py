@@ -162,7 +162,7 @@ def _give_secret(connection: int | None, secret: int, number: int, result: int |
 
 
 def _let_act_as(*request: Any) -> int:
-    """Whom a user may act as, the program decides, which sees `SASL.authorization`."""
+    """The program, which sees `SASL.authorization`, decides which identities a user may act as."""
     return OK
 
 

@@ -213,7 +213,7 @@ def register_mechanism(
 
 
 class _Accepted:
-    """A mechanism in which nothing is asked: who the client is, is known or does not matter."""
+    """A mechanism in which nothing is asked: the client is known by other means, or does not matter."""
 
     def __init__(self, name: str, user: str, takes_identity: bool) -> None:
         self.name = name
@@ -224,7 +224,7 @@ class _Accepted:
     def receive(self, response: bytes | None) -> bytes | None:
         """None: the client is let in.
 
-        :raises AuthenticationFailed: the identity to act as is no text.
+        :raises AuthenticationFailed: the identity to act as is not text.
         """
         if response and self._takes_identity:
             try:
@@ -237,7 +237,7 @@ class _Accepted:
 def server_mechanisms(sasl: SASL, transport: TransportState) -> list[str]:
     """What a server offers: what its credentials can check; EXTERNAL with a certificate, and ANONYMOUS, without any."""
     credentials = sasl._credentials
-    # A program that has named its users lets nobody else in, unless it says so.
+    # A program that has named its users lets no other user in, unless it says so.
     without_user = [name for name in ("EXTERNAL", "ANONYMOUS") if credentials is None or name in (sasl._allowed or ())]
     names = [name for name in _registered if name in (sasl._allowed or ())]
     names += ["EXTERNAL"] if "EXTERNAL" in without_user and transport.peer_subject() else []

@@ -32,7 +32,7 @@ _WRONG = "wrong user name or password"
 
 
 class ScramVerifier(NamedTuple):
-    """What a server stores of a password for one mechanism; nobody can log in with it (RFC 5803).
+    """What a server stores of a password for one mechanism; it does not suffice to log in (RFC 5803).
 
     :param mechanism: such as ``"SCRAM-SHA-256"``.
     :param salt: random bytes.
@@ -74,7 +74,7 @@ class ScramVerifier(NamedTuple):
         """Read the form of RFC 5803: ``SCRAM-SHA-256$4096:salt$stored-key:server-key``, the last three in base64.
 
         :param text: such a text.
-        :raises ValueError: it is none of that form.
+        :raises ValueError: not of that form.
         """
         try:
             mechanism, parameters, keys = text.split("$")

@@ -2,7 +2,7 @@
 
 The standard library tells the subject of a verified certificate only, so the DER form is read here: tags, lengths
 and the few fields on the way to the subject and to the alternative names (RFC 5280). Nothing is verified here. Bytes
-that are no certificate raise `ValueError`, and nothing else.
+that are not a certificate raise `ValueError`, and nothing else.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _ESCAPED = ',+"\\<>;'
 
 
 class Attribute(NamedTuple):
-    """One attribute of a name; `value` is None when its type is no text, `der` is its encoding."""
+    """One attribute of a name; `value` is None if its type is not text, `der` is its encoding."""
 
     oid: str
     value: str | None
@@ -157,7 +157,7 @@ def read_certificate(der: bytes) -> Certificate:
     """Read a certificate.
 
     :param der: its DER form.
-    :raises ValueError: it is none.
+    :raises ValueError: not a certificate.
     """
     pos, end = _enter(der, 0, len(der), _SEQUENCE)
     pos, end = _enter(der, pos, end, _SEQUENCE)  # tbsCertificate

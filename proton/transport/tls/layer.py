@@ -74,8 +74,8 @@ class SSL:
     :param transport: the transport to secure.
     :param domain: the `SSLDomain` with the settings.
     :param session_details: an `SSLSessionDetails`, to resume the session of an earlier connection; clients only.
-    :raises SSLException: the transport has a layer of another domain; it has begun without one; the domain is none, or
-        one of the other side.
+    :raises SSLException: the transport has a layer of another domain; it has begun without one; the domain is invalid,
+        or one of the other side.
     :raises SSLUnavailable: this Python was built without TLS.
     """
 
@@ -446,7 +446,7 @@ class SSL:
 
     def _say_goodbye(self) -> None:
         self._finished = True
-        # The peer has not said its own yet, which nobody waits for.
+        # The peer has not said its own yet, which nothing waits for.
         with contextlib.suppress(ssl.SSLError, OSError):
             self._object.unwrap()
 

@@ -1,4 +1,4 @@
-"""What programs hang on endpoints stays with them, whoever finds them again (1.7)."""
+"""What programs hang on endpoints stays with them, by whatever way they are found again (1.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is called for an event, in which order: children, methods, `on_unhandled` (7.4)."""
+"""What is called for an event, in which order: children, methods, `on_unhandled` (7.4)."""
 
 from __future__ import annotations
 

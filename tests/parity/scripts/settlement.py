@@ -1,4 +1,4 @@
-"""Settlement in all combinations: who settles first, with and without a state, before and after sending.
+"""Settlement in all combinations: which end settles first, with and without a state, before and after sending.
 
 Frames and events of each.
 """

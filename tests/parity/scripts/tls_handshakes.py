@@ -1,4 +1,4 @@
-"""Handshakes between two engines: who gets in, what each end knows of the other, events, reasons of refusals."""
+"""Handshakes between two engines: which clients get in, what each end knows of the other, events, refusals."""
 
 from __future__ import annotations
 
