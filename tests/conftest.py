@@ -12,6 +12,7 @@ import logging
 import os
 import pathlib
 import re
+import signal
 import socket
 import threading
 import weakref
@@ -22,6 +23,8 @@ from proton.transport import failure
 
 INTERNAL = logging.getLogger(failure.log.name)
 
+# A shell that runs the tests in the background has SIGINT ignored: tests of Ctrl-C would wait in vain.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = pathlib.Path(__file__).parent
 #: folders whose tests start processes or brokers, or depend on the speed of the machine

@@ -7,7 +7,7 @@ chain of sessions and links, the channels. `bind` and `unbind`, below, begin and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from proton.endpoints.condition import Condition
 from proton.endpoints.endpoint import (
@@ -20,7 +20,7 @@ from proton.endpoints.endpoint import (
     matches,
     state_text,
 )
-from proton.endpoints.events import Collector, Event
+from proton.endpoints.events import Collector, Event, EventType
 from proton.endpoints.link import Link, LinkState
 from proton.endpoints.printable import printable
 from proton.endpoints.session import Session, SessionState
@@ -55,16 +55,19 @@ class ConnectionState(EndpointState):
 
     __slots__ = ("loss", "raises_errors")
 
-    local_open_event = Event.CONNECTION_LOCAL_OPEN
-    local_close_event = Event.CONNECTION_LOCAL_CLOSE
-    remote_open_event = Event.CONNECTION_REMOTE_OPEN
-    remote_close_event = Event.CONNECTION_REMOTE_CLOSE
-    final_event = Event.CONNECTION_FINAL
+    local_open_event: ClassVar[EventType] = Event.CONNECTION_LOCAL_OPEN
+    local_close_event: ClassVar[EventType] = Event.CONNECTION_LOCAL_CLOSE
+    remote_open_event: ClassVar[EventType] = Event.CONNECTION_REMOTE_OPEN
+    remote_close_event: ClassVar[EventType] = Event.CONNECTION_REMOTE_CLOSE
+    final_event: ClassVar[EventType] = Event.CONNECTION_FINAL
+
+    #: None while the connection is not bound
+    endpoint: Any
 
     def __init__(self) -> None:
         EndpointState.__init__(self, None, Shared())
         #: what goes wrong is raised by the operations of a blocking connection, and needs no line at error in the log
-        self.raises_errors = False
+        self.raises_errors: bool = False
         #: when the last transport ended, and its condition
         self.loss: tuple[int, Condition | None] | None = None
 

@@ -123,22 +123,22 @@ class EndpointState:
 
     def __init__(self, endpoint: Any, shared: Shared) -> None:
         #: the endpoint; None in the state that a final endpoint is left with
-        self.endpoint = endpoint
-        self.shared = shared
+        self.endpoint: Any = endpoint
+        self.shared: Shared = shared
         self.close_condition: Condition | None = None  # the condition as it was when close was called
         # When and why this end and the peer's ended; a serial number of the connection tells which end came first.
         self.local_end: tuple[int, Condition | None] | None = None
         self.remote_end: tuple[int, Condition | None] | None = None
-        self.opened = False  # open() was called
+        self.opened: bool = False  # open() was called
         # Its capabilities and properties as they were then.
         self.sent_fields: tuple[PreEncoded | None, PreEncoded | None, PreEncoded | None] = (None, None, None)
-        self.failed = False  # the engine ended it: the peer broke a rule, or has set a limit
-        self.is_dirty = False  # on the connection's list of endpoints that have something to send
-        self.freed = False  # the application will not use it any more
-        self.final = False  # the final event was put
-        self.retired = False  # closed at both ends, and the program has heard of it
-        self.restarting = False  # ended by the peer, and to be made again
-        self.losses = 0  # how often the peer has ended it, and it was to be made again
+        self.failed: bool = False  # the engine ended it: the peer broke a rule, or has set a limit
+        self.is_dirty: bool = False  # on the connection's list of endpoints that have something to send
+        self.freed: bool = False  # the application will not use it any more
+        self.final: bool = False  # the final event was put
+        self.retired: bool = False  # closed at both ends, and the program has heard of it
+        self.restarting: bool = False  # ended by the peer, and to be made again
+        self.losses: int = 0  # how often the peer has ended it, and it was to be made again
         self.series: Any = None  # of its retries: a `Series` if the peer has ended it with what can pass
         # Neighbours in the connection's chain of sessions and links, in order of creation.
         self.previous: EndpointState | None = None

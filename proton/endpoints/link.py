@@ -16,7 +16,7 @@ A receiver keeps what is not yet advanced past in `current` and, behind it, `wai
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from proton.codec.types import PropertyDict
 from proton.endpoints.arguments import check_count
@@ -37,7 +37,7 @@ from proton.endpoints.endpoint import (
     state_text,
 )
 from proton.endpoints.ends import warn_if_ended
-from proton.endpoints.events import Event
+from proton.endpoints.events import Event, EventType
 from proton.endpoints.printable import printable
 from proton.endpoints.recovery import take_over
 from proton.endpoints.serial import SERIAL
@@ -82,19 +82,19 @@ class LinkBinding:
     def __init__(self, recovering: bool = False) -> None:
         self.handle: int | None = None  # ours, while attached
         self.remote_handle: int | None = None  # the peer's, while attached
-        self.handle_bytes = b""  # ours as it stands in transfers
-        self.remotely_detached = False
-        self.detach_sent = False
-        self.begin_due = False  # it attaches again as soon as our detach is written
-        self.gone_with_session = False  # its end was told with that of its session
-        self.violated = False  # closed for a broken rule: what comes for it is dropped, what is queued stays
-        self.delivery_count = 0  # 2.6.7
-        self.link_credit = 0
-        self.credit_limit = 0  # the highest delivery-count that a receiver has granted so far
-        self.max_credit = 0  # the most credit that a receiver has granted at once
-        self.flow_due = False  # a flow must be written even if the credit has not changed
-        self.recovering = recovering  # the attach is to tell of unsettled deliveries
-        self.resuming_only = False  # a map was incomplete: nothing but resumed deliveries may be transferred
+        self.handle_bytes: bytes = b""  # ours as it stands in transfers
+        self.remotely_detached: bool = False
+        self.detach_sent: bool = False
+        self.begin_due: bool = False  # it attaches again as soon as our detach is written
+        self.gone_with_session: bool = False  # its end was told with that of its session
+        self.violated: bool = False  # closed for a broken rule: what comes for it is dropped, what is queued stays
+        self.delivery_count: int = 0  # 2.6.7
+        self.link_credit: int = 0
+        self.credit_limit: int = 0  # the highest delivery-count that a receiver has granted so far
+        self.max_credit: int = 0  # the most credit that a receiver has granted at once
+        self.flow_due: bool = False  # a flow must be written even if the credit has not changed
+        self.recovering: bool = recovering  # the attach is to tell of unsettled deliveries
+        self.resuming_only: bool = False  # a map was incomplete: nothing but resumed deliveries may be transferred
 
     def count_transfer(self) -> None:
         """A delivery is completely sent, or has begun to come. The hot functions of the two ends do it inline."""
@@ -127,32 +127,34 @@ class LinkState(EndpointState):
         "worked",
     )
 
-    local_open_event = Event.LINK_LOCAL_OPEN
-    local_close_event = Event.LINK_LOCAL_CLOSE
-    remote_open_event = Event.LINK_REMOTE_OPEN
-    remote_close_event = Event.LINK_REMOTE_CLOSE
-    final_event = Event.LINK_FINAL
+    local_open_event: ClassVar[EventType] = Event.LINK_LOCAL_OPEN
+    local_close_event: ClassVar[EventType] = Event.LINK_LOCAL_CLOSE
+    remote_open_event: ClassVar[EventType] = Event.LINK_REMOTE_OPEN
+    remote_close_event: ClassVar[EventType] = Event.LINK_REMOTE_CLOSE
+    final_event: ClassVar[EventType] = Event.LINK_FINAL
 
     is_sender = False
     is_receiver = False
     endpoint: Link
+    losses: int
+    remote_end: tuple[int, Condition | None] | None
     binding: LinkBinding
 
     def __init__(self, link: Link, session: SessionState) -> None:
         EndpointState.__init__(self, link, session.shared)
-        self.session = session
+        self.session: SessionState = session
         self.unsettled: dict[Delivery, None] = {}  # by this end, the oldest first
         # Where the last `Delivery.unsettled_next` was: it, the dict, its size, an iterator.
         self.unsettled_walk: Any = None
-        self.drain_mode = False
+        self.drain_mode: bool = False
         self.flow_properties: dict[Any, Any] | None = None
-        self.max_message_size = 0
+        self.max_message_size: int = 0
         self.predecessor: LinkState | None = None  # had the same name: its detach goes before our attach
-        self.was_attached = False  # on this transport or an earlier one
-        self.worked = False  # it was attached on an earlier transport, or in an earlier session
-        self.detached = False  # detach() was called
-        self.long_tag_told = False  # the log has a line about a tag above 32 bytes
-        self.is_left_to_application = False  # it grants credit by itself: a `FlowController` does not
+        self.was_attached: bool = False  # on this transport or an earlier one
+        self.worked: bool = False  # it was attached on an earlier transport, or in an earlier session
+        self.detached: bool = False  # detach() was called
+        self.long_tag_told: bool = False  # the log has a line about a tag above 32 bytes
+        self.is_left_to_application: bool = False  # it grants credit by itself: a `FlowController` does not
         self.made_by: Any = None  # the thread that has made it, of a blocking connection
 
     @property
@@ -166,14 +168,14 @@ class LinkState(EndpointState):
         self.worked = self.worked or link.state == LOCAL_ACTIVE | REMOTE_ACTIVE
         if self.restarting:
             self.await_again(link)
-        self.restarting = False
+        self.restarting: bool = False
         link.remote_condition = None
         link.remote_unsettled = None
         link.incomplete_unsettled = link.remote_incomplete_unsettled = False
         for delivery in self.unsettled:
             delivery._id = None
 
-    def mark_sender_dirty(self, wake: bool = False) -> None:
+    def mark_sender_dirty(self, by: Any = None) -> None:
         """Puts a sender on the list of those that have something to send."""
 
     def cut_arriving(self) -> None:

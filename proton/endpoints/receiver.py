@@ -49,8 +49,8 @@ class ReceiverState(LinkState):
         LinkState.__init__(self, link, session)
         self.binding = ReceiverBinding()
         self.waiting: deque[Delivery] = deque()
-        self.drain_by_call = False  # drain() switched draining on; flow() switches it off again
-        self.drained = 0  # messages of credit given back since the last `drained()`
+        self.drain_by_call: bool = False  # drain() switched draining on; flow() switches it off again
+        self.drained: int = 0  # messages of credit given back since the last `drained()`
 
     def queued_deliveries(self) -> Iterable[Delivery]:
         current = self.endpoint.current

@@ -162,7 +162,7 @@ def reconcile(link: LinkState) -> None:
         sender: SenderState = link  # type: ignore[assignment]
         sender.enqueue(len(resumed))
         sender.binding.resumed = resumed
-        sender.mark_sender_dirty(wake=True)
+        sender.mark_sender_dirty(sender.endpoint)
 
 
 def _expect(link: LinkState, delivery: Delivery) -> None:

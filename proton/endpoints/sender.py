@@ -50,7 +50,7 @@ class SenderBinding(LinkBinding):
 
     def __init__(self, recovering: bool = False) -> None:
         LinkBinding.__init__(self, recovering)
-        self.drained_due = False  # credit was given back and the peer does not know yet
+        self.drained_due: bool = False  # credit was given back and the peer does not know yet
         # To be resumed before anything else is sent; a deque if there is something.
         self.resumed: Any = ()
 
@@ -67,23 +67,24 @@ class SenderState(LinkState):
         self.binding = SenderBinding()
         self.outgoing: deque[Delivery] = deque()
         self.filling: deque[Delivery] = deque()
-        self.is_sending = False  # on the connection's list of senders that may have something to send
-        self.tag_count = 0
+        self.is_sending: bool = False  # on the connection's list of senders that may have something to send
+        self.tag_count: int = 0
 
-    def mark_sender_dirty(self, wake: bool = False) -> None:
+    def mark_sender_dirty(self, by: Sender | None = None) -> None:
         """Puts this link on the connection's list of senders, if it has something to send.
 
-        :param wake: True outside of the transport's own functions, see `Shared.mark_dirty`.
+        :param by: the sender, which a final one's state does not know, if a program has something sent: its transport
+            is woken, see `Shared.mark_dirty`; None for the transport's own functions.
         """
         shared = self.shared
         transport = shared.transport
         if not self.is_sending and (self.outgoing or self.binding.resumed):
             # Once a write, not for each message.
-            if wake and (shared.ends or transport is None or transport._state.tail_closed):
-                warn_if_ended("Sender.send()", self.endpoint)
+            if by is not None and (shared.ends or transport is None or transport._state.tail_closed):
+                warn_if_ended("Sender.send()", by)
             self.is_sending = True
             shared.dirty_senders.append(self)
-        if wake and transport is not None:
+        if by is not None and transport is not None:
             shared.collector.emit(_TRANSPORT, transport)
 
     def has_queued(self) -> bool:
@@ -111,7 +112,7 @@ class SenderState(LinkState):
             credit = min(SERIAL, max(0, link_credit - ahead(binding.delivery_count, delivery_count or 0)))
             self.endpoint.credit += credit - binding.link_credit
             binding.link_credit = credit
-        self.drain_mode = drain
+        self.drain_mode: bool = drain
         self.mark_sender_dirty()
 
     def complete(self, delivery: Delivery) -> None:
@@ -122,7 +123,7 @@ class SenderState(LinkState):
         self.filling.remove(delivery)  # nearly always the head
         self.endpoint.current = self.filling[0] if self.filling else None
         self.enqueue(1)
-        self.mark_sender_dirty(wake=True)
+        self.mark_sender_dirty(self.endpoint)
 
     def drop(self, delivery: Delivery) -> None:
         """Takes a delivery off the queue, finished or not."""
@@ -174,6 +175,7 @@ class SenderState(LinkState):
 class Sender(Link):
     """A link over which messages are sent (2.6.12)."""
 
+    current: Delivery | None
     is_sender = True
     credit: int
     #: makes the tags of messages sent without one: an iterator, a callable without arguments, or None for "1", "2", …
@@ -235,7 +237,7 @@ class Sender(Link):
             if self.recoverable:
                 delivery._kept = [*(delivery._kept or ()), data]
             self.session.outgoing_bytes += size
-            self._state.mark_sender_dirty(True)
+            self._state.mark_sender_dirty(self)
         return size
 
     if TYPE_CHECKING:
@@ -303,7 +305,7 @@ class Sender(Link):
         state.outgoing.append(delivery)
         self.queued += 1
         self.credit -= 1
-        state.mark_sender_dirty(True)
+        state.mark_sender_dirty(self)
         return delivery
 
     def send_stream(
@@ -351,7 +353,7 @@ class Sender(Link):
         state.outgoing.append(delivery)
         self.queued += 1
         self.credit -= 1
-        state.mark_sender_dirty(True)
+        state.mark_sender_dirty(self)
         return delivery
 
     def advance(self) -> bool:

@@ -9,7 +9,7 @@ Ids of the wire are 32-bit serial numbers (`serial.py`): always masked, compared
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.endpoint import (
@@ -25,7 +25,7 @@ from proton.endpoints.endpoint import (
     state_text,
 )
 from proton.endpoints.ends import warn_if_ended
-from proton.endpoints.events import Event
+from proton.endpoints.events import Event, EventType
 from proton.endpoints.link import Link, LinkState
 from proton.endpoints.receiver import Receiver
 from proton.endpoints.sender import Sender, SenderState
@@ -90,14 +90,14 @@ class SessionBinding:
     def __init__(self) -> None:
         self.channel: int | None = None  # ours, from begin to end
         self.remote_channel: int | None = None  # the peer's
-        self.end_sent = False
-        self.remotely_ended = False
-        self.begin_due = False  # it begins again as soon as our end is written
-        self.violated = False  # we ended it for a fault of the peer: its frames are dropped until its end
+        self.end_sent: bool = False
+        self.remotely_ended: bool = False
+        self.begin_due: bool = False  # it begins again as soon as our end is written
+        self.violated: bool = False  # we ended it for a fault of the peer: its frames are dropped until its end
         self.turned_away: list[LinkState] = []  # attached by us and not by the peer when that has ended the session
 
-        self.handles = IdAllocator()
-        self.handle_max = HANDLE_MAX  # the peer's
+        self.handles: IdAllocator = IdAllocator()
+        self.handle_max: int = HANDLE_MAX  # the peer's
         self.attached: dict[int, LinkState] = {}  # by our handle
         self.remote_handles: dict[int, LinkState] = {}
         # Attached by us and not yet by the peer, by direction and name: its attaches answer them in this order.
@@ -105,22 +105,22 @@ class SessionBinding:
         # Closed by us while the peer's detach was not closed, by direction and name: it attaches them again (2.6.6).
         self.crossed: dict[tuple[bool, str | None], None] = {}
 
-        self.next_outgoing_id = 0
-        self.next_incoming_id = 0
-        self.incoming_window = 0  # transfer frames that the peer may still send
-        self.window_end = 0  # the transfer-id that no window granted so far reaches
-        self.low_water = 1
-        self.remote_incoming_window = 0  # transfer frames that we may still send
-        self.flow_due = False
+        self.next_outgoing_id: int = 0
+        self.next_incoming_id: int = 0
+        self.incoming_window: int = 0  # transfer frames that the peer may still send
+        self.window_end: int = 0  # the transfer-id that no window granted so far reaches
+        self.low_water: int = 1
+        self.remote_incoming_window: int = 0  # transfer frames that we may still send
+        self.flow_due: bool = False
 
-        self.next_delivery_id = 0
+        self.next_delivery_id: int = 0
         self.expected_delivery_id: int | None = None  # of the next incoming delivery
         self.incoming: dict[int, Delivery] = {}  # unsettled, by delivery-id
         self.outgoing: dict[int, Delivery] = {}
         self.blocked: dict[SenderState, None] = {}  # have credit and something to send, but no window
         # The peer has settled a delivery, or we have accepted one: what is made again is not in vain.
-        self.progressed = False
-        self.repeats = 0  # how often dispositions came for what they had told of before, less an allowance
+        self.progressed: bool = False
+        self.repeats: int = 0  # how often dispositions came for what they had told of before, less an allowance
 
     def take_delivery_id(self) -> int:
         number = self.next_delivery_id
@@ -182,41 +182,42 @@ class SessionState(EndpointState):
         "window_limit",
     )
 
-    local_open_event = Event.SESSION_LOCAL_OPEN
-    local_close_event = Event.SESSION_LOCAL_CLOSE
-    remote_open_event = Event.SESSION_REMOTE_OPEN
-    remote_close_event = Event.SESSION_REMOTE_CLOSE
-    final_event = Event.SESSION_FINAL
+    local_open_event: ClassVar[EventType] = Event.SESSION_LOCAL_OPEN
+    local_close_event: ClassVar[EventType] = Event.SESSION_LOCAL_CLOSE
+    remote_open_event: ClassVar[EventType] = Event.SESSION_REMOTE_OPEN
+    remote_close_event: ClassVar[EventType] = Event.SESSION_REMOTE_CLOSE
+    final_event: ClassVar[EventType] = Event.SESSION_FINAL
 
     endpoint: Session
+    losses: int
 
     def __init__(self, session: Session, shared: Shared) -> None:
         EndpointState.__init__(self, session, shared)
-        self.binding = SessionBinding()
+        self.binding: SessionBinding = SessionBinding()
         # The incoming window as the program has set it.
-        self.capacity = 0  # bytes
-        self.window_limit = 0  # frames, 0 if the program has not set it
-        self.low_water_limit = 0  # frames
-        self.unread_frames = 0  # counted if the window is set in frames
+        self.capacity: int = 0  # bytes
+        self.window_limit: int = 0  # frames, 0 if the program has not set it
+        self.low_water_limit: int = 0  # frames
+        self.unread_frames: int = 0  # counted if the window is set in frames
 
         # Links by direction and name, the newest of each: an incoming attach looks for its other end here.
         self.links: dict[tuple[bool, str | None], LinkState] = {}
         self.members: dict[LinkState, None] = {}  # the links that are not final
-        self.was_begun = False  # on this transport or an earlier one
-        self.is_common = False  # made by a container for all the links of a connection
+        self.was_begun: bool = False  # on this transport or an earlier one
+        self.is_common: bool = False  # made by a container for all the links of a connection
 
     def unbind(self) -> None:
         """Ends its binding: the transport has gone, or the peer has ended it and it is to be made again."""
         if self.restarting:
             self.await_again(self.endpoint)
-        self.restarting = False
+        self.restarting: bool = False
         self.binding = SessionBinding()
         self.endpoint.remote_condition = None
 
     # -- links ---------------------------------------------------------------------------------------------------
 
-    def new_link(self, kind: type[Link], name: str | None) -> LinkState:
-        link: LinkState = endpoint_state(kind(self.endpoint, name))
+    def new_link(self, kind: type[Link], name: str | None, session: Session) -> LinkState:
+        link: LinkState = endpoint_state(kind(session, name))
         link.predecessor = self.links.get(link.key)
         self.add_link(link)
         self.binding.crossed.pop(link.key, None)
@@ -261,7 +262,7 @@ class SessionState(EndpointState):
         """
         kind: type[Link] = Sender if is_sender else Receiver
         if (is_sender, name) not in self.binding.crossed:
-            return self.new_link(kind, name)
+            return self.new_link(kind, name, self.endpoint)
         del self.binding.crossed[is_sender, name]
         link = self.unseen_link(kind, name)
         link.mark_dirty()
@@ -534,7 +535,7 @@ class Session(Endpoint):
     def _new_link(self, kind: type[Link], name: str | None) -> Link:
         if name is not None and not isinstance(name, str):
             raise TypeError(f"a link name is a str or None, got {name!r}")
-        return self._state.new_link(kind, name).endpoint
+        return self._state.new_link(kind, name, self).endpoint
 
     def next(self, mask: int = 0) -> Session | None:
         """The next session of the connection whose state matches.

@@ -133,20 +133,20 @@ class Shared:
         self.last: EndpointState | None = None
         self.sessions: dict[SessionState, None] = {}  # those that are not final
         self.lingering: list[LinkState] = []  # retired links with open deliveries
-        self.link_count = 0  # over all sessions
-        self.buffered_bytes = 0  # of deliveries received and not yet read, over all sessions
-        self.sequence = 0  # counts outgoing deliveries: transfers of all links leave in this order
-        self.ends = 0  # counts the ends of the connection, its sessions and links
+        self.link_count: int = 0  # over all sessions
+        self.buffered_bytes: int = 0  # of deliveries received and not yet read, over all sessions
+        self.sequence: int = 0  # counts outgoing deliveries: transfers of all links leave in this order
+        self.ends: int = 0  # counts the ends of the connection, its sessions and links
 
         #: decides whether and when a lost connection is made again: a `ReconnectPolicy`, None for never
         self.reconnect: Any = None
-        self.was_open = False  # on an earlier transport
-        self.max_known_handles = 1 << 32  # how many the peer takes, as of its last begin
-        self.progressed = False  # a delivery was settled, on this transport, over a session that has ended
+        self.was_open: bool = False  # on an earlier transport
+        self.max_known_handles: int = 1 << 32  # how many the peer takes, as of its last begin
+        self.progressed: bool = False  # a delivery was settled, on this transport, over a session that has ended
         self.renew_channels()
 
     def renew_channels(self) -> None:
-        self.channels = Channels()
+        self.channels: Channels = Channels()
         self.local_channels: dict[int, SessionState] = {}
 
     # -- what is to be written -----------------------------------------------------------------------------------
