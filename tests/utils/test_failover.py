@@ -131,11 +131,11 @@ def test_closing_while_there_is_not_connection(server):
 
 
 def test_a_heartbeat_is_kept_up_while_the_program_works():
-    with serving(idle_timeout=0.4) as server:
-        connection = BlockingConnection(server.url, heartbeat=0.4, timeout=SECONDS)
+    with serving(idle_timeout=1.0) as server:
+        connection = BlockingConnection(server.url, heartbeat=1.0, timeout=SECONDS)
         sender = connection.create_sender("q")
         # The program works: it does not touch the connection for longer than both ends have patience.
-        idle = _Working(1.2)
+        idle = _Working(2.5)
         idle.wait()
         sender.send(Message(body="x"))
         assert connection.create_receiver("q").receive().body == "x"
