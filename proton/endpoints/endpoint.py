@@ -145,8 +145,16 @@ class EndpointState:
         self.following: EndpointState | None = None
 
     def mark_dirty(self, wake: bool = False) -> None:
-        """Notes that there is something to send for this endpoint, see `Shared.mark_dirty`."""
-        self.shared.mark_dirty(self, wake)
+        """Puts an endpoint that was opened or closed on the list of those that have something to send.
+
+        :param wake: True outside of the transport's own functions, see `Shared.wake`.
+        """
+        endpoint = self.endpoint
+        if not self.is_dirty and endpoint is not None and not endpoint.state & LOCAL_UNINIT:
+            self.is_dirty = True
+            self.shared.dirty.append(self)
+        if wake:
+            self.shared.wake()
 
     def fail(self, name: str, description: str) -> None:
         """Ends the endpoint for a reason of the engine: the peer broke a rule, or its limits leave no room."""
@@ -178,6 +186,20 @@ class EndpointState:
 
     def revoke_credit(self) -> None:
         """Nothing more can be sent before this is made again: senders have no credit from now on."""
+
+    def restart(self) -> None:
+        """The peer has ended it with what can pass: our end answers, and then it is made again."""
+        self.restarting = True
+        self.losses += 1
+        self.mark_dirty(wake=True)
+
+    def unbind(self) -> None:
+        """Ends the binding: the transport has gone, or the peer has ended it and it is to be made again."""
+        endpoint = self.endpoint
+        if self.restarting:
+            self.await_again(endpoint)
+        self.restarting = False
+        endpoint.remote_condition = None
 
     def await_again(self, endpoint: Any) -> None:
         """The peer's end is over and will be made again: it counts as not yet opened."""

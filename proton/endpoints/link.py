@@ -117,7 +117,6 @@ class LinkState(EndpointState):
         "flow_properties",
         "is_left_to_application",
         "long_tag_told",
-        "made_by",
         "max_message_size",
         "predecessor",
         "session",
@@ -136,7 +135,6 @@ class LinkState(EndpointState):
     is_sender = False
     is_receiver = False
     endpoint: Link
-    losses: int
     remote_end: tuple[int, Condition | None] | None
     binding: LinkBinding
 
@@ -155,7 +153,6 @@ class LinkState(EndpointState):
         self.detached: bool = False  # detach() was called
         self.long_tag_told: bool = False  # the log has a line about a tag above 32 bytes
         self.is_left_to_application: bool = False  # it grants credit by itself: a `FlowController` does not
-        self.made_by: Any = None  # the thread that has made it, of a blocking connection
 
     @property
     def key(self) -> tuple[bool, str | None]:
@@ -166,10 +163,7 @@ class LinkState(EndpointState):
         """Ends its binding; what was not sent or not read stays."""
         link = self.endpoint
         self.worked = self.worked or link.state == LOCAL_ACTIVE | REMOTE_ACTIVE
-        if self.restarting:
-            self.await_again(link)
-        self.restarting: bool = False
-        link.remote_condition = None
+        EndpointState.unbind(self)
         link.remote_unsettled = None
         link.incomplete_unsettled = link.remote_incomplete_unsettled = False
         for delivery in self.unsettled:
@@ -241,12 +235,6 @@ class LinkState(EndpointState):
                 self.shared.collector.emit(Event.LINK_REMOTE_DETACH, link)
         elif self.restarting:
             link.close()  # it will not be attached again
-
-    def restart(self) -> None:
-        """The peer has detached it with what can pass: our detach answers, and `begin_again` attaches it again."""
-        self.restarting = True
-        self.losses += 1
-        self.mark_dirty(wake=True)
 
     def begin_again(self) -> None:
         """Attaches it anew, on its session. What was not sent stays queued, what was not settled has no outcome."""

@@ -100,6 +100,7 @@ class Receiver(Link):
     """A link over which messages are received (2.6.12)."""
 
     is_receiver = True
+    credit: int
     _state: ReceiverState
 
     def __init__(self, session: Session, name: str | None) -> None:
@@ -125,7 +126,7 @@ class Receiver(Link):
         transport = shared.transport
         if shared.ends or transport is None or transport._state.tail_closed:
             warn_if_ended("Receiver.flow()", self)
-        # `Shared.mark_dirty`, inline: a request makes two calls less.
+        # `mark_dirty`, inline: a request makes two calls less.
         if not state.is_dirty and state.endpoint is not None:
             state.is_dirty = True
             shared.dirty.append(state)
@@ -143,7 +144,7 @@ class Receiver(Link):
         if state.drain_mode:
             self.flow(window - self.credit)
             return 0
-        self.credit: int = window
+        self.credit = window
         left = state.binding.link_credit
         grant = window - self.queued - left
         # Without credit left no other message would bring us here again: what is read after this has to be told.

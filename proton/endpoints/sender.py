@@ -74,7 +74,7 @@ class SenderState(LinkState):
         """Puts this link on the connection's list of senders, if it has something to send.
 
         :param by: the sender, which a final one's state does not know, if a program has something sent: its transport
-            is woken, see `Shared.mark_dirty`; None for the transport's own functions.
+            is woken, see `Shared.wake`; None for the transport's own functions.
         """
         shared = self.shared
         transport = shared.transport
@@ -176,6 +176,7 @@ class Sender(Link):
     """A link over which messages are sent (2.6.12)."""
 
     current: Delivery | None
+    available: int
     is_sender = True
     credit: int
     #: makes the tags of messages sent without one: an iterator, a callable without arguments, or None for "1", "2", …
@@ -373,7 +374,7 @@ class Sender(Link):
         :param n: messages.
         :raises TypeError: not an integer.
         """
-        self.available: int = check_count("offered()", n)
+        self.available = check_count("offered()", n)
 
     def drained(self) -> int:
         """Give back the credit that is left, when the receiver drains; the peer is told after what is queued.

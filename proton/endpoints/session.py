@@ -189,7 +189,6 @@ class SessionState(EndpointState):
     final_event: ClassVar[EventType] = Event.SESSION_FINAL
 
     endpoint: Session
-    losses: int
 
     def __init__(self, session: Session, shared: Shared) -> None:
         EndpointState.__init__(self, session, shared)
@@ -207,12 +206,8 @@ class SessionState(EndpointState):
         self.is_common: bool = False  # made by a container for all the links of a connection
 
     def unbind(self) -> None:
-        """Ends its binding: the transport has gone, or the peer has ended it and it is to be made again."""
-        if self.restarting:
-            self.await_again(self.endpoint)
-        self.restarting: bool = False
+        EndpointState.unbind(self)
         self.binding = SessionBinding()
-        self.endpoint.remote_condition = None
 
     # -- links ---------------------------------------------------------------------------------------------------
 
@@ -347,13 +342,11 @@ class SessionState(EndpointState):
             self.remote_closed(None)
 
     def restart(self) -> None:
-        """The peer has ended it with what can pass: our end answers, and `begin_again` makes it again (2.5.4)."""
-        self.restarting = True
-        self.losses += 1
+        """The peer has ended it with what can pass, and `begin_again` makes it again (2.5.4); its links hear of it."""
         for link in self.members:
             link.tell_loss()
         self.shared.progressed = self.shared.progressed or self.binding.progressed
-        self.mark_dirty(wake=True)
+        EndpointState.restart(self)
 
     def begin_again(self) -> None:
         """Begins anew with the links that are open. As after a lost connection what was not sent stays queued, and

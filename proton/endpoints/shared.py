@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Channels", "IdAllocator", "Shared"]
 
 _TRANSPORT = Event.TRANSPORT
-_LOCAL_UNINIT = 1  # `Endpoint.LOCAL_UNINIT`
 #: closed links that stay listed for what is unsettled on them, or unread; beyond it the oldest is freed
 MAX_LINGERING = 64
 
@@ -151,22 +150,8 @@ class Shared:
 
     # -- what is to be written -----------------------------------------------------------------------------------
 
-    def mark_dirty(self, state: EndpointState, wake: bool = False) -> None:
-        """Puts an endpoint that was opened or closed on the list of those that have something to send.
-
-        :param wake: True outside of the transport's own functions: a `TRANSPORT` event says that there is work.
-        """
-        endpoint = state.endpoint
-        if not state.is_dirty and endpoint is not None and not endpoint.state & _LOCAL_UNINIT:
-            state.is_dirty = True
-            self.dirty.append(state)
-        if wake:
-            transport = self.transport
-            if transport is not None:
-                self.collector.emit(_TRANSPORT, transport)
-
     def wake(self) -> None:
-        """Says that the transport has work."""
+        """Says that the transport has work, by a `TRANSPORT` event. The transport's own functions need not."""
         transport = self.transport
         if transport is not None:
             self.collector.emit(_TRANSPORT, transport)
