@@ -19,6 +19,7 @@ from proton.reactor import ApplicationEvent, Container, EventInjector
 from proton.utils import BlockingConnection
 from tests.support.loops import SECONDS, run
 from tests.support.proxy import Fault, Proxy
+from tests.support.references import descriptors
 from tests.support.server import serving
 
 KINDS = (Connection, Transport, Session, Link, Delivery, Selectable, Message, Collector, Container, socket.socket)
@@ -31,10 +32,6 @@ def living():
     gc.collect()
     types = collections.Counter(type(thing) for thing in gc.get_objects())
     return {kind.__name__: sum(n for found, n in types.items() if issubclass(found, kind)) for kind in KINDS}
-
-
-def descriptors():
-    return len(os.listdir("/proc/self/fd"))
 
 
 needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no list of open descriptors here")

@@ -15,7 +15,7 @@ import pytest
 from proton.io.poller import READ, WRITE, Poller, Waker
 from proton.io.selectable import Selectable
 from tests.support.loops import SECONDS, FakeLoop
-from tests.support.references import collect
+from tests.support.references import collect, descriptors
 
 
 def selector_kinds():
@@ -55,11 +55,6 @@ def selectable(sock, reading=False, writing=False, deadline=None):
     made = Selectable(sock, FakeLoop())
     made.reading, made.writing, made.deadline = reading, writing, deadline
     return made
-
-
-def descriptors():
-    """How many descriptors are open; a constant where it cannot be told."""
-    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
 class Counting:
@@ -243,12 +238,12 @@ def test_a_selector_that_was_given_stays_open(pair):
 def test_a_poller_makes_its_selector_late_closes_it_and_starts_anew(pair):
     before = descriptors()
     poller = Poller()
-    assert descriptors() == before
+    assert descriptors() <= before
     watched = selectable(pair[0], writing=True)
     poller.add(watched)
     assert poller.wait(0) == [(watched, WRITE)]
     poller.close()
-    assert descriptors() == before
+    assert descriptors() <= before
     poller.add(watched)
     assert poller.wait(0) == [(watched, WRITE)]
     poller.close()
@@ -258,13 +253,13 @@ def test_a_waker_holds_no_descriptor_before_it_is_waited_for_nor_after_close():
     before = descriptors()
     waker = Waker()
     waker.wake()
-    assert descriptors() == before
+    assert descriptors() <= before
     assert waker.fileno() >= 0
     waker.close()
     waker.wake()
     waker.close()
     assert waker.fileno() == -1
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_a_dropped_waker_closes_its_sockets_in_whatever_order_the_collector_comes_to_them():

@@ -1,6 +1,5 @@
 """Application events, and their way from other threads into a container."""
 
-import os
 import threading
 import weakref
 from types import SimpleNamespace
@@ -10,7 +9,7 @@ import pytest
 from proton import Connection, Event, EventType
 from proton.reactor import ApplicationEvent, Container, EventInjector
 from tests.support.loops import SECONDS, in_thread, watchdog
-from tests.support.references import collect
+from tests.support.references import collect, descriptors
 
 
 class Noting:
@@ -23,10 +22,6 @@ class Noting:
 
 def note(subject):
     return ApplicationEvent("note", subject=subject)
-
-
-def descriptors():
-    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
 def test_the_same_name_is_the_same_type():
@@ -258,7 +253,7 @@ def test_the_pipe_is_closed_at_the_end():
         container.selectable(injector)
         injector.close()
         container.run()
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_the_pipe_of_an_unused_injector_is_closed_with_it():
@@ -268,7 +263,7 @@ def test_the_pipe_of_an_unused_injector_is_closed_with_it():
     del injector
     collect()
     assert gone() is None
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_trigger_may_race_with_close():
