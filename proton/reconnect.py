@@ -16,7 +16,7 @@ from typing import Any, Callable, NamedTuple
 
 from proton.url import Url, connection_url
 
-__all__ = ["Attempt", "Backoff", "ReconnectPolicy", "Series", "Urls", "check_reconnect", "delays"]
+__all__ = ["Attempt", "Backoff", "ReconnectPolicy", "Series", "Urls", "check_reconnect", "delays", "places"]
 
 
 class Backoff:
@@ -77,6 +77,22 @@ class Urls:
 
     def __iter__(self) -> Iterator[Url]:
         return iter(self.values)
+
+
+def places(url: Any, urls: Any) -> Urls:
+    """Where to connect to, as a program has given it.
+
+    :raises ValueError: neither, or a URL is invalid.
+    :raises TypeError: `urls` is not several URLs.
+    """
+    if not (url or urls):
+        given = ", got an empty urls" if urls is not None else ", got an empty url" if url is not None else ""
+        raise ValueError(f"One of url or urls required{given}")
+    if isinstance(urls, str):
+        raise TypeError("urls takes several URLs in a list, got one str")  # it is not shown: it may have a password
+    if not url and not isinstance(urls, Iterable):
+        raise TypeError(f"urls takes several URLs in a list, got {type(urls).__name__}")
+    return Urls([url] if url else urls)
 
 
 def check_reconnect(reconnect: Any) -> None:

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
     from proton.endpoints.sender import Sender
     from proton.endpoints.session import Session
 
-__all__ = ["ControlLink", "Outcome", "TransactionState", "control_link", "control_links"]
+__all__ = [
+    "ControlLink",
+    "Outcome",
+    "TransactionState",
+    "control_link",
+    "control_links",
+    "fail_begun_transactions",
+    "fail_transactions",
+]
 
 _DECLARED = DispositionType.TRANSACTION_DECLARED
 
@@ -305,3 +313,24 @@ def control_link(session: Callable[[], Session], context: Any, set_up: Callable[
     connection = link.connection
     connection._control_links = (*(each for each in control_links(connection) if each.is_busy), made)
     return made
+
+
+def fail_transactions(event: Any, session: Any = None, connection: Any = None) -> None:
+    """Tell of the transactions whose control links are gone with a session, or a connection, for good.
+
+    :param event: what has happened.
+    :param session: the session that is over; None for the whole connection.
+    :param connection: the connection, where the event has none any more.
+    """
+    for control in control_links(connection or event.connection, session):
+        control.lose(event)
+
+
+def fail_begun_transactions(event: Any, session: Any = None) -> None:
+    """Tell at the loss of a connection or session, which will be made again, of the transactions that have begun on it.
+
+    :param event: the loss; its connection still has the transport.
+    :param session: the session that is lost; None for the whole connection.
+    """
+    for control in control_links(event.connection, session):
+        control.lose(event, begun_only=True)

@@ -30,7 +30,7 @@ NOT_FOUND = "amqp:not-found"
 _CALLED_THROUGH = (
     "endpoints",
     os.path.join("reactor", "container"),
-    os.path.join("reactor", "connector"),
+    "connector.py",
     "message.py",
 )
 

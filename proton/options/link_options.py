@@ -6,6 +6,7 @@ then let it act (`apply`). An option holds no state of the link: one object may 
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.types import Described, symbol
@@ -31,7 +32,13 @@ __all__ = [
     "SenderOption",
     "apply_options",
     "as_options",
+    "check_addresses",
+    "check_tags",
+    "link_name",
 ]
+
+#: Names of links that a connection remembers; links to further addresses get random names.
+MAX_LINK_NAMES = 1000
 
 
 class LinkOption:
@@ -203,3 +210,38 @@ def apply_options(options: Any, link: Any) -> None:
     for option in as_options(options):
         if option.test(link):
             option.apply(link)
+
+
+def check_addresses(source: Any, target: Any) -> None:
+    """Raise for what is not an address, before anything is made of it."""
+    for name, address in (("source", source), ("target", target)):
+        if address is not None and not isinstance(address, str):
+            raise TypeError(f"a {name} address is a str or None, got {address!r}")
+
+
+def check_tags(tags: Any) -> None:
+    """Raise for what cannot make delivery tags."""
+    if tags and not callable(tags) and not hasattr(tags, "__next__"):
+        raise TypeError(f"tags takes a callable or an iterator, got {type(tags).__name__} {tags!r:.50}")
+
+
+def link_name(connection: Any, name: str | None, addresses: tuple[str | None, ...]) -> str:
+    """The name for a new link: the given one, or one that no link of the connection had.
+
+    Not in the other direction either: a sender and a receiver may share one (2.6.1), but rhea takes the second
+    attach for one of the first link.
+    A name is not used again after its link has closed: the peer may not have heard of that yet.
+    """
+    if name:
+        return name
+    address = "-".join(address for address in addresses if address)
+    base = f"{connection.container}-{address or uuid.uuid4()}"
+    if not address:
+        return base
+    numbers = connection._link_numbers
+    if numbers is None:
+        numbers = connection._link_numbers = {}
+    if len(numbers) >= MAX_LINK_NAMES and base not in numbers:
+        return f"{base}-{uuid.uuid4()}"
+    numbers[base] = number = numbers.get(base, 0) + 1
+    return base if number == 1 else f"{base}-{number}"

@@ -19,14 +19,14 @@ from proton.exceptions import SSLUnavailable
 from proton.options.config import configured_options, read_config
 from proton.options.connect_options import check_connect, check_container, warn_of_urls
 from proton.options.connection_options import ConnectionOptions
-from proton.options.link_options import apply_options, as_options
+from proton.options.link_options import apply_options, as_options, check_addresses, check_tags, link_name
 from proton.options.listen_options import ListenOptions
 from proton.options.tls_config import NO_TLS, SSLConfig, default_config, make_domain
 from proton.reactor import transaction
 from proton.reactor.acceptor import Acceptor
-from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConnection, Urls
+from proton.reactor.connector import Connector, GlobalOverrides, SessionPerConnection
 from proton.reactor.reactor import Reactor
-from proton.reconnect import ReconnectPolicy
+from proton.reconnect import ReconnectPolicy, places
 from proton.transport.tls.domain import SSLDomain
 from proton.url import Url, connection_url
 
@@ -46,33 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["Container"]
 
 
-#: Names of links that a connection remembers; links to further addresses get random names.
-MAX_LINK_NAMES = 1000
-
 _Made = TypeVar("_Made", bound=Link)
-
-
-def _check_addresses(source: Any, target: Any) -> None:
-    """Before anything is made of them."""
-    for name, address in (("source", source), ("target", target)):
-        if address is not None and not isinstance(address, str):
-            raise TypeError(f"a {name} address is a str or None, got {address!r}")
-
-
-def _places(url: Any, urls: Any) -> Urls:
-    if not (url or urls):
-        given = ", got an empty urls" if urls is not None else ", got an empty url" if url is not None else ""
-        raise ValueError(f"One of url or urls required{given}")
-    if isinstance(urls, str):
-        raise TypeError("urls takes several URLs in a list, got one str")  # it is not shown: it may have a password
-    if not url and not isinstance(urls, Iterable):
-        raise TypeError(f"urls takes several URLs in a list, got {type(urls).__name__}")
-    return Urls([url] if url else urls)
-
-
-def _check_tags(tags: Any) -> None:
-    if tags and not callable(tags) and not hasattr(tags, "__next__"):
-        raise TypeError(f"tags takes a callable or an iterator, got {type(tags).__name__} {tags!r:.50}")
 
 
 class Container(Reactor):
@@ -152,11 +126,11 @@ class Container(Reactor):
         if url is None and urls is None and not address:
             given.update(configured_options(read_config(), lambda: make_domain(SSLDomain.MODE_CLIENT)))
             url = given.pop("url")
-        places = _places(url, urls)
-        warn_of_urls(places.values, ssl_domain)
-        options = ConnectionOptions.checked(given, self, places.values)
+        addresses = places(url, urls)
+        warn_of_urls(addresses.values, ssl_domain)
+        options = ConnectionOptions.checked(given, self, addresses.values)
         retry_on = given["retry_on"] if given.get("retry_on") is not None else self.retry_on
-        policy = ReconnectPolicy(places, reconnect, retry_on)
+        policy = ReconnectPolicy(addresses, reconnect, retry_on)
         policy.missing_node_time = self.missing_node_time
         connection = self.connection(handler)
         options.set_up(connection, lambda: str(uuid.uuid4()))
@@ -223,14 +197,14 @@ class Container(Reactor):
         :param tags: makes delivery tags: a callable without arguments, or an iterator.
         :param options: a `LinkOption`, or a list of them.
         """
-        _check_addresses(source, target)
-        _check_tags(tags)
+        check_addresses(source, target)
+        check_tags(tags)
         chosen = as_options(options)
         inspect(handler)  # before anything is made that it is for
         session, path = self._session_for(context)
         if not target:
             target = path
-        sender: Sender = session.sender(self._link_name(session, name, (target, source)))
+        sender: Sender = session.sender(link_name(session.connection, name, (target, source)))
         if tags:
             sender.tag_generator = tags
         return self._set_up(sender, source, target, handler, chosen)
@@ -255,13 +229,13 @@ class Container(Reactor):
         :param handler: takes the place of wider handlers for this link.
         :param options: a `LinkOption`, or a list of them.
         """
-        _check_addresses(source, target)
+        check_addresses(source, target)
         chosen = as_options(options)
         inspect(handler)  # before anything is made that it is for
         session, path = self._session_for(context)
         if not source:
             source = path
-        receiver: Receiver = session.receiver(self._link_name(session, name, (source, target)))
+        receiver: Receiver = session.receiver(link_name(session.connection, name, (source, target)))
         if dynamic:
             receiver.source.dynamic = True
         return self._set_up(receiver, source, target, handler, chosen)
@@ -297,28 +271,6 @@ class Container(Reactor):
         if not hasattr(context, "session"):
             raise TypeError(f"context takes a connection, a session or a URL, got {type(context).__name__}")
         return context.session()
-
-    def _link_name(self, session: Any, name: str | None, addresses: tuple[str | None, ...]) -> str:
-        """The name for a new link: the given one, or one that no link of the connection had.
-
-        Not in the other direction either: a sender and a receiver may share one (2.6.1), but rhea takes the second
-        attach for one of the first link.
-        A name is not used again after its link has closed: the peer may not have heard of that yet.
-        """
-        if name:
-            return name
-        connection = session.connection
-        address = "-".join(address for address in addresses if address)
-        base = f"{connection.container}-{address or uuid.uuid4()}"
-        if not address:
-            return base
-        numbers = connection._link_numbers
-        if numbers is None:
-            numbers = connection._link_numbers = {}
-        if len(numbers) >= MAX_LINK_NAMES and base not in numbers:
-            return f"{base}-{uuid.uuid4()}"
-        numbers[base] = number = numbers.get(base, 0) + 1
-        return base if number == 1 else f"{base}-{number}"
 
     # -- transactions --------------------------------------------------------------------------------------------
 

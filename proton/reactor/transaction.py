@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from proton.endpoints.endpoint import REMOTE_CLOSED
 from proton.endpoints.handler import Handler, check_result, dispatch, inspect
 from proton.handlers.outgoing import OutgoingMessageHandler
-from proton.transactions import ControlLink, Outcome, TransactionState, control_link, control_links
+from proton.transactions import ControlLink, Outcome, TransactionState, control_link, fail_transactions
 
 if TYPE_CHECKING:
     from proton.endpoints.sender import Sender
     from proton.handlers.events import ConnectionEvent, DeliveryEvent, LinkEvent, SessionEvent
 
-__all__ = ["Transaction", "declare", "fail_begun_transactions", "fail_transactions"]
+__all__ = ["Transaction", "declare"]
 
 
 class Transaction(TransactionState):
@@ -127,24 +127,3 @@ def declare(session: Any, context: Any, handler: Any, settle_before_discharge: b
 
     control = control_link(session, context, set_up)
     return control.add(Transaction(control.link, handler, settle_before_discharge))
-
-
-def fail_transactions(event: Any, session: Any = None, connection: Any = None) -> None:
-    """Tell of the transactions whose control links are gone with a session, or a connection, for good.
-
-    :param event: what has happened.
-    :param session: the session that is over; None for the whole connection.
-    :param connection: the connection, where the event has none any more.
-    """
-    for control in control_links(connection or event.connection, session):
-        control.lose(event)
-
-
-def fail_begun_transactions(event: Any, session: Any = None) -> None:
-    """Tell at the loss of a connection or session, which will be made again, of the transactions that have begun on it.
-
-    :param event: the loss; its connection still has the transport.
-    :param session: the session that is lost; None for the whole connection.
-    """
-    for control in control_links(event.connection, session):
-        control.lose(event, begun_only=True)

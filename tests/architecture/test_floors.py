@@ -1,8 +1,8 @@
 """The shape of the package, read from its sources: floors, budgets of lines, and what every module must begin with.
 
-Imports only point down: utils, reactor, handlers, options, io, driver, transport, endpoints, message, codec, and at the
-bottom exceptions, url and logs. `handlers` never imports `reactor`. A budget is crossed by splitting, or by a new entry
-here with its reason.
+Imports only point down: utils, reactor, handlers, connector, options, io, driver, transport, endpoints, message, codec,
+and at the bottom exceptions, url and logs. `handlers` never imports `reactor`; no other face imports `asyncio`. A
+budget is crossed by splitting, or by a new entry here with its reason.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # One floor, the lowest: none of these imports another.
 LOWEST = {"exceptions", "logs", "url", "warn"}
 FLOORS = ["reconnect", "codec", "message", "endpoints", "transport", "driver", "sasl", "transactions"]
-FLOORS += ["io", "options", "handlers", "reactor", "utils"]
+FLOORS += ["io", "options", "connector", "asyncio", "handlers", "reactor", "utils"]
 # Above all floors: old names for what is elsewhere, and what changes classes when it is imported.
 FLOORS += ["_common", "_condition", "_data", "_delivery", "_endpoints", "_events", "_exceptions", "_message"]
 FLOORS += ["_transport", "_url", "_handlers", "_reactor", "_utils", "tracing"]
@@ -100,6 +100,15 @@ def test_imports_point_down(path):
         assert target in LEVEL, f"{place}: expected the import of a module below, got {module}"
         same = target == floor
         assert same or LEVEL[target] < LEVEL[floor], f"{place}: {floor} imports {module}, which is not below it"
+
+
+@every_file
+def test_asyncio_is_a_face_of_its_own(path):
+    # By its full name, and never for the package as a whole: `proton.asyncio` would hide the standard module.
+    if floor_of(path) == "asyncio":
+        return
+    for node, module in imports(tree_of(path)):
+        assert not module.startswith("proton.asyncio"), f"{name_of(path)}:{node.lineno} imports {module}"
 
 
 @every_file

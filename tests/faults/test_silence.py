@@ -218,7 +218,7 @@ def test_blocking_passes_over_dead_places_of_a_list():
 
 
 def test_a_connect_that_does_not_end_gives_way_to_other_places(monkeypatch):
-    monkeypatch.setattr("proton.reactor.connector.CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr("proton.connector.CONNECT_TIMEOUT", 0.2)
     with serving() as server, black_hole() as hole:
         client = run_to_end(Arriving(urls=[hole, server.url]))
         connection = BlockingConnection(urls=[hole, server.url], timeout=SECONDS)
