@@ -20,7 +20,7 @@ from proton.codec.decode import DECODE, DECODE_ERRORS, DEFAULT_LIMITS, DecodeLim
 from proton.codec.encode import ENCODE, encode_binary, encode_buffer, encode_list
 from proton.codec.sections import decode_header, decode_properties, encode_header, encode_properties
 from proton.codec.types import AnnotationDict, Array, Described, char, symbol
-from proton.codec.unencodable import advice, place_of
+from proton.codec.unencodable import located, with_advice
 from proton.exceptions import DataException, MessageException
 from proton.warn import unknown_options, warn
 
@@ -41,6 +41,7 @@ __all__ = ["Message"]
 _SND_SETTLED = 1  # sender-settle-mode settled (2.8.2)
 _ONLY_STR = {str}
 _NULL_BODY = b"\x00\x53\x77\x40"  # an amqp-value section with null: what a message without a body ends with
+_BINARY_BODIES = (b"\x00\x53\x75\xb0", b"\x00\x53\x77\xb0")  # a data or amqp-value section with a long binary
 _MAX_DESCRIPTOR_BYTES = 64  # bytes of the longest descriptor of a section, in its symbolic form
 _SIMPLE = frozenset((str, int, bool, float, bytes, type(None)))  # the types that nearly all application properties have
 _NO_PARTS: list[Any] = []
@@ -74,28 +75,6 @@ def _warn_of_compounds(properties: dict[str, Any]) -> None:
                 f"application property {key!r:.50} is a {type(value).__name__}: 3.2.5 allows simple types alone, and a "
                 "peer may refuse the message; put it into the body"
             )
-
-
-def _placed(message: Message, error: Exception) -> Exception:
-    """The exception to raise for a number or text that cannot be encoded, with its place in the message."""
-    if isinstance(error, RecursionError):
-        return MessageException("the message is nested too deep, or contains itself")
-    for name in ("instructions", "annotations", "properties", "body", "footer"):
-        found = place_of(name, getattr(message, name), type(error))
-        if found and isinstance(error, UnicodeEncodeError):
-            error.reason += f" in {found}"
-        elif found:
-            return OverflowError(f"{error} in {found}")
-    return error
-
-
-def _unencodable(message: Message, error: DataException) -> str:
-    """The text of an error of `encode`, with the place of a value that has no AMQP type."""
-    for name in ("instructions", "annotations", "properties", "body", "footer"):
-        found = advice(name, getattr(message, name))
-        if found:
-            return f"{error} in {found}"
-    return str(error)
 
 
 def _joined(parts: Sequence[Any]) -> Any:
@@ -437,10 +416,14 @@ class Message:
             if self._footer is not None:
                 _encode_annotations(out, "footer", b"\x00\x53\x78", self._footer)
         except (OverflowError, UnicodeEncodeError, RecursionError) as error:
-            raise _placed(self, error) from None
+            raise located(error, self._encoded_parts()) from None
         except DataException as error:
-            raise MessageException(_unencodable(self, error)) from error
+            raise MessageException(with_advice(error, self._encoded_parts())) from error
         return b"".join(out)
+
+    def _encoded_parts(self) -> dict[str, Any]:
+        """What the program has put into the message, by the name that it used: for the text of an error."""
+        return {name: getattr(self, name) for name in ("instructions", "annotations", "properties", "body", "footer")}
 
     def _encode_in_pieces(self) -> list[bytes]:
         """As `encode`, in pieces, so that a large body of bytes is not copied."""
@@ -541,7 +524,8 @@ class Message:
             found = sections.section_at(first[pos : pos + _MAX_DESCRIPTOR_BYTES])
             if found is None or found[2] > _MAX_DESCRIPTOR_BYTES:
                 found = sections.section_at(first[pos:])
-        if found is None or pos + found[2] != size or first[pos + found[1] - 5 : pos + found[1] - 4] != b"\xb0":
+        # The constructor behind the section's own descriptor: bytes with another descriptor are not the whole body.
+        if found is None or pos + found[2] != size or first[pos : pos + 4] not in _BINARY_BODIES:
             self.decode(b"".join(pieces), limits)
             return
         start = pos + found[1]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from proton.codec.composites import BY_CODE, BY_SYMBOL
+from proton.codec.composites import AMQP_VALUE, BY_CODE, BY_SYMBOL
 from proton.codec.decode import DECODE, DECODE_ERRORS, DEFAULT_LIMITS, DecodeLimits, decode_fields
 from proton.codec.encode import (
     ENCODE,
@@ -200,7 +200,7 @@ def section_at(data: bytes) -> tuple[int, int, int] | None:
             code, pos = data[2], 3
         else:
             code, pos = section_code(data, 0, DEFAULT_LIMITS)
-        if code in _SECTIONS and data[pos] == 0:
+        if code in _SECTIONS and code != AMQP_VALUE.code and data[pos] == 0:
             raise DataException("expected the value of a section, found constructor 0x00")
         start, end = _content(data, pos, DEFAULT_LIMITS.depth)
         return code, start, end

@@ -10,9 +10,9 @@ from typing import Any
 
 from proton.codec.encode import ENCODE, encode_value
 from proton.codec.types import UNDESCRIBED, Array, Described
-from proton.exceptions import DataException
+from proton.exceptions import DataException, MessageException
 
-__all__ = ["advice", "place_of"]
+__all__ = ["located", "with_advice"]
 
 _INSTEAD = {
     "datetime.datetime": "proton.timestamp(int(value.timestamp() * 1000))",
@@ -29,27 +29,39 @@ _INSTEAD = {
 _ANY = "one of None, bool, int, float, str, bytes, uuid.UUID, list, dict, or a class of proton such as timestamp"
 
 
-def advice(name: str, value: Any) -> str | None:
-    """Where the first value of no AMQP type is and what to use instead; None when every part has a type.
+def with_advice(error: DataException, values: dict[str, Any]) -> str:
+    """The text of an error of encoding, with the place of the first value of no AMQP type, and what to use instead.
 
-    :param name: what to call the value itself, such as ``body``.
-    :param value: what was to be encoded.
+    :param values: what was to be encoded, by the name that the program knows, such as ``body``.
     """
-    for path, part in _parts(name, value):
-        try:
-            ENCODE[type(part)]
-        except DataException:
-            return f"{path}: use {_instead(part)}"
-    return None
+    for name, value in values.items():
+        for path, part in _parts(name, value):
+            try:
+                ENCODE[type(part)]
+            except DataException:
+                return f"{error} in {path}: use {_instead(part)}"
+    return str(error)
 
 
-def place_of(name: str, value: Any, kind: type[Exception]) -> str | None:
-    """Where the first number or text is that cannot be encoded; None when every part by itself can.
+def located(error: Exception, values: dict[str, Any]) -> Exception:
+    """The exception to raise for a number or text that cannot be encoded, with its place.
 
-    :param name: what to call the value itself.
-    :param value: what was to be encoded.
-    :param kind: the class of the exception that was raised.
+    :param error: what encoding has raised.
+    :param values: what was to be encoded, by the name that the program knows, such as ``body``.
     """
+    if isinstance(error, RecursionError):
+        return MessageException("the message is nested too deep, or contains itself")
+    for name, value in values.items():
+        found = _place_of(name, value, type(error))
+        if found and isinstance(error, UnicodeEncodeError):
+            error.reason += f" in {found}"
+        elif found:
+            return OverflowError(f"{error} in {found}")
+    return error
+
+
+def _place_of(name: str, value: Any, kind: type[Exception]) -> str | None:
+    """Where the first number or text is that raises `kind` when it is encoded; None when every part by itself can be."""
     for path, part in _parts(name, value):
         if isinstance(part, (dict, list, tuple, Described, Array)):
             continue

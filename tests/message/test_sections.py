@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton import Message
+from proton import Described, Message, symbol, ulong
 from proton.handlers.incoming import recv_msg
 from tests.support.engines import linked, pump
 
@@ -117,6 +117,9 @@ LARGE = {
     "large properties": dict(body=b"b" * 70_000, inferred=True, properties={"k": "p" * 100_000}),
     "several sections": dict(sections=[b"1" * 70_000, b"2" * 70_000]),
     "a list": dict(body=["x" * 1000] * 100, inferred=True),
+    "described bytes": dict(body=Described(symbol("d"), b"v" * 200_000)),
+    "described text": dict(body=Described(symbol("d"), "t" * 200_000)),
+    "described twice": dict(body=Described(symbol("d"), Described(ulong(1), b"v" * 200_000))),
 }
 
 
