@@ -58,6 +58,7 @@ def _encode_annotations(out: list[bytes], name: str, prefix: bytes, value: Any) 
     ENCODE[type(value)](out, value)
 
 
+# `symbol` and `char` are derived from `str`, so neither `isinstance` nor `type(key) is str` alone is enough here.
 def _check_property_keys(properties: Any) -> None:
     """Raises unless every key is a string: `symbol` and `char` are other AMQP types (3.2.5)."""
     if not isinstance(properties, dict):
@@ -145,6 +146,7 @@ if TYPE_CHECKING:
 
 def _with(fields: Sequence[Any], position: int, value: Any) -> Sequence[Any]:
     """`fields` with one replaced, made just long enough for it."""
+    # Never changed in place: a copy of the message (`copy.copy`) shares the lists.
     if value is None and position >= len(fields):
         return fields
     return [*fields[:position], *([None] * (position - len(fields))), value, *fields[position + 1 :]]
@@ -227,6 +229,7 @@ class Message:
     message_format: int = 0
 
     _inferred = False
+    # Set only on messages that have several; those with one section, nearly all, need no attribute for it.
     _parts: Any = None  # the values of several data or sequence sections, which `body` has as one
     _instructions: Any = None
     _annotations: Any = None
@@ -341,6 +344,7 @@ class Message:
         kinds = {bytes if isinstance(x, bytes) else list if isinstance(x, (list, tuple)) else None for x in parts}
         if kinds not in ({bytes}, {list}):
             raise TypeError(f"sections takes bytes, or lists, one at least, got {values!r:.80}")
+        # `body` is set beside the parts, for programs that know only one; `_several` finds out when they have parted.
         self._parts = parts
         self.body = _joined(parts)
         self._inferred = True
@@ -382,6 +386,7 @@ class Message:
         """
         out: list[bytes] = []
         try:
+            # The order of the sections is that of 3.2; receivers may rely on it.
             if self._header:
                 encode_header(out, self._header)
             if self._instructions is not None:
@@ -392,6 +397,7 @@ class Message:
                 encode_properties(out, self._fields)
             properties = self.properties
             if properties is not None:
+                # One pass in C over the keys; the loop that names the wrong one is for other keys than plain texts.
                 if type(properties) is not dict or set(map(type, properties)) != _ONLY_STR:
                     _check_property_keys(properties)
                 out.append(b"\x00\x53\x74")
@@ -472,6 +478,7 @@ class Message:
                     pos += 3
                 else:
                     code, pos = sections.section_code(data, pos, limits)
+                # The sections that nearly every message has first; as `decode_fields` reads them, not as maps.
                 if code == 0x73:
                     fields, pos = decode_properties(data, pos, limits)
                     continue
@@ -565,6 +572,7 @@ class Message:
             return None
         encoded = link.recv(delivery.pending) or b""
         delivery.encoded = encoded
+        # Before decoding: a message that is malformed must not stay current and keep back those behind it.
         link.advance()
         # The peer settled it already: this end settles it, too (2.6.12).
         if link.remote_snd_settle_mode == _SND_SETTLED:

@@ -19,6 +19,7 @@ __all__ = ["duration", "message_id", "plain", "point_in_time", "text", "unsigned
 _INT64 = 0x7FFFFFFFFFFFFFFF
 
 
+# `str.__str__`: a `str` enumeration has a `__str__` of its own, which gives the member's name.
 def plain(value: Any) -> Any:
     """What is stored for a text, which may have been received as a symbol, as a plain str; None stays None."""
     if value is None or type(value) is str:
@@ -37,6 +38,7 @@ def text(name: str, value: Any) -> str | None:
 
 def unsigned(name: str, high: int, value: Any) -> int:
     """An integer from 0 to `high`; `OverflowError` outside, `TypeError` for anything else."""
+    # `index` and not `int`: a fraction or a text must not become a number without a word.
     try:
         number = index(value)
     except TypeError:
@@ -107,21 +109,25 @@ def _milliseconds(name: str, seconds: Any, other: str) -> int:
 def _in_range(name: str, low: int, high: int, milliseconds: int) -> int | None:
     if not low <= milliseconds <= high:
         raise out_of_range(f"{name} in milliseconds", low, high, milliseconds)
+    # Zero is "unset" for programs (`expiry_time` 0.0 means never), so it is not written.
     return milliseconds or None
 
 
 def message_id(value: Any) -> Any:
     """A message id in its wire class: plain int, str, bytes or UUID (3.2.11 to 3.2.14)."""
+    # The usual ids first: this runs for every message that has one.
     if type(value) is int and 0 <= value <= 0xFFFFFFFFFFFFFFFF:
         return value
     if value is None or isinstance(value, UUID):
         return value
+    # After UUID and plain ints: wrappers and `bool` are numbers too, and go as a ulong (3.2.11).
     if isinstance(value, int):
         return unsigned("message id", 0xFFFFFFFFFFFFFFFF, int(value))
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
+    # The C binding takes a UUID in this form, too: `Data.UUID` and its 16 bytes.
     if isinstance(value, tuple) and len(value) == 2 and value[0] == TYPE_UUID:
         return UUID(bytes=bytes(value[1]))
     raise MessageException(f"message id must be int, str, bytes or UUID, got {type(value).__name__}")

@@ -39,6 +39,8 @@ class _Mismatch(Exception):
 
 # -- types of fields ----------------------------------------------------------------------------------------------
 
+# By exact class: `True` is an `int` and `symbol` a `str` for `isinstance`, but they are other AMQP types.
+# `int` stands for itself and for the integers of performatives, which `decode_fields` gives without their class.
 _INTEGER_CLASSES = frozenset((int, t.ubyte, t.ushort, t.uint, t.ulong, t.byte, t.short, t.int32, t.timestamp))
 
 
@@ -60,6 +62,7 @@ def _exactly(*classes: type) -> _Check:
     return check
 
 
+# A symbol where the specification wants a string is text all the same, and no rule depends on the difference.
 def _string(value: Any) -> str:
     if type(value) is str:
         return value
@@ -97,6 +100,7 @@ def encode_symbol_map(out: list[bytes], value: Any) -> None:
     """
     if not isinstance(value, dict):
         raise TypeError
+    # Decoded maps and `PropertyDict` pass without a copy.
     if not _SYMBOL_KEYS.issuperset(map(type, value)):
         value = {_symbol_key(key): item for key, item in value.items()}
     ENCODE[type(value)](out, value)
@@ -108,6 +112,7 @@ _SYMBOL_KEYS = frozenset((t.symbol, t.ulong))
 def _symbol_key(key: Any) -> Any:
     if type(key) in _SYMBOL_KEYS:
         return key
+    # `char` is a `str` for Python, and another type on the wire (1.6.16).
     if isinstance(key, str) and not isinstance(key, t.char):
         return t.symbol(key)
     raise DataException(f"expected symbols as keys of a map, got {type(key).__name__} {key!r:.50}")
@@ -129,6 +134,7 @@ _PRIMITIVES: dict[str, tuple[int, _Encoder, _Check]] = {
     "map": (t.TYPE_MAP, _encode_any, _exactly(dict)),
     "fields": (t.TYPE_MAP, encode_symbol_map, _exactly(dict)),
 }
+# The restricted types by their source; the specification gives them names, ranges and no bytes of their own (1.3).
 for _name, _primitive in {
     "role": "boolean",
     "sender-settle-mode": "ubyte",
@@ -242,7 +248,7 @@ ERROR = _define(
     Field("description", "string"),
     Field("info", "fields"),
 )
-# All ten fields are written: some peers index them without looking at the count.
+# All ten fields are written: some peers (Azure's pure-Python client) index them without looking at the count.
 OPEN = _define(
     "open",
     0x10,
@@ -279,6 +285,7 @@ ATTACH = _define(
     Field("role", "role", mandatory=True),
     Field("snd-settle-mode", "sender-settle-mode"),
     Field("rcv-settle-mode", "receiver-settle-mode"),
+    # Both are `*` in 2.7.3, since a coordinator (4.5.1) may stand in place of a target.
     Field("source", "*"),
     Field("target", "*"),
     Field("unsettled", "map"),
@@ -315,6 +322,7 @@ TRANSFER = _define(
     Field("settled", "boolean"),
     Field("more", "boolean"),
     Field("rcv-settle-mode", "receiver-settle-mode"),
+    # Any delivery state (3.4), that of a transaction (4.5.6) or one of an extension; `Disposition` tells them apart.
     Field("state", "*"),
     Field("resume", "boolean"),
     Field("aborted", "boolean"),
@@ -362,12 +370,14 @@ MODIFIED = _define(
 SOURCE = _define(
     "source",
     0x28,
+    # 3.5.3 leaves the type open; the only address that it defines is a string.
     Field("address", "*"),
     Field("durable", "terminus-durability"),
     Field("expiry-policy", "terminus-expiry-policy"),
     Field("timeout", "seconds"),
     Field("dynamic", "boolean"),
     Field("dynamic-node-properties", "node-properties"),
+    # `move` or `copy` (3.5.7), of a type that may be extended, so any symbol passes.
     Field("distribution-mode", "symbol"),
     Field("filter", "filter-set"),
     Field("default-outcome", "*"),
@@ -406,6 +416,7 @@ SASL_MECHANISMS = _define(
 SASL_INIT = _define(
     "sasl-init",
     0x41,
+    # Fields of SASL may be passwords: texts of errors give names and types, never a value of these.
     Field("mechanism", "symbol", mandatory=True),
     Field("initial-response", "binary"),
     Field("hostname", "string"),
@@ -418,6 +429,7 @@ SASL_OUTCOME = _define(
 
 # -- message sections (3.2.1 to 3.2.9) ----------------------------------------------------------------------------
 
+# Without `least`: a section is as short as its last field, since every byte of it is one of every message.
 HEADER = _define(
     "header",
     0x70,
@@ -432,6 +444,7 @@ MESSAGE_ANNOTATIONS = _define("message-annotations", 0x72, symbol_suffix="map")
 PROPERTIES = _define(
     "properties",
     0x73,
+    # One of the four types of 3.2.11 to 3.2.14: `sections` checks, for the fields of a message that was received.
     Field("message-id", "*"),
     Field("user-id", "binary"),
     Field("to", "*"),
@@ -468,6 +481,7 @@ def encode_composite(composite: Composite, values: Sequence[Any]) -> bytes:
     pieces: list[bytes] = []
     count = kept = 0
     for index, (field, value) in enumerate(zip(fields, values), 1):
+        # An empty array stands for null (1.4), but where the field must not be null the empty array is the only form.
         if value is None or (field.multiple and not field.mandatory and _is_empty(value)):
             pieces.append(b"\x40")
             continue
@@ -483,6 +497,7 @@ def encode_composite(composite: Composite, values: Sequence[Any]) -> bytes:
                 expected = f"{composite.name}: field {field.name} must be {field.type}"
                 raise DataException(f"{expected}, got {type(value).__name__}") from error
         count, kept = index, len(pieces)
+    # Trailing nulls may be left out (1.4); those in between hold the places of the fields behind them.
     del pieces[kept:]
     if count < composite.least:
         pieces += [b"\x40"] * (composite.least - count)
@@ -516,6 +531,7 @@ def check_fields(composite: Composite, fields: Sequence[Any]) -> list[Any]:
     with multiple values comes as a list, or as `None`. `DataException` names a field that is of another type, or
     mandatory and null.
     """
+    # Shorter and longer lists are legal: absent fields are null (1.4), further ones come from a later version.
     result: list[Any] = []
     received = len(fields)
     for index, field in enumerate(composite.fields):
@@ -537,6 +553,7 @@ def check_fields(composite: Composite, fields: Sequence[Any]) -> list[Any]:
     return result
 
 
+# 1.4 lets a single value stand without an array.
 def _several(value: Any) -> Sequence[Any]:
     if isinstance(value, Array):
         return value.elements
@@ -557,6 +574,7 @@ def composite_of(value: Any) -> tuple[Composite, list[Any]] | None:
 
     :param value: any decoded value: a `Described` list with a known numeric or symbolic descriptor is meant.
     """
+    # Exact classes, as the decoder makes them: what a program derives from `Described` is its own.
     if type(value) is not Described or type(value.value) is not list:
         return None
     descriptor = value.descriptor

@@ -127,6 +127,7 @@ class Data:
         self._root = Node(0)
         self._parent: Node = self._root
         self._current: Node | None = None
+        # `narrow` stores the place, not a node: `rewind` must also get back before the first child.
         self._base: tuple[Node, Node | None] = (self._root, None)
 
     def rewind(self) -> None:
@@ -174,6 +175,7 @@ class Data:
         :param name: the key, a string or a symbol on the wire
         :return: whether there is one; if not, the cursor is on the last sibling
         """
+        # Keys are at even places only if the cursor is on a value or before the first key, as after `enter`.
         while self.next() is not None:
             key = self._current
             if key is not None and key.kind in (t.TYPE_STRING, t.TYPE_SYMBOL) and key.value == name:
@@ -209,6 +211,7 @@ class Data:
 
         :param src: is not changed, nor is its cursor
         """
+        # Copied before `clear`: `src` may be this object.
         root = Node(0)
         root.copy_children(src._root)
         self.clear()
@@ -239,6 +242,7 @@ class Data:
         :raise DataException: for bytes that are not a value or beyond the limits, nothing is changed then
         :raise TypeError: when `encoded` is not bytes-like
         """
+        # The whole value is decoded before the tree is touched.
         value, size = decode_node(memoryview(encoded).tobytes())
         self._put(value.kind, value.value)
         for child in value.children:

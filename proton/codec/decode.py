@@ -34,6 +34,7 @@ DECODE_ERRORS = (IndexError, struct.error, UnicodeDecodeError, DataException)
 
 _Decoder = Callable[[bytes, int, DecodeLimits], "tuple[Any, int]"]
 
+# The wrapper classes check their range in `__new__`; a decoded number is in range by its width.
 _new_int = int.__new__
 _new_str = str.__new__
 _unpack_u16 = struct.Struct(">H").unpack_from
@@ -54,6 +55,7 @@ def _bad_end(what: str, pos: int, end: int) -> DataException:
     return DataException(f"{what} should end at offset {end} by its size, its elements end at {pos}")
 
 
+# In `DECODE` for every byte that is not a constructor: a lookup then needs no test of its own.
 def _unknown(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[Any, int]:
     raise DataException(f"unknown constructor 0x{buf[pos - 1]:02x} at offset {pos - 1}")
 
@@ -65,6 +67,7 @@ def _null(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[None, int]:
     return None, pos
 
 
+# 1.6.2 has two forms: `41` and `42`, whose code is the value, and `56` with a byte.
 def _true(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[bool, int]:
     return True, pos
 
@@ -90,6 +93,7 @@ def _number(letter: str, wrapper: type[int] | None = None) -> _Decoder:
     return wrapped
 
 
+# `43`, `44` and `45` have no bytes of their own (1.2.1): zero, and the list without elements.
 def _uint0(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[t.uint, int]:
     return _new_int(t.uint, 0), pos
 
@@ -102,6 +106,7 @@ def _small_ulong(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[t.ulong, i
     return _new_int(t.ulong, buf[pos]), pos + 1
 
 
+# The class keeps what a plain float would lose: a value that is sent on is a binary32 again (1.6.11).
 def _float(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[t.float32, int]:
     return t.float32(_unpack_f32(buf, pos)[0]), pos + 4
 
@@ -141,6 +146,7 @@ def _binary32(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[bytes, int]:
     return buf[pos + 4 : end], end
 
 
+# The length of a string counts bytes, not characters (1.6.20), so the bytes are cut before they become text.
 def _string8(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[str, int]:
     end = pos + 1 + buf[pos]
     if end > len(buf):
@@ -153,6 +159,7 @@ def _string32(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[str, int]:
     return raw.decode(), pos
 
 
+# `ascii` is strict: 1.6.21 limits symbols to seven bits, and a byte above them is an error rather than a guess.
 def _symbol8(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[t.symbol, int]:
     end = pos + 1 + buf[pos]
     if end > len(buf):
@@ -176,6 +183,7 @@ def _described(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[Described, i
     inner = limits.inner
     if inner is None:
         raise too_deep("described value", pos - 1, limits)
+    # At the end of the buffer the slice is shorter, finds nothing, and the general way says what is missing.
     outcome = _BARE_OUTCOMES.get(buf[pos : pos + 3])
     if outcome is not None:
         return Described(outcome, []), pos + 3
@@ -188,6 +196,7 @@ def _list0(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[list[Any], int]:
     return [], pos
 
 
+# `wide` is the form with four-byte size and count (`d0`, `d1`, `f0`; 1.2.3). The size counts the count's bytes too.
 def _list(buf: bytes, pos: int, limits: DecodeLimits, wide: bool = False) -> tuple[list[Any], int]:
     start = pos
     if wide:
@@ -199,6 +208,7 @@ def _list(buf: bytes, pos: int, limits: DecodeLimits, wide: bool = False) -> tup
         count = buf[pos + 1]
         pos += 2
     inner = limits.inner
+    # In this order: depth, size, count. Nothing is made for a claim that the bytes or the limits refute.
     if inner is None:
         raise too_deep("list", start, limits)
     if end > len(buf):
@@ -274,6 +284,7 @@ def _map(buf: bytes, pos: int, limits: DecodeLimits, wide: bool = False) -> tupl
             pos += 1
         else:
             value, pos = decode[code](buf, pos + 1, inner)
+        # 1.6.23 allows keys of any type; lists, maps, arrays and described values are not hashable in Python.
         try:
             result[key] = value
         except TypeError:
@@ -294,6 +305,7 @@ def _check_keys(buf: bytes, pos: int, keys: int, limits: DecodeLimits, start: in
         if number:
             pos = _behind(buf, pos)
         key, pos = DECODE[buf[pos]](buf, pos + 1, limits)
+        # `1`, `True` and `1.0` are one key for a `dict` and three values for AMQP: class and text tell them apart.
         same = (key.__class__, repr(key))
         if same in seen:
             raise DataException(f"map at offset {start} has the key {key!r:.80} twice (1.6.23)")
@@ -310,6 +322,7 @@ def _behind(buf: bytes, pos: int) -> int:
             values += 1  # a descriptor, and a value
             continue
         values -= 1
+        # The high digit is the width (1.2): 4 none, 5 to 9 one to sixteen bytes, A and above a size of one or four.
         kind = code >> 4
         if kind >= 0xA:
             pos += 4 + _unpack_u32(buf, pos)[0] if kind & 1 else 1 + buf[pos]
@@ -345,6 +358,7 @@ _ZERO_WIDTH: dict[int, tuple[int, Any]] = {
     0x45: (t.TYPE_LIST, None),
 }
 
+# Kept apart from `DECODE`: the elements of an array have no constructor each, so one `struct` call reads them all.
 # Constructors of fixed width: type number, width, struct letter, and the class to wrap each number in.
 _FIXED: dict[int, tuple[int, int, str, Callable[..., Any] | None]] = {
     0x50: (t.TYPE_UBYTE, 1, "B", t.ubyte),
@@ -402,6 +416,7 @@ def _array(buf: bytes, pos: int, limits: DecodeLimits, wide: bool = False) -> tu
         raise too_deep("array", start, limits)
     if end > len(buf):
         raise _too_short("array", start, end, buf)
+    # The room is not compared here: elements of no width take none. `_elements` does it where they have a width.
     if count > limits.elements:
         check_count("array", start, count, -1, limits)
     descriptors: list[Any] = []
@@ -433,6 +448,7 @@ def _elements(buf: bytes, pos: int, end: int, count: int, limits: DecodeLimits) 
         raise _bad_end("array", pos, end)
     if code in _FIXED:
         number, width, letter, wrap = _FIXED[code]
+        # The only check of the size of these: `end` is returned below, whatever was read.
         if count * width != end - pos:
             raise bad_count(f"array of {t.TYPE_NAMES[number]}", pos, count, end - pos, limits)
         values: Sequence[Any]
@@ -457,6 +473,7 @@ def _elements(buf: bytes, pos: int, end: int, count: int, limits: DecodeLimits) 
     if code in _ZERO_WIDTH:
         charge_zero_width(buf, pos, count, limits)
         number, value = _ZERO_WIDTH[code]
+        # A list each: a change to one element must not show in the others.
         if number == t.TYPE_LIST:
             return number, [[] for _ in range(count)], pos
         return number, (value,) * count, pos

@@ -66,6 +66,7 @@ def out_of_range(name: str, low: int, high: int, value: Any) -> OverflowError:
 
 # -- numbers ------------------------------------------------------------------------------------------------------
 
+# The constructor is packed with the value: one call and one piece for a number.
 _U32 = struct.Struct(">I").pack
 _TAG_U16 = struct.Struct(">BH").pack
 _TAG_U32 = struct.Struct(">BI").pack
@@ -185,6 +186,7 @@ def encode_float(out: list[bytes], value: float) -> None:
     try:
         out.append(_TAG_F32(0x72, value))
     except OverflowError:
+        # `struct` raises where C rounds to an infinity, which 1.6.11 has: a result of arithmetic can be sent.
         out.append(_TAG_F32(0x72, float("inf") if value > 0 else float("-inf")))
 
 
@@ -229,9 +231,11 @@ def encode_char(out: list[bytes], value: str) -> None:
     out.append(b"\x73" + value.encode("utf-32-be"))
 
 
+# Constructor with size, then content: `_content` and the elements of arrays take the second piece alone.
 def encode_binary(out: list[bytes], value: bytes) -> None:
     """Appends `bytes`."""
     size = len(value)
+    # Two pieces: the content is not copied before the join of the whole message.
     out.append(_BINARY8[size] if size < 256 else _TAG_U32(0xB0, size))
     out.append(value)
 
@@ -249,6 +253,7 @@ def encode_string(out: list[bytes], value: str) -> None:
     out.append(data)
 
 
+# The codec raises for text beyond ASCII (1.6.21) before a piece is appended.
 def encode_symbol(out: list[bytes], value: str) -> None:
     """Appends ASCII text."""
     data = value.encode("ascii")
@@ -269,6 +274,7 @@ def encode_described(out: list[bytes], value: Described) -> None:
 
 def compound_header(code8: int, size: int, count: int) -> bytes:
     """The constructor, size and count of a compound (1.2.3, 1.2.4); `size` of the content."""
+    # The size counts the bytes of the count (1.2.3), one or four of them: 255 and 2**32 - 5 are the limits.
     if size < 255 and count < 256:
         return _COMPOUND8(code8, size + 1, count)
     if size > 0xFFFFFFFB:
@@ -279,12 +285,14 @@ def compound_header(code8: int, size: int, count: int) -> bytes:
 def encode_list(out: list[bytes], value: list[Any] | tuple[Any, ...]) -> None:
     """Appends a list of any values."""
     if not value:
+        # The empty list has a form of its own (1.6.22); a map has not (1.6.23), and needs its size and count.
         out.append(b"\x45")
         return
     pieces: list[bytes] = []
     encoders = ENCODE
     for item in value:
         encoders[type(item)](pieces, item)
+    # Joined here, since the size comes before the content; a compound inside another is copied once for each level.
     content = b"".join(pieces)
     out.append(compound_header(0xC0, len(content), len(value)))
     out.append(content)
@@ -338,6 +346,7 @@ _INTEGERS: dict[int, tuple[int, str, int, int]] = {
     t.TYPE_DECIMAL64: (0x84, "Q", 0, 0xFFFFFFFFFFFFFFFF),
 }
 
+# Each of these encoders appends one piece: `_array_content` cuts the constructor, its first byte, from it.
 # Other types of one width: constructor, the classes that fit, and the encoder, which writes the constructor first.
 _FIXED: dict[int, tuple[int, type | tuple[type, ...], _Encoder]] = {
     t.TYPE_FLOAT: (0x72, (float, int), encode_float),
@@ -347,6 +356,7 @@ _FIXED: dict[int, tuple[int, type | tuple[type, ...], _Encoder]] = {
     t.TYPE_UUID: (0x98, UUID, encode_uuid),
 }
 
+# One long element makes the size of all of them four bytes: they share one constructor (1.2.4).
 # Types whose elements carry a size: constructor of the short form (the long one is 0x10 above), classes, encoder.
 _SIZED: dict[int, tuple[int, type | tuple[type, ...], _Encoder]] = {
     t.TYPE_BINARY: (0xA0, (bytes, bytearray, memoryview), encode_buffer),
@@ -390,6 +400,7 @@ def _array_content(number: int, elements: Sequence[Any]) -> bytes:
         return bytes((code + 0x10,)) + b"".join([_U32(len(content)) + content for content in contents])
     if number in _COMPOUNDS:
         return _compound_elements(number, elements)
+    # `56` with a byte each: `41` and `42` are the value, and the elements share one constructor.
     if number == t.TYPE_BOOL:
         _check_elements(number, elements, bool)
         return b"\x56" + bytes(elements)
@@ -402,6 +413,7 @@ def _array_content(number: int, elements: Sequence[Any]) -> bytes:
 
 
 def _check_elements(number: int, elements: Sequence[Any], classes: type | tuple[type, ...]) -> None:
+    # `isinstance`: a wrapper of another width passes by its value, and a `bool` as a number.
     for element in elements:
         if not isinstance(element, classes):
             name = type(element).__name__
@@ -411,6 +423,7 @@ def _check_elements(number: int, elements: Sequence[Any], classes: type | tuple[
 def _integer_elements(number: int, elements: Sequence[Any]) -> bytes:
     _check_elements(number, elements, int)
     code, letter, low, high = _INTEGERS[number]
+    # `struct.pack` would raise as well, but its text names neither the number nor the range.
     least, most = min(elements, default=0), max(elements, default=0)
     if least < low or most > high:
         raise out_of_range(t.TYPE_NAMES[number], low, high, least if least < low else most)
@@ -419,6 +432,7 @@ def _integer_elements(number: int, elements: Sequence[Any]) -> bytes:
 
 def _content(encoder: _Encoder, element: Any) -> bytes:
     """What an encoder writes behind the constructor, size and count, which are its first piece."""
+    # The empty list is one piece (`45`): without content, its size is 1 and its count 0 as an element.
     pieces: list[bytes] = []
     encoder(pieces, element)
     return pieces[1] if len(pieces) > 1 else b""
@@ -451,6 +465,7 @@ def _described_elements(elements: Sequence[Any]) -> bytes:
     descriptor = encode(elements[0].descriptor)
     values = [element.value for element in elements]
     numbers = {type_number(value) for value in values}
+    # By their bytes: `1`, `True` and `ulong(1)` compare equal, and are three descriptors.
     if len(numbers) > 1 or any(encode(element.descriptor) != descriptor for element in elements):
         raise DataException("described elements of an array must have one descriptor and one type")
     return b"\x00" + descriptor + _array_content(numbers.pop(), values)
@@ -489,7 +504,9 @@ _TABLE: tuple[tuple[type, int, _Encoder], ...] = (
     (dict, t.TYPE_MAP, encode_map),
 )
 
+# By exact class, so the order of the table says nothing, and `bool` does not reach the encoder of `int`.
 ENCODE.update({cls: encoder for cls, _, encoder in _TABLE})
+# It takes the two arguments of an encoder, and appending is all there is to do.
 ENCODE[PreEncoded] = list.append
 
 _NUMBERS: dict[_Encoder, int] = {encoder: number for _, number, encoder in _TABLE}

@@ -65,6 +65,7 @@ class DecodeLimits:
         #: the size in bytes up to which a buffer cannot exceed `memory`; above it `metered` is to be used
         self.unmetered: int = memory // _MAX_EXPANSION
         self.zero_width: int = elements // 16
+        # From the innermost level outwards: each level is made once and shared, and `inner` of this one is the next.
         for level in range(depth):
             outer = DecodeLimits.__new__(DecodeLimits)
             _take_over(outer, self, level)
@@ -78,7 +79,8 @@ class DecodeLimits:
         for level in range(self.depth + 1):
             limits = _Metered.__new__(_Metered)
             _take_over(limits, self, level)
-            limits.elements = -1  # every count is looked at by `check_count`
+            # Below every count, so that the fast comparison of the decoders fails, and they call `check_count`.
+            limits.elements = -1
             limits.meter, limits.below = meter, below
             below = limits
         assert below is not None
@@ -111,6 +113,7 @@ class _Metered(DecodeLimits):
     below: _Metered | None
     meter: _Meter
 
+    # A property over the slot of the base: unmetered limits, those of nearly all messages, read a plain slot.
     @property
     def inner(self) -> DecodeLimits | None:  # type: ignore[override]
         self.meter.charge(_COMPOUND_COST)
@@ -138,6 +141,7 @@ def charge_zero_width(buf: bytes, pos: int, count: int, limits: DecodeLimits) ->
     from call to call, so the buffer is known by its hash (`bytes` caches it) and by offsets that only grow: an
     offset that does not grow is another decoding.
     """
+    # Thread-local, since decoders of several threads may be in the middle of different buffers at once.
     spent = _spent
     key = hash(buf)
     if key != spent.buffer or pos <= spent.pos:
@@ -168,6 +172,7 @@ def check_count(what: str, pos: int, count: int, room: int, limits: DecodeLimits
         if count <= meter.elements and (room < 0 or count <= room):
             meter.charge(_ELEMENT_COST * count)
             return
+        # `limits.elements` is -1 on a meter, so the text takes the number that the program has set.
         if count > meter.elements:
             raise DataException(f"{what} at offset {pos} has {count} elements, above the limit of {meter.elements}")
     raise bad_count(what, pos, count, room, limits)
@@ -195,6 +200,7 @@ class KeyHashes:
 
     def add(self, key: Any, pos: int) -> None:
         """One more key, of the map at `pos`; `DataException` when too many others have its hash."""
+        # The hash, as `dict` compares it first: equal hashes are what makes an insertion walk over all earlier keys.
         number = hash(key)
         count = self._seen[number] = self._seen.get(number, 0) + 1
         if count > MAX_EQUAL_HASHES:

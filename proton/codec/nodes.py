@@ -80,6 +80,7 @@ class Node:
 
     def __init__(self, kind: int, value: Any = None) -> None:
         self.parent: Node | None = None
+        # The place among the siblings: `next` and `prev` of the cursor cost the same in a list of any length.
         self.index: int = 0
         self.set(kind, value)
 
@@ -87,6 +88,7 @@ class Node:
         """Make it another value, without children."""
         self.kind: int = kind
         self.value: Any = value
+        # A shared empty tuple for scalars, which are most nodes: an empty list takes 56 bytes.
         self.children: Sequence[Node] = [] if kind in _COMPOUND or not kind else ()
 
     def adopt(self, child: Node) -> Node:
@@ -114,6 +116,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 def depth_bounded(method: _Method) -> _Method:
     """A method that walks down a value of the caller: what the interpreter's stack cannot follow is invalid."""
 
+    # Programs hand over values of any depth; what came from a peer is bounded by `DecodeLimits` already.
     @functools.wraps(method)
     def bounded(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -148,6 +151,7 @@ def _check_keys(node: Node, pos: int) -> None:
     seen = set()
     hashes = KeyHashes()
     for key in node.children[::2]:
+        # Scalars only: a `dict` cannot have the others as keys, so `to_dict` raises for them.
         if not key.children and key.kind not in _COMPOUND:
             hashes.add(key.value, pos)
             same = (key.kind, repr(key.value))
@@ -183,6 +187,7 @@ class _NodeDecoder:
     def body(self, code: int, pos: int, limits: DecodeLimits) -> tuple[Node, int]:
         """The value behind its constructor."""
         kind = CONSTRUCTOR_TYPES.get(code, 0)
+        # `45`, the empty list (1.6.22), has no size and count to read.
         if kind not in _COMPOUND or code == 0x45:
             value, end = DECODE[code](self.buf, pos, limits)
             return self.node(kind, None if code == 0x45 else value), end
@@ -202,6 +207,7 @@ class _NodeDecoder:
             for _ in range(count):
                 child, pos = self.value(pos, inner)
                 node.adopt(child)
+            # 1.6.23 calls an odd number of children invalid; the tree keeps it, so that a program can look at it.
             if kind == t.TYPE_MAP:
                 _check_keys(node, start - 1)
         if pos != end:
@@ -222,6 +228,7 @@ class _NodeDecoder:
                 f"not enough data to decode: {name} at offset {pos - 1} should end at offset {max(start, end)}, "
                 f"the data ends at {len(buf)}"
             )
+        # The size covers the count (1.2.3): a smaller one would let elements begin behind the end.
         if end < start:
             raise DataException(f"{name} at offset {pos - 1} has a size that does not cover its count")
         return end, int.from_bytes(buf[start - width : start], "big"), start
@@ -241,6 +248,7 @@ class _NodeDecoder:
                 raise too_deep("array descriptor", pos, limits)
             left = self.left
             descriptor, pos = self.value(pos + 1, limits)
+            # The first descriptor belongs to the array itself; every further one is copied for each element.
             copied += left - self.left + 1 if descriptors else 0
             descriptors.append(descriptor)
         code = self.buf[pos]
@@ -248,6 +256,7 @@ class _NodeDecoder:
         kind = CONSTRUCTOR_TYPES.get(code)
         if kind is None:
             raise DataException(f"unknown array element constructor 0x{code:02x} at offset {pos - 1}")
+        # `45` and below have no bytes (1.2.1): the only elements whose number the size does not bound.
         charge_zero_width(self.buf, pos, count * (copied + (code <= 0x45)), limits)
         if code > 0x45 and count > len(self.buf) - pos:
             raise bad_count(f"array of {t.TYPE_NAMES[kind]}", pos, count, len(self.buf) - pos, limits)
@@ -285,6 +294,7 @@ def to_object(node: Node) -> Any:
 
 def to_dict(node: Node) -> dict[Any, Any]:
     """The children of a node, taken as keys and values in turn."""
+    # `next` with a default takes the key of an odd map with None, as `decode` does.
     values = iter([to_object(child) for child in node.children])
     return {key: next(values, None) for key in values}
 
@@ -326,6 +336,7 @@ def _encodable(node: Node) -> Any:
     if kind not in _COMPOUND:
         return node.value
     if kind == t.TYPE_LIST:
+        # Bytes by now: two children with one Python value may be of different types.
         return [encode_node(child) for child in children]
     if kind == t.TYPE_MAP:
         return _encodable_map(node)
@@ -334,11 +345,13 @@ def _encodable(node: Node) -> Any:
             raise DataException(
                 f"a described value has a descriptor and a value, this one has {len(children)} children"
             )
+        # The descriptor is bytes already; the value stays a value, since elements of arrays share its constructor.
         return t.Described(encode_node(children[0]), _encodable(children[1]))
     described, element_type = node.value
     elements = children[1:] if described else children
     if described and not children:
         raise DataException("a described array has its descriptor as the first child, this one has no children")
+    # Here, since `encode` compares Python classes, and several types share one.
     for element in elements:
         if element.kind != element_type:
             raise DataException(

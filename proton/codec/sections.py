@@ -47,10 +47,12 @@ EXPIRY_TIME, CREATION_TIME, GROUP_ID, GROUP_SEQUENCE, REPLY_TO_GROUP_ID = range(
 
 HEADER_DEFAULTS = (False, 4, 0, False, 0)
 _HEADER_ENCODERS = (encode_boolean, encode_ubyte, encode_uint, encode_boolean, encode_uint)
+# `decode_fields` gives plain integers: their AMQP type is lost, so the range stands for it.
 _HEADER_CLASSES = (bool, int, int, bool, int)
 _HEADER_LIMITS = (1, 0xFF, 0xFFFFFFFF, 1, 0xFFFFFFFF)
 
 
+# An int is a ulong here (3.2.11), where `ENCODE` would make it a long.
 def _encode_id(out: list[bytes], value: Any) -> None:
     if type(value) is int:
         encode_ulong(out, value)
@@ -75,6 +77,7 @@ _PROPERTY_ENCODERS = (
 )
 
 # What a received field may be; one of another class counts as absent.
+# `int` for the short forms, which `decode_fields` reads in place; `ulong` for what its table decodes.
 _ID_CLASSES = frozenset((int, ulong, str, bytes, UUID))
 _TEXT_CLASSES = frozenset((str, symbol))
 _PROPERTY_CLASSES = (
@@ -104,6 +107,7 @@ def encode_header(out: list[bytes], fields: Sequence[Any]) -> None:
     pieces: list[bytes] = []
     count = kept = 0
     for position, value in enumerate(fields):
+        # An absent field has its default (3.2.1), so a default is not written.
         if value is None or value == HEADER_DEFAULTS[position]:
             pieces.append(b"\x40")
         else:
@@ -135,11 +139,14 @@ def encode_properties(out: list[bytes], fields: Sequence[Any]) -> None:
 
 def decode_header(data: bytes, pos: int, limits: DecodeLimits) -> tuple[Sequence[Any], int]:
     """The fields of the header section whose list is at `pos`, and where it ends; errors as `decode_fields`."""
+    # Null as the value of the section: nothing is set, as with an empty list.
     if data[pos] == 0x40:
         return (), pos + 1
     fields, pos = decode_fields(data, pos, len(data), limits)
+    # Fields beyond those of this version are dropped: they could not be written again.
     del fields[len(HEADER_DEFAULTS) :]
     for position, value in enumerate(fields):
+        # By class and not `isinstance`: `True` is not a priority.
         if value is not None and (
             type(value) is not _HEADER_CLASSES[position] or not 0 <= value <= _HEADER_LIMITS[position]
         ):
@@ -170,6 +177,7 @@ def decode_properties(data: bytes, pos: int, limits: DecodeLimits) -> tuple[Sequ
 #: what a data section begins with, before the four bytes of its size
 DATA_SECTION = b"\x00\x53\x75\xb0"
 
+# 0x70 to 0x78 (3.2.1 to 3.2.9); all other described values between the sections are those of extensions.
 _SECTIONS = frozenset(range(0x70, 0x79))
 _FIXED_WIDTHS = {4: 0, 5: 1, 6: 2, 7: 4, 8: 8, 9: 16}  # by the first half of the constructor (1.2)
 
@@ -179,6 +187,7 @@ def section_code(data: bytes, pos: int, limits: DecodeLimits) -> tuple[int, int]
 
     The code is 0 for a described value that is not a section: receivers pass over it.
     """
+    # Every section is a described value (3.2).
     if data[pos]:
         raise DataException(f"expected a message section, found constructor 0x{data[pos]:02x}")
     descriptor, pos = DECODE[data[pos + 1]](data, pos + 2, limits)
@@ -200,13 +209,16 @@ def section_at(data: bytes) -> tuple[int, int, int] | None:
             code, pos = data[2], 3
         else:
             code, pos = section_code(data, 0, DEFAULT_LIMITS)
+        # amqp-value (3.2.8) alone may hold a described value.
         if code in _SECTIONS and code != AMQP_VALUE.code and data[pos] == 0:
             raise DataException("expected the value of a section, found constructor 0x00")
         start, end = _content(data, pos, DEFAULT_LIMITS.depth)
+        # `end` may be beyond the data: the caller compares it with what has come.
         return code, start, end
     except (IndexError, struct.error):
         return None
     except DECODE_ERRORS as error:
+        # A descriptor that is cut off; it is the only length that was decoded here.
         if isinstance(error, DataException) and "not enough" in str(error):
             return None
         raise section_fault(error, 0, 0) from error
@@ -222,6 +234,7 @@ def _content(data: bytes, pos: int, depth: int) -> tuple[int, int]:
         if len(data) < start:
             raise IndexError
         return start, start + int.from_bytes(data[pos + 1 : start], "big")
+    # A descriptor may be a described value itself (1.2), to any depth that the peer likes; each level is a call.
     if constructor or not depth:
         raise DataException(f"expected the value of a section, found constructor 0x{constructor:02x}")
     _, end = _content(data, pos + 1, depth - 1)

@@ -19,6 +19,7 @@ from proton.codec.nodes import CONSTRUCTOR_TYPES, Node
 
 __all__ = ["format_value", "quote", "trace_performative"]
 
+# A table over bytes: what a peer sends cannot put control characters into a log, and costs one lookup a byte.
 _QUOTED = tuple(
     chr(octet) if 0x20 <= octet < 0x7F and chr(octet) not in "\"'\\" else f"\\x{octet:02x}" for octet in range(256)
 )
@@ -50,6 +51,7 @@ def _unsigned(value: int, trace: bool) -> str:
     return f"{value:#x}" if trace else f"{value:d}"
 
 
+# An unprintable character would break the line of the trace.
 def _char(value: str, trace: bool) -> str:
     return value if value.isprintable() else value.encode("unicode_escape").decode()
 
@@ -59,6 +61,7 @@ def _octets(value: str | bytes) -> str:
     return quote(value if isinstance(value, bytes) else value.encode())
 
 
+# The two texts of the C engine differ here: traces leave symbols with digits and hyphens unquoted.
 # Symbols of these forms need no quotes.
 _PLAIN_IN_TRACE = re.compile("[A-Za-z][A-Za-z0-9-]*")
 _PLAIN_IN_FORMAT = re.compile("[A-Za-z]*")
@@ -141,6 +144,7 @@ def _described(node: Node, trace: bool) -> str:
     if not node.children:
         return "@"
     descriptor, values = node.children[0], node.children[1:]
+    # By symbol too, for the secret and the nulls; the names of the fields are shown for numeric descriptors alone.
     composite = _composite_of(descriptor)
     numeric = descriptor.kind == t.TYPE_ULONG
     if numeric:
@@ -154,6 +158,7 @@ def _described(node: Node, trace: bool) -> str:
         if value.kind == t.TYPE_LIST:
             texts.append(_fields(value, names, secret, numeric and (trace or composite is not None), trace))
         else:
+            # Not a list, so it is not a valid SASL frame, but what it holds may be the password all the same.
             texts.append(_HIDDEN if secret >= 0 and value.kind != _MARK else format_value(value, trace))
     return f"{head} {', '.join(texts)}" if texts else head
 
@@ -169,6 +174,7 @@ def _composite_of(descriptor: Node) -> Composite | None:
 def _fields(node: Node, names: list[str], secret: int, omit_nulls: bool, trace: bool) -> str:
     """The list of a described value, with the names of its fields as far as there are any."""
     texts = []
+    # Nulls are skipped after counting: the names, and the position of the secret, go by the index on the wire.
     for at, field in enumerate(node.children):
         if field.kind == t.TYPE_NULL and omit_nulls:
             continue
@@ -191,6 +197,7 @@ def trace_performative(buf: bytes, pos: int, end: int) -> str:
     if pos >= end:
         return text
     composite = _composite_of(node.children[0]) if node.kind == t.TYPE_DESCRIBED else None
+    # What follows a SASL performative may be the rest of a response whose size was wrong.
     hidden = composite is not None and composite.code in _SECRETS
     return f"{text} ({end - pos}) {_HIDDEN if hidden else quote(buf[pos:end])}"
 
@@ -216,6 +223,7 @@ def _read_body(code: int, buf: bytes, pos: int, end: int, depth: int) -> tuple[N
         width = 4 if code & 0x10 else 1
         start = pos + width
         stop = start + int.from_bytes(buf[pos:start], "big")
+        # Text stays bytes: invalid UTF-8 is shown as it came.
         return (Node(kind, buf[start:stop]), stop) if start <= end and stop <= end else _broken(end)
     if code == 0x45:
         return Node(kind), pos
@@ -244,6 +252,7 @@ def _read_compound(code: int, buf: bytes, pos: int, end: int, depth: int) -> tup
     width = 4 if code & 0x10 else 1
     start = pos + 2 * width
     stop = pos + width + int.from_bytes(buf[pos : pos + width], "big")
+    # `start` too, since the size must cover the count (1.2.3).
     if not start <= stop <= end or depth <= 0:
         # Of what is only nested too deep, the end is known.
         return Node(_MARK, _BROKEN_COMPOUNDS[kind]), stop if start <= stop <= end else end
@@ -252,6 +261,7 @@ def _read_compound(code: int, buf: bytes, pos: int, end: int, depth: int) -> tup
     pos = start
     if kind != t.TYPE_ARRAY:
         found = 0
+        # By the size and not by the count: the trace shows what is there, and the remark what was claimed.
         while pos < stop:
             child, pos = _read(buf, pos, stop, depth - 1)
             node.adopt(child)

@@ -117,6 +117,7 @@ class Constant:
 
 
 #: The descriptor of an `Array` that has none. `None` there means "described by null".
+# A string would do for the identity, but copies and pickles of an `Array` must find the same object.
 UNDESCRIBED = Constant("UNDESCRIBED")
 
 
@@ -130,6 +131,7 @@ class _Unsigned(int):
     __slots__ = ()
     _LIMIT = 0
 
+    # The reference has the unsigned classes check at once; the signed ones leave it to the encoder.
     def __new__(cls, value: int) -> _Unsigned:
         if value < 0:
             raise _OutOfRange(f"initializing {cls.__name__} with negative value")
@@ -350,6 +352,7 @@ class Array:
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
 
+# Functions instead of methods: `validation_fn` is a parameter, and an attribute of each instance.
 def _any_key(key: AMQPValue, raise_on_error: bool) -> AMQPValue:
     return key
 
@@ -361,6 +364,7 @@ def _property_key(key: AMQPValue, raise_on_error: bool) -> AMQPValue:
         return str.__new__(symbol, key)  # messages with annotations come here: no call of a class of ours
     if isinstance(key, str):
         return symbol(key)
+    # `KeyError` by the reference, although it is the type of the key that is wrong.
     if raise_on_error:
         raise KeyError(f"invalid non-symbol key: {type(key)}: {key}")
     return key
@@ -409,6 +413,7 @@ class RestrictedKeyDict(dict[AMQPValue, AMQPValue]):
         """
         if e:
             given: Any = e
+            # By `keys`, as `dict.update` tells a mapping from pairs; `e` may be any mapping.
             items = ((key, given[key]) for key in given.keys()) if hasattr(given, "keys") else given  # noqa: SIM118
             for key, value in items:
                 self[key] = value
@@ -450,6 +455,7 @@ class AnnotationDict(RestrictedKeyDict):
 
         :param decoded: a dict whose keys were decoded, and are of the right types already.
         """
+        # Lenient: a peer's wrong key must not make the whole message unreadable.
         result = cls(raise_on_error=False)
         if str in set(map(type, decoded)):
             result.update(decoded)

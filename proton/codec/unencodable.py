@@ -49,11 +49,13 @@ def located(error: Exception, values: dict[str, Any]) -> Exception:
     :param error: what encoding has raised.
     :param values: what was to be encoded, by the name that the program knows, such as ``body``.
     """
+    # Without a place: the walk to it would not end either.
     if isinstance(error, RecursionError):
         return MessageException("the message is nested too deep, or contains itself")
     for name, value in values.items():
         found = _place_of(name, value, type(error))
         if found and isinstance(error, UnicodeEncodeError):
+            # In place: a `UnicodeEncodeError` has five arguments, and programs look at them.
             error.reason += f" in {found}"
         elif found:
             return OverflowError(f"{error} in {found}")
@@ -61,8 +63,9 @@ def located(error: Exception, values: dict[str, Any]) -> Exception:
 
 
 def _place_of(name: str, value: Any, kind: type[Exception]) -> str | None:
-    """Where the first number or text is that raises `kind` when it is encoded; None when every part by itself can be."""
+    """Where the first number or text is that raises `kind` when it is encoded; None when none does by itself."""
     for path, part in _parts(name, value):
+        # Compounds raise for what is in them; their parts come later in the walk.
         if isinstance(part, (dict, list, tuple, Described, Array)):
             continue
         try:
@@ -97,6 +100,7 @@ def _parts(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _instead(value: Any) -> str:
     if isinstance(value, type):
         return f"an object of AMQP's types, {_ANY}"
+    # By the base classes, as `ENCODE` finds encoders: derived classes get the same advice.
     for base in type(value).__mro__:
         known = _INSTEAD.get(f"{base.__module__}.{base.__qualname__}")
         if known:
@@ -107,6 +111,7 @@ def _instead(value: Any) -> str:
         return "dataclasses.asdict(value)"
     if hasattr(value, "tolist"):  # the arrays and numbers of numpy
         return "value.tolist()"
+    # Before the test for iterables, which a mapping passes as well.
     if hasattr(value, "keys"):
         return "dict(value)"
     if hasattr(value, "__iter__"):
