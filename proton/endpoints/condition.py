@@ -18,11 +18,11 @@ __all__ = ["Condition", "decode_condition", "encode_condition", "shortened"]
 # 2.8.15 amqp-error, 2.8.16 connection-error, 2.8.17 session-error, 2.8.18 link-error
 INTERNAL_ERROR = "amqp:internal-error"
 NOT_ALLOWED = "amqp:not-allowed"
+NOT_FOUND = "amqp:not-found"
 NOT_IMPLEMENTED = "amqp:not-implemented"
 INVALID_FIELD = "amqp:invalid-field"
 DECODE_ERROR = "amqp:decode-error"
 PRECONDITION_FAILED = "amqp:precondition-failed"
-ILLEGAL_STATE = "amqp:illegal-state"
 RESOURCE_LIMIT_EXCEEDED = "amqp:resource-limit-exceeded"
 FRAME_SIZE_TOO_SMALL = "amqp:frame-size-too-small"
 UNAUTHORIZED_ACCESS = "amqp:unauthorized-access"
@@ -30,7 +30,6 @@ FRAMING_ERROR = "amqp:connection:framing-error"
 WINDOW_VIOLATION = "amqp:session:window-violation"
 UNATTACHED_HANDLE = "amqp:session:unattached-handle"
 HANDLE_IN_USE = "amqp:session:handle-in-use"
-ERRANT_LINK = "amqp:session:errant-link"
 TRANSFER_LIMIT_EXCEEDED = "amqp:link:transfer-limit-exceeded"
 MESSAGE_SIZE_EXCEEDED = "amqp:link:message-size-exceeded"
 
@@ -62,7 +61,7 @@ class Condition:
 
 
 #: bytes of a description that fit, with all else in a close, into the smallest frame that every peer takes (2.8.19)
-_FITTING = 400
+MAX_DESCRIPTION_BYTES = 400
 
 
 #: bytes of an error beside its texts: descriptor, list, and the heads of a symbol, a string and a null
@@ -71,12 +70,12 @@ _CONDITION_BYTES = 24
 
 def shortened(condition: Condition | None) -> Condition | None:
     """The condition with a description that fits into any frame: ours quote what the peer sent, of whatever size."""
-    if condition is None or len(condition.description or "") * 4 <= _FITTING:
+    if condition is None or len(condition.description or "") * 4 <= MAX_DESCRIPTION_BYTES:
         return condition
     octets = (condition.description or "").encode("utf-8", "replace")
-    if len(octets) <= _FITTING:
+    if len(octets) <= MAX_DESCRIPTION_BYTES:
         return condition
-    text = octets[: _FITTING - 3].decode("utf-8", "ignore") + "..."
+    text = octets[: MAX_DESCRIPTION_BYTES - 3].decode("utf-8", "ignore") + "..."
     return Condition(condition.name, text, condition.info)
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from proton.endpoints.delivery import Delivery
     from proton.reconnect import ReconnectPolicy
     from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 __all__ = ["Connection"]
 
@@ -71,11 +72,12 @@ class ConnectionState(EndpointState):
         #: when the last transport ended, and its condition
         self.loss: tuple[int, Condition | None] | None = None
 
-    def bind(self, connection: Connection, transport: Transport) -> None:
+    def bind(self, connection: Connection, transport: Transport, transport_state: TransportState) -> None:
         """Joins a connection to a transport: everything that is open at this end is to be announced on it."""
         shared = self.shared
         self.endpoint = connection
         connection.transport = shared.transport = transport
+        shared.transport_state = transport_state
         self.loss = None
         shared.progressed = False
         shared.collector.emit(Event.CONNECTION_BOUND, connection)
@@ -89,10 +91,12 @@ class ConnectionState(EndpointState):
         """Parts it from its transport: all bindings end, what was not sent stays."""
         connection, shared = self.endpoint, self.shared
         transport = connection.transport
-        connection.transport = shared.transport = None
-        shared.was_open = shared.was_open or transport._state.open_received
-        if transport._state.tail_closed:
-            self.loss = shared.number_end(transport.condition)
+        wire = shared.transport_state
+        assert wire is not None, "a transport unbinds the connection that it has"
+        connection.transport = shared.transport = shared.transport_state = None
+        shared.was_open = shared.was_open or wire.open_received
+        if wire.tail_closed:
+            self.loss = shared.number_end(wire.condition)
         shared.collector.emit(Event.CONNECTION_UNBOUND, connection)
         shared.renew_channels()
         shared.forget_deliveries(lambda delivery: True)
@@ -235,12 +239,12 @@ class Connection(Endpoint):
     @property
     def connected(self) -> bool:
         """True from when both ends are open until the connection is lost or closed."""
-        transport = self.transport
+        wire = self._state.shared.transport_state
         return (
             self.state == LOCAL_ACTIVE | REMOTE_ACTIVE
-            and transport is not None
-            and transport._state.open_received
-            and not (transport._state.tail_closed or transport._state.head_closed)
+            and wire is not None
+            and wire.open_received
+            and not (wire.tail_closed or wire.head_closed)
         )
 
     def __repr__(self) -> str:

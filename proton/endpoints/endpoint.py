@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from proton.codec.composites import encode_symbol_map
 from proton.codec.encode import PreEncoded, encode
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from proton.codec.types import AMQPValue
     from proton.endpoints.connection import Connection
     from proton.endpoints.handler import Handler
+    from proton.transport.transport import Transport
+
+_Contained = TypeVar("_Contained", bound="ContainedEndpoint")
 
 __all__ = ["Endpoint", "EndpointState", "endpoint_state", "matches"]
 
@@ -398,6 +401,25 @@ class Endpoint(NotCopied):
 
     def _look_for_ended_parent(self) -> None:
         """Warns of an open that will not be sent, because what carries this endpoint has ended."""
+
+
+class ContainedEndpoint(Endpoint):
+    """What `Session` and `Link` have in common: they belong to a connection, which lists them."""
+
+    @property
+    def transport(self) -> Transport | None:
+        """The transport that the connection is bound to, or None."""
+        return self.connection.transport
+
+    def _next(self, kind: type[_Contained], mask: int) -> _Contained | None:
+        """The next endpoint of a kind, in order of creation over all sessions, whose state matches."""
+        following = self._state.following
+        while following is not None:
+            endpoint = following.endpoint
+            if isinstance(endpoint, kind) and matches(endpoint.state, mask):
+                return endpoint
+            following = following.following
+        return None
 
 
 def endpoint_state(endpoint: Any) -> Any:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from proton.endpoints.condition import Condition
+from proton.endpoints.condition import NOT_FOUND, Condition
 from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED, endpoint_state
 from proton.endpoints.printable import condition_text, printable
 from proton.warn import called_by_program, warn
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["End", "end_of", "awaits_node", "is_retried", "warn_if_ended"]
 
-
-NOT_FOUND = "amqp:not-found"
 #: what a program's call goes through before it is here
 _CALLED_THROUGH = (
     "endpoints",
@@ -159,9 +157,9 @@ def _add_connection(found: list[tuple[int, End]], connection: Connection) -> Non
     if connection.state & REMOTE_CLOSED and not _can_pass(connection):
         _add(found, connection, state.remote_end, True)
     loss = state.loss
-    transport = connection.transport
-    if transport is not None and transport._state.tail_closed and not transport._state.close_received:
-        loss = state.shared.ends + 1, transport.condition
+    wire = state.shared.transport_state
+    if wire is not None and wire.tail_closed and not wire.close_received:
+        loss = state.shared.ends + 1, wire.condition
     if loss is not None and not _retries(connection):
         found.append((loss[0], End(connection, loss[1], False, is_loss=True)))
 

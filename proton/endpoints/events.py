@@ -261,6 +261,12 @@ class _SessionEvent(Event):
         return session.handler or session.connection.handler
 
 
+def _nearest_handler(event: _LinkEvent | _DeliveryEvent) -> object:
+    # Each event looks here once: the fields behind the properties `handler` save two calls for each message.
+    link = event.link
+    return link._handler or link.session._handler or link.connection._handler
+
+
 class _LinkEvent(Event):
     """What a program reads while it sends, `sender` above all, are plain attributes."""
 
@@ -286,10 +292,7 @@ class _LinkEvent(Event):
     def connection(self) -> Connection | None:
         return self.context.session.connection  # type: ignore[no-any-return]
 
-    @property
-    def handler(self) -> object:
-        link = self.context
-        return link._handler or link.session._handler or link.connection._handler
+    handler = property(_nearest_handler)
 
 
 class _DeliveryEvent(Event):
@@ -314,10 +317,7 @@ class _DeliveryEvent(Event):
     def connection(self) -> Connection | None:
         return self.context.link.connection  # type: ignore[no-any-return]
 
-    @property
-    def handler(self) -> object:
-        link = self.context.link
-        return link._handler or link.session._handler or link.connection._handler
+    handler = property(_nearest_handler)
 
 
 class _TransportEvent(Event):

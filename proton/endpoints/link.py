@@ -29,11 +29,10 @@ from proton.endpoints.endpoint import (
     REMOTE_ACTIVE,
     REMOTE_CLOSED,
     REMOTE_UNINIT,
-    Endpoint,
+    ContainedEndpoint,
     EndpointState,
     encoded_properties,
     endpoint_state,
-    matches,
     state_text,
 )
 from proton.endpoints.ends import warn_if_ended
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
     from proton.endpoints.disposition import RemoteDisposition
     from proton.endpoints.session import Session, SessionState
-    from proton.transport.transport import Transport
 
 __all__ = ["Link", "LinkBinding", "LinkState"]
 
@@ -258,10 +256,10 @@ class LinkState(EndpointState):
         binding = self.binding
         if not binding.remotely_detached or binding.detach_sent or self.was_attached or not self.opened:
             return False
-        session, transport = self.session.binding, self.shared.transport
-        if session.end_sent or session.remotely_ended or transport is None:
+        session, wire = self.session.binding, self.shared.transport_state
+        if session.end_sent or session.remotely_ended or wire is None:
             return False
-        return not (transport._state.close_sent or transport._state.close_received)
+        return not (wire.close_sent or wire.close_received)
 
     def dispose(self) -> None:
         self.session.forget_link(self)
@@ -282,7 +280,7 @@ class LinkState(EndpointState):
         self.dispose()
 
 
-class Link(Endpoint):
+class Link(ContainedEndpoint):
     """A one-way route for messages between this end and the peer: a `Sender` or a `Receiver` (2.6)."""
 
     SND_UNSETTLED = 0
@@ -308,7 +306,7 @@ class Link(Endpoint):
     _state: LinkState
 
     def __init__(self, session: Session, name: str | None) -> None:
-        Endpoint.__init__(self)
+        ContainedEndpoint.__init__(self)
         #: the session and the connection of this link
         self.session: Session = session
         self.connection: Connection = session.connection
@@ -341,11 +339,6 @@ class Link(Endpoint):
         name = f" {printable(self.name)!r}" if self.name is not None else ""
         held = f"credit {self.credit}, {self.queued} queued"
         return f"<proton.{type(self).__name__}{name}{where}: {state_text(self.state)}, {held}>"
-
-    @property
-    def transport(self) -> Transport | None:
-        """The transport that the connection is bound to, or None."""
-        return self.connection.transport
 
     @property
     def max_message_size(self) -> int:
@@ -411,12 +404,7 @@ class Link(Endpoint):
 
         :param mask: state bits as for `Connection.link_head`.
         """
-        following = self._state.following
-        while following is not None:
-            if isinstance(following, LinkState) and matches(following.endpoint.state, mask):
-                return following.endpoint
-            following = following.following
-        return None
+        return self._next(Link, mask)
 
     def delivery(self, tag: str | bytes | bytearray | memoryview) -> Delivery:
         """Make a delivery; it becomes the current one when there is none.

@@ -124,7 +124,8 @@ class Receiver(Link):
             state.drain_mode = state.drain_by_call = False
         shared = state.shared
         transport = shared.transport
-        if shared.ends or transport is None or transport._state.tail_closed:
+        wire = shared.transport_state
+        if shared.ends or wire is None or wire.tail_closed:
             warn_if_ended("Receiver.flow()", self)
         # `mark_dirty`, inline: a request makes two calls less.
         if not state.is_dirty and state.endpoint is not None:

@@ -80,8 +80,10 @@ class SenderState(LinkState):
         transport = shared.transport
         if not self.is_sending and (self.outgoing or self.binding.resumed):
             # Once a write, not for each message.
-            if by is not None and (shared.ends or transport is None or transport._state.tail_closed):
-                warn_if_ended("Sender.send()", by)
+            if by is not None:
+                wire = shared.transport_state
+                if shared.ends or wire is None or wire.tail_closed:
+                    warn_if_ended("Sender.send()", by)
             self.is_sending = True
             shared.dirty_senders.append(self)
         if by is not None and transport is not None:

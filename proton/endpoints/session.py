@@ -17,11 +17,10 @@ from proton.endpoints.endpoint import (
     LOCAL_CLOSED,
     REMOTE_ACTIVE,
     REMOTE_CLOSED,
-    Endpoint,
+    ContainedEndpoint,
     EndpointState,
     count_text,
     endpoint_state,
-    matches,
     state_text,
 )
 from proton.endpoints.ends import warn_if_ended
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from proton.endpoints.condition import Condition
     from proton.endpoints.connection import Connection
     from proton.endpoints.delivery import Delivery
-    from proton.transport.transport import Transport
 
 __all__ = ["Session", "SessionBinding", "SessionState"]
 
@@ -421,14 +419,14 @@ class SessionState(EndpointState):
         self.dispose()
 
 
-class Session(Endpoint):
+class Session(ContainedEndpoint):
     """A two-way conversation over a connection, in which links live (2.5). Made by `Connection.session`."""
 
     remote_condition: Condition | None
     _state: SessionState
 
     def __init__(self, connection: Connection) -> None:
-        Endpoint.__init__(self)
+        ContainedEndpoint.__init__(self)
         #: the connection that this session belongs to
         self.connection = connection
         #: bytes received and not yet read, bytes streamed and not yet sent, over all links
@@ -459,11 +457,6 @@ class Session(Endpoint):
         return (
             f"<proton.{type(self).__name__}: {state_text(self.state)}, {count_text(len(self._state.members), 'link')}>"
         )
-
-    @property
-    def transport(self) -> Transport | None:
-        """The transport that the connection is bound to, or None."""
-        return self.connection.transport
 
     @property
     def incoming_capacity(self) -> int:
@@ -535,12 +528,7 @@ class Session(Endpoint):
 
         :param mask: state bits as for `Connection.session_head`.
         """
-        following = self._state.following
-        while following is not None:
-            if isinstance(following, SessionState) and matches(following.endpoint.state, mask):
-                return following.endpoint
-            following = following.following
-        return None
+        return self._next(Session, mask)
 
     def free(self) -> None:
         """Say that the session and its links are no longer used."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from proton.endpoints.sender import SenderState
     from proton.endpoints.session import SessionState
     from proton.transport.transport import Transport
+    from proton.transport.transport_state import TransportState
 
 __all__ = ["Channels", "IdAllocator", "Shared"]
 
@@ -117,6 +118,7 @@ class Shared:
         "progressed",
         "sessions",
         "transport",
+        "transport_state",
         "was_open",
     )
 
@@ -124,6 +126,8 @@ class Shared:
         self.collector: Collector = _NO_COLLECTOR
         #: the transport that the connection is bound to, as `Connection.transport`
         self.transport: Transport | None = None
+        #: what the engine keeps of that transport
+        self.transport_state: TransportState | None = None
         self.dirty: list[EndpointState] = []
         self.dirty_senders: list[SenderState] = []
         self.dirty_deliveries: list[Delivery] = []
@@ -165,9 +169,12 @@ class Shared:
 
     def forget_deliveries(self, is_gone: Any) -> None:
         """Has nothing to tell any more about the deliveries for which `is_gone` is true."""
-        for delivery in self.dirty_deliveries:
-            delivery._dirty = delivery._dirty and not is_gone(delivery)
-        self.dirty_deliveries = [delivery for delivery in self.dirty_deliveries if delivery._dirty]
+        dirty, self.dirty_deliveries = self.dirty_deliveries, []
+        for delivery in dirty:
+            if is_gone(delivery):
+                delivery._dirty = False
+            else:
+                self.dirty_deliveries.append(delivery)
 
     # -- the chain of sessions and links -------------------------------------------------------------------------
 

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["BodyReader"]
 
-_PIECE = 65536  # bytes to ask a file for at a time
-_LONGEST_SECTION = 0xFFFFFFFF  # 1.6.19: vbin32
-_MOST_BEFORE_BODY = 1 << 20  # bytes of other sections than data: they are held until they are complete
+_PIECE_BYTES = 65536  # bytes to ask a file for at a time
+_MAX_SECTION_BYTES = 0xFFFFFFFF  # 1.6.19: vbin32
+_MAX_BYTES_AROUND_BODY = 1 << 20  # bytes of other sections than data: they are held until they are complete
 
 
 def _pieces(source: Any) -> Iterator[bytes]:
     read = getattr(source, "read", None)
     if read is not None:
         while True:
-            piece = read(_PIECE)
+            piece = read(_PIECE_BYTES)
             if not piece:
                 return
             yield _checked(piece)
@@ -79,7 +79,7 @@ def encoded_stream(source: Iterable[bytes] | Any, message: Message | None, size:
 
 
 def check_size(size: int | None) -> None:
-    if size is not None and not 0 <= size <= _LONGEST_SECTION:
+    if size is not None and not 0 <= size <= _MAX_SECTION_BYTES:
         raise OverflowError(f"size takes 0 to 2**32 - 1 bytes, got {size}; None makes several sections")
 
 
@@ -101,7 +101,7 @@ class BodyReader(io.RawIOBase):
         self.delivery: Delivery = delivery
         self.message: Message = Message()
         self._buffer = b""
-        self._left = 0  # bytes of the data section that is being read
+        self._remaining = 0  # bytes of the data section that is being read
         self._others: list[bytes] = []  # the other sections, whole
         self._over = False  # no more bytes will come
         self._finished = False
@@ -126,17 +126,17 @@ class BodyReader(io.RawIOBase):
         wanted = size if size is not None and size >= 0 else sys.maxsize
         pieces = []
         while wanted and not self._finished:
-            if not self._left:
+            if not self._remaining:
                 if not self._enter_section():
                     break
                 continue
-            if not self._buffer and not self._fetch(min(wanted, self._left)):
+            if not self._buffer and not self._fetch(min(wanted, self._remaining)):
                 if self._over:
-                    raise MessageException(f"the message ends {self._left} bytes before its data section does")
+                    raise MessageException(f"the message ends {self._remaining} bytes before its data section does")
                 break
-            piece = self._buffer[: min(wanted, self._left)]
+            piece = self._buffer[: min(wanted, self._remaining)]
             self._buffer = self._buffer[len(piece) :]
-            self._left -= len(piece)
+            self._remaining -= len(piece)
             wanted -= len(piece)
             pieces.append(piece)
         return b"".join(pieces) if pieces or self._finished or not wanted else None
@@ -161,7 +161,7 @@ class BodyReader(io.RawIOBase):
         return self
 
     def __next__(self) -> bytes:
-        data = self.read(_PIECE)
+        data = self.read(_PIECE_BYTES)
         if not data:
             raise StopIteration
         return data
@@ -187,7 +187,7 @@ class BodyReader(io.RawIOBase):
             if found is not None and found[0] == 0x75:
                 _, start, end = found
                 self._show_others()
-                self._buffer, self._left = self._buffer[start:], end - start
+                self._buffer, self._remaining = self._buffer[start:], end - start
                 return True
             if found is not None and found[0] in (0x76, 0x77):
                 raise MessageException("expected data sections, the body is of another kind")
@@ -196,9 +196,9 @@ class BodyReader(io.RawIOBase):
                 self._buffer = self._buffer[found[2] :]
                 continue
             held = len(self._buffer) + sum(map(len, self._others))
-            if held > _MOST_BEFORE_BODY:
-                raise MessageException(f"expected {_MOST_BEFORE_BODY} bytes at most around the body, got {held}")
-            if not self._fetch(_PIECE):
+            if held > _MAX_BYTES_AROUND_BODY:
+                raise MessageException(f"expected {_MAX_BYTES_AROUND_BODY} bytes at most around the body, got {held}")
+            if not self._fetch(_PIECE_BYTES):
                 if self._over:
                     self._finish()
                 return False

@@ -185,6 +185,37 @@ class Terminus:
             return PreEncoded(self._trees[name].encode())
         return PreEncoded(encode(SymbolList(node.value for node in symbols).to_array()))
 
+    def _encode(self) -> PreEncoded | None:
+        if self.type == Terminus.UNSPECIFIED:
+            return None
+        for name in ("durability", "expiry_policy", "distribution_mode"):
+            value = getattr(self, name)
+            if not isinstance(value, int):
+                raise TypeError(f"{name} of a terminus takes an integer, got {type(value).__name__} {value!r:.50}")
+        capabilities = self._encoded_symbols("capabilities")
+        if self.type == Terminus.COORDINATOR:
+            return PreEncoded(encode_composite(COORDINATOR, (capabilities,)))
+        policy = self._expiry_policy
+        fields: list[Any] = [
+            self._address,
+            self.durability,
+            _EXPIRY_SYMBOLS[policy] if self._expiry_policy_set and 0 <= policy < 4 else None,
+            self._timeout,
+            self._dynamic,
+            self._encoded_map("properties"),
+        ]
+        if self.type == Terminus.TARGET:
+            fields.append(capabilities)
+            return PreEncoded(encode_composite(TARGET, fields))
+        fields += [
+            _MODE_SYMBOLS.get(self.distribution_mode),
+            self._encoded_map("filter"),
+            None,  # default-outcome (3.5.3), which the API does not have
+            self._encoded_symbols("outcomes"),
+            capabilities,
+        ]
+        return PreEncoded(encode_composite(SOURCE, fields))
+
 
 def _elements(nodes: Iterable[Node]) -> Iterator[Node]:
     for node in nodes:
@@ -201,35 +232,7 @@ def encode_terminus(terminus: Terminus) -> PreEncoded | None:
 
     :raises TypeError: one of its trees holds something else than the field does, or a number is of another type.
     """
-    if terminus.type == Terminus.UNSPECIFIED:
-        return None
-    for name in ("durability", "expiry_policy", "distribution_mode"):
-        value = getattr(terminus, name)
-        if not isinstance(value, int):
-            raise TypeError(f"{name} of a terminus takes an integer, got {type(value).__name__} {value!r:.50}")
-    capabilities = terminus._encoded_symbols("capabilities")
-    if terminus.type == Terminus.COORDINATOR:
-        return PreEncoded(encode_composite(COORDINATOR, (capabilities,)))
-    policy = terminus._expiry_policy
-    fields: list[Any] = [
-        terminus._address,
-        terminus.durability,
-        _EXPIRY_SYMBOLS[policy] if terminus._expiry_policy_set and 0 <= policy < 4 else None,
-        terminus._timeout,
-        terminus._dynamic,
-        terminus._encoded_map("properties"),
-    ]
-    if terminus.type == Terminus.TARGET:
-        fields.append(capabilities)
-        return PreEncoded(encode_composite(TARGET, fields))
-    fields += [
-        _MODE_SYMBOLS.get(terminus.distribution_mode),
-        terminus._encoded_map("filter"),
-        None,
-        terminus._encoded_symbols("outcomes"),
-        capabilities,
-    ]
-    return PreEncoded(encode_composite(SOURCE, fields))
+    return terminus._encode()
 
 
 def decode_terminus(value: Any) -> Terminus:
@@ -249,13 +252,13 @@ def decode_terminus(value: Any) -> Terminus:
         terminus.type = Terminus.COORDINATOR
         _load_tree(terminus, "capabilities", trees[0])
         return terminus
-    terminus._address = str(fields[0]) if fields[0] is not None else None
-    terminus._dynamic = bool(fields[4])
+    terminus.address = str(fields[0]) if fields[0] is not None else None
+    terminus.dynamic = bool(fields[4])
     if composite is TARGET:
         terminus.type = Terminus.TARGET
         _load_tree(terminus, "capabilities", trees[6])
     else:
-        if fields[0] is not None or terminus._dynamic:
+        if fields[0] is not None or terminus.dynamic:
             terminus.type = Terminus.SOURCE
         terminus.distribution_mode = _MODES.get(fields[6] or "", 0)
         _load_tree(terminus, "filter", trees[7])
@@ -264,13 +267,13 @@ def decode_terminus(value: Any) -> Terminus:
     terminus.durability = fields[1] or 0
     if fields[2] in _EXPIRY_POLICIES:
         terminus.expiry_policy = _EXPIRY_POLICIES[fields[2]]
-    terminus._timeout = fields[3] or 0
+    terminus.timeout = fields[3] or 0
     _load_tree(terminus, "properties", trees[5])
     return terminus
 
 
 def _load_tree(terminus: Terminus, name: str, value: Any) -> None:
     if value is not None:
-        tree = terminus._tree(name)
+        tree: Data = getattr(terminus, name)
         tree.put_object(value)
         tree.rewind()

@@ -236,7 +236,7 @@ class Transport(Limits, NotCopied):
             layer._user, layer._password = connection._user, connection._password
             layer._authorization = connection._authorization
         self._state.connection = connection
-        endpoint_state(connection).bind(connection, self)
+        endpoint_state(connection).bind(connection, self, self._state)
         self._state.take_held()
 
     def bind_nothrow(self, connection: Connection) -> None:
