@@ -158,7 +158,7 @@ class SessionBinding:
                 return
 
     def has_queued(self) -> bool:
-        """Whether a sender has something queued that the peer may still take."""
+        """Whether a sender has something queued that the peer may still take: our end waits for it."""
         return any(
             link.is_sender and link.endpoint.queued > 0 and not link.binding.remotely_detached
             for link in self.attached.values()
@@ -402,10 +402,6 @@ class SessionState(EndpointState):
         for link in list(self.members):
             link.finish_if_done()
         self.finish_if_done()
-
-    def has_queued(self) -> bool:
-        """Whether a sender holds back our end: it has something queued that the peer may still take."""
-        return not self.endpoint.state & REMOTE_CLOSED and self.binding.has_queued()
 
     def is_wired(self) -> bool:
         return self.binding.channel is not None or self.binding.remote_channel is not None or bool(self.members)

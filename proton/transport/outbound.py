@@ -574,7 +574,7 @@ def _end(transport: TransportState, session: SessionState) -> None:
         return
     if binding.awaits_begin() and not session.endpoint.connection.state & LOCAL_CLOSED:
         return  # the reply to our begin comes first (2.5.5), and schedules the session again
-    if not (transport.close_received or session.failed) and session.has_queued():
+    if not (transport.close_received or session.failed) and binding.has_queued():
         return
     binding.end_sent = True
     write_frame(transport, binding.channel, END, (_error(transport, session.close_condition),))

@@ -119,3 +119,10 @@ def test_a_flow_has_the_delivery_count_as_soon_as_it_is_known(sends, answered, p
     counts = [flow["delivery_count"] for flow in flows if flow["handle"] is not None]
     assert counts == [0 if sends or answered else None] * len(counts)
     assert counts or (sends and properties is None)
+
+
+@pytest.mark.parametrize("name", ["incomplete_unsettled", "remote_incomplete_unsettled"])
+def test_nothing_is_incomplete_before_an_attach_says_so(name):
+    a, b, sender, receiver = linked()
+    fresh = sender.session.sender("fresh")
+    assert [getattr(link, name) for link in (fresh, sender, receiver)] == [False] * 3

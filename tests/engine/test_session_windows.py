@@ -48,9 +48,10 @@ def test_the_peer_stops_when_it_is_used_up_and_goes_on_when_something_was_read()
     assert sender.queued == 0 and receiver.queued == 0
 
 
+@pytest.mark.parametrize("frames, capacity", [(10, 0), (0, 10 * 512)], ids=["in frames", "in bytes"])
 @pytest.mark.parametrize("low_water, flows_after", [(0, 6), (2, 9), (10, 1), (1, 10)])
-def test_a_flow_is_written_when_the_window_falls_below_the_low_water_mark(low_water, flows_after):
-    a, b, sender, receiver = windowed(10, low_water)
+def test_a_flow_is_written_when_the_window_falls_below_the_low_water_mark(low_water, flows_after, frames, capacity):
+    a, b, sender, receiver = windowed(frames, low_water, capacity)
     count = 0
     while not windows(b):
         count += 1
