@@ -35,7 +35,7 @@ class ListenOptions(NamedTuple):
         unknown = sorted(set(options) - set(cls._fields))
         if unknown:
             raise TypeError(f"expected options of {', '.join(cls._fields)}, got {', '.join(unknown)}")
-        checked = cls(Credentials.of(users), **options)
+        checked = cls(Credentials.coerce(users), **options)
         probe = Transport(Transport.SERVER)
         if ssl_domain is not None:
             probe.ssl(ssl_domain)

@@ -104,7 +104,7 @@ class Acceptor(Handler):
         self._handler = handler
         self._ssl_domain: Any = None
         #: what clients have to do to be let in
-        self.options: ListenOptions = ListenOptions(Credentials.of(reactor.credentials))
+        self.options: ListenOptions = ListenOptions(Credentials.coerce(reactor.credentials))
         #: the connections whose TLS and SASL are not finished
         self.handshakes: Handshakes = Handshakes()
         self._evictable: list[weakref.ref[Transport]] = []  # unless they finish while the acceptor rests

@@ -22,7 +22,7 @@ from proton.transport.protocol import (
     sasl_input,
     server_header_input,
 )
-from proton.transport.sasl import layer as sasl_layer
+from proton.transport.sasl import negotiation
 
 if TYPE_CHECKING:
     from proton.transport.transport_state import TransportState
@@ -80,7 +80,7 @@ def end_of_stream(transport: TransportState) -> None:
     """The socket gives no more: a fault unless both ends had said that it is over."""
     if transport.input is refused_input and not transport.tail_closed:
         transport.end_input()
-        sasl_layer.fail(transport)  # the reason why the peer has left, whatever the socket says
+        negotiation.fail(transport)  # the reason why the peer has left, whatever the socket says
         return
     data, transport.partial, transport.partial_size = b"".join(transport.partial), [], 0
     if transport.condition is not None and not transport.amqp_started:

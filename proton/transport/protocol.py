@@ -38,7 +38,7 @@ from proton.transport.checks import EndpointViolation
 from proton.transport.frames import FRAME_HEADER, FrameTooLarge, decode_transfer_fields
 from proton.transport.inbound import INBOUND
 from proton.transport.outbound import flush, write_close, write_open
-from proton.transport.sasl import layer as sasl_layer
+from proton.transport.sasl import negotiation
 
 if TYPE_CHECKING:
     from proton.transport.transport_state import TransportState
@@ -104,7 +104,7 @@ def server_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
         if transport.tracing:
             transport.trace_header("<-", "SASL")
         transport.input = sasl_input
-        sasl_layer.server_begins(transport)
+        negotiation.server_begins(transport)
         _end_failed_exchange(transport)
         return pos + 8
     if found == protocol_header.AMQP_1_0:
@@ -132,19 +132,19 @@ def server_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
 
 def _begin_serving(transport: TransportState) -> None:
     """The client's AMQP header has come: now the policies must be met."""
-    layer = transport.sasl
-    needs_auth = transport.require_auth or (layer is not None and layer.credentials is not None)
+    sasl = transport.sasl
+    needs_auth = transport.require_auth or (sasl is not None and sasl.credentials is not None)
     if needs_auth and not transport.authenticated:
-        _turn_away(transport, protocol_header.SASL_HEADER, "SASL", "Client skipped authentication - forbidden")
+        _reject_client(transport, protocol_header.SASL_HEADER, "SASL", "Client skipped authentication - forbidden")
     elif transport.require_encryption and not transport.encrypted:
-        _turn_away(transport, protocol_header.TLS_HEADER, "TLS", "Client connection unencrypted - forbidden")
+        _reject_client(transport, protocol_header.TLS_HEADER, "TLS", "Client connection unencrypted - forbidden")
     else:
         transport.amqp_started = True
         transport.input = amqp_input
         transport.output = header_output
 
 
-def _turn_away(transport: TransportState, acceptable: bytes, name: str, reason: str) -> None:
+def _reject_client(transport: TransportState, acceptable: bytes, name: str, reason: str) -> None:
     """What the client should have begun with, from which it learns why, and the end (2.2)."""
     transport.write_header(acceptable, name)
     transport.fail(POLICY_ERROR, reason, silent=True)
@@ -167,8 +167,8 @@ def sasl_input(transport: TransportState, buf: bytes, pos: int) -> int:
         transport.needed = 8
         return pos
     size, offset, frame_type, _ = FRAME_HEADER.unpack_from(buf, pos)
-    if not 8 <= size <= sasl_layer.MAX_SASL_FRAME or not 2 <= offset <= size // 4:
-        transport.fail(FRAMING_ERROR, _frame_error(transport, size, offset, sasl_layer.MAX_SASL_FRAME), silent=True)
+    if not 8 <= size <= negotiation.MAX_SASL_FRAME or not 2 <= offset <= size // 4:
+        transport.fail(FRAMING_ERROR, _frame_error(transport, size, offset, negotiation.MAX_SASL_FRAME), silent=True)
         return len(buf)
     end: int = pos + size
     if end > len(buf):
@@ -192,7 +192,7 @@ def sasl_input(transport: TransportState, buf: bytes, pos: int) -> int:
         _trace_received_sasl(transport, code, fields, buf[pos + 4 * offset : end])
     known = transport.filters
     try:
-        sasl_layer.on_frame(transport, code, fields)
+        negotiation.on_frame(transport, code, fields)
     except ProtocolViolation as violation:
         transport.fail(violation.condition, violation.description, silent=True)
         return len(buf)
@@ -205,7 +205,7 @@ def sasl_input(transport: TransportState, buf: bytes, pos: int) -> int:
 
 def _end_failed_exchange(transport: TransportState) -> None:
     """After a failed exchange the transport ends as soon as its output is asked for (5.3.3.6)."""
-    if transport.ensure_sasl()._failure is not None:
+    if transport.ensure_sasl().failure is not None:
         transport.input = refused_input
         transport.output = refused_output
 
@@ -218,9 +218,9 @@ def refused_input(transport: TransportState, buf: bytes, pos: int) -> int:
 def _trace_received_sasl(transport: TransportState, code: int, fields: list[Any], body: bytes) -> None:
     if code in (SASL_INIT.code, SASL_RESPONSE.code):
         name = fields[0] if fields and isinstance(fields[0], str) else ""
-        body = sasl_layer.mask(BY_CODE[code], (name, fields[1] if len(fields) > 1 else None), body)
+        body = negotiation.mask(BY_CODE[code], (name, fields[1] if len(fields) > 1 else None), body)
     elif transport.is_server or code not in (SASL_MECHANISMS.code, SASL_CHALLENGE.code, SASL_OUTCOME.code):
-        body = sasl_layer.mask_unknown(code)
+        body = negotiation.mask_unknown(code)
     transport.trace_frame(0, "<-", body, "SASL")
 
 
@@ -348,7 +348,7 @@ def client_sasl_output(transport: TransportState) -> None:
 def refused_output(transport: TransportState) -> None:
     """The outcome is written, or will not be."""
     transport.started = True
-    sasl_layer.fail(transport)
+    negotiation.fail(transport)
 
 
 def client_output(transport: TransportState) -> None:

@@ -13,7 +13,7 @@ from proton.endpoints.events import identity
 from proton.exceptions import SessionException, TransportException
 from proton.transport import timeouts, trace
 from proton.transport.bounds import Limits
-from proton.transport.sasl import layer as sasl_layer
+from proton.transport.sasl.layer import SASL
 from proton.transport.tls import layer as tls_layer
 from proton.transport.transport_state import MAX_CHANNEL, TransportState
 
@@ -172,7 +172,7 @@ class Transport(Limits, NotCopied):
         state = self._state
         if state.is_server and not state.amqp_started:
             return None
-        if state.sasl is not None and state.sasl._installed:
+        if state.sasl is not None and state.sasl.installed:
             return state.sasl.user
         return state.peer_subject() if state.encrypted and state.is_server else "anonymous"
 
@@ -190,12 +190,12 @@ class Transport(Limits, NotCopied):
         """
         self._state.require_encryption = bool
 
-    def sasl(self) -> sasl_layer.SASL:
+    def sasl(self) -> SASL:
         """The SASL layer of this transport, made on the first call. To be called before the first bytes move.
 
         Once the transport has begun without one, what is returned says that there is none, and changes nothing.
         """
-        return self._state.sasl if self._state.sasl is not None else sasl_layer.SASL(self)
+        return SASL(self)
 
     def ssl(self, domain: SSLDomain | None = None, session_details: SSLSessionDetails | None = None) -> tls_layer.SSL:
         """The TLS layer of this transport, made on the first call. To be called before the first bytes move.
@@ -231,10 +231,10 @@ class Transport(Limits, NotCopied):
         """
         if self.connection is not None or connection.transport is not None:
             raise TransportException("[-5]: expected an unbound connection and transport, got a bound one")
-        if (connection._user or connection._authorization) and not self._state.is_server:
-            layer = self.sasl()
-            layer._user, layer._password = connection._user, connection._password
-            layer._authorization = connection._authorization
+        if (connection.user or connection.authorization) and not self._state.is_server:
+            sasl = self._state.ensure_sasl()
+            sasl.user, sasl.password = connection.user, connection._password
+            sasl.authorization = connection.authorization
         self._state.connection = connection
         endpoint_state(connection).bind(connection, self, self._state)
         self._state.take_held()

@@ -39,13 +39,15 @@ from proton.transport.protocol import (
     no_output,
     server_header_input,
 )
-from proton.transport.sasl import layer as sasl_layer
+from proton.transport.sasl import negotiation
+from proton.transport.sasl.sasl_state import SASLState
 from proton.transport.transfers import MAX_OUTPUT
 
 if TYPE_CHECKING:
     from proton.endpoints.condition import Condition
     from proton.endpoints.connection import Connection
     from proton.endpoints.session import SessionState
+    from proton.transport.sasl.layer import SASL
     from proton.transport.tls.layer import SSL
     from proton.transport.transport import Transport
 
@@ -94,7 +96,8 @@ class TransportState:
         self.input: Input = server_header_input if is_server else client_header_input
         self.output: Output = no_output if is_server else client_output
         self.seen_layers: set[str] = set()  # what a client has begun with so far
-        self.sasl: sasl_layer.SASL | None = None
+        self.sasl: SASLState | None = None
+        self.sasl_object: SASL | None = None  # what the program has of it
         self.ssl: SSL | None = None
         self.filters: tuple[Any, ...] = ()  # between the socket and the frames, see transport/io_layers.py
         self.wrapped: int = 0  # pieces of `out` that have gone through them
@@ -194,13 +197,11 @@ class TransportState:
         """The subject of the peer's certificate."""
         return self.ssl.remote_subject if self.ssl is not None else None
 
-    def ensure_sasl(self) -> sasl_layer.SASL:
-        """The SASL object of this transport, made on the first call."""
-        if self.sasl is not None:
-            return self.sasl
-        transport = self.transport()
-        assert transport is not None, "it runs"
-        return sasl_layer.SASL(transport)
+    def ensure_sasl(self) -> SASLState:
+        """The SASL layer of this transport, made on the first call."""
+        if self.sasl is None:
+            self.sasl = SASLState(self.install_sasl(), not self.is_server)
+        return self.sasl
 
     # -- binding -------------------------------------------------------------------------------------------------
 
@@ -375,8 +376,8 @@ class TransportState:
 
     def produce(self) -> None:
         """Writes what there is to write."""
-        if self.sasl is not None and (self.sasl._replies or self.sasl._header_due):
-            sasl_layer.write_replies(self, self.sasl, protocol_header.SASL_HEADER)
+        if self.sasl is not None and (self.sasl.replies or self.sasl.header_due):
+            negotiation.write_replies(self, self.sasl, protocol_header.SASL_HEADER)
         output = self.output
         output(self)
         if self.output is not output:  # what it wrote led to another layer: an open to an error, for example

@@ -81,6 +81,8 @@ TESTED_BY = {
     "transport/outbound": ("engine/test_open_close.py", "attach"),
     "transport/transfers": ("engine/test_transfers.py", "frame_size"),
     "transport/sasl/layer": ("engine/test_sasl.py", "allowed_mechs"),
+    "transport/sasl/sasl_state": ("engine/test_libsasl.py", "allow_insecure_mechs"),
+    "transport/sasl/negotiation": ("engine/test_sasl.py", "Authentication failed"),
     "transport/tls/certificate": ("security/test_certificate.py", "read_certificate"),
     "transport/sasl/saslprep": ("security/test_saslprep.py", "saslprep"),
     "transport/sasl/scram": ("security/test_scram.py", "ScramVerifier"),

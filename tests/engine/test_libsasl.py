@@ -27,17 +27,17 @@ def client(*mechs, password=PASSWORD):
     """An exchange, and the peer that has begun it."""
     peer = Peer()
     peer.connection.user, peer.connection.password, peer.connection.hostname = USER, password, "localhost"
-    sasl = peer.transport.sasl()
-    sasl.allow_insecure_mechs = True
+    peer.transport.sasl().allow_insecure_mechs = True
     peer.bind()
-    return cyrus.begin_client(sasl, state_of(peer.transport), list(mechs)), peer
+    state = state_of(peer.transport)
+    return cyrus.begin_client(state.ensure_sasl(), state, list(mechs)), peer
 
 
 def server(mech):
     peer = Peer(mode=Transport.SERVER)
-    sasl = peer.transport.sasl()
-    sasl.allow_insecure_mechs = True
-    exchange = cyrus.begin_server(sasl, state_of(peer.transport))
+    peer.transport.sasl().allow_insecure_mechs = True
+    state = state_of(peer.transport)
+    exchange = cyrus.begin_server(state.ensure_sasl(), state)
     exchange.name = mech
     return exchange, peer
 

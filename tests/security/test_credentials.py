@@ -76,8 +76,8 @@ def test_what_is_not_hook(users):
 
 def test_of():
     credentials = Credentials({})
-    assert Credentials.of(credentials) is credentials and Credentials.of(None) is None
-    assert isinstance(Credentials.of({}), Credentials)
+    assert Credentials.coerce(credentials) is credentials and Credentials.coerce(None) is None
+    assert isinstance(Credentials.coerce({}), Credentials)
 
 
 @pytest.mark.parametrize("known", ["pencil", SHA256, SHA1, [SHA1, SHA256]], ids=["text", "SHA-256", "SHA-1", "both"])

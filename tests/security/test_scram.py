@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from proton import ScramVerifier
 from proton.transport.sasl.credentials import Credentials
 from proton.transport.sasl.exchange import AuthenticationFailed
-from proton.transport.sasl.scram import MOST_ITERATIONS, SCRAM_HASHES, ScramClient, ScramServer
+from proton.transport.sasl.scram import MAX_ITERATIONS, SCRAM_HASHES, ScramClient, ScramServer
 
 #: mechanism, client nonce, what the server adds, salt, the client's proof, the server's signature
 EXCHANGES = [
@@ -137,7 +137,7 @@ CHALLENGES = [
     (b"r=abcdef,s=c2FsdA==", "iterations"),
     (b"r=abcdef,s=c2FsdA==,i=0", "1 to"),
     (b"r=abcdef,s=c2FsdA==,i=-1", "1 to"),
-    (b"r=abcdef,s=c2FsdA==,i=%d" % (MOST_ITERATIONS + 1), "1 to"),
+    (b"r=abcdef,s=c2FsdA==,i=%d" % (MAX_ITERATIONS + 1), "1 to"),
     (b"r=abcdef,s=c2FsdA==,i=" + b"9" * 5000, "1 to"),
     (b"r=abcdef,s=?,i=1", "base64"),
     (b"r=abc,s=c2FsdA==,i=1", "goes on"),  # nothing added

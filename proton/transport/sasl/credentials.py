@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.transport.sasl.exchange import AuthenticationFailed, TemporaryAuthFailure
 from proton.transport.sasl.saslprep import saslprep
-from proton.transport.sasl.scram import DEFAULT_ITERATIONS, MOST_ITERATIONS, SCRAM_HASHES, ScramVerifier
+from proton.transport.sasl.scram import DEFAULT_ITERATIONS, MAX_ITERATIONS, SCRAM_HASHES, ScramVerifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,14 +83,14 @@ class Credentials:
         if named is not None:
             self._scram = [name for name in SCRAM_HASHES if name in named]
         self._iterations = int(getattr(users, "iterations", iterations))
-        if not 1 <= self._iterations <= MOST_ITERATIONS:
-            raise ValueError(f"expected 1 to {MOST_ITERATIONS} iterations, got {self._iterations}")
+        if not 1 <= self._iterations <= MAX_ITERATIONS:
+            raise ValueError(f"expected 1 to {MAX_ITERATIONS} iterations, got {self._iterations}")
 
     def __repr__(self) -> str:
         return f"<Credentials for {' '.join(self.mechanisms())}>"
 
     @classmethod
-    def of(cls, users: Users | Credentials | None) -> Credentials | None:
+    def coerce(cls, users: Users | Credentials | None) -> Credentials | None:
         """The object for what a program has given; None for None.
 
         :param users: as for the constructor, or such an object.

@@ -17,7 +17,7 @@ from proton.transport.sasl.exchange import AuthenticationFailed
 from proton.transport.sasl.mechanisms import CLIENT_MECHANISMS, KERBEROS
 
 if TYPE_CHECKING:
-    from proton.transport.sasl.layer import SASL
+    from proton.transport.sasl.sasl_state import SASLState
     from proton.transport.transport_state import TransportState
 
 __all__ = ["NO_MECHANISM", "available", "begin_client", "begin_server", "is_configured", "only_here"]
@@ -31,11 +31,11 @@ SASL_ERROR = "proton:io:sasl_error"
 _SERVICE = b"amqp"
 _NO_PLAINTEXT, _NO_ANONYMOUS = 1, 16
 #: the strongest layer, and the bytes that the peer may put into a piece of it, both as in the C binding
-_STRONGEST, _BUFFER = 2048, 32768
+_MAX_SSF, _BUFFER_BYTES = 2048, 32768
 #: bytes that a peer may ask for in each piece: less is a way to have us work for nothing; more than RFC 2831 2.1.1 has
 #: is less than nothing, miscounted
-_LEAST, _MOST = 64, 0xFFFFFF
-_PIECE = 1 << 20  # bytes that are decoded in one call: what the library makes of them is copied
+_MIN_PIECE_BYTES, _MAX_PIECE_BYTES = 64, 0xFFFFFF
+_MAX_DECODED_BYTES = 1 << 20  # that are decoded in one call: what the library makes of them is copied
 _NAME = re.compile(r"[A-Z0-9_-]{1,20}\Z")  # RFC 4422 3.1
 
 _settings: dict[str, str] = {}  # what programs have set, `name` and `path`
@@ -95,18 +95,19 @@ def only_here(name: str) -> bool:
 # -- exchanges -------------------------------------------------------------------------------------------------------
 
 
-class _Layer:
+class SecurityLayer:
     """A security layer, as a filter."""
 
     _peer_finished = False
 
     def __init__(self, handle: libsasl.Handle) -> None:
         self.handle = handle
-        self._most = handle.number(libsasl.MAXOUTBUF)  # bytes for a piece, so that the peer can take it
+        self._max_bytes = handle.number(libsasl.MAXOUTBUF)  # bytes for a piece, so that the peer can take it
         self._broken = False
-        if not _LEAST <= self._most <= _MOST:
+        if not _MIN_PIECE_BYTES <= self._max_bytes <= _MAX_PIECE_BYTES:
             raise AuthenticationFailed(
-                f"the peer takes {self._most} bytes at a time through the security layer, expected {_LEAST}"
+                f"expected a peer that takes {_MIN_PIECE_BYTES} to {_MAX_PIECE_BYTES} bytes at a time through the "
+                f"security layer, got {self._max_bytes}"
             )
         handle.forget()
 
@@ -114,10 +115,10 @@ class _Layer:
         return True
 
     def _wrap(self, transport: TransportState, data: bytes) -> bytes:
-        return self._put_through(transport, libsasl.find().sasl_encode, data, self._most)
+        return self._put_through(transport, libsasl.find().sasl_encode, data, self._max_bytes)
 
     def _unwrap(self, transport: TransportState, data: bytes) -> bytes:
-        return self._put_through(transport, libsasl.find().sasl_decode, data, _PIECE)
+        return self._put_through(transport, libsasl.find().sasl_decode, data, _MAX_DECODED_BYTES)
 
     def _put_through(self, transport: TransportState, function: Callable[..., int], data: bytes, most: int) -> bytes:
         made = []
@@ -143,21 +144,21 @@ class _Exchange:
 
     name = ""
 
-    def __init__(self, handle: libsasl.Handle, sasl: SASL, transport: TransportState) -> None:
+    def __init__(self, handle: libsasl.Handle, sasl: SASLState, transport: TransportState) -> None:
         self.handle = handle
         #: the filter for what follows the outcome
-        self.layer: _Layer | None = None
+        self.layer: SecurityLayer | None = None
         self._done = False  # the library has nothing more to say
         flags = 0 if transport.encrypted or sasl.allow_insecure_mechs else _NO_PLAINTEXT
         flags |= _NO_ANONYMOUS if transport.require_auth else 0
-        strongest = _STRONGEST
+        strongest = _MAX_SSF
         tls: Any = transport.ssl
         if transport.encrypted:  # nothing is encrypted twice
             strongest = 0
             handle.set(libsasl.SSF_EXTERNAL, struct.pack("@I", tls._object.cipher()[2]))
-        handle.set(libsasl.SEC_PROPS, struct.pack("@IIIIPP", 0, strongest, _BUFFER, flags, 0, 0))
+        handle.set(libsasl.SEC_PROPS, struct.pack("@IIIIPP", 0, strongest, _BUFFER_BYTES, flags, 0, 0))
 
-    def _took(self, code: int) -> None:
+    def _check_step(self, code: int) -> None:
         """What a step has led to."""
         if code not in (libsasl.OK, libsasl.CONTINUE):
             refusal = self.handle.refusal(code)
@@ -165,11 +166,11 @@ class _Exchange:
             raise refusal
         self._done = code == libsasl.OK
 
-    def _end(self) -> None:
+    def _succeed(self) -> None:
         """The exchange has ended well."""
         libsasl.wipe(self.handle.secret)
         if self.handle.number(libsasl.SSF) > 0:
-            self.layer = _Layer(self.handle)
+            self.layer = SecurityLayer(self.handle)
         else:
             self.handle.close()
 
@@ -207,15 +208,15 @@ class _Server(_Exchange):
         with libsasl.lock:
             step = library.sasl_server_start if first else library.sasl_server_step
             code, challenge = self.handle.call(step, *chosen, response, len(response or b""))
-            self._took(code)
+            self._check_step(code)
         if not self._done:
             return challenge or b""
         self.user, self.authorization = self.handle.text(libsasl.AUTHUSER), self.handle.text(libsasl.USERNAME)
-        self._end()
+        self._succeed()
         return None
 
 
-def begin_server(sasl: SASL, transport: TransportState) -> _Server:
+def begin_server(sasl: SASLState, transport: TransportState) -> _Server:
     """A server's side, before the client has chosen: `mechanisms` is what to offer, `name` takes what was chosen.
 
     :raises AuthenticationFailed: the library cannot serve.
@@ -242,7 +243,7 @@ class _Client(_Exchange):
         """
         with libsasl.lock:
             code, self.initial, self.name = self.handle.start(names)
-            self._took(code)
+            self._check_step(code)
 
     def respond(self, challenge: bytes) -> bytes:
         """The answer to a challenge.
@@ -254,7 +255,7 @@ class _Client(_Exchange):
             raise AuthenticationFailed(f"mechanism {self.name} expects an outcome, got a challenge")
         with libsasl.lock:
             code, response = self.handle.step(challenge)
-            self._took(code)
+            self._check_step(code)
         return response or b""
 
     def finish(self, additional: bytes | None) -> None:
@@ -268,24 +269,24 @@ class _Client(_Exchange):
         if not self._done:
             self.handle.close()
             raise AuthenticationFailed(f"mechanism {self.name} expects a challenge, got an outcome")
-        self._end()
+        self._succeed()
 
 
-def begin_client(sasl: SASL, transport: TransportState, allowed: list[str]) -> _Client | None:
+def begin_client(sasl: SASLState, transport: TransportState, allowed: list[str]) -> _Client | None:
     """A client's side, with the mechanism of those offered and allowed that the library thinks best.
 
     :return: None when it has nothing to add to the mechanisms that need no library.
     :raises AuthenticationFailed: it has chosen a mechanism, but cannot begin with it.
     """
     # LOGIN tells the password as PLAIN does, in more words.
-    unwanted = () if sasl._allowed is not None else KERBEROS
+    unwanted = () if sasl.allowed is not None else KERBEROS
     unwanted = (*unwanted, "LOGIN") if "PLAIN" in allowed else unwanted
     names = [name for name in allowed if only_here(name) and name not in unwanted]
     if not names or not available():
         return None
-    texts: dict[int, str | None] = {libsasl.CB_USER: sasl._authorization}
-    if sasl._user:
-        texts[libsasl.CB_AUTHNAME] = sasl._user
+    texts: dict[int, str | None] = {libsasl.CB_USER: sasl.authorization}
+    if sasl.user:
+        texts[libsasl.CB_AUTHNAME] = sasl.user
     if any("\0" in (text or "") for text in texts.values()):
         raise AuthenticationFailed("user name and authorization cannot have a NUL")
     connection = transport.connection
@@ -293,7 +294,7 @@ def begin_client(sasl: SASL, transport: TransportState, allowed: list[str]) -> _
     with libsasl.lock:
         libsasl.begin("client", _path(), _name())
         new = libsasl.find().sasl_client_new
-        password = sasl._password if sasl._user else None
+        password = sasl.password if sasl.user else None
         handle = libsasl.Handle(new, [_SERVICE, host or None, None, None], texts, password)
         exchange = _Client(handle, sasl, transport)
     try:

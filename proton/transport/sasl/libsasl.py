@@ -45,7 +45,7 @@ USERNAME, SSF, MAXOUTBUF, AUTHUSER = 0, 1, 2, 16  # what a connection tells
 SSF_EXTERNAL, SEC_PROPS, AUTH_EXTERNAL = 100, 101, 102  # what it is told
 _PATH_OF_CONFIGURATION = 1
 _NO_LOG = 1
-_MOST_REASON = 400  # characters, as some of it is the peer's
+_MAX_REASON_LENGTH = 400  # characters, as some of it is the peer's
 
 lock: threading.RLock = threading.RLock()
 _library: Any = None
@@ -131,7 +131,7 @@ def refusal(code: int, detail: bytes | None = None) -> AuthenticationFailed:
 
 def printable(text: bytes | None) -> str:
     """A text of the library's as it may be shown."""
-    return "".join(c if c.isprintable() else "?" for c in (text or b"").decode("utf-8", "replace")[:_MOST_REASON])
+    return "".join(c if c.isprintable() else "?" for c in (text or b"").decode("utf-8", "replace")[:_MAX_REASON_LENGTH])
 
 
 def wipe(secret: Any) -> None:

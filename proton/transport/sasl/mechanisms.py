@@ -23,7 +23,7 @@ from proton.transport.sasl.exchange import (
 from proton.transport.sasl.scram import SCRAM_HASHES, ScramClient, ScramServer
 
 if TYPE_CHECKING:
-    from proton.transport.sasl.layer import SASL
+    from proton.transport.sasl.sasl_state import SASLState
     from proton.transport.transport_state import TransportState
 
 __all__ = ["CLIENT_MECHANISMS", "KERBEROS", "register_mechanism", "server_exchange", "server_mechanisms"]
@@ -32,7 +32,7 @@ __all__ = ["CLIENT_MECHANISMS", "KERBEROS", "register_mechanism", "server_exchan
 KERBEROS = ("GSSAPI", "GSS-SPNEGO", "GS2-KRB5", "GS2-IAKERB")
 
 
-def _may_be_read(sasl: SASL, transport: TransportState) -> bool:
+def _may_be_read(sasl: SASLState, transport: TransportState) -> bool:
     """Whether a secret may be sent as it is."""
     return transport.encrypted or sasl.allow_insecure_mechs
 
@@ -40,33 +40,33 @@ def _may_be_read(sasl: SASL, transport: TransportState) -> bool:
 # -- clients ---------------------------------------------------------------------------------------------------------
 
 
-def _external(sasl: SASL, transport: TransportState) -> Any:
-    return SingleResponseMechanism("EXTERNAL", (sasl._authorization or "").encode("utf-8"))
+def _external(sasl: SASLState, transport: TransportState) -> Any:
+    return SingleResponseMechanism("EXTERNAL", (sasl.authorization or "").encode("utf-8"))
 
 
-def _plain(sasl: SASL, transport: TransportState) -> Any:
-    if not _may_be_read(sasl, transport) or not sasl._user or sasl._password is None:
+def _plain(sasl: SASLState, transport: TransportState) -> Any:
+    if not _may_be_read(sasl, transport) or not sasl.user or sasl.password is None:
         return None
-    parts = (sasl._authorization or "", sasl._user, sasl._password)
+    parts = (sasl.authorization or "", sasl.user, sasl.password)
     if any("\0" in part for part in parts):
         raise AuthenticationFailed("user name, password and authorization cannot have a NUL in PLAIN")  # RFC 4616 2
     return SingleResponseMechanism("PLAIN", "\0".join(parts).encode("utf-8"))
 
 
-def _anonymous(sasl: SASL, transport: TransportState) -> Any:
+def _anonymous(sasl: SASLState, transport: TransportState) -> Any:
     # A client that requires authentication does not do without.
     return (
         None
         if transport.require_auth
-        else SingleResponseMechanism("ANONYMOUS", (sasl._user or "anonymous").encode("utf-8"))
+        else SingleResponseMechanism("ANONYMOUS", (sasl.user or "anonymous").encode("utf-8"))
     )
 
 
-def _scram(name: str) -> Callable[[SASL, TransportState], Any]:
-    def begin(sasl: SASL, transport: TransportState) -> Any:
-        if not sasl._user or sasl._password is None:
+def _scram(name: str) -> Callable[[SASLState, TransportState], Any]:
+    def begin(sasl: SASLState, transport: TransportState) -> Any:
+        if not sasl.user or sasl.password is None:
             return None
-        return ScramClient(name, sasl._user, sasl._password, sasl._authorization)
+        return ScramClient(name, sasl.user, sasl.password, sasl.authorization)
 
     return begin
 
@@ -74,10 +74,10 @@ def _scram(name: str) -> Callable[[SASL, TransportState], Any]:
 class _Bearer:
     """XOAUTH2 and OAUTHBEARER (RFC 7628): the token goes out at once; a refusal is a challenge, which is answered."""
 
-    def __init__(self, name: str, initial: bytes, farewell: bytes) -> None:
+    def __init__(self, name: str, initial: bytes, error_response: bytes) -> None:
         self.name = name
         self.initial: bytes | None = initial
-        self._farewell = farewell
+        self._error_response = error_response
         self._status = ""
 
     def respond(self, challenge: bytes) -> bytes:
@@ -92,7 +92,7 @@ class _Bearer:
         except (ValueError, AttributeError, RecursionError):
             status = None
         self._status = f"the server refuses the token, status {ascii(str(status)[:40])[1:-1]}"
-        return self._farewell
+        return self._error_response
 
     def finish(self, additional: bytes | None) -> None:
         """The outcome was OK.
@@ -107,8 +107,8 @@ class _Bearer:
         return self._status
 
 
-def _token(sasl: SASL, transport: TransportState) -> str | None:
-    token = sasl._token
+def _token(sasl: SASLState, transport: TransportState) -> str | None:
+    token = sasl.token
     if token is None or not _may_be_read(sasl, transport):
         return None
     if callable(token):
@@ -121,11 +121,11 @@ def _token(sasl: SASL, transport: TransportState) -> str | None:
     return token
 
 
-def _oauthbearer(sasl: SASL, transport: TransportState) -> Any:
+def _oauthbearer(sasl: SASLState, transport: TransportState) -> Any:
     token = _token(sasl, transport)
     if token is None:
         return None
-    identity = (sasl._authorization or sasl._user or "").replace("=", "=3D").replace(",", "=2C")
+    identity = (sasl.authorization or sasl.user or "").replace("=", "=3D").replace(",", "=2C")
     header = f"n,{'a=' + identity if identity else ''},"
     connection = transport.connection
     host = connection.hostname if connection is not None else None
@@ -133,16 +133,16 @@ def _oauthbearer(sasl: SASL, transport: TransportState) -> Any:
     return _Bearer("OAUTHBEARER", "\1".join([header, *pairs, "", ""]).encode("utf-8"), b"\1")
 
 
-def _xoauth2(sasl: SASL, transport: TransportState) -> Any:
-    if not sasl._user:
+def _xoauth2(sasl: SASLState, transport: TransportState) -> Any:
+    if not sasl.user:
         return None
     token = _token(sasl, transport)
     if token is None:
         return None
-    return _Bearer("XOAUTH2", f"user={sasl._user}\1auth=Bearer {token}\1\1".encode(), b"")
+    return _Bearer("XOAUTH2", f"user={sasl.user}\1auth=Bearer {token}\1\1".encode(), b"")
 
 
-CLIENT_MECHANISMS: dict[str, Callable[[SASL, TransportState], Any]] = {
+CLIENT_MECHANISMS: dict[str, Callable[[SASLState, TransportState], Any]] = {
     "EXTERNAL": _external,
     "OAUTHBEARER": _oauthbearer,
     "XOAUTH2": _xoauth2,
@@ -169,9 +169,9 @@ class _Named:
         self.finish = exchange.finish
 
 
-def _context(sasl: SASL, transport: TransportState) -> LoginContext:
+def _context(sasl: SASLState, transport: TransportState) -> LoginContext:
     host = transport.connection.hostname if transport.connection is not None else None
-    return LoginContext(sasl._user, sasl._password, sasl._authorization, host, transport.encrypted, sasl._credentials)
+    return LoginContext(sasl.user, sasl.password, sasl.authorization, host, transport.encrypted, sasl.credentials)
 
 
 def register_mechanism(
@@ -200,7 +200,7 @@ def register_mechanism(
     if client is not None:
         begin = client
 
-        def begin_client(sasl: SASL, transport: TransportState) -> Any:
+        def begin_client(sasl: SASLState, transport: TransportState) -> Any:
             exchange = begin(_context(sasl, transport))
             return _Named(name, exchange) if exchange is not None else None
 
@@ -234,12 +234,12 @@ class _Accepted:
         return None
 
 
-def server_mechanisms(sasl: SASL, transport: TransportState) -> list[str]:
+def server_mechanisms(sasl: SASLState, transport: TransportState) -> list[str]:
     """What a server offers: what its credentials can check; EXTERNAL with a certificate, and ANONYMOUS, without any."""
-    credentials = sasl._credentials
+    credentials = sasl.credentials
     # A program that has named its users lets no other user in, unless it says so.
-    without_user = [name for name in ("EXTERNAL", "ANONYMOUS") if credentials is None or name in (sasl._allowed or ())]
-    names = [name for name in _registered if name in (sasl._allowed or ())]
+    without_user = [name for name in ("EXTERNAL", "ANONYMOUS") if credentials is None or name in (sasl.allowed or ())]
+    names = [name for name in _registered if name in (sasl.allowed or ())]
     names += ["EXTERNAL"] if "EXTERNAL" in without_user and transport.peer_subject() else []
     # Nothing that can be read along is asked for where it would be refused for that afterwards.
     may_be_read = transport.encrypted or (sasl.allow_insecure_mechs and not transport.require_encryption)
@@ -247,10 +247,10 @@ def server_mechanisms(sasl: SASL, transport: TransportState) -> list[str]:
         names += [name for name in credentials.mechanisms() if name != "PLAIN" or may_be_read]
     if "ANONYMOUS" in without_user:
         names.append("ANONYMOUS")
-    return [name for name in names if sasl._is_allowed(name)]
+    return [name for name in names if sasl.is_allowed(name)]
 
 
-def server_exchange(sasl: SASL, transport: TransportState, mech: str) -> Any:
+def server_exchange(sasl: SASLState, transport: TransportState, mech: str) -> Any:
     """The exchange for a mechanism that was offered."""
     if mech in _registered:
         return _registered[mech](_context(sasl, transport))
@@ -259,5 +259,5 @@ def server_exchange(sasl: SASL, transport: TransportState, mech: str) -> Any:
     if mech == "ANONYMOUS":
         return _Accepted(mech, "anonymous", False)
     if mech == "PLAIN":
-        return PlainServer(sasl._credentials)  # type: ignore[arg-type]
-    return ScramServer(mech, sasl._credentials)
+        return PlainServer(sasl.credentials)  # type: ignore[arg-type]
+    return ScramServer(mech, sasl.credentials)

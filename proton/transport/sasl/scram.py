@@ -26,7 +26,7 @@ SCRAM_HASHES = {"SCRAM-SHA-512": "sha512", "SCRAM-SHA-256": "sha256", "SCRAM-SHA
 #: RFC 7677 4: at least; what a password given in clear is hashed with
 DEFAULT_ITERATIONS = 4096
 #: a server may not make a client work for longer than about a second
-MOST_ITERATIONS = 1_000_000
+MAX_ITERATIONS = 1_000_000
 _SALT_SIZE = 16
 _WRONG = "wrong user name or password"
 
@@ -61,8 +61,8 @@ class ScramVerifier(NamedTuple):
         """
         if mechanism not in SCRAM_HASHES:
             raise ValueError(f"expected a mechanism of {', '.join(SCRAM_HASHES)}, got {mechanism!r}")
-        if not 1 <= iterations <= MOST_ITERATIONS:
-            raise ValueError(f"expected 1 to {MOST_ITERATIONS} iterations, got {iterations}")
+        if not 1 <= iterations <= MAX_ITERATIONS:
+            raise ValueError(f"expected 1 to {MAX_ITERATIONS} iterations, got {iterations}")
         salt = salt if salt is not None else os.urandom(_SALT_SIZE)
         name = SCRAM_HASHES[mechanism]
         salted = hashlib.pbkdf2_hmac(name, saslprep(password).encode("utf-8"), salt, iterations)
@@ -85,7 +85,7 @@ class ScramVerifier(NamedTuple):
         except ValueError:
             raise ValueError("expected MECHANISM$iterations:salt$stored-key:server-key, got another text") from None
         size = hashlib.new(SCRAM_HASHES[mechanism]).digest_size if mechanism in SCRAM_HASHES else -1
-        if len(decoded[1]) != size or len(decoded[2]) != size or not 1 <= count <= MOST_ITERATIONS:
+        if len(decoded[1]) != size or len(decoded[2]) != size or not 1 <= count <= MAX_ITERATIONS:
             raise ValueError(f"expected a verifier of {', '.join(SCRAM_HASHES)} with keys of its size, got another")
         return cls(mechanism, decoded[0], count, decoded[1], decoded[2])
 
@@ -207,8 +207,8 @@ class ScramClient:
         if not nonce.startswith(self._nonce) or len(nonce) == len(self._nonce):
             raise AuthenticationFailed("expected a server nonce that goes on from the client's, got another")
         count = found.get("i", "none")
-        if not count.isdecimal() or len(count) > 9 or not 1 <= int(count) <= MOST_ITERATIONS:
-            raise AuthenticationFailed(f"expected 1 to {MOST_ITERATIONS} iterations, got {quote(count[:20].encode())}")
+        if not count.isdecimal() or len(count) > 9 or not 1 <= int(count) <= MAX_ITERATIONS:
+            raise AuthenticationFailed(f"expected 1 to {MAX_ITERATIONS} iterations, got {quote(count[:20].encode())}")
         name = self._hash
         salted = hashlib.pbkdf2_hmac(name, self._password, salt, int(count))
         self._password = b""
