@@ -79,14 +79,17 @@ class SessionPerConnection:
         :param session: the session of the link.
         :return: None when the session was not made here, or the connection has no channel for another one.
         """
+        # A session of the program's own has the links that the program put there; it does not spread.
         if not endpoint_state(session).is_common:
             return None
         latest, connection = self._session, session.connection
         if latest is session or latest is None or _has_ended(latest) or not endpoint_state(latest).has_room():
             transport = connection.transport
+            # No free channel (2.7.1, channel-max): a begin beyond it would end the connection.
             if transport is not None and endpoint_state(connection).shared.channels.lowest() > transport.channel_max:
                 return None
             self._session = latest = self._begin(connection)
+            # The further session stands for the first one, with what the program has set on that.
             latest.handler = session.handler
             latest.outgoing_window = session.outgoing_window
             latest.incoming_capacity = session.incoming_capacity
@@ -203,6 +206,7 @@ class Connector(Handler):
     def on_connection_local_open(self, event: ConnectionEvent) -> None:
         """Makes the first attempt, at once."""
         connection = event.connection
+        # Read at the open: handlers may be added after `connect` has returned.
         self.policy.fatal_conditions = _fatal_conditions(event.handler or event.container.handler)
         url = self.policy.start()
         if connection.transport is None:
@@ -251,16 +255,19 @@ class Connector(Handler):
             if policy.finished
             else policy.lost(event.container.now, endpoint_state(connection).shared.has_progressed())
         )
+        # Those that have not begun are declared on the next transport, when the link is back.
         if attempt is not None:
             fail_begun_transactions(event)
         if self.reconnect is not False:
             if attempt is None:
                 warn_of_unfinished(connection)  # once it is unbound, the event has no connection
+            # Now, and not by the global handler later: the connection needs its next transport from a clean state.
             transport.unbind()
         if attempt is None:
             self._finish(event, connection, str(policy.reason))
             _tell_given_up(event, connection, f"{policy.reason}: {condition_text(reason) or NO_REASON}")
             return
+        # The peer's close came, and the connection is made again all the same: it waits for an open.
         if connection.state & Endpoint.REMOTE_CLOSED:
             endpoint_state(connection).await_again(connection)
         number, delay, address = attempt
@@ -287,6 +294,7 @@ class Connector(Handler):
         if connection.state & Endpoint.LOCAL_ACTIVE and policy.is_due(now):
             if not state_of(transport).failure_told:
                 level = _level(connection)
+            # Of the failures in a row the first one and one for each doubling of the time are at error.
             policy.told(now)
         state_of(transport).failure_told = True
         what = "lost" if was_open else "failed"
@@ -301,6 +309,7 @@ class Connector(Handler):
             return
         for endpoint in [endpoint for endpoint, due in self._ended.items() if due is task]:
             del self._ended[endpoint]
+            # The program may have closed it meanwhile; then nothing is to come back.
             if endpoint_state(endpoint).restarting and endpoint.state & Endpoint.LOCAL_ACTIVE:
                 endpoint_state(endpoint).begin_again()
 
@@ -314,6 +323,7 @@ class Connector(Handler):
         """Notes since when a link is there that was attached again, and does not wait for its node."""
         link = event.link
         series = endpoint_state(link).series
+        # An attach without source and target is a refusal that a detach follows (2.6.3).
         if series is not None and (link.remote_source.type or link.remote_target.type):
             series.opened_at, series.missing_since = event.container.now, None
         session = link.session
@@ -347,6 +357,7 @@ class Connector(Handler):
         if retried:
             connection = endpoint.connection
             delay = policy.pause(series.step(), series)
+            # A node that is missing is asked for again and again: only the first refusal is worth a warning.
             first = not missing or series.missing_since == now
             text = "%s to %s ended by the peer: %s; it is made again after %s seconds"
             level = _level(connection) if first else logging.INFO
@@ -367,6 +378,7 @@ class Connector(Handler):
 
     def on_connection_remote_close(self, event: ConnectionEvent) -> None:
         """What was under way in its control links ends with it. Answers a close after which it is made again."""
+        # The end that closes first knows what it leaves.
         if not self._closed_locally:
             fail_transactions(event)
         connection = event.connection
@@ -393,8 +405,10 @@ class Connector(Handler):
     def _connect(self, container: Any, connection: Any, url: Any) -> None:
         self._set_address(connection, url)
         log.info("Connecting to %r...", url)
+        # As a callable: the domain is made if the URL is amqps, and not before.
         ssl = container.ssl
         transport = self.options.bind(connection, url, lambda: None if ssl is None else ssl.client)
         transport.handshake_timeout = container.handshake_timeout
+        # With one place only there is nothing to gain by giving up early: the heartbeat or the system decides.
         if len(self.address.values) > 1:
             Driver(transport).connect_timeout = CONNECT_TIMEOUT

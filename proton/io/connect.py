@@ -49,6 +49,7 @@ class PendingSelectable(Selectable):
         self.terminate()
         self.update()
         driver.watch = None
+        # After `watch` was cleared: the end of the transport finds no selectable to finish once more.
         driver.lost()
 
 
@@ -98,6 +99,7 @@ class ConnectAttempt:
             except OSError as error:
                 self.errors.append(error.errno or errno.EIO)
                 continue
+            # A port beyond 65535, which the resolver of a program has let pass: no other address has a better one.
             except OverflowError as error:
                 self.fail(f"cannot connect to {self.place}: {error}")
                 return
@@ -113,6 +115,7 @@ class ConnectAttempt:
 
     def limit(self) -> float | None:
         """When what begins now has to end, in seconds as of `time.time`; None for no limit."""
+        # The heartbeat is how long silence is endured on the open connection; the connect gets as much.
         limit = self.driver.transport.idle_timeout or self.driver.connect_timeout
         return self.reactor.mark() + limit if limit else None
 
@@ -123,8 +126,10 @@ class ConnectAttempt:
         selectable.terminate()
         if not result:
             log.debug("Connection succeeded")
+            # The socket lives on: the final event of this selectable must not close it.
             selectable.release()
             selectable.update()
+            # After the `update`: a foreign loop hears of the end of one registration before the next of a descriptor.
             start_io(self.reactor, self.driver, sock)
             return
         self.failed(selectable, result)
@@ -139,6 +144,7 @@ class ConnectAttempt:
     def _reason(self) -> str:
         # An address of a family that the machine lacks says nothing about the place we call.
         errors = [code for code in self.errors if code not in sockets.UNUSABLE] or self.errors
+        # A refusal is the least telling reason: a time-out or an unreachable net of another address goes before it.
         others = [code for code in errors if code != errno.ECONNREFUSED]
         if errors and not others:
             log.debug("Connection refused, but tried all transport addresses")

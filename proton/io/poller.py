@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import heapq
-import itertools
 import operator
 import socket
 import sys
@@ -22,6 +20,7 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any, Callable
 
+from proton.io.deadlines import DeadlineHeap
 from proton.io.selectable import Selectable
 
 if sys.version_info >= (3, 10):
@@ -56,6 +55,8 @@ __all__ = ["READ", "WRITE", "Poller", "Waker"]
 
 READ: int = selectors.EVENT_READ
 WRITE: int = selectors.EVENT_WRITE
+
+_NEVER = float("inf")
 
 
 class Waker:
@@ -116,14 +117,13 @@ def _close(*sockets: socket.socket | None) -> None:
 
 
 class _Watch:
-    """What the selector and the heap were last told about one selectable."""
+    """What the selector was last told about one selectable."""
 
-    __slots__ = ("armed", "fd", "mask")
+    __slots__ = ("fd", "mask")
 
     def __init__(self) -> None:
         self.fd = -1
         self.mask = 0
-        self.armed: float | None = None  # the heap entry that will look at the deadline
 
 
 class _Shared(dict[Any, int]):
@@ -157,12 +157,12 @@ class Poller:
 
     def __init__(self, selector: Selector | None = None) -> None:
         self._selector: Any = selector
+        # A selector of the program may wait for more than this container: it is not closed here.
         self._owned = selector is None
         #: the selectables that are watched
         self.watches: dict[Selectable, _Watch] = {}
         self._shared: set[int] = set()  # the descriptors whose key has a `_Shared`
-        self._heap: list[tuple[float, int, Selectable]] = []
-        self._count = itertools.count()
+        self._deadlines: DeadlineHeap[Selectable] = DeadlineHeap()
         self._waker_fd = -1
 
     def __contains__(self, selectable: Selectable) -> bool:
@@ -191,14 +191,15 @@ class Poller:
             fd = selectable.fileno()
             if mask != watch.mask or fd != watch.fd:
                 self._register(selectable, watch, fd, mask)
+        # Only an earlier deadline makes an entry; a later one, as busy connections have it, is found by `deadline`.
         deadline = selectable.deadline
-        if deadline and (watch.armed is None or deadline < watch.armed):
-            watch.armed = deadline
-            heapq.heappush(self._heap, (deadline, next(self._count), selectable))
+        if deadline and deadline < self._deadlines.armed.get(selectable, _NEVER):
+            self._deadlines.arm(selectable, deadline)
 
     def _register(self, selectable: Selectable, watch: _Watch, fd: int, mask: int) -> None:
         if self._selector is None:
             self._selector = selectors.DefaultSelector()
+        # `selectors` takes no empty mask: what waits for nothing is not registered.
         wanted = fd if mask and fd >= 0 else -1
         known = watch.fd if watch.mask and watch.fd >= 0 else -1
         watch.mask = mask
@@ -209,6 +210,7 @@ class Poller:
             elif known >= 0:
                 self._selector.unregister(known)
             if wanted >= 0:
+                # Not looked up before: that a descriptor has another owner is rare, and `register` tells it.
                 try:
                     self._selector.register(wanted, mask, selectable)
                 except KeyError:
@@ -264,43 +266,31 @@ class Poller:
         watch = self.watches.pop(selectable, None)
         if watch is not None:
             self._register(selectable, watch, -1, 0)
-            if len(self._heap) > 2 * len(self.watches) + 64:
-                # Entries of removed selectables would stay until they fall due, an idle time-out later.
-                self._heap = [entry for entry in self._heap if self._is_armed(entry)]
-                heapq.heapify(self._heap)
-
-    def _is_armed(self, entry: tuple[float, int, Selectable]) -> bool:
-        watch = self.watches.get(entry[2])
-        return watch is not None and watch.armed == entry[0]
+            self._deadlines.disarm(selectable)
 
     def deadline(self) -> float | None:
         """The earliest time at which a selectable falls due; None when none will."""
-        heap = self._heap
-        while heap:
-            entry = heap[0]
-            if self._is_armed(entry):
-                selectable = entry[2]
-                deadline = selectable.deadline
-                if deadline is not None and deadline <= entry[0]:
-                    return entry[0]
-                # It has moved away since: look again then.
-                self.watches[selectable].armed = None
-                heapq.heappop(heap)
-                self.update(selectable, bool(self.watches[selectable].mask & WRITE))
-            else:
-                heapq.heappop(heap)
+        first = self._deadlines.first()
+        while first is not None:
+            selectable = first[2]
+            deadline = selectable.deadline
+            if deadline is not None and deadline <= first[0]:
+                return first[0]
+            # It has moved away since: look again then.
+            self._deadlines.disarm(selectable)
+            # With the interest as it was: for a transport it differs from `selectable.writing`, see `IOHandler._flush`.
+            self.update(selectable, bool(self.watches[selectable].mask & WRITE))
+            first = self._deadlines.first()
         return None
 
     def due(self, now: float) -> list[Selectable]:
         """The selectables whose deadline has come; each is told once for a deadline."""
         found: list[Selectable] = []
-        while True:
+        deadline = self.deadline()  # each time, since it moves on those that wait for a later time by now
+        while deadline is not None and deadline <= now:
+            found.append(self._deadlines.pop())
             deadline = self.deadline()
-            if deadline is None or deadline > now:
-                return found
-            selectable = heapq.heappop(self._heap)[2]
-            self.watches[selectable].armed = None
-            found.append(selectable)
+        return found
 
     def wait(
         self, timeout: float | None, waker: Waker | None = None, hook: Callable[..., Any] | None = None
@@ -314,6 +304,7 @@ class Poller:
         if self._selector is None:
             self._selector = selectors.DefaultSelector()
         if waker is not None:
+            # Before the look at `pending`: a `wake` in between finds the descriptor and makes it readable.
             if self._waker_fd < 0:
                 self._waker_fd = waker.fileno()
                 if self._waker_fd >= 0:
@@ -333,6 +324,7 @@ class Poller:
                 raise
             found = []
         woken = waker is not None and waker.pending
+        # The readiness is only collected: handlers run later, and may remove selectables that are in the list.
         for key, mask in found:
             data = key.data
             if data is None:
@@ -358,9 +350,10 @@ class Poller:
 
     def close(self) -> None:
         """Watch nothing any more, and close the selector if this poller made it; it starts anew when used again."""
+        # One by one, since a selector of the program goes on to be used.
         for selectable in list(self.watches):
             self.remove(selectable)
-        self._heap.clear()
+        self._deadlines = DeadlineHeap()
         selector = self._selector
         if selector is not None and self._waker_fd >= 0:
             selector.unregister(self._waker_fd)

@@ -35,6 +35,7 @@ class _End:
     __del__ = close
 
 
+# Two sockets rather than `wakeup`: a foreign loop knows selectables only.
 class ResolveSelectable(PendingSelectable):
     """Becomes readable when the name of an attempt is resolved, and hands its addresses over."""
 
@@ -69,12 +70,14 @@ def resolve_in_thread(attempt: ConnectAttempt, resolve: Callable[[Any, Any], Any
 
     :param resolve: is called with host and port in a thread that does not keep the program from ending.
     """
+    # A list is all that the thread shares with the loop: if the container is dropped meanwhile, nothing keeps it alive.
     results: list[Any] = []
     try:
         ours, theirs = socket.socketpair()
     except OSError as error:
         resolved(attempt, error)
         return
+    # A daemon, since a resolver may take minutes, and the program is not to wait for it at its end.
     thread = threading.Thread(target=_work, args=(resolve, host, port, results, theirs), daemon=True)
     try:
         thread.start()
@@ -84,6 +87,7 @@ def resolve_in_thread(attempt: ConnectAttempt, resolve: Callable[[Any, Any], Any
         resolved(attempt, error)
         return
     selectable = ResolveSelectable(_End(ours), attempt, results)
+    # The thread cannot be stopped; what it finds after the deadline goes to a socket that is closed by then.
     selectable.deadline = attempt.limit()
     attempt.driver.watch = selectable
 
@@ -91,6 +95,7 @@ def resolve_in_thread(attempt: ConnectAttempt, resolve: Callable[[Any, Any], Any
 def _work(resolve: Callable[[Any, Any], Any], host: Any, port: int, results: list[Any], end: socket.socket) -> None:
     try:
         results.append(list(resolve(host, port)))
+    # All of them: an exception that left the thread would be printed, and leave no result for the loop.
     except BaseException as error:
         results.append(error)
     finally:
@@ -102,6 +107,7 @@ def resolved(attempt: ConnectAttempt, result: Any) -> None:
 
     :param result: its addresses, or the exception of the resolver.
     """
+    # `BaseException`, as `_work` collects it: a `SystemExit` of a program's `resolve` must not pass for addresses.
     if not isinstance(result, BaseException):
         attempt.addresses = iter(result)
         attempt.next()

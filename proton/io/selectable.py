@@ -50,9 +50,11 @@ class Selectable(NotCopied):
         self._terminal = False
         self._terminated = False  # the final event was queued
         self._released = False
+        # Counted here and in `update`, since the loop asks for the number twice a turn.
         reactor.selectable_count += self.keeps_running
         self.push_event(self, Event.SELECTABLE_INIT)
 
+    # Copies and pickles look for dunder names before there is a `__dict__`: without the test this would not end.
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "_delegate" not in self.__dict__:
             raise AttributeError(name)
@@ -65,6 +67,7 @@ class Selectable(NotCopied):
 
     @deadline.setter
     def deadline(self, deadline: float | None) -> None:
+        # Programs of the C binding write 0 for no deadline.
         self._deadline = deadline or None
 
     @property
@@ -94,6 +97,7 @@ class Selectable(NotCopied):
 
     def update(self) -> None:
         """Say that its interests have changed; after `terminate`, that it is finished."""
+        # Once only, whatever is called afterwards: a second final event would count the selectable twice.
         if not self._terminated:
             if self._terminal:
                 self._terminated = True
@@ -105,6 +109,7 @@ class Selectable(NotCopied):
     def terminate(self) -> None:
         """Finish it: the next `update` queues its final event."""
         self._terminal = True
+        # From here on the selectable is like one of the program's: no handler moves bytes of it any more.
         self.driver = None
 
     def release(self) -> None:

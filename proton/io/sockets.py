@@ -95,6 +95,7 @@ def _listen_on(addresses: list[Address], port: int) -> list[socket.socket]:
     listeners: list[socket.socket] = []
     unusable: OSError | None = None
     try:
+        # From the second address on with the port that the first one got: port 0 is one port for all of them.
         for family, sockaddr in addresses:
             try:
                 listener = _listener(family, (sockaddr[0], port) + sockaddr[2:])
@@ -123,6 +124,7 @@ def _listener(family: int, sockaddr: tuple[Any, ...]) -> socket.socket:
         if family == socket.AF_INET6:
             # The IPv4 addresses of the name have their own sockets.
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # Made non-blocking before `listen`: a client that gives up before `accept` would make a blocking one wait.
         listener.setblocking(False)
         listener.bind(sockaddr)
         listener.listen(BACKLOG)
@@ -140,6 +142,7 @@ def accept(listener: socket.socket) -> tuple[socket.socket, tuple[Any, ...]] | N
     """
     try:
         sock, address = listener.accept()
+    # `ConnectionAbortedError`: the client has gone between its connect and this call.
     except (BlockingIOError, InterruptedError, ConnectionAbortedError):
         return None
     _tune(sock)

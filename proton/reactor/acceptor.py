@@ -67,11 +67,13 @@ class Handshakes:
 
         :param most: how many there may be.
         """
+        # Weak references: a connection that is closed and dropped must not stay until the next scan.
         self._refs.append(weakref.ref(transport))
         if len(self._refs) > self._scan_at:
             waiting = self.unfinished()
             end_handshakes(waiting[:-most], f"{most} younger callers have not finished the handshake either")
             self._refs = waiting[-most:]
+            # Twice what is left: a scan is paid for by as many clients, whatever their number.
             self._scan_at = 2 * max(len(self._refs), min(MIN_SCAN, most))
 
     def unfinished(self) -> list[weakref.ref[Transport]]:
@@ -112,6 +114,7 @@ class Acceptor(Handler):
         self._acceptors = weakref.WeakSet() if acceptors is None else acceptors
         self._acceptors.add(self)
         self._listeners: dict[Any, Any] = {}  # the sockets, by their selectables
+        # After all that can raise: the sockets would stay open until the collector comes.
         for listener in sockets.listen(host, port):
             selectable = reactor.selectable(handler=self, delegate=listener)
             selectable.reading = True
@@ -189,6 +192,7 @@ class Acceptor(Handler):
         log.info("Accepted connection from %s", address)
         connection = reactor.connection(reactor.handler if self._handler is None else self._handler)
         connection.url = Url(host=address[0], port=str(address[1]))
+        # Before `bind`: the global handler would connect a connection that has no acceptor.
         connection._acceptor = self
         transport = Transport(Transport.SERVER)
         try:
@@ -200,6 +204,7 @@ class Acceptor(Handler):
             return
         self.options.apply(transport)
         transport.handshake_timeout = reactor.handshake_timeout
+        # Before anything is read: a client that says nothing counts from its first moment.
         self.handshakes.add(transport, MAX_HANDSHAKING if self._ssl_domain else MAX_HANDSHAKING_PLAIN)
         transport.bind(connection)
         start_io(reactor, Driver(transport), sock)

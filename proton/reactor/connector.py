@@ -21,6 +21,7 @@ class GlobalOverrides(Handler):
     :param base: the global handler proper.
     """
 
+    # Computed once from the classes: `reacts_to` is asked once a turn of the loop.
     _reacts_to = event_methods(IOHandler) | event_methods(Connector)
     _overridden = event_methods(Connector)
 
@@ -32,6 +33,7 @@ class GlobalOverrides(Handler):
 
         Most events of a busy connection are for none of them: the loop need not come here then.
         """
+        # Exact class: a derived handler may have methods of any name, also by `__getattr__`.
         base = self.base
         return self._reacts_to if base.__class__ is IOHandler and not base.handlers and not self.handlers else None
 
@@ -41,6 +43,7 @@ class GlobalOverrides(Handler):
         :param method: the name of the event method.
         :param event: the event.
         """
+        # The connector first, see the top; most of the methods that it lacks need no look-up of the connection.
         if method in self._overridden:
             overrides = getattr(getattr(event, "connection", None), "_overrides", None)
             if overrides is not None:

@@ -64,6 +64,7 @@ class Container(Reactor):
         self.container_id: str | None = kwargs.get("container_id", str(uuid.uuid4()))
         #: the default TLS settings, an `SSLConfig`; None when this Python was built without TLS
         self.ssl: SSLConfig | None = default_config()
+        # Around the base handler, so that a `Connector` binds its transport before the base would bind a plain one.
         self.global_handler = GlobalOverrides(self.global_handler)
         #: unused; kept for programs that look at it
         self.trigger: Any = None
@@ -120,6 +121,7 @@ class Container(Reactor):
             password that is not percent-encoded; a mistake in the configuration file, told with its place.
         :raises TypeError: `reconnect` is not a sequence of numbers; an option is of another type, or cannot be sent.
         """
+        # All that can raise comes before `self.connection`: a refused call leaves nothing behind in the container.
         check_connect(kwargs)
         given: dict[str, Any] = dict(kwargs, ssl_domain=ssl_domain, heartbeat=heartbeat)
         inspect(handler)  # before anything is made that it is for
@@ -134,6 +136,7 @@ class Container(Reactor):
         policy.missing_node_time = self.missing_node_time
         connection = self.connection(handler)
         options.set_up(connection, lambda: str(uuid.uuid4()))
+        # Before `open`, whose event makes the first attempt.
         connection._overrides = Connector(policy, options)
         endpoint_state(connection).shared.reconnect = policy
         connection._session_policy = SessionPerConnection()
@@ -165,11 +168,13 @@ class Container(Reactor):
         :raises SSLUnavailable: ``amqps``, and this Python was built without TLS.
         """
         place: Any = connection_url(url)
+        # The container's domain is made on first use: programs without TLS load no certificates.
         if ssl_domain is None and place.scheme == Url.AMQPS:
             ssl_domain = self._need_tls().server
         users = credentials if credentials is not None else self.credentials
         options = ListenOptions.checked(users, dict(kwargs), ssl_domain)
         acceptor = self.acceptor(place.host, int(place.port))
+        # The sockets listen already, but clients are accepted by the loop, which finds the options set.
         acceptor.options = options
         if ssl_domain is not None:
             acceptor.set_ssl_domain(ssl_domain)
@@ -202,6 +207,7 @@ class Container(Reactor):
         chosen = as_options(options)
         inspect(handler)  # before anything is made that it is for
         session, path = self._session_for(context)
+        # The path of the URL counts only where no address was given.
         if not target:
             target = path
         sender: Sender = session.sender(link_name(session.connection, name, (target, source)))
@@ -262,6 +268,7 @@ class Container(Reactor):
         if isinstance(context, Session):
             return context
         if isinstance(context, Connection):
+            # Only connections that the container has made share one; on others each link gets a session.
             policy = getattr(context, "_session_policy", None)
             if policy is not None and not context.state & Endpoint.LOCAL_CLOSED:
                 return policy.session(context)

@@ -89,6 +89,7 @@ class EventInjector(NotCopied):
         #: the descriptors that wake the container: reading end, writing end
         self.pipe: tuple[int, int] = os.pipe()
         for descriptor in self.pipe:
+            # Both ends: a full pipe must not stop the thread that triggers, nor an empty one the loop.
             os.set_blocking(descriptor, False)
         # A descriptor must not be closed, and given anew, under a writer. A signal handler may come in between.
         self._lock = threading.RLock()
@@ -116,12 +117,14 @@ class EventInjector(NotCopied):
             raise TypeError(
                 f"trigger() expects an event (ApplicationEvent, or Event), got {type(event).__name__} {event!r:.50}"
             )
+        # Before the byte: a reader that has taken the byte finds the event.
         self.queue.put(event)
         self._wake()
 
     def close(self) -> None:
         """Finish after the events that are queued; from any thread."""
         self._closed = True
+        # The loop is done with it and reads no more; else the final event closes the pipe.
         if self._final:
             self._dispose()
         else:

@@ -22,13 +22,14 @@ from proton.endpoints.arguments import NotCopied, check_seconds
 from proton.endpoints.connection import Connection
 from proton.endpoints.events import Collector, Event, EventType
 from proton.endpoints.handler import Handler, as_handler, dispatch, inspect
+from proton.io.deadlines import DeadlineHeap
 from proton.io.poller import Waker
 from proton.io.selectable import Selectable
 from proton.io.socket_handler import IOHandler
 from proton.logs import log
 from proton.reactor.acceptor import Acceptor
 from proton.reactor.connector import GlobalOverrides
-from proton.reactor.timers import Task, Tasks, TimerSelectable
+from proton.reactor.timers import Task, TimerSelectable
 from proton.url import Url
 
 if TYPE_CHECKING:
@@ -78,10 +79,12 @@ class Reactor(NotCopied):
         self.errors: list[Any] = []
         #: ends the wait of a global handler that watches it, from any thread
         self.waker: Waker = Waker()
+        # What turns `time.monotonic` into a time of day, see `mark`.
         self._epoch = time.time() - time.monotonic()
         self._now = time.time()
+        # For `Acceptor._rest` alone: an acceptor lives by its selectables, and is not kept when these are finished.
         self._acceptors: weakref.WeakSet[Acceptor] = weakref.WeakSet()
-        self._tasks = Tasks()
+        self._tasks: DeadlineHeap[Task] = DeadlineHeap()
         self._timers: TimerSelectable | None = None
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()  # of `call_soon`
         self._yield = False
@@ -93,6 +96,7 @@ class Reactor(NotCopied):
         for handler in handlers:
             self._handler.add(handler)
         self._reacts: frozenset[str] | None = None  # the events that the global handler is interested in, None for all
+        # Last, since the setter looks at what it is.
         global_handler = kwargs.get("global_handler")
         self.global_handler = IOHandler(kwargs.get("selector")) if global_handler is None else global_handler
 
@@ -141,14 +145,17 @@ class Reactor(NotCopied):
 
         Exceptions of handlers come out of here. Once it has returned, calling it again does nothing.
         """
+        # It has run to its end: a second `run` must not begin with `reactor_init` again.
         if self._handler is None:
             return
         self.timeout = RUN_TIMEOUT
         self.start()
+        # Without pauses: a turn goes on to its wait, where `process` returns first, as foreign loops expect.
         while self._run_once(None):
             pass
         self.stop()
         self.process()
+        # Handlers often know the container: letting go of them frees both without the collector.
         self._handler = self.global_handler = None
 
     def start(self) -> None:
@@ -165,6 +172,7 @@ class Reactor(NotCopied):
         """
         self._stopped = True
         self.wakeup()
+        # Only one can be raised; none is lost in silence.
         errors, self.errors = self.errors, []
         for error in errors[:-1]:
             traceback.print_exception(*error)
@@ -179,6 +187,7 @@ class Reactor(NotCopied):
     def _run_once(self, pauses: Callable[[], Any] | None) -> bool:
         """As `process`, but goes on to write and to wait, unless `pauses` is true when all events are handled."""
         self.mark()
+        # Once a turn, not once an event: a program may add handlers to the global one between turns.
         handler = self._global_handler
         self._reacts = handler.reacts_to() if handler.__class__ is GlobalOverrides else None
         events = self._collector.events
@@ -205,14 +214,17 @@ class Reactor(NotCopied):
                     dispatch(self._global_handler, method, event)
                 elif method in reacts:
                     self._global_handler.react(method, event)
+                # A handler may have dropped the event (`Task.cancel`), or all of them (`stop_events`).
                 if events and events[0] is event:
                     events.popleft()
-            elif not self._stopped and (self.selectable_count > 0 or self._calls or self._tasks.deadline() is not None):
+            elif not self._stopped and (self.selectable_count > 0 or self._calls or self._tasks.armed):
+                # Nothing came of the wait: the caller decides whether there is another one.
                 if previous is _QUIESCED:
                     return True
                 self._collector.put(self, _QUIESCED)
                 if pauses is not None and pauses():
                     return True
+            # The last selectable: its final event goes through the loop, so that foreign loops forget it as any other.
             elif self._timers is not None:
                 timers, self._timers = self._timers, None
                 timers.terminate()
@@ -249,6 +261,7 @@ class Reactor(NotCopied):
         :param timeout: seconds, kept for later waits too.
         :raises TypeError, ValueError: it is not a number, or NaN.
         """
+        # 0 and None leave the limit as it was, as in the C binding.
         if timeout:
             self.timeout = check_seconds("timeout", timeout, " or None")
         return self.process()
@@ -275,6 +288,7 @@ class Reactor(NotCopied):
             raise TypeError(f"call_soon expects a callable, got {type(function).__name__} {function!r:.50}")
         if self._ended:
             return
+        # A deque needs no lock. Before the wake-up: the loop looks for calls once it is awake.
         self._calls.append((function, args))
         if self._timers is not None:  # else the first turn is still to come
             self.wakeup()
@@ -306,6 +320,7 @@ class Reactor(NotCopied):
         :param context: the object that the events are about.
         """
         events = self._collector.events
+        # A list first: events are taken out of the queue that is walked.
         for event in [event for event in events if event.context is context]:
             events.remove(event)
 
@@ -323,12 +338,14 @@ class Reactor(NotCopied):
         :param handler: the object to call; the container's own handlers are called when it is None.
         :raises TypeError, ValueError: the delay is not a number, or NaN.
         """
+        # The usual delay passes without a call; NaN would break the order of the heap.
         if delay.__class__ is not float or delay != delay:
             delay = check_seconds("delay", delay)
         inspect(handler)
-        earliest = self._tasks.deadline()
+        earliest = self.timer_deadline
         deadline = self._now + delay
         task = Task(self, deadline, handler, self._tasks)
+        # The poller holds one deadline for all tasks, and hears of it only if it becomes an earlier one.
         if self._timers is not None and (earliest is None or deadline < earliest):
             self._timers.update()
         return task
@@ -336,12 +353,16 @@ class Reactor(NotCopied):
     @property
     def timer_deadline(self) -> float | None:
         """When the next task is due, None when none is pending."""
-        return self._tasks.deadline()
+        first = self._tasks.first()
+        return None if first is None else first[0]
 
     def timer_tick(self) -> None:
         """Queue the events of the tasks that are due."""
-        for task in self._tasks.due(self._now):
-            self.push_event(task, Event.TIMER_TASK)
+        tasks, now = self._tasks, self._now
+        first = tasks.first()
+        while first is not None and first[0] <= now:
+            self.push_event(tasks.pop(), Event.TIMER_TASK)
+            first = tasks.first()
 
     # -- selectables and connections -----------------------------------------------------------------------------
 

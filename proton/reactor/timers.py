@@ -1,21 +1,16 @@
-"""Timers: `Task`, the heap of pending ones, and the selectable through which any loop learns of the next.
+"""Timers: `Task`, and the selectable through which any loop learns of the next one.
 
-Cancelled tasks stay in the heap and are dropped when they come to its head, or all at once if they are more than half
-of it. Tasks of equal deadlines fire in the order of scheduling. Times are seconds as of `time.time`.
+Tasks of equal deadlines fire in the order of scheduling. Times are seconds as of `time.time`.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from typing import Any
 
+from proton.io.deadlines import DeadlineHeap
 from proton.io.selectable import Selectable
 
-__all__ = ["Task", "Tasks", "TimerSelectable"]
-
-#: Below this number of cancelled tasks, cleaning the heap costs more than it frees.
-MIN_CANCELLED = 64
+__all__ = ["Task", "TimerSelectable"]
 
 
 class Task:
@@ -27,19 +22,20 @@ class Task:
     :param tasks: the pending tasks of the container.
     """
 
-    def __init__(self, reactor: Any, deadline: float, handler: Any, tasks: Tasks) -> None:
+    def __init__(self, reactor: Any, deadline: float, handler: Any, tasks: DeadlineHeap[Task]) -> None:
         self._reactor = reactor
         self._deadline = deadline
         self._handler = handler
         self._tasks = tasks
-        tasks.add(deadline, self)
+        tasks.arm(self, deadline)
 
     def __lt__(self, other: Task) -> bool:
         return self._deadline < other._deadline
 
     def cancel(self) -> None:
         """Do not fire, even if the task is due in this turn and its event is queued."""
-        if not self._tasks.discard(self):
+        # It waits either for its time or, once due, in the queue of events: there it would still fire.
+        if not self._tasks.disarm(self):
             self._reactor.drop_event(self)
 
     @property
@@ -53,54 +49,7 @@ class Task:
         return self._reactor
 
 
-class Tasks:
-    """The pending tasks, the earliest first."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Task]] = []
-        self._pending: set[Task] = set()  # all others in the heap were cancelled
-        self._count = itertools.count()
-
-    def add(self, deadline: float, task: Task) -> None:
-        """Take a task in.
-
-        :param deadline: when it is due, in seconds as of `time.time`.
-        """
-        self._pending.add(task)
-        heapq.heappush(self._heap, (deadline, next(self._count), task))
-
-    def discard(self, task: Task) -> bool:
-        """Take a task out before it is due; False if it is not pending."""
-        pending = self._pending
-        if task not in pending:
-            return False
-        pending.remove(task)
-        if len(self._heap) - len(pending) > max(MIN_CANCELLED, len(pending)):
-            self._heap = [entry for entry in self._heap if entry[2] in pending]
-            heapq.heapify(self._heap)
-        return True
-
-    def deadline(self) -> float | None:
-        """When the next task is due, None when there is none."""
-        heap = self._heap
-        while heap:
-            if heap[0][2] in self._pending:
-                return heap[0][0]
-            heapq.heappop(heap)
-        return None
-
-    def due(self, now: float) -> list[Task]:
-        """Takes out the tasks that are due, in order."""
-        found = []
-        deadline = self.deadline()
-        while deadline is not None and deadline <= now:
-            task = heapq.heappop(self._heap)[2]
-            self._pending.remove(task)
-            found.append(task)
-            deadline = self.deadline()
-        return found
-
-
+# Its own deadline in the poller, besides the heap of tasks: foreign loops know selectables, and wait for no container.
 class TimerSelectable(Selectable):
     """Expires when the next task of the container is due, and fires it. It has no descriptor."""
 
@@ -119,5 +68,6 @@ class TimerSelectable(Selectable):
 
     def expired(self) -> None:
         """Fire what is due."""
+        # Queued, not called: a task of the same turn can still be cancelled, and exceptions come out of `process`.
         self._reactor.timer_tick()  # type: ignore[attr-defined]
         self.update()

@@ -40,6 +40,7 @@ class Transaction(TransactionState):
     def _report(self, outcome: Outcome, event: Any) -> None:
         event.transaction = self
         method = f"on_transaction_{outcome.value}"
+        # Missing methods are passed over: a handler need not care for each outcome.
         callback = getattr(self.handler, method, None)
         if callback:
             result = callback(event)
@@ -69,6 +70,7 @@ class _ControlHandler(OutgoingMessageHandler):
     def on_link_remote_close(self, event: LinkEvent) -> None:
         """Tells that the coordinator has closed the link, after the application has heard of that."""
         self.on_unhandled("on_link_remote_close", event)
+        # Before the transactions end, whose handlers may declare another one: the name of the link is free then.
         event.link.close()
         self._control.lose(event)
 
@@ -88,6 +90,7 @@ class _ControlHandler(OutgoingMessageHandler):
             dispatch(self._application, method, args[0])
 
 
+# Accepted connections have no `Connector`, but can carry transactions too; without this their losses would be silent.
 class _LossWatcher(Handler):
     """Tells of the losses of a connection without a `Connector`: one that was accepted, or that the program has bound.
 
@@ -122,6 +125,7 @@ def declare(session: Any, context: Any, handler: Any, settle_before_discharge: b
     def set_up(control: ControlLink) -> None:
         control.link.handler = _ControlHandler(handler, control)
         connection: Any = control.link.connection
+        # A `Connector` is there already on connections that the container makes; it tells of the losses.
         if connection._overrides is None:
             connection._overrides = _LossWatcher()
 

@@ -100,6 +100,7 @@ TESTED_BY = {
     "sasl": ("security/test_registered_mechanism.py", "register_mechanism"),
     "transport/transport_state": ("engine/test_containment.py", "push"),
     "io/poller": ("io/test_poller.py", "Poller"),
+    "io/deadlines": ("io/test_deadlines.py", "DeadlineHeap"),
     "io/selectable": ("io/test_selectable.py", "Selectable"),
     "io/sockets": ("io/test_sockets.py", "resolve"),
     "io/connect": ("handlers/test_connecting.py", "sockets"),
