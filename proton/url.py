@@ -38,6 +38,7 @@ _LEADING = "".join(map(chr, range(0x21)))
 
 
 def _port_number(value: Any) -> int:
+    # A number first: names are looked up in a file of the system.
     try:
         return int(value)
     except ValueError:
@@ -107,10 +108,12 @@ class Url:
     def __init__(self, url: str | Url | None = None, defaults: bool = True, **kwargs: str | int | None) -> None:
         if isinstance(url, Url):
             vars(self).update(vars(url))
+        # Texts with an `@` may hold a password, and are not kept in the cache.
         elif isinstance(url, str) and "@" not in url:
             vars(self).update(vars(_parsed(url)))
         else:
             self._parse(url)
+        # After the text, whose parts they replace; before the defaults, which depend on the scheme.
         for name, value in kwargs.items():
             name = "username" if name == "user" else name
             if name not in _PARTS:
@@ -130,6 +133,7 @@ class Url:
         if not isinstance(text, str):
             raise TypeError(f"a url must be a str or a Url, not {type(text).__name__}")
         text = text.lstrip(_LEADING).translate(_DROPPED)
+        # A colon alone makes no scheme: in `host:5672/path` it comes before the port.
         before, colon, after = text.partition(":")
         if colon and after.startswith("//") and "/" not in before:
             self.scheme = _checked_scheme(before)
@@ -146,6 +150,7 @@ class Url:
         self._parse_path(text[end:])
 
     def _parse_authority(self, text: str) -> None:
+        # At the last `@`: one that is not escaped can only be a part of the password.
         user_info, at, host_port = text.rpartition("@")
         if at:
             username, colon, password = user_info.partition(":")
@@ -153,6 +158,7 @@ class Url:
             self.username = unquote(username)
             self.password = unquote(password) if colon else None
         if "[" in host_port or "]" in host_port:
+            # The colons of an IPv6 literal are not those before a port.
             literal, bracket, rest = host_port.partition("]")
             if not bracket or not literal.startswith("[") or rest[:1] not in ("", ":"):
                 raise ValueError(f"expected an IPv6 literal like [::1] or [::1]:5672, not {host_port!r}")
@@ -197,6 +203,7 @@ class Url:
         """
         if self._port in (None, ""):
             return None
+        # Made for each reading: what was set is kept as it is, and judged here.
         try:
             return self.Port(self._port)
         except ValueError:
@@ -241,6 +248,27 @@ class Url:
             self._port = self.Port(self.scheme).name
         return self
 
+    def _completed(self) -> Url:
+        """This URL as that of a place to connect to: checked, and with its defaults filled in."""
+        # Refused: the text that is parsed as host may be a part of the password, and would be asked of a resolver.
+        if self._is_unescaped:
+            raise ValueError(_UNESCAPED)
+        if self._has_colons:
+            raise ValueError(
+                "expected host:port, got more than one ':' (an IPv6 address needs brackets, as [::1]:5672)"
+            )
+        if self.scheme is not None:
+            self.scheme = self.scheme.lower()
+            if self.scheme not in _SCHEMES:
+                raise ValueError(f"expected a URL with the scheme amqp or amqps, got one with {self.scheme!r}")
+            if self.scheme == "tcp" and self._port in (None, ""):
+                self._port = self.AMQP  # no service of that name is known
+        self.defaults()
+        port = self.port  # a bad one shows on reading: better here than in the loop
+        if port is not None and not 0 <= int(port) <= 0xFFFF:
+            raise ValueError(f"expected a port from 0 to 65535, got {int(port)}")
+        return self
+
     @property
     def has_lone_percent(self) -> bool:
         """True if user name or password came with a percent sign that begins no escape; it is kept as it is."""
@@ -260,13 +288,19 @@ class Url:
             authority += f":{self._port}"
         path = self._path or ""
         scheme = self.scheme + ":" if self.scheme else ""
+        # A path that begins with two slashes would be read as an authority without these.
         slashes = "//" if scheme or authority or path.startswith("//") else ""
         return scheme + slashes + authority + path + self._tail
+
+    def _without_password(self) -> str:
+        # The text of `repr`, without its class and quotes.
+        return repr(self)[5:-2] if self._is_unescaped else self._text(None)
 
     def __str__(self) -> str:
         return self._text(quote(self.password, safe="") if self.password else None)
 
     def __repr__(self) -> str:
+        # What follows the last `@` is the only part that is certainly not the password.
         if self._is_unescaped:
             scheme = self.scheme + "://" if self.scheme else "//"
             return f"Url({scheme + '***@' + (self._path or self._tail).rpartition('@')[2]!r})"
@@ -293,22 +327,7 @@ def connection_url(value: Any) -> Url:
         scheme, _, rest = value.partition(":")
         if scheme.strip().lower() in _SCHEMES and rest.startswith("/") and not rest.startswith("//"):
             raise ValueError(f"expected '//' after the scheme {scheme.strip()}:, got '/'")
-    url = Url(value, defaults=False)
-    if url._is_unescaped:
-        raise ValueError(_UNESCAPED)
-    if url._has_colons:
-        raise ValueError("expected host:port, got more than one ':' (an IPv6 address needs brackets, as [::1]:5672)")
-    if url.scheme is not None:
-        url.scheme = url.scheme.lower()
-        if url.scheme not in _SCHEMES:
-            raise ValueError(f"expected a URL with the scheme amqp or amqps, got one with {url.scheme!r}")
-        if url.scheme == "tcp" and url._port in (None, ""):
-            url._port = Url.AMQP  # no service of that name is known
-    url.defaults()
-    port = url.port  # a bad one shows on reading: better here than in the loop
-    if port is not None and not 0 <= int(port) <= 0xFFFF:
-        raise ValueError(f"expected a port from 0 to 65535, got {int(port)}")
-    return url
+    return Url(value, defaults=False)._completed()
 
 
 def without_password(url: Any) -> str:
@@ -322,9 +341,11 @@ def without_password(url: Any) -> str:
             return text
         try:
             url = Url(text, defaults=False)
+        # Of text that is not a URL the same holds: only what follows the last `@` is shown.
         except ValueError:
             return "***@" + text.rpartition("@")[2]
-    return repr(url)[5:-2] if url._is_unescaped else url._text(None)
+    shown: str = url._without_password()
+    return shown
 
 
 @functools.lru_cache(maxsize=64)

@@ -104,8 +104,9 @@ def recv_msg(delivery: Delivery) -> Message:
         message.decode(link._read_current(), limits)  # type: ignore[attr-defined]
     else:
         message._decode_pieces(link._read_current(False), limits)  # type: ignore[attr-defined]
-    if delivery._message_format:
-        message.message_format = delivery._message_format
+    number = delivery._message_format
+    if number:
+        message.message_format = number
     return message
 
 

@@ -49,6 +49,7 @@ __all__ = ["BlockingConnection"]
 DEFAULT_TIMEOUT = 60
 
 
+# Public attributes by the reference; their values live in `Operations`, which the links share without the connection.
 def _of_operations(name: str) -> Any:
     """An attribute of a `BlockingConnection` that its `Operations` have."""
 
@@ -103,15 +104,18 @@ class BlockingConnection(Handler, NotCopied):
         known: Any = kwargs
         if container is None or getattr(container.connect, "__func__", None) is Container.connect:
             known = check_connect(kwargs, blocking=True)  # the program's own container may know others
+        # Before anything is made that would have to be closed.
         seconds = check_timeout("timeout", timeout) if timeout else DEFAULT_TIMEOUT
         self._operations = Operations(container or Container(), seconds, reconnect is not None)
         self._pump_ended = threading.Event()
+        # One place is tried once: the caller waits, and is told of the failure at once.
         if url and not urls and reconnect is None:
             url = connection_url(url)
             reconnect = False
         options = dict(known, handler=self, ssl_domain=ssl_domain, reconnect=reconnect, heartbeat=heartbeat)
         try:
             self._operations.run(self._connect, self._operations.deadline(), url, urls, options)
+        # `KeyboardInterrupt` too: the caller has no object that it could close.
         except BaseException:
             with contextlib.suppress(ProtonException):
                 self.close()
@@ -132,7 +136,9 @@ class BlockingConnection(Handler, NotCopied):
         self._operations.loop.connections.add(self)
         self.container.timeout = min(self.timeout, MAX_TURN)
         self.container.start()
-        connection = self._operations.conn = self.container.connect(url=url, urls=urls, **options)
+        connection = self.container.connect(url=url, urls=urls, **options)
+        self._operations.begin(connection)
+        # What goes wrong is raised by the operations, so the log has it at info.
         endpoint_state(connection).raises_errors = True
         try:
             self._operations.wait(
@@ -169,6 +175,7 @@ class BlockingConnection(Handler, NotCopied):
 
     def _create_sender(self, deadline: float | None, address: str | None, options: dict[str, Any]) -> BlockingSender:
         link = self.container.create_sender(self.conn, address, **options)
+        # For `wait`: only the thread that has made a link is told of its end there.
         self._operations.makers[link] = threading.current_thread()
         return BlockingSender(self, link, deadline)
 
@@ -193,6 +200,7 @@ class BlockingConnection(Handler, NotCopied):
         """
         if credit is not None and not isinstance(credit, int):
             raise TypeError(f"credit takes a number of messages or None, got {type(credit).__name__} {credit!r:.50}")
+        # With a handler of the program, messages go there, and `receive` has none to give.
         fetcher = None if handler else Fetcher(self, credit)
         if handler and credit is None:
             credit = 1
@@ -224,6 +232,7 @@ class BlockingConnection(Handler, NotCopied):
             container = self.container
             if container is None or self.closing:
                 return  # another thread is at it, or a callback of this one
+            # Before the followers wake up: each finds it, and raises.
             self._operations.closing = True
             loop.notify_all()
             self._finish(container)
@@ -239,17 +248,18 @@ class BlockingConnection(Handler, NotCopied):
             try:
                 self._run_out(container)
             finally:
+                # What is queued refers to the connection, and no loop will handle it.
                 container.stop_events()
                 for link in links:
                     link.handler = None  # a `SyncRequestResponse` is one, and would keep all of this by way of its link
-                self._operations.closed_place = self._operations.place()
-                self._operations.conn = self._operations.container = None
+                self._operations.let_go()
 
     def _close_own(self) -> None:
         self._pump_ended.set()
         self._operations.pumped_error = None  # no operation will be told any more
         connection = self.conn
         try:
+            # What handlers gave to `on_error` before: `Reactor.stop` would raise it out of the close.
             self.container.errors = []
             if connection is not None:
                 connection.close()
@@ -329,6 +339,7 @@ class BlockingConnection(Handler, NotCopied):
                 raise
             # The program itself has closed `conn`, and waits for the end.
 
+    # Callbacks only answer: what they raised would come out of an operation that has nothing to do with this link.
     def on_link_remote_close(self, event: LinkEvent) -> None:
         """Closes a link that the peer has closed; the next operation on it raises."""
         if not is_retried(event.link, event.container.now):
@@ -362,6 +373,7 @@ class BlockingConnection(Handler, NotCopied):
         if condition is not None and condition.name == UNAUTHORIZED_ACCESS and event.connection is not None:
             policy = event.connection.reconnect_policy
             if policy is not None:
+                # All places share the login; a refusal by one holds for them all.
                 policy.reconnect = False
 
     def on_transport_tail_closed(self, event: TransportEvent) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from proton.endpoints.arguments import NotCopied
 from proton.endpoints.delivery import Delivery
-from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.endpoint import Endpoint, endpoint_state
 from proton.exceptions import LinkException, MessageException, Timeout
 from proton.handlers.messaging import MessagingHandler
 from proton.message import Message
@@ -62,6 +62,7 @@ class BlockingLink(NotCopied):
         self.connection = connection
         self._operations: Operations = connection._operations
         self.link: Any = link
+        self._state = endpoint_state(link)
         try:
             self._run(self._open, self._operations.deadline() if deadline is False else deadline)
         except BaseException:
@@ -130,24 +131,27 @@ class BlockingLink(NotCopied):
             return
         link, connection = self.link, self.connection
         try:
+            # An end that was raised once is not raised by `close` again: the caller knows it.
             if not self._watch.told:
                 self._check()
         finally:
             self._closed = True
+            # Also where the check raises: the link is given up in any case.
             link.close()
         self._operations.wait(self._is_over, deadline, f"Closing link {link.name}", Watch(connection.conn))
 
     def _is_over(self) -> bool:
         """Nothing more comes for the link that this end has closed: a detach of any kind, or its session's end, did."""
-        link = self.link
-        if not link.state & Endpoint.REMOTE_ACTIVE or link._state.remote_end is not None:
+        link, state = self.link, self._state
+        if not link.state & Endpoint.REMOTE_ACTIVE or state.remote_end is not None:
             return True
-        return bool(link._state.binding.remotely_detached or link.session.state & _OVER)
+        return bool(state.binding.remotely_detached or link.session.state & _OVER)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "link" not in self.__dict__:
             raise AttributeError(name)
         value = getattr(self.link, name)
+        # Methods of the link alone: its attributes may be read without the lock.
         if not isinstance(value, types.MethodType) or value.__self__ is not self.link:
             return value
 
@@ -185,30 +189,30 @@ class BlockingSender(BlockingLink):
     def _send(
         self, deadline: float | None, msg: Message, error_states: Any = None, watch: Watch | None = None
     ) -> Delivery:
-        operations, link = self._operations, self.link
+        operations, link, state = self._operations, self.link, self._state
         watch = watch or self._watch
-        session = link.session
-        if self._closed or watch.seen != operations.conn._state.shared.ends or operations.disconnected:
+        session = state.session
+        if self._closed or watch.seen != operations.shared.ends or operations.disconnected:
             self._check()
         losses = operations.losses
-        lost = (
-            losses + link._state.losses + session._state.losses
-        )  # as `losses_with`, which would be a call more for each look
+        lost = losses + state.losses + session.losses  # as `losses_with`, which would be a call more for each look
         delivery: Delivery = link.send(msg)
         if link.snd_settle_mode == link.SND_SETTLED:
             operations.run_briefly(1)  # no outcome will come, but what credit allows is to be written
             return delivery
         operations.wait(
-            lambda: delivery.settled or operations.losses + link._state.losses + session._state.losses != lost,
+            lambda: delivery.settled or operations.losses + state.losses + session.losses != lost,
             deadline,
             f"Sending on sender {link.name}",
             watch,
             True,
         )
+        # The peer's settlement, which says whether there is an outcome; the next line settles this end.
         settled = delivery.settled
         delivery.settle()
+        # The link, its session or its connection was lost: what comes in its place does not know the delivery.
         if not settled:
-            if operations.losses == losses and operations.losses_with(link) != lost:
+            if operations.losses == losses and operations.losses_with(state) != lost:
                 raise LinkException(f"sender {link.name} was lost and is made again, the outcome is unknown")
             raise operations.why(watch) or operations.loss()
         bad = (Delivery.REJECTED, Delivery.RELEASED) if error_states is None else error_states
@@ -225,6 +229,7 @@ class Fetcher(MessagingHandler):
     """
 
     def __init__(self, connection: BlockingConnection, prefetch: int | None) -> None:
+        # Not accepted by itself: `accept` and `reject` come after the program has looked at the message.
         super().__init__(prefetch=prefetch or 0, auto_accept=False)
         self.connection = connection
         #: messages with their deliveries; an exception in place of a message that cannot be decoded
@@ -269,6 +274,7 @@ class Fetcher(MessagingHandler):
         message, delivery = self.incoming.popleft()
         if isinstance(message, MessageException):
             raise message
+        # What the sender has settled needs no answer, and would keep `accept` one message behind.
         if not delivery.settled:
             self.unsettled.append(delivery)
         return message
@@ -304,6 +310,7 @@ class BlockingReceiver(BlockingLink):
     ) -> None:
         super().__init__(connection, receiver, deadline)
         self._waiting = 0  # threads in `receive`
+        # After the attach was checked: credit for a refused link would bring messages to it.
         if credit:
             self.flow(credit)
         self.fetcher = fetcher
@@ -333,9 +340,11 @@ class BlockingReceiver(BlockingLink):
         if fetcher is None:
             raise Exception("Can't call receive on this receiver as a handler was not provided")
         if fetcher.has_message:
+            # Without prefetch: the next message is asked for while this one is handled.
             if not link.credit:
                 link.flow(1)
             return fetcher.pop()
+        # Only where no message is here: what came before the end of the link can still be received.
         self._check()
         self._waiting += 1
         try:

@@ -52,6 +52,7 @@ class LinkDetached(LinkException):
         self.link = link
         condition = link.remote_condition if end is None else end.condition
         self.condition: str | None = condition.name if condition else None
+        # Local addresses: those that the program has asked for, also if the peer has attached another.
         if link.is_sender:
             text = f"sender {printable(link.name)} to {printable(str(link.target.address))} closed"
         else:

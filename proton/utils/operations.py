@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from proton.endpoints.arguments import check_timeout
 from proton.endpoints.condition import Condition
-from proton.endpoints.endpoint import Endpoint
+from proton.endpoints.endpoint import Endpoint, endpoint_state
 from proton.endpoints.ends import End, end_of
 from proton.endpoints.notices import shown
 from proton.endpoints.printable import condition_text, printable
@@ -46,6 +46,11 @@ _Result = TypeVar("_Result")
 _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
 
+def _ended(pauses: Callable[[], Any] | None) -> bool:
+    """The turn of a loop that has ended."""
+    return False
+
+
 class Operations:
     """Runs the operations of a `BlockingConnection`: one at a time, with the lock, until a deadline or an end.
 
@@ -60,6 +65,10 @@ class Operations:
         #: the container and the connection, None after the close
         self.container: Any = container
         self.conn: Any = None
+        #: a turn of the container's loop, see `Reactor`
+        self.run_once: Callable[[Callable[[], Any] | None], bool] = container._run_once
+        #: of the connection: what its engine keeps, for a look at its ends without a call
+        self.shared: Any = None
         #: False, or why there is no connection: the transport's condition, or "unknown"
         self.disconnected: Any = False
         #: True once the close has begun
@@ -78,17 +87,30 @@ class Operations:
         self.makers: weakref.WeakKeyDictionary[Any, threading.Thread] = weakref.WeakKeyDictionary()
         self._was_open = False  # since the last loss
 
+    def begin(self, connection: Any) -> None:
+        """Takes the connection, before it is waited for."""
+        self.conn = connection
+        self.shared = endpoint_state(connection).shared
+
+    def let_go(self) -> None:
+        """The connection is closed: nothing of it, nor its container, is kept."""
+        self.closed_place = self.place()
+        self.conn = self.container = self.shared = None
+        self.run_once = _ended
+
     # -- running -------------------------------------------------------------------------------------------------
 
     def run(self, operation: Callable[..., _Result], deadline: float | None, *args: Any) -> _Result:
         """Calls an operation with its deadline and arguments, with the lock; inside a callback this thread has it."""
         loop = self.loop
         lock = loop.lock
+        # A callback of the program runs with the lock of its thread: taking it again would keep it locked in the wait.
         if loop.is_owned():
             if self.closing or self.pumped_error is not None:
                 self.check_open()
             return operation(deadline, *args)
         try:
+            # The usual way first: a free lock costs one call.
             if not lock.acquire(False) and not loop.acquire(deadline):
                 raise Timeout(f"{self.timed_out(None)}: another thread has used it all the time")
             if self.closing or self.pumped_error is not None:
@@ -98,6 +120,7 @@ class Operations:
                 self.container.wakeup()  # what has changed is to be written at once
             return result
         finally:
+            # Otherwise nothing waits for the lock, and releasing it takes one call.
             if loop.followers or loop.starving or not loop.is_owned():
                 loop.release()
             else:
@@ -130,7 +153,7 @@ class Operations:
         if self.loop.follow_runner(SHARED_WAIT):
             return True
         with self.loop.running():
-            if container._run_once(None):
+            if self.run_once(None):
                 return True
             container.stop()
             container.process()
@@ -147,10 +170,12 @@ class Operations:
             with loop.running():
                 container.timeout = 0
                 for _ in range(turns):
-                    container._run_once(None)
+                    self.run_once(None)
         finally:
             container.timeout = usual
 
+    # Inside a callback (`nested`) the outer wait goes on to run the loop afterwards. The container's time-out is changed by
+    # the thread that runs the loop alone. With a time-out of 0 the loop has its look first: what has come counts.
     def wait(
         self,
         condition: Callable[[], Any],
@@ -164,7 +189,7 @@ class Operations:
         A true condition goes before an end: what has come before it can be used.
         :param begin_with_turn: without a look at the condition, which cannot be true yet.
         """
-        loop, container, connection = self.loop, self.container, self.conn
+        loop, container, shared = self.loop, self.container, self.shared
         me = threading.get_ident()
         why: Exception | None = None
         done = False
@@ -174,7 +199,7 @@ class Operations:
             nonlocal done, why
             if condition():
                 done, why = True, None
-            elif watch.endpoints and (self.closing or self.disconnected or connection._state.shared.ends != watch.seen):
+            elif watch.endpoints and (self.closing or self.disconnected or shared.ends != watch.seen):
                 why = self.why(watch)
                 done = why is not None
             return done
@@ -201,7 +226,7 @@ class Operations:
                     usual = container.timeout
                     loop.runner = me
                 container.timeout = usual if left is None else min(left, MAX_TURN)
-                if not container._run_once(over) and not over():
+                if not self.run_once(over) and not over():
                     raise ConnectionException(f"Connection {self.place()} has ended: its container was stopped")
                 turns += 1
         finally:
@@ -231,7 +256,7 @@ class Operations:
 
     def check(self, watch: Watch) -> None:
         """Raises the end of what is watched, if it has ended."""
-        if self.closing or self.disconnected or self.conn._state.shared.ends != watch.seen:
+        if self.closing or self.disconnected or self.shared.ends != watch.seen:
             why = self.why(watch)
             if why is not None:
                 raise why
@@ -241,6 +266,7 @@ class Operations:
         if self.closing:
             return self.closed_error()
         connection = self.conn
+        # Without a connection the links have not ended by themselves: the loss goes before their state.
         if self.disconnected and not connection.state & _CLOSED and self.lost_for_good():
             return self.loss()
         for endpoint in watch.endpoints:
@@ -248,7 +274,8 @@ class Operations:
             error = None if end is None else self.error_of(endpoint, end)
             if error is not None:
                 return error
-        watch.seen = connection._state.shared.ends
+        # Nothing of it has ended so far: until the number grows, one comparison is enough.
+        watch.seen = self.shared.ends
         return None
 
     def error_of(self, endpoint: Any, end: End) -> Exception | None:
@@ -288,9 +315,9 @@ class Operations:
         reason = printable(str(self.disconnected or "unknown"))
         return ConnectionException(f"Connection {self.place()} disconnected: {reason}")
 
-    def losses_with(self, link: Any) -> int:
-        """How often the connection was lost, and the link or its session has ended and is made again."""
-        return int(self.losses + link._state.losses + link.session._state.losses)
+    def losses_with(self, state: Any) -> int:
+        """How often the connection was lost, and a link, by its state, or its session has ended and is made again."""
+        return int(self.losses + state.losses + state.session.losses)
 
     # -- what the callbacks of the connection tell ---------------------------------------------------------------
 
@@ -302,6 +329,7 @@ class Operations:
 
     def lost(self, transport: Any) -> None:
         """The connection is lost, or an attempt to make it has failed."""
+        # Not cleared by the next attempt, but by its success: an operation that gives up names the last failure.
         self.disconnected = transport.condition or "unknown"
         if self._was_open:
             self._was_open = False

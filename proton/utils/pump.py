@@ -28,6 +28,7 @@ def start_pump(operations: Operations, ended: threading.Event, heartbeat: float)
 
 def _keep_up(reference: weakref.ref[Operations], ended: threading.Event, heartbeat: float) -> None:
     """Runs the loop while no operation does, so that heartbeats go out and come in."""
+    # The peer gives up after the whole time; a quarter leaves room for a late thread and the way of the frame (2.4.5).
     interval = heartbeat / 4.0
     while not ended.wait(interval):
         operations = reference()
@@ -41,6 +42,7 @@ def _keep_up(reference: weakref.ref[Operations], ended: threading.Event, heartbe
                     interval = _run_once(operations, heartbeat)
             finally:
                 loop.release()
+        # Until the next turn the weak reference alone is kept, so that a dropped connection is closed.
         del operations, loop
 
 
@@ -50,6 +52,7 @@ def _run_once(operations: Operations, heartbeat: float) -> float:
         return heartbeat / 4.0
     try:
         operations.run_briefly()
+    # Raised by the next operation: in this thread no program would see it.
     except Exception as error:
         operations.pumped_error = error
     transport = operations.conn.transport if operations.conn is not None else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from proton.endpoints.endpoint import endpoint_state
 from proton.exceptions import LinkException, MessageException
 from proton.handlers.incoming import IncomingMessageHandler
 from proton.message import Message
@@ -75,6 +76,7 @@ class SyncRequestResponse(IncomingMessageHandler):
         self.receiver: BlockingReceiver = connection.create_receiver(
             None, dynamic=True, credit=RESPONSE_CREDIT, handler=self
         )
+        self._link_state = endpoint_state(self.receiver.link)
         self._watch = Watch(self.sender.link, self.receiver.link)
 
     @property
@@ -103,30 +105,34 @@ class SyncRequestResponse(IncomingMessageHandler):
 
     def _call(self, deadline: float | None, request: Message) -> Message:
         operations, link, awaited = self._operations, self.receiver.link, self._awaited
-        if link._state.binding.remote_handle is None:
+        state = self._link_state
+        if state.binding.remote_handle is None:
             # After a loss the peer has to give a new address first: to the old one no response would come.
             operations.wait(
-                lambda: link._state.binding.remote_handle is not None,
+                lambda: state.binding.remote_handle is not None,
                 deadline,
                 f"Opening link {link.name}",
                 self._watch,
             )
         if link.credit <= 0:
             link.flow(RESPONSE_CREDIT)
-        losses, lost = operations.losses, operations.losses_with(link)
+        # Before the send: the addresses of responses end with a loss, so one that happens meanwhile counts.
+        losses, lost = operations.losses, operations.losses_with(state)
         request.reply_to = link.remote_source.address
         request.correlation_id = number = str(self.correlation_id.next())
+        # Before the send too: another thread may run the loop, and the response may come while this one sends.
         awaited[number] = None
         try:
             self.sender._send(deadline, request, None, self._watch)
             if awaited[number] is None:  # it often comes with the outcome of the request
                 operations.wait(
-                    lambda: awaited[number] is not None or operations.losses_with(link) != lost,
+                    lambda: awaited[number] is not None or operations.losses_with(state) != lost,
                     deadline,
                     "Waiting for response",
                     self._watch,
                 )
             response = awaited[number]
+        # Whatever ends the call: a response that comes later finds no entry, and is passed over.
         finally:
             del awaited[number]
             self.response = None
@@ -141,6 +147,7 @@ class SyncRequestResponse(IncomingMessageHandler):
 
     def _on_undecodable(self, event: Any, error: MessageException) -> None:
         """Ends the requests under way: a response was sent that cannot be told from theirs."""
+        # First of all, since an error below would cost credit for good.
         event.link._replenish(RESPONSE_CREDIT)
         for number, response in self._awaited.items():
             if response is None:
@@ -151,6 +158,7 @@ class SyncRequestResponse(IncomingMessageHandler):
         """Takes a response."""
         event.link._replenish(RESPONSE_CREDIT)
         number: Any = event.message.correlation_id
+        # `self` stands for "not awaited": None is the value of a request without a response yet.
         if self._awaited.get(number, self) is not None:
             return
         self._awaited[number] = self.response = event.message

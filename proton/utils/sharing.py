@@ -84,6 +84,7 @@ class SharedLoop:
         while not lock.acquire(True, LOCK_TIMEOUT):
             if deadline is not None and time.monotonic() > max(deadline, start + MIN_WAIT):
                 return False
+            # Until the lock is there, the holder makes a break after each turn.
             self.starving = True
         self.starving = False
         return True
@@ -91,6 +92,7 @@ class SharedLoop:
     def release(self) -> None:
         """Release the lock, if this thread holds it; if the loop rests, another thread takes it over."""
         if self.is_owned():
+            # While the lock is held: a follower that wakes up waits for it, and finds all as it is now.
             if self.followers and self.runner is None:
                 self.hand_over()
             self.lock.release()
@@ -110,6 +112,7 @@ class SharedLoop:
     def wait_unlocked(self, select: Callable[[float | None], Any], timeout: float | None) -> Any:
         """The wait of the runner for its selector: the other threads have the lock meanwhile."""
         lock = self.lock
+        # Their conditions may have become true by what was handled since the last wait.
         if self.followers:
             self.notify()
         if not self.is_owned():
@@ -119,6 +122,7 @@ class SharedLoop:
             if self.starving:
                 time.sleep(LOCK_YIELD)
             return select(timeout)
+        # Also after an exception of the selector or a signal handler: the caller goes on with the lock held.
         finally:
             if not self.is_owned() and not lock.acquire(False):
                 self._take_back()
@@ -142,10 +146,12 @@ class SharedLoop:
         :param condition: is called in the thread of the runner; None to be woken after its next turn.
         :param deadline: as of `time.monotonic`, None for no limit.
         """
+        # A lock and not a condition variable: to wake up by it needs no other lock, see rule 2.
         ticket = threading.Lock()
         ticket.acquire()
         limit = -1.0 if deadline is None else max(deadline - time.monotonic(), MIN_WAIT)
         try:
+            # Before the release: from then on the runner may find the condition true.
             self.followers[ticket] = condition
             self.release()
             ticket.acquire(True, min(limit, threading.TIMEOUT_MAX))
@@ -192,6 +198,7 @@ class SharedLoop:
                 return
 
     def _wake(self, ticket: Any) -> bool:
+        # The follower has gone, after a time-out or a signal: its turn to take the loop over goes to the next.
         if self.followers.pop(ticket, self) is self:
             return False  # it has left by itself
         ticket.release()
