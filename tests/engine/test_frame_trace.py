@@ -94,6 +94,18 @@ def test_heartbeats_and_ends_of_streams():
     assert "FRAME:   <- EOS" in lines
 
 
+def test_each_end_shows_the_headers_of_both_in_their_order():
+    peers = Peer("client"), Peer("server", Transport.SERVER)
+    lines = [traced(peer) for peer in peers]
+    for peer in peers:
+        peer.transport.sasl().allowed_mechs("ANONYMOUS")
+        peer.bind()
+    pump(*peers)
+    client, server = [[line for line in shown if "FRAME:   " in line] for shown in lines]
+    assert client == [f"FRAME:   {header}" for header in ("-> SASL", "<- SASL", "-> AMQP", "<- AMQP")]
+    assert server == [f"FRAME:   {header}" for header in ("<- SASL", "-> SASL", "<- AMQP", "-> AMQP")]
+
+
 def test_raw_lines():
     a = Peer().bind()
     lines = traced(a, Transport.TRACE_RAW)

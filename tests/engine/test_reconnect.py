@@ -233,10 +233,19 @@ def test_wherever_the_stream_is_cut(seed):
         assert {number for number, delivery in deliveries.items() if delivery.settled} <= set(arrived)
         assert len(set(arrived)) == len(arrived), "nothing arrives twice"
         a, b, receiver = reconnected(a, credit=5)
+    deliveries[b"last"] = put(sender, b"last")
     receiver.flow(1000)
     pump(a, b)
+    ended = set()
     while receiver.current is not None:
-        arrived.append(read(receiver)[0].rstrip(b"."))
+        data, delivery = read(receiver)
+        ended.add(data.rstrip(b"."))
+        arrived.append(data.rstrip(b"."))
+        delivery.update(ACCEPTED)
+        delivery.settle()
+    pump(a, b)
+    assert ended >= {b"last"}
+    assert {number for number in ended if deliveries[number].remote_state == ACCEPTED} == ended
     assert len(set(arrived)) == len(arrived)
     assert sender.queued == 0 and sender.current is None and sender.session.outgoing_bytes == 0
     lost = set(deliveries) - set(arrived)

@@ -43,6 +43,10 @@ MALFORMED = {
     "data offset 0": (raw(8, 0), "malformed frame: expected a data offset of 2 to 2 words, got 0"),
     "data offset 1": (raw(8, 1), "malformed frame: expected a data offset of 2 to 2 words, got 1"),
     "data offset behind the end": (raw(12, 4), "malformed frame: expected a data offset of 2 to 3 words, got 4"),
+    "data offset 1 in a frame as large as ours": (
+        raw(32768, 1),
+        "malformed frame: expected a data offset of 2 to 8192 words, got 1",
+    ),
     "data offset 255": (raw(20, 255), "malformed frame: expected a data offset of 2 to 5 words, got 255"),
     "SASL frame": (raw(8, kind=1), "expected an AMQP frame (type 0), got type 1"),
     "unknown type": (raw(8, kind=200), "expected an AMQP frame (type 0), got type 200"),

@@ -114,6 +114,33 @@ def test_several_messages_in_one_read():
     assert application.seen == list(range(5))
 
 
+@pytest.mark.parametrize("limit", [{"incoming_window": 4}, {"incoming_capacity": 4 * 512}], ids=["frames", "bytes"])
+def test_messages_that_were_read_open_the_window_of_the_session_again(limit):
+    application = Application()
+    world = opened(Handshaker(), Incoming(IncomingMessageHandler(True, application)))
+    world.pair.server.transport.max_frame_size = 512
+    sender = world.session.sender("x")
+    sender.open()
+    world.settle()
+    ((name, most),) = limit.items()
+    setattr(world.pair.server.connection.session_head(0), name, most)
+    world.pair.server.connection.link_head(0).flow(100)
+    world.settle()
+    bodies = [str(number) * 200 for number in range(10, 30)]  # one of them fills most of a frame
+    for body in bodies:
+        sender.send(Message(body=body))
+    world.settle()
+    assert application.seen == bodies and sender.queued == 0
+    for body in bodies[:17]:  # one at a time, until the window has just been opened again
+        sender.send(Message(body=body))
+        world.settle()
+    transport = world.pair.client.transport
+    frames = transport.frames_output
+    for body in bodies:
+        sender.send(Message(body=body))
+    assert transport.pending() > 0 and transport.frames_output - frames == 3, "all that was read counts no longer"
+
+
 def test_a_message_after_a_local_close_is_given_back():
     application = Application()
     world = world_of(IncomingMessageHandler(True, application))

@@ -91,6 +91,11 @@ EQUIVALENT = {
         "and all(x is None or x.__class__ is bool for x in fields[8:11])",
         "and all((x is None and x.__class__ is bool) for x in fields[8:11])",
     ): "in doubt the table decides, which takes the same fields, only slower",
+    (
+        "transport/dispositions.py",
+        "and (last is None or (last.__class__ is int and 0 <= last <= SERIAL))",
+        "and ((last is None and (last.__class__ is int and 0 <= last <= SERIAL)))",
+    ): "in doubt the table decides, which takes the same fields, only slower",
 }
 
 
