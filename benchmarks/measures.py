@@ -238,6 +238,18 @@ def memory(engine: Engine, messages: int) -> list[Row]:
     ]
 
 
+def sizes(engine: Engine, messages: int) -> list[Row]:
+    """Memory at one end for each of 1,000 in memory: connections with their transports, sessions, links, deliveries."""
+    rows = []
+    for kind in ("connection", "session", "sender", "receiver", "sent delivery", "received delivery"):
+        name = f"unsettled {kind}" if "delivery" in kind else f"idle {kind}"
+        for unit, traced in (("bytes allocated by Python", ("--traced",)), ("bytes resident", ())):
+            # What an engine in C allocates is not traced, and PyPy traces nothing.
+            if not traced or (engine.ours and sys.implementation.name == "cpython"):
+                rows.append(Row(name, unit, result_of(engine.start("sizes.py", kind, *traced))["bytes"]))
+    return rows
+
+
 def unsettled(engine: Engine, messages: int) -> list[Row]:
     """Memory for 100,000 deliveries that neither end has settled."""
     count = 100_000
@@ -409,6 +421,6 @@ def rhea_engine() -> Engine | None:
     return Rhea("rhea", node, ours=False) if node and RHEA else None
 
 
-COMPARED = (throughput, bodies, streams, requests, codec, connections, containers, secured, memory, unsettled)
+COMPARED = (throughput, bodies, streams, requests, codec, connections, containers, secured, memory, sizes, unsettled)
 COMPARED += (brokers, rhea)
 GROWTH = (growth_messages, growth_links, growth_idle, growth_connections, growth_crowd, soak)

@@ -49,7 +49,7 @@ def print_table(values, higher, engines):
 
 def number(value):
     if value is None:
-        return "failed"
+        return "-"
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
