@@ -104,7 +104,7 @@ def server_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
         if transport.tracing:
             transport.trace_header("<-", "SASL")
         transport.input = sasl_input
-        negotiation.server_begins(transport)
+        negotiation.start_server(transport)
         _end_failed_exchange(transport)
         return pos + 8
     if found == protocol_header.AMQP_1_0:

@@ -22,7 +22,7 @@ from proton.endpoints.arguments import check_count
 from proton.endpoints.events import Event
 from proton.endpoints.printable import condition_text
 from proton.exceptions import TransportException
-from proton.transport import failure, io_layers, protocol_header, trace
+from proton.transport import failure, io_layers, trace
 from proton.transport.bounds import LOOP_EVENTS, Limits
 from proton.transport.inbound import on_open
 from proton.transport.outbound import answers_wait
@@ -377,7 +377,7 @@ class TransportState:
     def produce(self) -> None:
         """Writes what there is to write."""
         if self.sasl is not None and (self.sasl.replies or self.sasl.header_due):
-            negotiation.write_replies(self, self.sasl, protocol_header.SASL_HEADER)
+            negotiation.write_replies(self, self.sasl)
         output = self.output
         output(self)
         if self.output is not output:  # what it wrote led to another layer: an open to an error, for example

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Credentials", "PlainServer"]
 
-#: makes the salts of users that are unknown, or known by their password
+#: Makes the salts of users that are unknown, or known by their password. It is new in each process: the salts of both
+#: change alike with a restart, so that tells nothing either.
 _SECRET = os.urandom(32)
 #: what a password that comes with PLAIN is hashed for, where there is a choice
 _PLAIN_HASH = "SCRAM-SHA-256"
@@ -64,12 +65,13 @@ class Credentials:
     """
 
     def __init__(self, users: Users) -> None:
-        self._scram = list(SCRAM_HASHES)
+        self._scram_names = list(SCRAM_HASHES)
         iterations = DEFAULT_ITERATIONS
         if isinstance(users, Mapping):
+            # The mapping is read at each login, so users may come and go; what is offered is decided now.
             self._lookup: Any = users.get
             self._check: Any = None
-            self._scram, iterations = _common_of(users)
+            self._scram_names, iterations = _common_mechanisms(users)
         else:
             self._lookup = getattr(users, "lookup", None)
             self._check = getattr(users, "check", None)
@@ -81,7 +83,7 @@ class Credentials:
         self._authorize: Any = getattr(users, "authorize", None)
         named = getattr(users, "mechanisms", None)
         if named is not None:
-            self._scram = [name for name in SCRAM_HASHES if name in named]
+            self._scram_names = [name for name in SCRAM_HASHES if name in named]
         self._iterations = int(getattr(users, "iterations", iterations))
         if not 1 <= self._iterations <= MAX_ITERATIONS:
             raise ValueError(f"expected 1 to {MAX_ITERATIONS} iterations, got {self._iterations}")
@@ -100,16 +102,16 @@ class Credentials:
 
     def mechanisms(self) -> list[str]:
         """The names of the mechanisms that can be offered, the strongest first."""
-        return [*self._scram, "PLAIN"] if self._lookup is not None else ["PLAIN"]
+        return [*self._scram_names, "PLAIN"] if self._lookup is not None else ["PLAIN"]
 
     def _known_of(self, user: str) -> Any:
         """What the program knows of a user: a str, a list of verifiers, or None."""
-        return _ask(self._look_up, user)
+        return _call_hook(self._read_entry, user)
 
-    def _look_up(self, user: str) -> Any:
-        return _read(self._lookup(user))
+    def _read_entry(self, user: str) -> Any:
+        return _known_from(self._lookup(user))
 
-    def _invented(self, user: str, mechanism: str, password: str | None) -> ScramVerifier:
+    def _invent_verifier(self, user: str, mechanism: str, password: str | None) -> ScramVerifier:
         salt = hmac.digest(_SECRET, f"{mechanism} {user}".encode("utf-8", "surrogatepass"), "sha256")[:16]
         return ScramVerifier.make(mechanism, password if password is not None else "", self._iterations, salt)
 
@@ -124,9 +126,9 @@ class Credentials:
             # An empty password is invalid: PLAIN does not let it log in either (RFC 4616 2). One that SASLprep
             # refuses cannot have been typed.
             usable = _is_usable(known)
-            return self._invented(user, mechanism, known if usable else None), usable
+            return self._invent_verifier(user, mechanism, known if usable else None), usable
         # The work is the same for all that follows, and done before anything is decided.
-        invented = self._invented(user, mechanism, None)
+        invented = self._invent_verifier(user, mechanism, None)
         for verifier in known or ():
             if verifier.mechanism == mechanism:
                 return verifier, True
@@ -139,26 +141,27 @@ class Credentials:
         :param password: the password that it has given.
         """
         if self._check is not None:
-            return _ask(self._check, user, password) is True
+            # `is True`: what is merely true, a coroutine that was not awaited for example, must not let a client in.
+            return _call_hook(self._check, user, password) is True
         known = self._known_of(user)
         if isinstance(known, list) and known:
             # The one that takes as long as for an unknown user, if it is there.
             return bool(min(known, key=lambda verifier: verifier.mechanism != _PLAIN_HASH).accepts(password))
-        self._invented(user, _PLAIN_HASH, None)  # as much work as with a verifier
-        return _equal(known or "", password) and bool(known)
+        self._invent_verifier(user, _PLAIN_HASH, None)  # as much work as with a verifier
+        return _passwords_equal(known or "", password) and bool(known)
 
     def authorizes(self, user: str, authorization: str | None) -> bool:
         """Whether a user may act as an identity; every user may act as itself.
 
         :param user: the user that has authenticated.
-        :param authorization: the identity that he asks for, None for his own.
+        :param authorization: the identity that it asks for, None for its own.
         """
         if not authorization or authorization == user:
             return True
-        return self._authorize is not None and _ask(self._authorize, user, authorization) is True
+        return self._authorize is not None and _call_hook(self._authorize, user, authorization) is True
 
 
-def _read(known: Any) -> Any:
+def _known_from(known: Any) -> Any:
     """What a program knows of a user, as a str, a list of verifiers, or None.
 
     :raises TypeError, ValueError: it is nothing of the kind; its value is not shown.
@@ -171,7 +174,7 @@ def _read(known: Any) -> Any:
     return [entry if isinstance(entry, ScramVerifier) else ScramVerifier.parse(entry) for entry in entries]
 
 
-def _common_of(users: Mapping[str, Any]) -> tuple[list[str], int]:
+def _common_mechanisms(users: Mapping[str, Any]) -> tuple[list[str], int]:
     """The SCRAM mechanisms that all users of a mapping can use, and the usual number of iterations.
 
     :raises TypeError: a user has something that is neither password nor verifiers; it is not shown.
@@ -180,7 +183,7 @@ def _common_of(users: Mapping[str, Any]) -> tuple[list[str], int]:
     numbers: Counter[int] = Counter()
     for user, entry in users.items():
         try:
-            known = _read(entry)
+            known = _known_from(entry)
         except (TypeError, ValueError) as error:
             raise TypeError(f"user {user!r}: {error}") from None
         if isinstance(known, list) and known:
@@ -197,7 +200,7 @@ def _is_usable(password: str) -> bool:
         return False
 
 
-def _ask(hook: Any, *arguments: Any) -> Any:
+def _call_hook(hook: Any, *arguments: Any) -> Any:
     """What the program says. An exception of its own ends this login, not the loop; its text may show anything."""
     try:
         return hook(*arguments)
@@ -205,7 +208,7 @@ def _ask(hook: Any, *arguments: Any) -> Any:
         raise TemporaryAuthFailure(f"looking up the user has raised {type(error).__name__}") from error
 
 
-def _equal(known: str, password: str) -> bool:
+def _passwords_equal(known: str, password: str) -> bool:
     """Compares what SASLprep makes of two passwords, in the same time whatever they have in common."""
     try:
         pair = [saslprep(text).encode("utf-8") for text in (known, password)]
@@ -232,12 +235,12 @@ class PlainServer:
         """
         if response is None:
             return b""
-        parts = response.split(b"\0")
+        parts = response.split(b"\0")  # RFC 4616 2: NUL is in none of the three
         if len(parts) != 3:
             raise AuthenticationFailed(f"malformed PLAIN response: expected 3 parts, got {len(parts)}")
         try:
             authorization, user, password = (part.decode("utf-8") for part in parts)
-            user = saslprep(user)
+            user = saslprep(user)  # the password is prepared where it is compared: a hook gets it as it came
         except ValueError:  # UnicodeDecodeError among them, whose text would show the password
             raise AuthenticationFailed("malformed PLAIN response: expected UTF-8 without special characters") from None
         if not user or not password:  # RFC 4616 2; some directories let clients in that give no password

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from proton.transport.sasl.sasl_state import SASLState
     from proton.transport.transport_state import TransportState
 
-__all__ = ["NO_MECHANISM", "available", "begin_client", "begin_server", "is_configured", "only_here"]
+__all__ = ["NO_MECHANISM", "available", "begin_client", "begin_server", "is_configured", "needs_library"]
 
 #: where the library looks for its configuration when no folder is named
 FOLDERS = ["/etc/sasl2", "/etc/sasl", "/usr/lib/sasl2", "/usr/local/lib/sasl2"]
@@ -39,7 +39,7 @@ _MAX_DECODED_BYTES = 1 << 20  # that are decoded in one call: what the library m
 _NAME = re.compile(r"[A-Z0-9_-]{1,20}\Z")  # RFC 4422 3.1
 
 _settings: dict[str, str] = {}  # what programs have set, `name` and `path`
-_answers: dict[tuple[str | None, str, str], bool] = {}  # of `is_configured`, by what was set: each server asks
+_configured: dict[tuple[str | None, str, str], bool] = {}  # of `is_configured`, by what was set: each server asks
 
 
 # -- what is set up --------------------------------------------------------------------------------------------------
@@ -63,22 +63,22 @@ def set_config_path(path: str | None) -> None:
         _settings.setdefault("path", path)
 
 
-def _name() -> str:
+def _config_name() -> str:
     return _settings.get("name", "proton-server")
 
 
-def _path() -> str:
+def _config_path() -> str:
     return _settings.get("path") or os.environ.get("PN_SASL_CONFIG_PATH", "")
 
 
 def is_configured() -> bool:
     """Whether servers use the library: it is there, and was set up for them. Files are looked for once."""
-    named = _settings.get("name"), _path(), os.environ.get("SASL_CONF_PATH", "")
-    answer = _answers.get(named)
+    named = _settings.get("name"), _config_path(), os.environ.get("SASL_CONF_PATH", "")
+    answer = _configured.get(named)
     if answer is None:
         folders = [*named[2].split(":"), *FOLDERS]
-        found = any(folder and os.path.isfile(f"{folder}/{_name()}.conf") for folder in folders)
-        answer = _answers[named] = bool(found or named[0] or named[1]) and available()
+        found = any(folder and os.path.isfile(f"{folder}/{_config_name()}.conf") for folder in folders)
+        answer = _configured[named] = bool(found or named[0] or named[1]) and available()
     return answer
 
 
@@ -87,7 +87,7 @@ def available() -> bool:
     return libsasl.find() is not None
 
 
-def only_here(name: str) -> bool:
+def needs_library(name: str) -> bool:
     """Whether a mechanism is one for the library: the package does not have it, and no channel is bound to it."""
     return name not in CLIENT_MECHANISMS and not name.endswith("-PLUS") and _NAME.match(name) is not None
 
@@ -109,18 +109,18 @@ class SecurityLayer:
                 f"expected a peer that takes {_MIN_PIECE_BYTES} to {_MAX_PIECE_BYTES} bytes at a time through the "
                 f"security layer, got {self._max_bytes}"
             )
-        handle.forget()
+        handle.clear_error()
 
     def _ready(self) -> bool:
         return True
 
     def _wrap(self, transport: TransportState, data: bytes) -> bytes:
-        return self._put_through(transport, libsasl.find().sasl_encode, data, self._max_bytes)
+        return self._transform(transport, libsasl.find().sasl_encode, data, self._max_bytes)
 
     def _unwrap(self, transport: TransportState, data: bytes) -> bytes:
-        return self._put_through(transport, libsasl.find().sasl_decode, data, _MAX_DECODED_BYTES)
+        return self._transform(transport, libsasl.find().sasl_decode, data, _MAX_DECODED_BYTES)
 
-    def _put_through(self, transport: TransportState, function: Callable[..., int], data: bytes, most: int) -> bytes:
+    def _transform(self, transport: TransportState, function: Callable[..., int], data: bytes, most: int) -> bytes:
         made = []
         for start in range(0, 0 if self._broken else len(data), most):
             piece = data[start : start + most]
@@ -175,7 +175,7 @@ class _Exchange:
             self.handle.close()
 
 
-def _initial(name: str, response: bytes | None) -> bytes | None:
+def _initial_response(name: str, response: bytes | None) -> bytes | None:
     """The initial response as the library wants it; clients mix up empty and absent ones."""
     if name == "ANONYMOUS" and response is None:
         return b""  # the trace information is left out (RFC 4505 2): a challenge would be answered by few
@@ -203,7 +203,7 @@ class _Server(_Exchange):
         library, first = libsasl.find(), not self._began
         self._began = True
         if first:
-            response = _initial(self.name, response)
+            response = _initial_response(self.name, response)
         chosen = [self.name.encode("ascii")] if first else []
         with libsasl.lock:
             step = library.sasl_server_start if first else library.sasl_server_step
@@ -222,8 +222,9 @@ def begin_server(sasl: SASLState, transport: TransportState) -> _Server:
     :raises AuthenticationFailed: the library cannot serve.
     """
     subject = transport.peer_subject()
+    # Locked as a whole: a connection begins with the plugins that all of them share (rule 2 of `libsasl.py`).
     with libsasl.lock:
-        libsasl.begin("server", _path(), _name())
+        libsasl.initialize("server", _config_path(), _config_name())
         new = libsasl.find().sasl_server_new
         handle = libsasl.Handle(new, [_SERVICE, None, None, None, None], {libsasl.CB_PROXY_POLICY: None})
         exchange = _Server(handle, sasl, transport)
@@ -264,9 +265,11 @@ class _Client(_Exchange):
         :param additional: the additional data of the outcome; some servers have their last words in it.
         :raises AuthenticationFailed: the server has left out something that the mechanism asks for.
         """
+        # None and empty differ: an empty message is a step of some mechanisms (RFC 4422 3.6).
         if additional is not None and not self._done:
             self.respond(additional)
         if not self._done:
+            # A server that lets the client in too early may have skipped its own proof.
             self.handle.close()
             raise AuthenticationFailed(f"mechanism {self.name} expects a challenge, got an outcome")
         self._succeed()
@@ -278,21 +281,23 @@ def begin_client(sasl: SASLState, transport: TransportState, allowed: list[str])
     :return: None when it has nothing to add to the mechanisms that need no library.
     :raises AuthenticationFailed: it has chosen a mechanism, but cannot begin with it.
     """
-    # LOGIN tells the password as PLAIN does, in more words.
+    # Kerberos would log in with tickets of the machine that the program may not mean. LOGIN shows the password as PLAIN
+    # does, in more steps.
     unwanted = () if sasl.allowed is not None else KERBEROS
     unwanted = (*unwanted, "LOGIN") if "PLAIN" in allowed else unwanted
-    names = [name for name in allowed if only_here(name) and name not in unwanted]
+    names = [name for name in allowed if needs_library(name) and name not in unwanted]
     if not names or not available():
         return None
     texts: dict[int, str | None] = {libsasl.CB_USER: sasl.authorization}
     if sasl.user:
         texts[libsasl.CB_AUTHNAME] = sasl.user
+    # The library takes C strings: it would not see what is behind a NUL, and log in as another user.
     if any("\0" in (text or "") for text in texts.values()):
         raise AuthenticationFailed("user name and authorization cannot have a NUL")
     connection = transport.connection
     host = (connection.hostname or "").encode("utf-8") if connection is not None else b""
     with libsasl.lock:
-        libsasl.begin("client", _path(), _name())
+        libsasl.initialize("client", _config_path(), _config_name())
         new = libsasl.find().sasl_client_new
         password = sasl.password if sasl.user else None
         handle = libsasl.Handle(new, [_SERVICE, host or None, None, None], texts, password)

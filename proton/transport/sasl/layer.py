@@ -92,6 +92,7 @@ class SASL:
         if mechs is None:
             self._state.allowed = None
             return
+        # Names are upper case on the wire (RFC 4422 3.1); programs may write them as they like.
         if isinstance(mechs, (list, tuple)) and all(isinstance(mech, str) for mech in mechs):
             mechs = " ".join(mechs)
         if not isinstance(mechs, str):
@@ -111,7 +112,7 @@ class SASL:
         :param name: the name, without the suffix `.conf`.
         :raises TypeError: not str or None.
         """
-        _check_text(name)
+        _check_text(name)  # also where the library is missing, so that a mistake shows on every machine
         cyrus.set_config_name(name)
 
     def config_path(self, path: str | None) -> None:
@@ -129,10 +130,11 @@ class SASL:
 
         A callable is called when its token is about to be sent, once for each connection that is made.
         """
-        return None
+        return None  # never the secret: debuggers and logs read properties
 
     @token.setter
     def token(self, token: str | Callable[[], str] | None) -> None:
+        # Its characters are checked when it is sent: a callable's are not known before.
         if not (token is None or isinstance(token, str) or callable(token)):
             raise TypeError(f"expected a token as a str, a callable or None, got {type(token).__name__}")
         self._state.token = token

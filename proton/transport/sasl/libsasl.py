@@ -24,7 +24,7 @@ try:
 except ImportError:  # some builds of Python are without
     ctypes = None  # type: ignore[assignment]
 
-__all__ = ["CONTINUE", "OK", "Handle", "NothingUsable", "begin", "find", "lock", "wipe"]
+__all__ = ["CONTINUE", "OK", "Handle", "NothingUsable", "find", "initialize", "lock", "wipe"]
 
 NAMES = ["libsasl2.so.3", "libsasl2.so.2", "libsasl2.so"]
 if sys.platform == "darwin":
@@ -49,10 +49,10 @@ _MAX_REASON_LENGTH = 400  # characters, as some of it is the peer's
 
 lock: threading.RLock = threading.RLock()
 _library: Any = None
-_looked_for = False
-_began: set[str] = set()  # the sides that it is ready for
+_searched = False
+_initialized: set[str] = set()  # the sides that it is ready for
 _callbacks: dict[int, Any] = {}
-_kept: list[Any] = []  # what it has the address of for good
+_retained: list[Any] = []  # what it has the address of for good
 
 
 class NothingUsable(AuthenticationFailed):
@@ -64,16 +64,16 @@ class NothingUsable(AuthenticationFailed):
 
 def find() -> Any:
     """The library; None when it is not there."""
-    global _library, _looked_for
-    if not _looked_for:
+    global _library, _searched
+    if not _searched:
         with lock:
-            if not _looked_for and ctypes is not None:
-                _library = _open()
-            _looked_for = True
+            if not _searched and ctypes is not None:
+                _library = _load()
+            _searched = True
     return _library
 
 
-def _open() -> Any:
+def _load() -> Any:
     types = {"i": ctypes.c_int, "u": ctypes.c_uint, "t": ctypes.c_char_p, "a": ctypes.c_void_p}
     for name in NAMES:
         try:
@@ -81,29 +81,30 @@ def _open() -> Any:
             for entry in _FUNCTIONS.split():
                 function, _, takes = entry.partition(":")
                 getattr(library, f"sasl_{function}").argtypes = [types[letter] for letter in takes]
+        # Without `argtypes` 64-bit addresses would be cut to an int, hence all functions are declared here.
         except (OSError, AttributeError):  # it is not there, or it is another
             continue
         library.sasl_errdetail.restype = library.sasl_errstring.restype = ctypes.c_char_p
         library.sasl_dispose.restype = library.sasl_seterror.restype = None
-        for number, (takes, act) in _ACTS.items():
+        for number, (takes, act) in _CALLBACKS.items():
             kind = ctypes.CFUNCTYPE(ctypes.c_int, *[types[letter] for letter in takes])
             _callbacks[number] = kind(act)
         return library
     return None
 
 
-def begin(side: str, path: str, name: str) -> None:
+def initialize(side: str, path: str, name: str) -> None:
     """Has the library read its plugins, and a server's configuration: once for each side. Under `lock`.
 
     :param side: "client" or "server".
     :param path: folders of the configuration with colons between, "" for the library's own.
     :param name: of its file.
-    :raises TemporaryAuthFailure: the library cannot begin.
+    :raises TemporaryAuthFailure: the library cannot initialize.
     """
-    if side in _began:
+    if side in _initialized:
         return
     callbacks = _callback_list({CB_LOG: 0})
-    _kept.append(callbacks)
+    _retained.append(callbacks)
     if side == "client":
         code = _library.sasl_client_init(callbacks)
     else:
@@ -112,7 +113,7 @@ def begin(side: str, path: str, name: str) -> None:
         code = _library.sasl_server_init(callbacks, os.fsencode(name))
     if code != OK:
         raise TemporaryAuthFailure(refusal(code).reason)
-    _began.add(side)
+    _initialized.add(side)
 
 
 def refusal(code: int, detail: bytes | None = None) -> AuthenticationFailed:
@@ -143,11 +144,11 @@ def wipe(secret: Any) -> None:
 # -- callbacks: what they are called with is the address of a text or of a secret ------------------------------------
 
 
-def _say_nothing(address: int | None, level: int, message: int | None) -> int:
+def _drop_log(address: int | None, level: int, message: int | None) -> int:
     return OK
 
 
-def _give_text(text: int, number: int, result: int | None, length: int | None) -> int:
+def _return_text(text: int, number: int, result: int | None, length: int | None) -> int:
     if result:
         ctypes.c_void_p.from_address(result).value = text
     if length:
@@ -155,23 +156,23 @@ def _give_text(text: int, number: int, result: int | None, length: int | None) -
     return OK
 
 
-def _give_secret(connection: int | None, secret: int, number: int, result: int | None) -> int:
+def _return_secret(connection: int | None, secret: int, number: int, result: int | None) -> int:
     if result:
         ctypes.c_void_p.from_address(result).value = secret
     return OK
 
 
-def _let_act_as(*request: Any) -> int:
+def _allow_identity(*request: Any) -> int:
     """The program, which sees `SASL.authorization`, decides which identities a user may act as."""
     return OK
 
 
-_ACTS: dict[int, tuple[str, Any]] = {
-    CB_LOG: ("aia", _say_nothing),
-    CB_USER: ("aiaa", _give_text),
-    CB_AUTHNAME: ("aiaa", _give_text),
-    CB_PASS: ("aaia", _give_secret),
-    CB_PROXY_POLICY: ("aaauauaua", _let_act_as),
+_CALLBACKS: dict[int, tuple[str, Any]] = {
+    CB_LOG: ("aia", _drop_log),
+    CB_USER: ("aiaa", _return_text),
+    CB_AUTHNAME: ("aiaa", _return_text),
+    CB_PASS: ("aaia", _return_secret),
+    CB_PROXY_POLICY: ("aaauauaua", _allow_identity),
 }
 
 
@@ -200,6 +201,7 @@ class Handle:
     def __init__(
         self, new: Any, arguments: list[bytes | None], texts: dict[int, str | None], password: str | None = None
     ) -> None:
+        # The callbacks get addresses, so these buffers have to live as long as the connection.
         kept = {number: ctypes.create_string_buffer((text or "").encode("utf-8")) for number, text in texts.items()}
         #: the password as the library takes it, to be wiped
         self.secret: Any = None
@@ -222,7 +224,7 @@ class Handle:
         """What the library says of an error of this connection."""
         return refusal(code, _library.sasl_errdetail(self._address) if code != _INTERACT else None)
 
-    def forget(self) -> None:
+    def clear_error(self) -> None:
         """What was said before is not of what comes."""
         _library.sasl_seterror(self._address, _NO_LOG, b"")
 

@@ -7,6 +7,7 @@ import unicodedata
 
 __all__ = ["saslprep"]
 
+# RFC 4013 2.3 names these tables of RFC 3454; they are of Unicode 3.2, whatever version Python has.
 _PROHIBITED = (
     stringprep.in_table_c12,
     stringprep.in_table_c21_c22,
@@ -26,7 +27,7 @@ def saslprep(text: str) -> str:
     :raises ValueError: it has characters that are not allowed. The text itself is not shown: it may be a password.
     """
     if text.isascii() and text.isprintable():
-        return text
+        return text  # nothing in it is mapped or prohibited; almost all names and passwords are like this
     mapped = "".join(
         " " if stringprep.in_table_c12(character) else character
         for character in text
@@ -37,6 +38,7 @@ def saslprep(text: str) -> str:
     for position, character in enumerate(prepared):
         if any(table(character) for table in _PROHIBITED):
             raise ValueError(f"expected no control or special characters, got one at position {position}")
+        # Another version might normalize it in another way: the two ends would hash different bytes (RFC 3454 7).
         if stringprep.in_table_a1(character):
             raise ValueError(f"expected characters of Unicode 3.2, got another at position {position}")
     if any(map(stringprep.in_table_d1, prepared)):
