@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from proton.endpoints.condition import Condition
+from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import (
     LOCAL_ACTIVE,
     LOCAL_CLOSED,
@@ -28,7 +29,6 @@ from proton.endpoints.shared import Shared
 from proton.url import without_password
 
 if TYPE_CHECKING:
-    from proton.endpoints.delivery import Delivery
     from proton.reconnect import ReconnectPolicy
     from proton.transport.transport import Transport
     from proton.transport.transport_state import TransportState
@@ -323,23 +323,17 @@ class Connection(Endpoint):
         Follow it with `Delivery.work_next`. Looking at it costs a walk over the links and their unsettled
         deliveries; events tell the same for nothing.
         """
-        head: Delivery | None = None
-        last: Delivery | None = None
+        candidates: list[Delivery] = []
         for state in self._state.shared.states():
             if not isinstance(state, LinkState):
                 continue
             current = state.endpoint.current
-            candidates = list(state.unsettled)
+            candidates += state.unsettled
             if current is not None and current not in state.unsettled:
                 candidates.append(current)
-            for delivery in candidates:
-                if delivery._needs_work():
-                    delivery._work_next = None
-                    if last is None:
-                        head = delivery
-                    else:
-                        last._work_next = delivery
-                    last = delivery
+        head: Delivery | None = None
+        for delivery in reversed(candidates):
+            head = delivery._before(head)
         return head
 
     def free(self) -> None:

@@ -21,12 +21,16 @@ from proton.endpoints.disposition import (
     RemoteDisposition,
     check_state,
 )
+from proton.endpoints.endpoint import endpoint_state
 from proton.endpoints.events import Event, identity
+from proton.exceptions import LinkException
 
 if TYPE_CHECKING:
     from proton.endpoints.connection import Connection
     from proton.endpoints.link import Link, LinkState
-    from proton.endpoints.session import Session
+    from proton.endpoints.receiver import ReceiverState
+    from proton.endpoints.sender import SenderState
+    from proton.endpoints.session import Session, SessionBinding
     from proton.transport.transport import Transport
 
 __all__ = ["Delivery"]
@@ -73,25 +77,29 @@ class Delivery(NotCopied):
     _settled = False  # by this end
     _dirty = False  # on the connection's list of dispositions to write
     _advanced = False  # no longer the current delivery of its link, nor to become it
-    _id: int | None = None  # the delivery-id, from the first frame on
+    _id: int | None  # the delivery-id, from the first frame on
     _sequence = 0  # the order of creation on the connection, for senders
     _sent = False  # the last frame was written
-    _size = 0  # bytes buffered: not yet sent, or not yet read
+    _size: int  # bytes buffered: not yet sent, or not yet read
     _received = 0  # bytes of the message that have come, read or not
     _offset = 0  # bytes of the first chunk that are sent or read already
     _message_format = 0
-    _kept: list[bytes] | None = None  # all its bytes, on a recoverable sender
+    _retained: list[bytes] | None = None  # all its bytes, on a recoverable sender
     _source: Iterator[bytes] | None = None  # where the rest of its bytes comes from, when the transport has room
     _resuming = False  # it was suspended with an earlier link, and goes on with this one
     _local: LocalDisposition | None = None
     _remote_value: Any = None  # the value of the state that the peer sent
     _work_next: Delivery | None = None  # as of the last look at Connection.work_head
 
-    def __init__(self, link: Link, tag: bytes) -> None:
+    def __init__(
+        self, link: Link, tag: bytes, number: int | None = None, chunks: list[bytes] | None = None, size: int = 0
+    ) -> None:
         #: the link that this delivery belongs to
         self.link = link
         self._tag = tag
-        self._chunks: list[bytes] = []
+        self._id = number
+        self._chunks: list[bytes] = [] if chunks is None else chunks
+        self._size = size
 
     def __repr__(self) -> str:
         said = ", ".join(
@@ -187,7 +195,7 @@ class Delivery(NotCopied):
     @property
     def unsettled_next(self) -> Delivery | None:
         """The next delivery of the link that this end has not settled, or None."""
-        link: LinkState = self.link._state
+        link: LinkState = endpoint_state(self.link)
         place = link.unsettled_walk
         # A walk from head to tail goes on where it was, as long as nothing was added or settled meanwhile.
         if place is None or place[0] is not self or place[1] is not link.unsettled or place[2] != len(place[1]):
@@ -211,13 +219,27 @@ class Delivery(NotCopied):
     def work_next(self) -> Delivery | None:
         """The next delivery that needs attention, as of the last look at `Connection.work_head`."""
         following = self._work_next
-        while following is not None and not following._needs_work():
-            following = following._work_next
-        return following if following is not None else self._connection_head()
-
-    def _connection_head(self) -> Delivery | None:
+        if following is not None:
+            following = self._first_with_work(following)
+        if following is not None:
+            return following
         # A delivery that is not on the queue leads to its head; the last one leads to nothing.
         return None if self._needs_work() else self.connection.work_head
+
+    @staticmethod
+    def _first_with_work(delivery: Delivery) -> Delivery | None:
+        while not delivery._needs_work():
+            if delivery._work_next is None:
+                return None
+            delivery = delivery._work_next
+        return delivery
+
+    def _before(self, following: Delivery | None) -> Delivery | None:
+        """Goes in front of a queue of deliveries that need attention, if it is one; the head of the queue then."""
+        if not self._needs_work():
+            return following
+        self._work_next = following
+        return self
 
     def _needs_work(self) -> bool:
         if self.updated and not self._settled:
@@ -242,7 +264,7 @@ class Delivery(NotCopied):
         if self._local is not None:
             self._local.type = state
         if state:
-            self._mark_dirty()
+            self._mark_dirty(self.link._state)
 
     def _resolve(self, state: int | Disposition | None) -> DispositionType | int:
         if state is None or (state.__class__ is int and state == 0):
@@ -272,13 +294,14 @@ class Delivery(NotCopied):
         if self._settled:
             return
         link = self.link
+        state: LinkState = link._state
         if link.current is self:
             link.advance()
         elif self.partial and link.is_sender:
-            link._state.complete(self)  # type: ignore[attr-defined]
+            state.complete(self)  # type: ignore[attr-defined]
         self._settled = True
-        link._state.unsettled.pop(self, None)
-        self._mark_dirty()
+        state.unsettled.pop(self, None)
+        self._mark_dirty(state)
 
     def _lacks_outcome(self) -> bool:
         """Whether this is settled without an outcome, and can still get one: the settlement is not yet written.
@@ -303,12 +326,13 @@ class Delivery(NotCopied):
         if self._local is not None:
             self._local.type = state
         self._settled = True
-        link._state.unsettled.pop(self, None)
-        self._mark_dirty()
+        of_link: LinkState = link._state
+        of_link.unsettled.pop(self, None)
+        self._mark_dirty(of_link)
 
-    def _mark_dirty(self) -> None:
+    def _mark_dirty(self, link: LinkState) -> None:
         """Notes that there is something to say about this delivery."""
-        shared = self.link._state.shared
+        shared = link.shared
         transport = shared.transport
         if transport is None:
             return  # nothing can be told: delivery-ids do not outlive their transport
@@ -330,13 +354,152 @@ class Delivery(NotCopied):
             return
         self.aborted = not self._sent
         if self.link.is_sender and not self._sent:
-            self.link.session.outgoing_bytes -= self._size
-            self._chunks = []
-            self._size = 0
-            if self._source is not None:
+            self._discard()
+        self.settle()
+
+    # -- for the links and the transport: bytes on their way out ---------------------------------------------------
+
+    def _append(self, data: bytes, retain: bool) -> None:
+        """Adds bytes to send.
+
+        :param retain: True keeps them after they are sent, for a link that may be recovered.
+        """
+        size = len(data)
+        self._chunks.append(data)
+        self._size += size
+        self.link.session.outgoing_bytes += size
+        if retain:
+            if self._retained is None:
+                self._retained = []
+            self._retained.append(data)
+
+    def _read_source(self, wanted: int, most: int) -> int:
+        """Takes pieces of a body from its source until more than `wanted` bytes wait; at the end it is complete.
+
+        :param most: bytes that the whole message may have, 0 for no limit; what exceeds it is not taken.
+        :return: bytes of the message so far, including those that exceeded the limit.
+        """
+        while self._size <= wanted:
+            piece = next(self._source, None)  # type: ignore[arg-type]
+            if piece is None:
                 self._source = None
                 self.partial = False
-        self.settle()
+                break
+            self._received += len(piece)
+            if most and self._received > most:
+                break
+            self._append(piece, False)
+        return self._received
+
+    def _discard(self) -> bool:
+        """Drops the bytes that are not sent; True if the program was still filling it."""
+        self.link.session.outgoing_bytes -= self._size
+        self._skip()
+        if self._source is None:
+            return self.partial
+        self._source = None
+        self.partial = False
+        return False
+
+    def _begin(self, session: SessionBinding) -> tuple[int, bytes, int, bool, bool]:
+        """What each of its transfers says (2.7.5): delivery-id, tag, message-format, settled, resume.
+
+        The first one gives it its delivery-id, by which the session then finds it until both ends have settled.
+        """
+        number = self._id
+        if number is None:
+            number = self._id = session.take_delivery_id()
+            if not self._settled:
+                session.outgoing[number] = self
+        return number, self._tag, self._message_format, self._settled, self._resuming
+
+    def _finish_sending(self, link: SenderState) -> None:
+        """The last frame of the delivery at the head of its queue is written, and state and settlement with it."""
+        self._sent = True
+        self._dirty = False
+        if self._settled:
+            link.session.binding.outgoing.pop(self._id, None)  # type: ignore[arg-type]
+        link.binding.count_transfer()
+        link.endpoint.queued -= 1
+        (link.binding.resumed or link.outgoing).popleft()  # nothing else is written until all are resumed
+
+    # -- for the links and the transport: a delivery that outlives its link (2.6.13) -------------------------------
+
+    def _suspend(self, known: dict[int, Delivery], link: Link) -> None:
+        """It goes over to the link that recovers its own; its delivery-id ends.
+
+        :param known: the deliveries of the earlier session.
+        """
+        known.pop(self._id, None)  # type: ignore[arg-type]
+        self._id = None
+        self.link = link
+
+    def _resume(self, number: int | None) -> None:
+        """It goes on with this link, under another delivery-id; a sender gives it out with the first frame."""
+        self._id = number
+        self._resuming = True
+
+    def _restore(self) -> int | None:
+        """Has all its bytes to send again: their number, or None where they were not retained."""
+        retained = self._retained
+        if retained is None:
+            return None
+        self._chunks = list(retained)
+        self._size = sum(map(len, retained))
+        return self._size
+
+    def _repeat(self) -> None:
+        """Says again what was said while there was no delivery-id to say it with."""
+        if self._settled or self.local_state:
+            self._mark_dirty(endpoint_state(self.link))
+
+    # -- for the links and the transport: bytes that have come -----------------------------------------------------
+
+    def _unread(self) -> tuple[int, int]:
+        """Bytes that are not read, and the frames that they came in."""
+        return self._size, len(self._chunks)
+
+    def _skip(self) -> tuple[int, int]:
+        """Drops what is not read; how much it was, as `_unread`."""
+        unread = self._size, len(self._chunks)
+        self._chunks = []
+        self._size = self._offset = 0
+        return unread
+
+    def _read_whole(self, join: bool = True) -> Any:
+        """All of the current delivery, whose link advances: what `recv` and `advance` do for a message at once.
+
+        :param join: False for a list of bytes.
+        """
+        link = self.link
+        if link.current is not self:
+            raise LinkException("[-5]: expected a current delivery, got none")
+        size = self._size
+        chunks = self._chunks
+        frames = len(chunks)
+        # One frame, nothing of it read: what _take would find out.
+        if frames == 1 and not self._offset and join:
+            data: Any = chunks[0]
+            self._chunks = []
+            self._size = 0
+        else:
+            data = self._take() if join or self._offset else chunks
+            self._chunks = []
+            self._size = 0
+            data = data if join or data is chunks else [data]
+        self._advanced = True
+        state: ReceiverState = link._state  # type: ignore[assignment]
+        session = state.session
+        window = session.binding
+        if window.incoming_window < window.low_water or session.window_limit:
+            session.bytes_read(size, state, frames)
+        else:
+            link.session.incoming_bytes -= size
+            state.shared.buffered_bytes -= size
+        link.current = state.waiting.popleft() if state.waiting else None
+        link.credit -= 1
+        link.queued -= 1
+        return data
 
     def _take(self) -> bytes:
         """All the bytes that are buffered, unread; what is read is no longer counted in the session."""
@@ -349,11 +512,12 @@ class Delivery(NotCopied):
         self._size = 0
         return data
 
-    def _take_up_to(self, limit: int) -> bytes:
-        """The next bytes that are buffered, `limit` at most."""
-        if limit >= self._size:
-            return self._take()
+    def _read(self, limit: int) -> tuple[bytes, int]:
+        """The next bytes that are buffered, `limit` at most, and the number of chunks that they were the last of."""
         chunks = self._chunks
+        count = len(chunks)
+        if limit >= self._size:
+            return self._take(), count
         offset = self._offset
         wanted = limit
         pieces = []
@@ -370,4 +534,4 @@ class Delivery(NotCopied):
             offset = 0
         self._offset = offset
         self._size -= limit
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces), count - len(chunks)

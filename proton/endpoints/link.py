@@ -177,8 +177,12 @@ class LinkState(EndpointState):
         """The deliveries that are not sent, or not read."""
         raise NotImplementedError
 
-    def move_bytes(self, size: int, session: Session, into: Session) -> None:
-        """Bytes of a delivery that is not sent, or not read, count in another session."""
+    def queued_bytes(self) -> int:
+        """The bytes that are not sent, or not read."""
+        return sum(delivery._size for delivery in self.queued_deliveries())
+
+    def move_bytes(self, session: Session, into: Session) -> None:
+        """What is not sent, or not read, counts in another session."""
         raise NotImplementedError
 
     def has_open_deliveries(self) -> bool:
@@ -189,8 +193,7 @@ class LinkState(EndpointState):
         """Goes to another session, while it is not attached."""
         previous, self.session = self.session, session
         self.endpoint.session = session.endpoint
-        for delivery in self.queued_deliveries():
-            self.move_bytes(delivery._size, previous.endpoint, session.endpoint)
+        self.move_bytes(previous.endpoint, session.endpoint)
         session.add_link(self)
         previous.forget_link(self)
         self.shared.link_count += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.delivery import Delivery
@@ -56,7 +56,8 @@ class ReceiverState(LinkState):
         current = self.endpoint.current
         return [current, *self.waiting] if current is not None else ()
 
-    def move_bytes(self, size: int, session: Session, into: Session) -> None:
+    def move_bytes(self, session: Session, into: Session) -> None:
+        size = self.queued_bytes()
         session.incoming_bytes -= size
         into.incoming_bytes += size
 
@@ -83,8 +84,8 @@ class ReceiverState(LinkState):
             return  # it is complete: its bytes were only repeated
         if arriving is not None and not arriving._settled:
             # The rest cannot come any more: the same to the application as if the sender had given it up.
-            frames = len(arriving._chunks)
-            self.session.bytes_read(len(arriving._take()), self, frames)
+            size, frames = arriving._skip()
+            self.session.bytes_read(size, self, frames)
             arriving.partial = False
             arriving.aborted = arriving.settled = arriving.updated = True
             self.shared.collector.emit(Event.DELIVERY, arriving)
@@ -204,9 +205,8 @@ class Receiver(Link):
             raise LinkException("[-11]: the sender has aborted the delivery")
         if not delivery._size:
             return b"" if delivery.partial else None
-        frames = len(delivery._chunks)
-        data = delivery._take_up_to(limit)
-        self._state.session.bytes_read(len(data), self._state, frames - len(delivery._chunks))
+        data, frames = delivery._read(limit)
+        self._state.session.bytes_read(len(data), self._state, frames)
         return data
 
     def reader(self) -> BodyReader:
@@ -228,47 +228,10 @@ class Receiver(Link):
             return False
         state = self._state
         delivery._advanced = True
-        size = delivery._size
-        if size:
-            frames = len(delivery._chunks)
-            delivery._take()
+        if delivery._size:
+            size, frames = delivery._skip()
             state.session.bytes_read(size, state, frames)
         self.current = state.waiting.popleft() if state.waiting else None
         self.credit -= 1
         self.queued -= 1
         return True
-
-    def _read_current(self, join: bool = True) -> Any:
-        """The whole current delivery, advanced past: what `recv` and `advance` do for a message at once.
-
-        :param join: False for a list of bytes.
-        """
-        delivery = self.current
-        if delivery is None:
-            raise LinkException("[-5]: expected a current delivery, got none")
-        size = delivery._size
-        chunks = delivery._chunks
-        frames = len(chunks)
-        # One frame, nothing of it read: what _take would find out.
-        if len(chunks) == 1 and not delivery._offset and join:
-            data: Any = chunks[0]
-            delivery._chunks = []
-            delivery._size = 0
-        else:
-            data = delivery._take() if join or delivery._offset else chunks
-            delivery._chunks = []
-            delivery._size = 0
-            data = data if join or data is chunks else [data]
-        delivery._advanced = True
-        state = self._state
-        session = state.session
-        window = session.binding
-        if window.incoming_window < window.low_water or session.window_limit:
-            session.bytes_read(size, state, frames)
-        else:
-            self.session.incoming_bytes -= size
-            state.shared.buffered_bytes -= size
-        self.current = state.waiting.popleft() if state.waiting else None
-        self.credit -= 1
-        self.queued -= 1
-        return data

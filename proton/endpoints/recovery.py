@@ -48,9 +48,7 @@ def take_over(link: LinkState, previous: LinkState) -> None:
         _take_over_unread(link, previous, deliveries)  # type: ignore[arg-type]
         known = previous.session.binding.incoming
     for delivery in deliveries:
-        known.pop(delivery._id, None)  # type: ignore[arg-type]
-        delivery._id = None
-        delivery.link = link.endpoint
+        delivery._suspend(known, link.endpoint)
     link.unsettled.update(previous.unsettled)
     previous.unsettled = {}
     previous.shared.forget_deliveries(deliveries.__contains__)
@@ -61,9 +59,7 @@ def forget_resumed(sender: SenderState) -> None:
     binding = sender.binding
     sender.enqueue(-len(binding.resumed))
     for delivery in binding.resumed:
-        sender.endpoint.session.outgoing_bytes -= delivery._size
-        delivery._chunks = []
-        delivery._size = 0
+        delivery._discard()
         delivery._sent = True
     binding.resumed = ()
     binding.resuming_only = False
@@ -73,11 +69,9 @@ def _take_over_queue(link: SenderState, previous: SenderState, deliveries: set[D
     deliveries.update(previous.outgoing)
     previous.drop_begun()
     link.tag_count = max(link.tag_count, previous.tag_count)
-    shared = link.shared
+    previous.move_bytes(previous.endpoint.session, link.endpoint.session)
     for delivery in previous.outgoing:
-        shared.sequence = delivery._sequence = shared.sequence + 1
-        previous.move_bytes(delivery._size, previous.endpoint.session, link.endpoint.session)
-    link.outgoing += previous.outgoing
+        link.append(delivery)
     link.filling += previous.filling
     link.endpoint.current = link.filling[0] if link.filling else None
     link.enqueue(previous.endpoint.queued)
@@ -92,7 +86,7 @@ def _take_over_unread(link: ReceiverState, previous: ReceiverState, deliveries: 
     receiver, earlier = link.endpoint, previous.endpoint
     unread = list(previous.queued_deliveries())
     for delivery in unread:
-        size, frames = delivery._size, len(delivery._chunks)
+        size, frames = delivery._unread()
         previous.session.bytes_read(size, previous, frames)
         link.session.count_unread(size, frames)
     if unread:
@@ -124,10 +118,10 @@ def unsettled_map(link: LinkState, room: int) -> tuple[dict[bytes, Any], bool]:
     unsettled: dict[bytes, Any] = {}
     for delivery in _in_doubt(link):
         state = encode_state(delivery.local_state, delivery._local)
-        room -= len(delivery._tag) + 2 + (1 if state is None else len(state))
+        room -= len(delivery.tag_bytes) + 2 + (1 if state is None else len(state))
         if room < 0:
             return unsettled, True
-        unsettled[delivery._tag] = state
+        unsettled[delivery.tag_bytes] = state
     return unsettled, False
 
 
@@ -139,7 +133,7 @@ def reconcile(link: LinkState) -> None:
     link.binding.resuming_only = endpoint.remote_incomplete_unsettled or endpoint.incomplete_unsettled
     emit = link.shared.collector.emit
     for delivery in _in_doubt(link):
-        told = theirs.get(delivery._tag)
+        told = theirs.get(delivery.tag_bytes)
         if told is None:
             if endpoint.remote_incomplete_unsettled:
                 _expect(link, delivery)
@@ -167,23 +161,22 @@ def reconcile(link: LinkState) -> None:
 
 def _expect(link: LinkState, delivery: Delivery) -> None:
     if link.is_receiver:
-        link.binding.suspended[delivery._tag] = delivery  # type: ignore[attr-defined]
+        link.binding.suspended[delivery.tag_bytes] = delivery  # type: ignore[attr-defined]
 
 
 def prepare(link: SenderState, delivery: Delivery) -> None:
     """Gives a delivery that is to be resumed the bytes that the receiver still needs, or gives it up."""
+    delivery._resume(None)
     if delivery.remote_state not in _UNDECIDED or delivery.aborted:
         return  # the receiver has come to its outcome, and needs none
-    kept = delivery._kept
-    if kept is None:
+    size = delivery._restore()
+    if size is None:
         # The receiver has no outcome and we have no bytes: it is dropped there and may be sent again as a new one.
         delivery.aborted = True
         return
     if not delivery.local_state and delivery.remote_state:
         delivery.local_state = DispositionType.RECEIVED  # from section 0, offset 0 on (3.4.1)
-    delivery._chunks = list(kept)
-    delivery._size = sum(map(len, kept))
-    link.endpoint.session.outgoing_bytes += delivery._size
+    link.endpoint.session.outgoing_bytes += size
 
 
 def resumed_delivery(link: ReceiverState, number: int, tag: bytes | None, settled: bool) -> Delivery:
@@ -194,15 +187,12 @@ def resumed_delivery(link: ReceiverState, number: int, tag: bytes | None, settle
     if delivery is None:
         delivery = Delivery(link.endpoint, tag or b"")
         delivery._settled = True
-        delivery._id = number
-        delivery._resuming = True
+        delivery._resume(number)
         return delivery
-    delivery._id = number
-    delivery._resuming = True
+    delivery._resume(number)
     if settled:
         delivery.settled = delivery.updated = True
     else:
         link.session.binding.incoming[number] = delivery
-        if delivery._settled or delivery.local_state:
-            delivery._mark_dirty()  # it was said while there was no id to say it with
+        delivery._repeat()
     return delivery

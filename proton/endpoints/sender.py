@@ -95,9 +95,16 @@ class SenderState(LinkState):
     def queued_deliveries(self) -> Iterable[Delivery]:
         return self.outgoing
 
-    def move_bytes(self, size: int, session: Session, into: Session) -> None:
+    def move_bytes(self, session: Session, into: Session) -> None:
+        size = self.queued_bytes()
         session.outgoing_bytes -= size
         into.outgoing_bytes += size
+
+    def append(self, delivery: Delivery) -> None:
+        """Puts a delivery behind the others, of this link and of all links of the connection."""
+        shared = self.shared
+        shared.sequence = delivery._sequence = shared.sequence + 1
+        self.outgoing.append(delivery)
 
     def enqueue(self, count: int) -> None:
         """So many deliveries more are complete and wait to be sent, each of which uses up credit of the program."""
@@ -129,24 +136,22 @@ class SenderState(LinkState):
 
     def drop(self, delivery: Delivery) -> None:
         """Takes a delivery off the queue, finished or not."""
-        link = self.endpoint
         self.outgoing.remove(delivery)
-        link.session.outgoing_bytes -= delivery._size
-        delivery._chunks = []
-        delivery._size = 0
-        delivery._advanced = True
-        if delivery.partial and delivery._source is None:
-            delivery.partial = False
+        was_filling = delivery._discard()
+        delivery.partial = False
+        if was_filling:
             self.filling.remove(delivery)
-            link.current = self.filling[0] if self.filling else None
+            self.endpoint.current = self.filling[0] if self.filling else None
         else:
-            delivery._source = None
-            delivery.partial = False
             self.enqueue(-1)
+
+    def has_begun(self) -> bool:
+        """Whether a part of the delivery that is next is sent already."""
+        return bool(self.outgoing) and self.outgoing[0]._id is not None
 
     def drop_begun(self) -> None:
         """What was partly sent cannot be continued; it stays unsettled, outcome unknown."""
-        while self.outgoing and self.outgoing[0]._id is not None:
+        while self.has_begun():
             self.drop(self.outgoing[0])
         if self.binding.resumed:
             forget_resumed(self)
@@ -155,7 +160,7 @@ class SenderState(LinkState):
         # What is partly sent cannot be continued, so that only what has not left has bytes pending. What the program
         # still fills stays current until the link is unbound.
         link = self.endpoint
-        while self.outgoing and self.outgoing[0]._id is not None and self.outgoing[0] is not link.current:
+        while self.has_begun() and self.outgoing[0] is not link.current:
             self.drop(self.outgoing[0])
         self.binding.link_credit = 0
         link.credit = -link.queued
@@ -200,9 +205,7 @@ class Sender(Link):
         """
         delivery = Link.delivery(self, tag)
         state = self._state
-        shared = state.shared
-        shared.sequence = delivery._sequence = shared.sequence + 1
-        state.outgoing.append(delivery)
+        state.append(delivery)
         state.filling.append(delivery)
         if self.current is None:
             self.current = delivery
@@ -235,11 +238,7 @@ class Sender(Link):
             raise LinkException("[-1]: stream() needs a current delivery, got none: call delivery(tag) first")
         size = len(data)
         if size:
-            delivery._chunks.append(data)
-            delivery._size += size
-            if self.recoverable:
-                delivery._kept = [*(delivery._kept or ()), data]
-            self.session.outgoing_bytes += size
+            delivery._append(data, self.recoverable)
             self._state.mark_sender_dirty(self)
         return size
 
@@ -291,12 +290,10 @@ class Sender(Link):
         if not tag:
             state.tag_count += 1
             tag = b"%d" % state.tag_count
-        delivery = Delivery(self, tag)
-        delivery._chunks = chunks
-        delivery._size = size
+        delivery = Delivery(self, tag, None, chunks, size)
         delivery.partial = False
         if message_format:
-            delivery._message_format = message_format
+            delivery.message_format = message_format
         state.shared.sequence = delivery._sequence = state.shared.sequence + 1
         self.session.outgoing_bytes += size
         if self.snd_settle_mode == 1:  # SND_SETTLED
@@ -304,7 +301,7 @@ class Sender(Link):
         else:
             state.unsettled[delivery] = None
             if self.recoverable:
-                delivery._kept = list(chunks)
+                delivery._retained = list(chunks)
         state.outgoing.append(delivery)
         self.queued += 1
         self.credit -= 1
@@ -347,13 +344,11 @@ class Sender(Link):
             delivery.message_format = message.message_format
         delivery._source = encoded_stream(source, message, size)
         state = self._state
-        shared = state.shared
-        shared.sequence = delivery._sequence = shared.sequence + 1
         if self.snd_settle_mode == self.SND_SETTLED:
             delivery._settled = True
         else:
             state.unsettled[delivery] = None
-        state.outgoing.append(delivery)
+        state.append(delivery)
         self.queued += 1
         self.credit -= 1
         state.mark_sender_dirty(self)

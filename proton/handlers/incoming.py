@@ -101,9 +101,9 @@ def recv_msg(delivery: Delivery) -> Message:
     limits = DEFAULT_LIMITS if transport is None else transport.decode_limits
     message = Message()
     if delivery._size < LARGE_MESSAGE:
-        message.decode(link._read_current(), limits)  # type: ignore[attr-defined]
+        message.decode(delivery._read_whole(), limits)
     else:
-        message._decode_pieces(link._read_current(False), limits)  # type: ignore[attr-defined]
+        message._decode_pieces(delivery._read_whole(False), limits)
     number = delivery._message_format
     if number:
         message.message_format = number

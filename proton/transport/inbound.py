@@ -62,7 +62,6 @@ if TYPE_CHECKING:
 CREDIT_OVERRUN_FACTOR = 16
 _DELIVERY = Event.DELIVERY
 _LINK_FLOW = Event.LINK_FLOW
-_new_event = _DELIVERY.event_class
 
 
 def _symbols(value: list[Any] | None) -> SymbolList | None:
@@ -327,18 +326,19 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
             delivery.remote_state, delivery._remote_value = decode_state(state)
         except DataException as error:
             raise ProtocolViolation(DECODE_ERROR, str(error)) from None
+    is_settled = delivery._settled
     if payload:
         size = len(payload)
+        is_over = delivery._advanced or is_settled  # it cannot be read any more
         buffered = session.shared.buffered_bytes + size
         if (
             link.max_message_size
             or transport.limits.max_message_size
-            or delivery._advanced
-            or delivery._settled
+            or is_over
             or buffered > (transport.limits.max_buffered_delivery_bytes or buffered)
         ):
-            _check_payload(transport, link, delivery, size)
-        if not (delivery._advanced or delivery._settled):  # else it cannot be read any more
+            _check_payload(transport, link, delivery, size, is_over)
+        if not is_over:
             session.shared.buffered_bytes = buffered
             delivery._chunks.append(payload)
             delivery._size += size
@@ -353,7 +353,7 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
     else:
         attached.arriving = None
         delivery.partial = False
-    if not delivery._settled:
+    if not is_settled:
         session.shared.collector.emit(_DELIVERY, delivery)
     if binding.incoming_window < binding.low_water:
         session.renew_window(link)
@@ -361,9 +361,9 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
 
 def _drop_aborted(session: SessionState, delivery: Delivery) -> None:
     """The sender has given the delivery up: what has come of it counts no longer (2.7.5)."""
+    dropped, frames = delivery._skip()
     if session.window_limit:
-        session.unread_frames -= len(delivery._chunks)
-    dropped = len(delivery._take())
+        session.unread_frames -= frames
     session.endpoint.incoming_bytes -= dropped
     session.shared.buffered_bytes -= dropped
     delivery.aborted = delivery.settled = delivery.updated = True
@@ -421,8 +421,7 @@ def _first_frame(link: ReceiverState, number: Any, tag: Any, settled: Any, resum
             NOT_ALLOWED,
             f"expected resumed deliveries only on link {endpoint.name!r}, whose unsettled map was incomplete",
         )
-    delivery = Delivery(endpoint, tag or b"")
-    delivery._id = number
+    delivery = Delivery(endpoint, tag or b"", number)
     link.unsettled[delivery] = None
     if settled:
         delivery.settled = delivery.updated = True
@@ -440,29 +439,35 @@ def _first_frame(link: ReceiverState, number: Any, tag: Any, settled: Any, resum
 
 
 def _later_frame(session: SessionState, delivery: Delivery, number: Any, settled: Any) -> None:
-    if number is not None and number != delivery._id:
+    begun = delivery._id
+    if number is not None and number != begun:
         raise EndpointViolation(session, INVALID_FIELD, "invalid delivery-id for a continuation transfer")
     if settled:
         if not delivery.settled:
             delivery.settled = delivery.updated = True
-            session.binding.incoming.pop(delivery._id, None)  # type: ignore[arg-type]
+            session.binding.incoming.pop(begun, None)  # type: ignore[arg-type]
     elif settled is False and delivery.settled:
         raise EndpointViolation(session, INVALID_FIELD, "invalid transition from settled to unsettled")
 
 
-def _check_payload(transport: TransportState, link: ReceiverState, delivery: Delivery, size: int) -> None:
-    """Holds a part of a message against the limits of its link and of the connection."""
-    delivery._received += size
+def _check_payload(
+    transport: TransportState, link: ReceiverState, delivery: Delivery, size: int, is_over: bool
+) -> None:
+    """Holds a part of a message against the limits of its link and of the connection.
+
+    :param is_over: nothing of it is buffered, as the program cannot read it any more.
+    """
+    received = delivery._received = delivery._received + size
     most = link.max_message_size or transport.limits.max_message_size
-    if most and delivery._received > most:
+    if most and received > most:
         raise EndpointViolation(
             link,
             MESSAGE_SIZE_EXCEEDED,
-            f"expected messages of {most} bytes at most, got {delivery._received} bytes of one",
+            f"expected messages of {most} bytes at most, got {received} bytes of one",
         )
     limit = transport.limits.max_buffered_delivery_bytes
     buffered = link.shared.buffered_bytes
-    if limit and buffered + size > limit and not (delivery._advanced or delivery._settled):
+    if limit and buffered + size > limit and not is_over:
         raise ProtocolViolation(
             RESOURCE_LIMIT_EXCEEDED,
             f"connection delivery buffer limit exceeded: {buffered} bytes buffered, limit {limit}",

@@ -430,7 +430,7 @@ def _flow_sender(transport: TransportState, link: SenderState) -> None:
         # A delivery that has begun comes to its end first: receivers differ in whether they have counted it already.
         # Otherwise at once, even if something waits for the window: it has its own credit. To wait for an empty queue
         # would be a deadlock if more was queued since, as the receiver grants nothing before it hears of this.
-        if link.outgoing and link.outgoing[0]._id is not None:
+        if link.has_begun():
             return
         binding.drained_due = False
         write_flow(transport, link.session, link)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 from struct import Struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proton.codec.composites import TRANSFER, encode_composite
 from proton.endpoints.condition import MESSAGE_SIZE_EXCEEDED
@@ -56,45 +56,46 @@ def write_pending_transfers(transport: TransportState, shared: Shared) -> None:
             _, n = heapq.heappop(heads)
             link = senders[n]
             # One link runs on until another has something older to send.
-            if write_transfers(transport, link, heads[0][0] if heads else None) and link.outgoing:
-                heapq.heappush(heads, (link.outgoing[0]._sequence, n))
+            stopped_at = write_transfers(transport, link, heads[0][0] if heads else None)
+            if stopped_at:
+                heapq.heappush(heads, (stopped_at, n))
 
 
-def write_transfers(transport: TransportState, link: SenderState, before: int | None) -> bool:
+def write_transfers(transport: TransportState, link: SenderState, before: int | None) -> int:
     """Writes the deliveries of a link that credit and window allow, up to one made at or after `before`.
 
-    :return: True when it stopped only for `before`.
+    :return: the place in that order of the delivery that it stopped at only for `before`; 0 in all other cases.
     """
     binding, session = link.binding, link.session.binding
     outgoing = link.outgoing
     channel = session.channel
     if binding.handle is None or channel is None or binding.remotely_detached or transport.close_sent:
-        return False  # scheduled again when it is attached
+        return 0  # scheduled again when it is attached
     if binding.resumed or binding.resuming_only:
-        return False  # new deliveries come after those that are resumed, on complete maps only (2.6.13)
+        return 0  # new deliveries come after those that are resumed, on complete maps only (2.6.13)
     endpoint = link.endpoint
     out = transport.out
     frame_size = transport.output_frame_size
     tracing = transport.tracing
     handle = binding.handle_bytes
-    wrote = False
-    turn_ends = False
+    wrote, stopped_at = False, 0
     while outgoing:
         delivery = outgoing[0]
-        if delivery.aborted and (delivery._id is None or session.remote_incoming_window > 0):
+        number = delivery._id
+        if delivery.aborted and (number is None or session.remote_incoming_window > 0):
             wrote = True
-            _write_aborted(transport, link, delivery)
+            _write_aborted(transport, link, delivery, number is not None)
             continue
         size = delivery._size
         if delivery.partial and not size and delivery._source is None:
             break
-        if binding.link_credit <= 0 and delivery._id is None:
+        if binding.link_credit <= 0 and number is None:
             break
         if session.remote_incoming_window <= 0:
             session.blocked[link] = None
             break
-        if before is not None and delivery._sequence >= before:
-            turn_ends = True
+        if before is not None and (sequence := delivery._sequence) >= before:
+            stopped_at = sequence
             break
         if transport.out_size >= MAX_OUTPUT:
             link.is_sending = True
@@ -105,7 +106,7 @@ def write_transfers(transport: TransportState, link: SenderState, before: int | 
         # 60: the frame header and every field at its longest, but for the tag
         if (
             delivery.partial
-            or delivery._id is not None
+            or number is not None
             or delivery.local_state
             or delivery._message_format
             or (tag_size := len(tag)) > 32  # the program's own, above what 2.8.7 allows
@@ -120,7 +121,8 @@ def write_transfers(transport: TransportState, link: SenderState, before: int | 
             fields = handle + SMALL_UINTS[number] + head + tag
         else:
             fields = handle + b"\x70" + number.to_bytes(4, "big") + head + tag
-        fields += b"\x43\x41\x40" if delivery._settled else b"\x43\x40\x40"
+        settled = delivery._settled
+        fields += b"\x43\x41\x40" if settled else b"\x43\x40\x40"
         length = len(fields)
         header = _TRANSFER_HEADER(length + size + 14, 2, 0, channel, _TRANSFER_LIST, length + 1, 6)
         chunks = delivery._chunks
@@ -138,7 +140,7 @@ def write_transfers(transport: TransportState, link: SenderState, before: int | 
         delivery._sent = True
         delivery._chunks = _NO_CHUNKS
         delivery._size = 0
-        if delivery._settled:
+        if settled:
             delivery._dirty = False  # the transfer has said so
         else:
             session.outgoing[number] = delivery
@@ -155,7 +157,7 @@ def write_transfers(transport: TransportState, link: SenderState, before: int | 
         if binding.drained_due or (closing and not endpoint.queued):
             link.mark_dirty()
             link.session.mark_dirty()
-    return turn_ends
+    return stopped_at
 
 
 def _write_in_parts(transport: TransportState, link: SenderState, delivery: Delivery) -> bool:
@@ -165,24 +167,22 @@ def _write_in_parts(transport: TransportState, link: SenderState, delivery: Deli
     """
     session = link.session.binding
     channel = session.channel or 0
-    if delivery._id is None:
-        delivery._id = session.take_delivery_id()
-        if not delivery._settled:
-            session.outgoing[delivery._id] = delivery
-    fields = [link.binding.handle, delivery._id, delivery._tag, delivery._message_format]
-    fields += [True if delivery._settled else None, True, None, _state_of(delivery)]
-    if delivery._resuming:
+    number, tag, message_format, settled, resume = delivery._begin(session)
+    fields = [link.binding.handle, number, tag, message_format]
+    fields += [settled or None, True, None, encode_state(delivery.local_state, delivery._local)]
+    if resume:
         fields.append(True)
     performative = encode_composite(TRANSFER, fields)
-    room = transport.output_frame_size - 8 - len(performative)
+    room = max(1, transport.output_frame_size - 8 - len(performative))
     while True:
         if delivery._source is not None and not refill(transport, link, delivery):
             return True
-        last = not delivery.partial and delivery._size <= room
+        size = delivery._size
+        last = not delivery.partial and size <= room
         if last:
             fields[5] = None  # as long as the true
             performative = encode_composite(TRANSFER, fields)
-        payload = delivery._take() if last else delivery._take_up_to(max(1, room))
+        payload = delivery._take() if last else delivery._read(room)[0]
         length = len(performative) + len(payload) + 8
         transport.out.append(FRAME_HEADER.pack(length, 2, 0, channel) + performative)
         transport.out.append(payload)
@@ -193,9 +193,9 @@ def _write_in_parts(transport: TransportState, link: SenderState, delivery: Deli
         session.count_outgoing_frame()
         link.endpoint.session.outgoing_bytes -= len(payload)
         if last:
-            _delivery_sent(link, delivery)
+            delivery._finish_sending(link)
             return True
-        if delivery.partial and not delivery._size:
+        if delivery.partial and len(payload) == size:
             return False  # the rest is still to come; nothing may overtake it
         if session.remote_incoming_window <= 0:
             session.blocked[link] = None
@@ -210,46 +210,16 @@ def refill(transport: TransportState, link: SenderState, delivery: Delivery) -> 
     """Asks the source of a body for as much as the next frame can take; False when that failed."""
     most = link.endpoint.remote_max_message_size if link.endpoint.checks_message_size else 0
     try:
-        while delivery._size <= transport.output_frame_size:
-            piece = next(delivery._source, None)  # type: ignore[arg-type]
-            if piece is None:
-                delivery._source = None
-                delivery.partial = False
-                return True
-            delivery._received += len(piece)
-            if most and delivery._received > most:
-                _end_oversized(link, delivery, most)
-                return False
-            delivery._chunks.append(piece)
-            delivery._size += len(piece)
-            link.endpoint.session.outgoing_bytes += len(piece)
+        size = delivery._read_source(transport.output_frame_size, most)
     except Exception as error:  # the program's: raised when all else is written, and both ends agree on an end
         transport.source_error = error
         delivery.abort()
         return False
+    if most and size > most:  # 2.7.3: a receiver may detach for it, so both the delivery and its link end here
+        delivery.abort()
+        link.fail(MESSAGE_SIZE_EXCEEDED, f"the peer takes messages of {most} bytes, got {size} so far")
+        return False
     return True
-
-
-def _end_oversized(link: SenderState, delivery: Delivery, most: int) -> None:
-    """A body has turned out larger than the peer's max-message-size (2.7.3): its delivery and its link are over."""
-    reason = f"the peer takes messages of {most} bytes, got {delivery._received} so far"
-    delivery.abort()
-    link.fail(MESSAGE_SIZE_EXCEEDED, reason)
-
-
-def _state_of(delivery: Delivery) -> Any:
-    return encode_state(delivery.local_state, delivery._local)
-
-
-def _delivery_sent(link: SenderState, delivery: Delivery) -> None:
-    """The last frame of the delivery at the head of the queue is written."""
-    delivery._sent = True
-    delivery._dirty = False  # state and settlement went with the transfer
-    if delivery._settled:
-        link.session.binding.outgoing.pop(delivery._id, None)  # type: ignore[arg-type]
-    link.binding.count_transfer()
-    link.endpoint.queued -= 1
-    (link.binding.resumed if delivery._resuming else link.outgoing).popleft()
 
 
 def _write_resumed(transport: TransportState, link: SenderState) -> None:
@@ -259,18 +229,16 @@ def _write_resumed(transport: TransportState, link: SenderState) -> None:
         return
     while binding.resumed:
         delivery = binding.resumed[0]
-        if binding.link_credit <= 0 and delivery._id is None:
+        begun = delivery._id is not None
+        if binding.link_credit <= 0 and not begun:
             return
         if session.remote_incoming_window <= 0:
             session.blocked[link] = None
             return
-        if delivery._id is None:
-            delivery._resuming = True
+        if not begun:
             prepare(link, delivery)
         if delivery.aborted:
-            if delivery._id is None:
-                delivery._id = session.take_delivery_id()
-            _write_aborted(transport, link, delivery)
+            _write_aborted(transport, link, delivery, True)
             delivery.settled = delivery.updated = True
             link.shared.collector.emit(Event.DELIVERY, delivery)
         elif not _write_in_parts(transport, link, delivery):
@@ -278,15 +246,16 @@ def _write_resumed(transport: TransportState, link: SenderState) -> None:
     link.mark_sender_dirty()
 
 
-def _write_aborted(transport: TransportState, link: SenderState, delivery: Delivery) -> None:
-    """Ends an aborted delivery: without a trace when nothing of it was sent (2.7.5)."""
-    session = link.session.binding
-    if delivery._id is None:
+def _write_aborted(transport: TransportState, link: SenderState, delivery: Delivery, is_known: bool) -> None:
+    """Ends an aborted delivery: without a trace if the peer does not know it (2.7.5)."""
+    if not is_known:
         link.drop(delivery)
         return
-    fields = [link.binding.handle, delivery._id, delivery._tag, delivery._message_format]
-    fields += [True, None, None, None, True if delivery._resuming else None, True]
+    session = link.session.binding
+    number, tag, message_format, _, resume = delivery._begin(session)
+    fields = [link.binding.handle, number, tag, message_format]
+    fields += [True, None, None, None, resume or None, True]
     write_frame(transport, session.channel or 0, TRANSFER, fields)
     session.count_outgoing_frame()
-    session.outgoing.pop(delivery._id, None)
-    _delivery_sent(link, delivery)
+    session.outgoing.pop(number, None)
+    delivery._finish_sending(link)

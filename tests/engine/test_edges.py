@@ -94,6 +94,27 @@ def test_a_sender_whose_own_map_was_incomplete_may_send_new_deliveries(incomplet
     assert again.current.tag == "new" and again.recv(10) == b"new"
 
 
+def test_a_delivery_that_was_cut_within_its_bytes_is_resumed_from_the_first_one():
+    # 3.4.1: the receiver names no section and offset that it has, so all bytes are sent again.
+    a, b, sender, receiver = linked(client={"max_frame_size": 512}, server={"max_frame_size": 512})
+    sender.recoverable = True
+    body = bytes(range(256)) * 1200
+    sender.delivery(b"cut")
+    sender.stream(body)
+    sender.advance()
+    assert 0 < a.transport.pending() < len(body)  # one turn writes a part of the only chunk
+    a = a.rebind(max_frame_size=512)
+    take(a.transport)
+    a.transport.push(AMQP_HEADER + frame(0, "open", container_id="peer", max_frame_size=512))
+    a.transport.push(frame(0, "begin", remote_channel=0, next_outgoing_id=0, incoming_window=999, outgoing_window=9))
+    a.transport.push(frame(0, "attach", name="L", handle=0, role=True, unsettled={b"cut": None}))
+    window = {"incoming_window": 999, "next_outgoing_id": 0, "outgoing_window": 9}
+    a.transport.push(frame(0, "flow", handle=0, link_credit=9, **window))
+    transfers = [found for found in frames(take(a.transport)) if found.name == "transfer"]
+    assert transfers[0]["resume"] and b"".join(found.payload for found in transfers) == body
+    assert sender.session.outgoing_bytes == 0
+
+
 @pytest.mark.parametrize("properties", [None, {"a": 1}], ids=["plain", "properties"])
 @pytest.mark.parametrize("answered", [False, True])
 @pytest.mark.parametrize("sends", [False, True])
