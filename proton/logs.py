@@ -18,6 +18,7 @@ def write_stderr(text: str) -> None:
 
     :param text: the line, without its end.
     """
+    # Looked up for each line: programs replace it, test runners for each test.
     stream = sys.stderr
     if stream is None:
         return
@@ -54,6 +55,7 @@ class DefaultHandler(logging.Handler):
 
         :param record: the record.
         """
+        # Asked for each record, so that the order of setting up the logs and making connections does not matter.
         if self._is_needed(record.name):
             try:
                 text = self.format(record)
@@ -66,6 +68,7 @@ class DefaultHandler(logging.Handler):
         while logger is not None:
             if any(handler is not self for handler in logger.handlers):
                 return False
+            # As `logging` itself goes: a logger that does not propagate ends the search.
             logger = logger.parent if logger.propagate else None
         return True
 
@@ -80,6 +83,7 @@ class EngineLog:
         self._logger = logger
         self.name: str = logger.name
         #: tells whether records of a level would be handled
+        # The bound method: the level is asked for in each turn of the loop.
         self.is_enabled_for: Callable[[int], bool] = logger.isEnabledFor
 
     def debug(self, text: str, *args: object) -> None:

@@ -231,6 +231,7 @@ class Series:
         :param name: the condition's name.
         :param progress: whether there was some since the last end.
         """
+        # An end is asked about by handlers, connector and waits: it counts once.
         if number is None or number != self._number:
             self.count = self.count + 1 if name == self._name and not progress else 1
             self._name = name
@@ -247,6 +248,7 @@ class Series:
         """The next step, which stays the next one; None when there is none."""
         if self._steps is None:
             self._steps = self._make(*self._arguments)
+        # Peeked at and kept: whether there is a step is asked more often than a step is taken.
         if self._next is None:
             self._next = next(self._steps, None)
         return self._next
@@ -315,6 +317,7 @@ class ReconnectPolicy:
         return self._may(condition, () if self.retry_on is None else self.retry_on)
 
     def _may(self, condition: Any, named: Any) -> bool:
+        # Without a condition nothing says that the reason can pass.
         if condition is None or self.reconnect is False or self.finished:
             return False
         if self.is_fatal(condition):
@@ -364,6 +367,7 @@ class ReconnectPolicy:
         self.is_down = False
         self._first_loss = True
         self._down_since = None
+        # A new one: the program may have set other delays, and has opened the connection anew.
         self.series = Series(_places, self.reconnect, self.addresses)
         first = None if self.reconnect is False else self.series.step()
         return self.addresses.values[0] if first is None else first[1]
@@ -396,6 +400,7 @@ class ReconnectPolicy:
             self.finish("reconnect disabled")
             return None
         series = self.series
+        # It was open since the last loss. A failed attempt goes on in the sequence instead.
         if series.opened_at is not None:
             progress = progress or series.steady(now)
             if progress:
@@ -451,15 +456,18 @@ class ReconnectPolicy:
         :param delay: as the sequence has it.
         :param series: the retries that it belongs to.
         """
+        # Delays that the program has given are kept to the letter.
         if self.reconnect is not None:
             return delay
         if series.count > 1:
             delay = max(delay, 2.0 ** (series.count - 2))
+        # From half of it on: clients of one broker that has gone do not come back in the same moment.
         return round(delay * (1 - self.chance() / 2), 3)
 
 
 def _judged(judge: Callable[[Any], Any], condition: Any) -> bool:
     """What a callable of the program says of a condition. It is asked once: handlers, connector and waits agree."""
+    # Kept on the condition, which all of them have in hand; the callable may have been replaced since.
     known: tuple[Any, bool] | None = getattr(condition, "_judged", None)
     if known is None or known[0] is not judge:
         known = condition._judged = judge, bool(judge(condition))

@@ -56,6 +56,7 @@ def init_tracer(service_name: str) -> Any:
         config = jaeger_client.Config({"sampler": {"type": "const", "param": 1}}, service_name=service_name)
         _tracer = config.initialize_tracer()
         opentracing.tracer = _tracer
+        # Spans are reported in the background: without a pause those of a short program are lost.
         atexit.register(_finish)
     return _tracer
 
@@ -71,6 +72,7 @@ def _finish() -> None:
 def _tags(kind: str, destination: Any, connection: Any) -> dict[str, Any]:
     address = None
     if connection.url is not None:
+        # A copy without the password: tags are kept by a service of others.
         address = Url(connection.url, defaults=False)
         address.password = None
     return {
@@ -102,6 +104,7 @@ class Sender(sender.Sender):
         tracer.inject(span, Format.TEXT_MAP, carrier)
         before = obj.annotations
         if before is None or isinstance(before, dict):
+            # New ones, which the message keeps: they must not change a dict that the program uses for several messages.
             obj.annotations = {**(before or {}), KEY: carrier}
         try:
             delivery: Any = super().send(obj, tag)
@@ -109,6 +112,7 @@ class Sender(sender.Sender):
             obj.annotations = before
             span.finish()
             raise
+        # Ended by `on_settled` of the outgoing handler: the span is as long as the delivery is open.
         delivery.span = span
         span.set_tag("delivery-tag", delivery.tag_bytes.decode("utf-8", "backslashreplace"))
         return delivery
@@ -156,6 +160,7 @@ def _context(tracer: Any, annotations: Any) -> Any:
         return None  # whatever the sender has made of it, its message is a message
 
 
+# Each module that has the class by its name, since a reference that was imported is not replaced with the original.
 for place in (proton, _endpoints, session):
     place.Sender = Sender  # type: ignore[attr-defined]
 for place in (proton.handlers, _handlers, messaging):

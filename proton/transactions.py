@@ -65,6 +65,7 @@ class TransactionState:
         self.settle_before_discharge = settle_before_discharge
         self._declare: Delivery | None = None
         self._discharge: Delivery | None = None
+        # What was accepted and not settled: it is settled by the discharge, or given back if that fails (4.4.4).
         self._pending: list[Delivery] = []
         self._lost = False  # ended with its control link: no coordinator is left to discharge it
         self.declare()
@@ -92,6 +93,7 @@ class TransactionState:
             return
         self._need_id()
         if self._discharge is not None:
+            # 4.3: a transaction is discharged once.
             done, wanted = (("commit", "abort")[end] for end in (self.failed, failed))
             raise ProtonException(f"expected one commit or abort of a transaction, got {wanted} after {done}")
         self.failed = failed
@@ -99,6 +101,7 @@ class TransactionState:
 
     def _send_ctrl(self, descriptor: str, value: list[Any]) -> Delivery:
         delivery: Any = self.txn_ctrl.send(Message(body=Described(symbol(descriptor), value)))
+        # The way back from the outcome, which comes as an event of this delivery.
         delivery.transaction = self
         return delivery  # type: ignore[no-any-return]
 
@@ -112,6 +115,7 @@ class TransactionState:
         """
         self._need_id()
         delivery: Delivery = sender.send(msg, tag=tag)
+        # After `send`, which queues only: the state leaves with the transfer (4.4.1).
         delivery.update(TransactionalDisposition(self._need_id()))
         return delivery
 
@@ -126,6 +130,7 @@ class TransactionState:
             return
         self._need_id()
         self.update(delivery, Delivery.ACCEPTED)
+        # 4.4.4: settling before the discharge gives up the choice that a failed discharge would leave.
         if self.settle_before_discharge:
             delivery.settle()
         else:
@@ -166,6 +171,7 @@ class TransactionState:
 
     def _declared(self, event: object, delivery: Delivery) -> None:
         state = delivery.remote_state
+        # 4.5.5: without an id the transaction could not be named, so it counts as refused.
         if state == _DECLARED and delivery.remote.id is not None:
             self.id = bytes(delivery.remote.id)
             self._report(Outcome.DECLARED, event)
@@ -175,6 +181,7 @@ class TransactionState:
         self._report(Outcome.DECLARE_FAILED, event)
 
     def _discharged(self, event: object, delivery: Delivery) -> None:
+        # 4.3: a coordinator rejects a discharge that it cannot do; the work is then undone.
         if delivery.remote_state == Delivery.REJECTED:
             if not self.failed:
                 self._report(Outcome.COMMIT_FAILED, event)
@@ -194,6 +201,7 @@ class TransactionState:
 
         :param event: passed on to the report of the outcome.
         """
+        # First, since the reports call the program, which may discharge or accept in them.
         self._lost = True
         if self.id is None:
             self._report(Outcome.DECLARE_FAILED, event)
@@ -203,6 +211,7 @@ class TransactionState:
             self._report(Outcome.COMMIT_FAILED, event)
         self._release_pending()
         self._pending = []
+        # No outcome comes for these any more; settled they are forgotten by their link.
         for delivery in (self._declare, self._discharge):
             if delivery is not None:
                 delivery.settle()
@@ -266,6 +275,7 @@ class ControlLink:
         :param delivery: of that message.
         :param event: passed on to the report.
         """
+        # Before the outcome is taken, which forgets the delivery.
         ends = transaction.is_discharge(delivery)
         transaction.take_outcome(delivery, event)
         if ends or transaction.id is None:
@@ -277,6 +287,7 @@ class ControlLink:
         :param event: passed on to the reports.
         :param begun_only: leave those whose declare has not left, because the link will be made again.
         """
+        # A list first: entries are deleted, and the reports call the program, which may begin others.
         for transaction in [each for each in self._open if not (begun_only and each.is_waiting)]:
             del self._open[transaction]
             transaction.lose(event)
@@ -308,9 +319,11 @@ def control_link(session: Callable[[], Session], context: Any, set_up: Callable[
     link.target.type = Terminus.COORDINATOR
     link.target.capabilities.put_object(symbol("amqp:local-transactions"))
     made = ControlLink(link, context)
+    # Before the open, whose events the handler has to see.
     set_up(made)
     link.open()
     connection = link.connection
+    # Those with an open transaction stay until it has an outcome.
     connection._control_links = (*(each for each in control_links(connection) if each.is_busy), made)
     return made
 

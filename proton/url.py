@@ -341,8 +341,8 @@ def without_password(url: Any) -> str:
             return text
         try:
             url = Url(text, defaults=False)
-        # Of text that is not a URL the same holds: only what follows the last `@` is shown.
         except ValueError:
+            # Of text that is not a URL the same holds: only what follows the last `@` is shown.
             return "***@" + text.rpartition("@")[2]
     shown: str = url._without_password()
     return shown

@@ -26,8 +26,10 @@ def warn(text: str, category: type[Warning] = UserWarning) -> None:
     :param text: what was expected and what came, without secrets.
     :param category: the class of the warning.
     """
+    # Counted here: `skip_file_prefixes` of `warnings` is there from Python 3.12 on.
     level = 2
     frame: Any = sys._getframe(1)
+    # The last frame is taken in any case: a program that was started inside the package has no other.
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
         level += 1

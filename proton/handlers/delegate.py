@@ -29,6 +29,7 @@ class Delegating(GroupedHandler):
         """Calls the delegate's method, or its `on_unhandled` where there is none."""
         delegate = self.delegate
         if delegate is not None:
+            # Looked up for each event: a program may set a callback on the object while it runs.
             bound = getattr(delegate, method, None)
             if bound:
                 result = bound(event)

@@ -48,6 +48,7 @@ def _has_own_detach(handler: Any) -> bool:
     """Whether a handler or a child of it is of the program, and has a method for the peer's detach."""
     if handler is None:
         return False
+    # Not those of the package, which have the method all: it is the program's own that decides.
     if getattr(handler, "on_link_remote_detach", None) and not isinstance(handler, Delegating):
         return True
     return any(_has_own_detach(child) for child in getattr(handler, "handlers", None) or ())
@@ -122,6 +123,7 @@ class EndpointStateHandler(Delegating):
             getattr(self, f"on_{kind}_opened")(event)
 
     def _remote_close(self, kind: str, endpoint: Endpoint, event: Any) -> None:
+        # The reason of the peer goes before ours: both ends may have closed in one read.
         if endpoint.remote_condition and not endpoint_state(endpoint).failed:
             getattr(self, f"on_{kind}_error")(event)
         elif not endpoint_state(endpoint).ended_here_first():
@@ -143,6 +145,7 @@ class EndpointStateHandler(Delegating):
 
     @staticmethod
     def _is_still_open(endpoint: Any) -> bool:
+        # All three: closing the session or the connection in a callback gives the link up as well.
         session = getattr(endpoint, "session", endpoint)
         return bool(endpoint.state & session.state & endpoint.connection.state & Endpoint.LOCAL_ACTIVE)
 
@@ -151,11 +154,13 @@ class EndpointStateHandler(Delegating):
             level = error_level(endpoint.connection)
             log.log(level, "ended %s: %s", described(kind, endpoint), condition_text(endpoint.condition))
             getattr(self, f"on_{kind}_error")(event)
+        # The peer had ended it before, so with this close both ends have; the other order is told by `_remote_close`.
         if endpoint_state(endpoint).remote_end is not None and not endpoint_state(endpoint).ended_here_first():
             getattr(self, f"on_{kind}_closed")(event)
 
     def _decides_on_detach(self, event: Any) -> bool:
         """Whether a handler of the program that hears of this detach has a method for it."""
+        # The handler of the event is the narrowest scope; without one it is the container's.
         root = event.handler or getattr(event.container, "handler", None)
         return _has_own_detach(self.delegate) or _has_own_detach(root)
 
@@ -193,6 +198,7 @@ class EndpointStateHandler(Delegating):
         session = event.session
         if self._is_lost("session", session, event):
             return
+        # First the answer, then the links: each `on_link_closed` finds its session ended.
         session.close()
         endpoint_state(session).end_links()
 
@@ -204,6 +210,7 @@ class EndpointStateHandler(Delegating):
 
     def on_link_remote_open(self, event: LinkEvent) -> None:
         """Opens the link when the peer was first, unless its session is refused."""
+        # An attach that came in one read with the begin that the program has refused.
         if not event.link.session.state & Endpoint.LOCAL_CLOSED:
             self._remote_open("link", event.link, event)
 
@@ -219,6 +226,7 @@ class EndpointStateHandler(Delegating):
     def on_link_remote_detach(self, event: LinkEvent) -> None:
         """Ends a link that the peer has detached without closing it, unless the program has a method of this name."""
         link = event.link
+        # A detach that answers our close ends the link in any case.
         tells = endpoint_state(link).ended_here_first() or not self._decides_on_detach(event)
         if tells and not self._is_lost("link", link, event):
             link._answer_detach()
@@ -240,6 +248,7 @@ class EndpointStateHandler(Delegating):
         self.on_transport_tail_closed(event)
         connection = event.connection
         policy = connection.reconnect_policy if connection is not None else None
+        # While a sequence of attempts goes on the loss was told: `on_reconnecting` tells of the rest.
         if state_of(event.transport).lost and not (policy is not None and policy.is_down):
             self._forward("on_disconnected", event)
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from proton.transport.transport import Transport
     from proton.url import Url
 
+    # These are for checkers: they narrow what an event has by the callback that it is given to.
     class ContainerEvent(Event):
         """Of `on_start`, and of the raw events of the loop."""
 

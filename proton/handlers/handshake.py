@@ -34,6 +34,7 @@ class Handshaker(Handler):
         """Opens the link with the peer's source and target, unless this end opened it."""
         link = event.link
         if link.state & Endpoint.LOCAL_UNINIT:
+            # As the peer has asked for: an attach without a terminus would refuse the link (2.6.3).
             link.source.copy(link.remote_source)
             link.target.copy(link.remote_target)
             link.open()

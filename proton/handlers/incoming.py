@@ -82,6 +82,7 @@ class Acking:
         :param delivery: the delivery of the message.
         :param state: the outcome to give it, if any.
         """
+        # A program may answer a delivery that `auto_accept` or the peer's settlement has settled before.
         if getattr(delivery, "_settled", False):
             if state and delivery._lacks_outcome():
                 delivery.update(state)
@@ -100,6 +101,7 @@ def recv_msg(delivery: Delivery) -> Message:
     transport = link.connection.transport
     limits = DEFAULT_LIMITS if transport is None else transport.decode_limits
     message = Message()
+    # Joined first below that size: finding the body in pieces costs more than the copy that it saves.
     if delivery._size < LARGE_MESSAGE:
         message.decode(delivery._read_whole(), limits)
     else:
@@ -132,10 +134,12 @@ class IncomingMessageHandler(Delegating, Acking):
         link = delivery.link
         if not link.is_receiver:
             return
+        # Before `partial` and `current`: an aborted delivery has no message, whatever has come of it (2.6.14).
         if delivery.aborted:
             self.on_aborted(event)
             delivery.settle()
         elif link.current is delivery and not delivery.partial:
+            # The program has closed the link: it is not shown what was on its way, and the sender gets it back.
             if link.state & LOCAL_CLOSED:
                 if self.auto_accept:
                     delivery.update(_RELEASED)
@@ -143,6 +147,7 @@ class IncomingMessageHandler(Delegating, Acking):
                 else:
                     link.advance()  # dropped, or those behind it would count as read, and be told as settled
                 return
+            # The test of the state first: nearly all messages have none, and pay no call.
             if delivery.remote_state and self._take_back(event):
                 return
             try:
@@ -152,9 +157,11 @@ class IncomingMessageHandler(Delegating, Acking):
                 self._undecodable(event, error)
                 return
             try:
+                # A `try` of its own: a `MessageException` of the program is not a message that cannot be decoded.
                 result = self.on_message(event)  # type: ignore[arg-type]
                 if result is not None:
                     check_result(self, "on_message", result)
+                # In the `try`, after the callback: what it raises leaves the delivery unsettled.
                 if self.auto_accept:
                     delivery._settle_with(_ACCEPTED)
             except Reject as error:
@@ -177,6 +184,7 @@ class IncomingMessageHandler(Delegating, Acking):
         delivery = event.delivery
         if delivery.settled or delivery._settled or delivery.remote_state not in _TAKEN_BACK:
             return False
+        # What the program has said stays; a settlement without any outcome would leave the state to the sender.
         if delivery.local_state in _NOT_SAID:
             delivery.update(_RELEASED)
         delivery.settle()
@@ -190,6 +198,7 @@ class IncomingMessageHandler(Delegating, Acking):
     def _undecodable(self, event: Any, error: MessageException) -> None:
         """Tells of a rejected message: in the log, unless a blocking operation raises it."""
         handler = self if self.delegate is None else self.delegate
+        # Of blocking receivers and requests only: a public callback would be a method that programs do not expect.
         told = getattr(handler, "_on_undecodable", None)
         if told is not None:
             told(event, error)

@@ -87,11 +87,13 @@ class MessagingHandler(Handler, Acking):
         peer_close_is_error: bool = False,
     ) -> None:
         delegate = weakref.proxy(self)
+        # The order counts: credit is given before the message is read, see `FlowController`.
         children: list[Any] = [FlowController(check_count("prefetch", prefetch))] if prefetch else []
         children.append(EndpointStateHandler(peer_close_is_error, delegate))
         children.append(IncomingMessageHandler(auto_accept, delegate))
         children.append(OutgoingMessageHandler(auto_settle, delegate))
         self.handlers = HandlerGroup(children)
+        # Another attempt would offer the same credentials.
         self.fatal_conditions = [UNAUTHORIZED_ACCESS]
 
     def on_reactor_init(self, event: ContainerEvent) -> None:
@@ -114,6 +116,7 @@ class MessagingHandler(Handler, Acking):
             return
         # An error that comes after the end of the connection has none.
         connection = event.connection
+        # A server that cannot judge the login now (5.3.3.6) has not refused it.
         ends = connection is not None and condition.name in self.fatal_conditions and not is_temporary(transport)
         policy = connection.reconnect_policy if connection is not None else None
         told = state_of(transport).failure_told or policy is not None and not policy.is_due(now_of(event))
@@ -147,6 +150,7 @@ class MessagingHandler(Handler, Acking):
         if is_retried(event.session, now_of(event)):
             return
         EndpointStateHandler.print_error(event.session, "session")
+        # What the engine has ended is the peer's mistake on one session: the others go on (2.5.4).
         if not endpoint_state(event.session).failed:
             event.connection.close()
 

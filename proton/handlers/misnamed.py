@@ -44,12 +44,14 @@ def warn_of_misnamed(handler: Any) -> None:
     """
     kind = type(handler)
     names = set(vars(handler)) if hasattr(handler, "__dict__") else set()
+    # The package's own methods are named right, and `dir` of each handler would cost more than the rest.
     if not kind.__module__.startswith("proton."):
         names |= set(dir(kind))
     candidates = [name for name in sorted(names) if _LIKE_AN_EVENT.match(name) and (kind, name) not in _told]
     if candidates:
         known = _CALLBACKS | {etype.method for etype in EventType.TYPES.values()}
         for name in candidates:
+            # Once for a class, also if it is right: handlers of one class may be made for each connection.
             _told.add((kind, name))
             if name not in known:
                 _look_at(handler, name, known)

@@ -36,6 +36,7 @@ class OutgoingMessageHandler(Delegating):
     def on_link_flow(self, event: LinkEvent) -> None:
         """Calls `on_sendable` for a sender that is open and has credit."""
         link = event.link
+        # A flow may come before the link is open at both ends, and after this end has closed it.
         if link.is_sender and link.credit and link.state & _OPEN == _OPEN:
             self.on_sendable(event)  # type: ignore[arg-type]
 
@@ -44,6 +45,7 @@ class OutgoingMessageHandler(Delegating):
         delivery = event.delivery
         if not delivery.link.is_sender or not delivery.updated:
             return
+        # The most frequent one first. Programs rely on the order of the callbacks: outcome, update, settlement.
         state = delivery.remote_state
         if state == _ACCEPTED:
             self.on_accepted(event)
@@ -54,6 +56,7 @@ class OutgoingMessageHandler(Delegating):
         self.on_delivery_updated(event)
         if delivery.settled:
             self.on_settled(event)
+            # After the callbacks, which may look at the delivery.
             if self.auto_settle:
                 delivery.settle()
 

@@ -99,8 +99,8 @@ class ConnectAttempt:
             except OSError as error:
                 self.errors.append(error.errno or errno.EIO)
                 continue
-            # A port beyond 65535, which the resolver of a program has let pass: no other address has a better one.
             except OverflowError as error:
+                # A port beyond 65535, which the resolver of a program has let pass: no other address has a better one.
                 self.fail(f"cannot connect to {self.place}: {error}")
                 return
             if result:

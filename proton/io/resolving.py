@@ -95,8 +95,8 @@ def resolve_in_thread(attempt: ConnectAttempt, resolve: Callable[[Any, Any], Any
 def _work(resolve: Callable[[Any, Any], Any], host: Any, port: int, results: list[Any], end: socket.socket) -> None:
     try:
         results.append(list(resolve(host, port)))
-    # All of them: an exception that left the thread would be printed, and leave no result for the loop.
     except BaseException as error:
+        # All of them: an exception that left the thread would be printed, and leave no result for the loop.
         results.append(error)
     finally:
         end.close()  # the other end becomes readable

@@ -258,8 +258,8 @@ class IOHandler(Handler):
         if sockets.is_address(host) or not self.resolves_in_thread:
             try:
                 found: Any = self.resolve(host, port)
-            # `resolve` may be the program's own: what it raises is a failure of this connection, not of the loop.
             except Exception as error:
+                # `resolve` may be the program's own: what it raises is a failure of this connection, not of the loop.
                 found = error
             resolved(attempt, found)
         else:

@@ -142,8 +142,8 @@ def accept(listener: socket.socket) -> tuple[socket.socket, tuple[Any, ...]] | N
     """
     try:
         sock, address = listener.accept()
-    # `ConnectionAbortedError`: the client has gone between its connect and this call.
     except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+        # `ConnectionAbortedError`: the client has gone between its connect and this call.
         return None
     _tune(sock)
     return sock, address

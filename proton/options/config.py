@@ -53,6 +53,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "sasl.enable": (bool,),
     "sasl.mechanisms": (list, str),
 }
+# Checked for amqps alone: a file may keep the settings of TLS while it is switched off.
 _TLS_KINDS: dict[str, tuple[type, ...]] = {
     "tls": (dict,),
     "tls.ca": (str,),
@@ -111,6 +112,7 @@ def _lines_of_keys(text: str) -> dict[str, int]:
     path: list[str] = []
     key = word = ""
     line = at = 1
+    # A second, simple walk: the parser of the library does not say where a key stands.
     for token in _TOKEN.findall(text):
         if token == "\n":
             line += 1
@@ -128,6 +130,7 @@ def _lines_of_keys(text: str) -> dict[str, int]:
 
 def strip_comments(text: str) -> str:
     """The text with each ``//`` and ``/* */`` comment made blank, except inside quotes; all else keeps its place."""
+    # Blanks and not nothing, so that lines and columns of errors are those of the file.
     return _STRING_OR_COMMENT.sub(lambda found: found.group(1) or _blank(found.group()), text)
 
 
@@ -138,6 +141,7 @@ def _blank(text: str) -> str:
 def find_config() -> str | None:
     """The path of the configuration file that counts, None when there is none."""
     named = os.environ.get(VARIABLE)
+    # The variable alone, if it is set: a file that it names and that is missing must not be replaced by another.
     candidates = [named] if named else [os.path.expanduser(path) for path in _FILES]
     for path in candidates:
         if os.path.exists(path):
@@ -157,6 +161,7 @@ def read_config() -> Config:
         return Config({})
     try:
         with open(path, encoding="utf-8-sig") as file:
+            # Of the open file: by its path another one may be there by then.
             mode = os.fstat(file.fileno()).st_mode
             text = strip_comments(file.read())
     except UnicodeDecodeError as error:
@@ -221,6 +226,7 @@ def _configure(domain: Any, config: Config) -> Any:
             domain.set_credentials(config.find(key), config.find("tls.key"), None)
     except SSLException as error:
         raise type(error)(f"{config.place(key)}: {error}") from error
+    # Last, since the other settings are right for a domain that verifies.
     if not config.find("tls.verify", True):
         domain.set_peer_authentication(domain.ANONYMOUS_PEER, None)
     return domain

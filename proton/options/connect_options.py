@@ -78,6 +78,7 @@ def check_connect(options: Mapping[str, Any], blocking: bool = False) -> dict[st
 
     :return: the others.
     """
+    # The usual way, without a copy of the table of all names.
     if CONNECT_OPTIONS.issuperset(options):
         return dict(options)
     known = CONNECT_OPTIONS | _IN_SIGNATURE | (_OF_BLOCKING_CONNECTIONS if blocking else frozenset())
@@ -90,6 +91,7 @@ def check_container(container: Any, options: Iterable[str]) -> None:
     for name in options:
         if name in _OF_CONTAINERS:
             continue
+        # The attributes too: `Container(user=...)` is what programs try.
         meant = nearest(name, [*_OF_CONTAINERS, *vars(container)])
         if name in ("handler", "handlers"):
             hint = ": handlers are given without a name"
@@ -104,6 +106,7 @@ def check_container(container: Any, options: Iterable[str]) -> None:
 
 def warn_of_urls(urls: list[Url], ssl_domain: Any) -> None:
     """A domain says that the program wants TLS, which only the scheme switches on; a percent sign begins an escape."""
+    # Before the loop, which ends with the first URL in clear text.
     if any(url.has_lone_percent for url in urls):
         warn("the user name or password of a URL has a '%' that begins no escape and is taken as it is: write it '%25'")
     for url in urls:

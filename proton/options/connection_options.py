@@ -37,6 +37,7 @@ class ConnectionOptions:
     def __init__(self, given: Mapping[str, Any], defaults: Any) -> None:
         for name in ("user", "password", "authorization", "sni", "virtual_host"):
             value = given.get(name)
+            # The value is not shown: it may be the password.
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"{name} takes a str or None, got {type(value).__name__}")
         self.container_id: str | None = given.get("container_id", defaults.container_id)
@@ -50,6 +51,7 @@ class ConnectionOptions:
         self.session_details: SSLSessionDetails | None = given.get("session_details")
         self.sni: str | None = given.get("sni")
         chosen: dict[str, Any] = {name: given.get(name) for name in _WITH_DEFAULTS}
+        # None means "as the container has it"; for `sasl_enabled`, False is a value.
         chosen.update({name: getattr(defaults, name) for name, value in chosen.items() if value is None})
         self.user: str | None = chosen["user"]
         self.password: str | None = chosen["password"]
@@ -57,6 +59,7 @@ class ConnectionOptions:
         self.allowed_mechs: Any = chosen["allowed_mechs"]
         self.allow_insecure_mechs: bool = chosen["allow_insecure_mechs"]
         self.sasl_enabled: bool = chosen["sasl_enabled"]
+        # Only what the program has given to `connect` is probed: the container's defaults were set without a check.
         self._given_sasl = given.get("token"), given.get("allowed_mechs")
         self._is_named = bool(given.get("container_id"))
 
@@ -104,6 +107,7 @@ class ConnectionOptions:
         probe.user, probe.password, probe.authorization = self.user, self.password, self.authorization
         self._set_fields(probe, self.container_id or "")
         probe.open()
+        # As the connection has turned them into symbols and its kinds of dict: later attempts have nothing to convert.
         self.open_fields = {name: getattr(probe, name) for name in self.open_fields}
 
     def _set_fields(self, connection: Connection, container_id: str) -> None:
@@ -131,6 +135,7 @@ class ConnectionOptions:
         if self.sasl_enabled:
             sasl = transport.sasl()
             sasl.allow_insecure_mechs = self.allow_insecure_mechs
+            # On the connection, where mechanisms look for them; each attempt may lead to a URL with others.
             connection.user = url.username or self.user
             connection.password = url.password or self.password
             sasl.token = self.token
@@ -144,6 +149,7 @@ class ConnectionOptions:
             if domain is None:
                 raise SSLUnavailable(NO_TLS)
             ssl = transport.ssl(domain, self.session_details)
+            # The name that the certificate must have: what the program asks for goes before the place that is called.
             ssl.peer_hostname = self.sni or self.virtual_host or url.host
         transport.bind(connection)
         if self.heartbeat:

@@ -144,6 +144,7 @@ class Filter(ReceiverOption):
     """
 
     def __init__(self, filter_set: Mapping[str, AMQPValue] | None = None) -> None:
+        # Kept as given, not copied: programs change the dict between links, so it is checked again by `apply`.
         self.filter_set: Mapping[str, AMQPValue] = {} if filter_set is None else filter_set
         _symbol_keys("Filter", filter_set)
 
@@ -198,6 +199,7 @@ def as_options(options: Any) -> list[Any]:
     """
     found: list[Any] = list(options) if isinstance(options, (list, tuple)) else [options] if options else []
     for option in found:
+        # The most frequent mistake, and a class has `test` and `apply` too.
         if isinstance(option, type):
             raise TypeError(f"options takes objects such as {option.__name__}(), got the class {option.__name__}")
         if not (hasattr(option, "test") and hasattr(option, "apply")):
@@ -238,9 +240,11 @@ def link_name(connection: Any, name: str | None, addresses: tuple[str | None, ..
     base = f"{connection.container}-{address or uuid.uuid4()}"
     if not address:
         return base
+    # On the connection, since a peer knows links by their names on one connection (2.6.1).
     numbers = connection._link_numbers
     if numbers is None:
         numbers = connection._link_numbers = {}
+    # A program that makes a link for each reply address must not fill the memory with their names.
     if len(numbers) >= MAX_LINK_NAMES and base not in numbers:
         return f"{base}-{uuid.uuid4()}"
     numbers[base] = number = numbers.get(base, 0) + 1

@@ -32,10 +32,12 @@ class ListenOptions(NamedTuple):
         :raises TypeError: an option with another name, or a value of another type.
         :raises SSLException: a domain that cannot be used.
         """
+        # An error here, where `connect` warns: a misspelt `require_auth` would let every client in.
         unknown = sorted(set(options) - set(cls._fields))
         if unknown:
             raise TypeError(f"expected options of {', '.join(cls._fields)}, got {', '.join(unknown)}")
         checked = cls(Credentials.coerce(users), **options)
+        # A setting that fails would do so for each client in the loop, long after `listen` has returned.
         probe = Transport(Transport.SERVER)
         if ssl_domain is not None:
             probe.ssl(ssl_domain)
@@ -48,6 +50,7 @@ class ListenOptions(NamedTuple):
             transport.require_auth(True)
         if self.require_encryption:
             transport.require_encryption(True)
+        # Not otherwise: `transport.sasl()` switches SASL on, also where the client begins without it.
         if self.credentials is not None or self.allowed_mechs is not None or self.allow_insecure_mechs:
             sasl = transport.sasl()
             sasl.credentials = self.credentials

@@ -40,6 +40,7 @@ class SSLConfig:
     """
 
     def __init__(self) -> None:
+        # Made when they are asked for: programs without TLS load no certificates.
         self._client: Any = None
         self._server: Any = None
 

@@ -115,8 +115,8 @@ class BlockingConnection(Handler, NotCopied):
         options = dict(known, handler=self, ssl_domain=ssl_domain, reconnect=reconnect, heartbeat=heartbeat)
         try:
             self._operations.run(self._connect, self._operations.deadline(), url, urls, options)
-        # `KeyboardInterrupt` too: the caller has no object that it could close.
         except BaseException:
+            # `KeyboardInterrupt` too: the caller has no object that it could close.
             with contextlib.suppress(ProtonException):
                 self.close()
             raise

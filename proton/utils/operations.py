@@ -174,8 +174,8 @@ class Operations:
         finally:
             container.timeout = usual
 
-    # Inside a callback (`nested`) the outer wait goes on to run the loop afterwards. The container's time-out is changed by
-    # the thread that runs the loop alone. With a time-out of 0 the loop has its look first: what has come counts.
+    # Inside a callback (`nested`) the outer wait goes on to run the loop afterwards. Only the thread that runs the loop
+    # changes the container's time-out. With a time-out of 0 the loop has its look first: what has come counts.
     def wait(
         self,
         condition: Callable[[], Any],

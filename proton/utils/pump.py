@@ -52,8 +52,8 @@ def _run_once(operations: Operations, heartbeat: float) -> float:
         return heartbeat / 4.0
     try:
         operations.run_briefly()
-    # Raised by the next operation: in this thread no program would see it.
     except Exception as error:
+        # Raised by the next operation: in this thread no program would see it.
         operations.pumped_error = error
     transport = operations.conn.transport if operations.conn is not None else None
     wanted = transport.remote_idle_timeout if transport is not None else 0.0

@@ -132,8 +132,8 @@ class SyncRequestResponse(IncomingMessageHandler):
                     self._watch,
                 )
             response = awaited[number]
-        # Whatever ends the call: a response that comes later finds no entry, and is passed over.
         finally:
+            # Whatever ends the call: a response that comes later finds no entry, and is passed over.
             del awaited[number]
             self.response = None
         if response is None:

@@ -122,8 +122,8 @@ class SharedLoop:
             if self.starving:
                 time.sleep(LOCK_YIELD)
             return select(timeout)
-        # Also after an exception of the selector or a signal handler: the caller goes on with the lock held.
         finally:
+            # Also after an exception of the selector or a signal handler: the caller goes on with the lock held.
             if not self.is_owned() and not lock.acquire(False):
                 self._take_back()
 
