@@ -3,6 +3,7 @@
 import pytest
 
 from proton import SASL, Transport
+from proton.transport.transport_state import state_of
 from tests.support.engines import AMQP_HEADER, SASL_HEADER, Frame, Peer, frame, pump, split, take
 
 DENIED = "amqp:unauthorized-access"
@@ -293,6 +294,17 @@ def test_one_layer_for_each_transport_and_no_password_in_sight():
     assert a.transport.sasl() == sasl and "hidden" not in repr(sasl) + repr(vars(sasl).keys())
     assert a.connection.password is None
     assert "hidden" not in repr(a.connection)
+
+
+@pytest.mark.parametrize("mech", ["PLAIN", "SCRAM-SHA-256", "OAUTHBEARER"])
+def test_secrets_are_kept_until_an_exchange_has_begun(mech):
+    a = client(mech, "fred", "hidden", True)
+    a.transport.sasl().token = "secret"
+    sasl = state_of(a.transport).sasl
+    assert (sasl.password, sasl.token) == ("hidden", "secret")
+    take(a.transport)
+    a.transport.push(offer(mech))
+    assert sasl.mech == mech and (sasl.password, sasl.token) == (None, None)
 
 
 ALLOWED = [

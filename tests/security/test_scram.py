@@ -1,6 +1,7 @@
 """SCRAM on both sides: the exchanges of RFC 5802 5 and RFC 7677 3, verifiers, and whatever may go wrong in between."""
 
 import base64
+import weakref
 
 import pytest
 from hypothesis import example, given, settings
@@ -10,6 +11,7 @@ from proton import ScramVerifier
 from proton.transport.sasl.credentials import Credentials
 from proton.transport.sasl.exchange import AuthenticationFailed
 from proton.transport.sasl.scram import MAX_ITERATIONS, SCRAM_HASHES, ScramClient, ScramServer
+from tests.support.references import counting, no_collection
 
 #: mechanism, client nonce, what the server adds, salt, the client's proof, the server's signature
 EXCHANGES = [
@@ -54,6 +56,21 @@ def test_the_exchange_of_the_specification(row):
     assert client.respond(final) == b"" and server.user is None
     assert server.receive(b"") is None and server.user == "user"
     assert client.finish(None) is None
+
+
+@counting
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+def test_a_server_that_is_dropped_is_gone_at_once(steps):
+    client = ScramClient("SCRAM-SHA-256", "user", "pencil")
+    server = ScramServer("SCRAM-SHA-256", store("SCRAM-SHA-256", iterations=10))
+    response = client.initial
+    for _ in range(steps):
+        challenge = server.receive(response)
+        response = client.respond(challenge) if challenge is not None else None
+    seen = weakref.ref(server)
+    with no_collection():
+        del server
+        assert seen() is None
 
 
 @every_mechanism
