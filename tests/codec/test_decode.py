@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from proton.codec.decode import DECODE_ERRORS, DecodeLimits, decode_fields, decode_value
-from proton.codec.types import int32, symbol, uint
+from proton.codec.types import TYPE_UBYTE, UNDESCRIBED, Array, Described, int32, symbol, uint, ulong
 from proton.exceptions import DataException
 
 MALFORMED = [
@@ -64,6 +66,35 @@ ODD = [
 def test_the_last_key_of_a_map_with_an_odd_number_of_elements_gets_none(encoded: str, expected: Any) -> None:
     data = bytes.fromhex(encoded)
     assert decode_value(data) == (expected, len(data))
+
+
+# `1`, `True` and `1.0` are one key for a dict: the bytes of such a map are walked through, behind values of each width.
+WIDTHS = [
+    ("43", uint(0)),
+    ("5507", 7),
+    ("60 0007", 7),
+    ("70 00000007", 7),
+    ("82 3ff0000000000000", 1.0),
+    ("98 000102030405060708090a0b0c0d0e0f", UUID(bytes=bytes(range(16)))),
+    ("a1 03 616263", "abc"),
+    ("b1 00000003 616263", "abc"),
+    ("c0 03 02 40 41", [None, True]),
+    ("d0 00000006 00000002 40 41", [None, True]),
+    ("e0 04 02 50 07 08", Array(UNDESCRIBED, TYPE_UBYTE, 7, 8)),
+    ("00 53 07 a1 01 78", Described(ulong(7), "x")),
+    ("00 00 53 07 a1 01 78 40", Described(Described(ulong(7), "x"), None)),
+]
+
+
+@pytest.mark.parametrize(("encoded", "value"), WIDTHS, ids=[encoded for encoded, _ in WIDTHS])
+def test_keys_that_only_python_takes_for_equal_are_found_behind_any_value(encoded: str, value: Any) -> None:
+    """1.6.23: that is not the same key twice; the last value counts."""
+    pairs = bytes.fromhex(f"a1 01 6b {encoded} 5501 {encoded} 41 {encoded}")
+    decoded, _ = decode_value(b"\xd1" + struct.pack(">II", len(pairs) + 4, 6) + pairs)
+    assert decoded == {"k": value, 1: value}
+    pairs += bytes.fromhex("5501 40")
+    with pytest.raises(DataException, match="has the key 1 twice"):
+        decode_value(b"\xd1" + struct.pack(">II", len(pairs) + 4, 8) + pairs)
 
 
 # -- fields -------------------------------------------------------------------------------------------------------

@@ -131,6 +131,7 @@ def test_calls_for_a_queue_are_in_proportion_to_it(count):
     for _ in range(count):
         put(sender, b"m")
     assert calls(lambda: exchange(a, b)) < 40 * count + 200
+    assert sender.queued == 0
 
 
 def test_open_and_close_of_a_link_cost_the_same_among_many():
@@ -205,6 +206,7 @@ def test_small_takes_of_a_large_output_cost_in_proportion():
             a.transport.pop(taken)
 
     assert calls(drain) < 30 * 1100
+    assert sender.queued == 0
 
 
 def test_input_byte_by_byte_costs_in_proportion():

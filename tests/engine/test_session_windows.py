@@ -141,6 +141,16 @@ def test_more_than_was_ever_granted_ends_the_session():
     assert receiver.session.condition.name == "amqp:session:window-violation"
 
 
+def test_the_transport_is_woken_only_by_reads_that_make_room():
+    a, b, sender, receiver = windowed(2)
+    sender.send(Message(body=b"x" * 900, inferred=True))
+    pump(a, b)
+    b.events()
+    assert receiver.recv(1) and b.events() == ""
+    assert receiver.recv(500) and b.events() == "TRANSPORT"
+    assert b.transport.pending() > 0
+
+
 @pytest.mark.parametrize("name", ["incoming_window", "incoming_window_low_water"])
 @pytest.mark.parametrize("frames", [-1, 1 << 31])
 def test_a_number_out_of_range_raises_and_changes_nothing(name, frames):
