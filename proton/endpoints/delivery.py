@@ -312,23 +312,21 @@ class Delivery(NotCopied):
         return self._settled and self._dirty and self.local_state in _NO_OUTCOME
 
     def _settle_with(self, state: DispositionType) -> None:
-        """`update` with a state of the specification, and `settle`, in one: what a received message ends with."""
+        """`update` with a state of the specification, and `settle`, in one: what a message ends with that was read.
+
+        The link has advanced past it: it is not the current one.
+        """
         if self._settled:
             if self._lacks_outcome():
                 self.update(state)
-            return
-        link = self.link
-        if link.current is self:
-            self.update(state)
-            self.settle()
             return
         self.local_state = state
         if self._local is not None:
             self._local.type = state
         self._settled = True
-        of_link: LinkState = link._state
-        of_link.unsettled.pop(self, None)
-        self._mark_dirty(of_link)
+        link: LinkState = self.link._state
+        link.unsettled.pop(self, None)
+        self._mark_dirty(link)
 
     def _mark_dirty(self, link: LinkState) -> None:
         """Notes that there is something to say about this delivery."""
