@@ -61,13 +61,13 @@ class SessionPerConnection:
         """
         session = self._session
         if session is None or _has_ended(session):  # some peers refuse a link by ending its session
-            self._session = self._begin(connection)
+            self._session = self._open_session(connection)
         elif not endpoint_state(session).has_room():
             self._session = self.further(session) or session
         return self._session
 
     @staticmethod
-    def _begin(connection: Any) -> Any:
+    def _open_session(connection: Any) -> Any:
         session = connection.session()
         endpoint_state(session).is_common = True
         session.open()
@@ -88,7 +88,7 @@ class SessionPerConnection:
             # No free channel (2.7.1, channel-max): a begin beyond it would end the connection.
             if transport is not None and endpoint_state(connection).shared.channels.lowest() > transport.channel_max:
                 return None
-            self._session = latest = self._begin(connection)
+            self._session = latest = self._open_session(connection)
             # The further session stands for the first one, with what the program has set on that.
             latest.handler = session.handler
             latest.outgoing_window = session.outgoing_window
@@ -234,7 +234,7 @@ class Connector(Handler):
         if self._task is not None:
             self._task.cancel()
             self._task = self._waiting = None
-            self._finish(event, event.connection, "already closed")
+            self._end_attempts(event, event.connection, "already closed")
 
     def on_transport_closed(self, event: TransportEvent) -> None:
         """The transport is at its end: gets ready for the next attempt, if there is to be one."""
@@ -244,7 +244,7 @@ class Connector(Handler):
         self._cancel_ended()
         self._tell_failure(connection, transport, reason, event.container.now)
         if not connection.state & Endpoint.LOCAL_ACTIVE:
-            self._finish(event, connection, "already closed")
+            self._end_attempts(event, connection, "already closed")
             if state_of(transport).failed and policy.is_fatal(transport.condition):  # closed for the program, not by it
                 _tell(event, Event.GAVE_UP, connection, reason=condition_text(reason))
             return
@@ -264,7 +264,7 @@ class Connector(Handler):
             # Now, and not by the global handler later: the connection needs its next transport from a clean state.
             transport.unbind()
         if attempt is None:
-            self._finish(event, connection, str(policy.reason))
+            self._end_attempts(event, connection, str(policy.reason))
             _tell_given_up(event, connection, f"{policy.reason}: {condition_text(reason) or NO_REASON}")
             return
         # The peer's close came, and the connection is made again all the same: it waits for an open.
@@ -390,7 +390,7 @@ class Connector(Handler):
             _tell_given_up(event, connection, reason)
             connection.close()
 
-    def _finish(self, event: Any, connection: Any, reason: str) -> None:
+    def _end_attempts(self, event: Any, connection: Any, reason: str) -> None:
         log.info("Disconnected, %s", reason)
         self.policy.finish(reason)
         if not self._closed_locally:

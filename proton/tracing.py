@@ -57,11 +57,11 @@ def init_tracer(service_name: str) -> Any:
         _tracer = config.initialize_tracer()
         opentracing.tracer = _tracer
         # Spans are reported in the background: without a pause those of a short program are lost.
-        atexit.register(_finish)
+        atexit.register(_flush_spans)
     return _tracer
 
 
-def _finish() -> None:
+def _flush_spans() -> None:
     # The reporter is a thread that says nothing of its own progress before it is closed.
     time.sleep(1)
     closed = _tracer.close()

@@ -196,7 +196,7 @@ class TransactionState:
                     accepted.settle()
         self._pending = []
 
-    def lose(self, event: object) -> None:
+    def fail(self, event: object) -> None:
         """The control link is gone, and what the coordinator held is rolled back.
 
         :param event: passed on to the report of the outcome.
@@ -281,7 +281,7 @@ class ControlLink:
         if ends or transaction.id is None:
             self._open.pop(transaction, None)
 
-    def lose(self, event: object, begun_only: bool = False) -> None:
+    def fail_transactions(self, event: object, begun_only: bool = False) -> None:
         """The link has gone: ends its transactions.
 
         :param event: passed on to the reports.
@@ -290,7 +290,7 @@ class ControlLink:
         # A list first: entries are deleted, and the reports call the program, which may begin others.
         for transaction in [each for each in self._open if not (begun_only and each.is_waiting)]:
             del self._open[transaction]
-            transaction.lose(event)
+            transaction.fail(event)
 
 
 def control_links(connection: Connection | None, session: Session | None = None) -> list[ControlLink]:
@@ -336,7 +336,7 @@ def fail_transactions(event: Any, session: Any = None, connection: Any = None) -
     :param connection: the connection, where the event has none any more.
     """
     for control in control_links(connection or event.connection, session):
-        control.lose(event)
+        control.fail_transactions(event)
 
 
 def fail_begun_transactions(event: Any, session: Any = None) -> None:
@@ -346,4 +346,4 @@ def fail_begun_transactions(event: Any, session: Any = None) -> None:
     :param session: the session that is lost; None for the whole connection.
     """
     for control in control_links(event.connection, session):
-        control.lose(event, begun_only=True)
+        control.fail_transactions(event, begun_only=True)

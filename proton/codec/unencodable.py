@@ -53,7 +53,7 @@ def located(error: Exception, values: dict[str, Any]) -> Exception:
     if isinstance(error, RecursionError):
         return MessageException("the message is nested too deep, or contains itself")
     for name, value in values.items():
-        found = _place_of(name, value, type(error))
+        found = _path_of(name, value, type(error))
         if found and isinstance(error, UnicodeEncodeError):
             # In place: a `UnicodeEncodeError` has five arguments, and programs look at them.
             error.reason += f" in {found}"
@@ -62,7 +62,7 @@ def located(error: Exception, values: dict[str, Any]) -> Exception:
     return error
 
 
-def _place_of(name: str, value: Any, kind: type[Exception]) -> str | None:
+def _path_of(name: str, value: Any, kind: type[Exception]) -> str | None:
     """Where the first number or text is that raises `kind` when it is encoded; None when none does by itself."""
     for path, part in _parts(name, value):
         # Compounds raise for what is in them; their parts come later in the walk.

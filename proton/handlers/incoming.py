@@ -153,7 +153,7 @@ class IncomingMessageHandler(Delegating, Acking):
             try:
                 event.message = recv_msg(delivery)
             except MessageException as error:
-                _refuse(delivery, error)
+                _reject_undecodable(delivery, error)
                 self._undecodable(event, error)
                 return
             try:
@@ -230,7 +230,7 @@ def _give_reason(delivery: Delivery, error: Reject) -> None:
         delivery.local.condition = Condition(PRECONDITION_FAILED, text)
 
 
-def _refuse(delivery: Delivery, error: MessageException) -> None:
+def _reject_undecodable(delivery: Delivery, error: MessageException) -> None:
     delivery.local.condition = Condition(DECODE_ERROR, str(error))
     delivery.update(_REJECTED)
     delivery.settle()

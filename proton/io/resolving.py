@@ -47,7 +47,7 @@ class ResolveSelectable(PendingSelectable):
     def readable(self) -> None:
         """The thread has ended."""
         if not self._terminal:
-            self._finish()
+            self._stop_waiting()
             resolved(self._attempt, self._results[0])
 
     def writable(self) -> None:
@@ -56,10 +56,10 @@ class ResolveSelectable(PendingSelectable):
     def expired(self) -> None:
         """The resolver has not answered in the time that a connect may take."""
         if not self._terminal:
-            self._finish()
+            self._stop_waiting()
             resolved(self._attempt, TimeoutError("the resolver has not answered in time"))
 
-    def _finish(self) -> None:
+    def _stop_waiting(self) -> None:
         self.terminate()
         self.update()
         self._attempt.driver.watch = None

@@ -230,7 +230,7 @@ class Reactor(NotCopied):
                 timers.terminate()
                 timers.update()
             else:
-                return self._end(debugging)
+                return self._end_loop(debugging)
 
     def _handle(self, context: Any, etype: EventType) -> None:
         """Handles an event at once, without the queue."""
@@ -244,7 +244,7 @@ class Reactor(NotCopied):
         elif method in reacts:
             self._global_handler.react(method, event)
 
-    def _end(self, debugging: bool) -> bool:
+    def _end_loop(self, debugging: bool) -> bool:
         if self._ended:
             # The final event has been handled: nothing waits any more.
             self.waker.close()

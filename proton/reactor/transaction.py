@@ -72,13 +72,13 @@ class _ControlHandler(OutgoingMessageHandler):
         self.on_unhandled("on_link_remote_close", event)
         # Before the transactions end, whose handlers may declare another one: the name of the link is free then.
         event.link.close()
-        self._control.lose(event)
+        self._control.fail_transactions(event)
 
     def on_link_remote_detach(self, event: LinkEvent) -> None:
         """Control links cannot be resumed (4.1): a detached one counts as closed."""
         event.link.close()
         self.on_unhandled("on_link_remote_detach", event)
-        self._control.lose(event)
+        self._control.fail_transactions(event)
 
     def on_unhandled(self, method: str, *args: Any) -> None:
         """Passes the opens, closes and errors of the link on.

@@ -23,7 +23,7 @@ TRACE_RAW = 1
 TRACE_FRM = 2
 TRACE_DRV = 4
 
-_MOST = 1023  # characters of a line; a large message must not fill the log
+MAX_LINE_LENGTH = 1023  # characters; a large message must not fill the log
 _TRUE = ("1", "true", "yes", "on")
 _ON_FOR = {"PN_TRACE_RAW": TRACE_RAW, "PN_TRACE_FRM": TRACE_FRM, "PN_TRACE_DRV": TRACE_DRV}
 
@@ -48,8 +48,8 @@ DEFAULT_FLAGS = flags_of(os.environ)
 
 def write_line(transport: TransportState, subsystem: str, level: str, text: str) -> None:
     """One line to the tracer, or to standard error."""
-    if len(text) > _MOST:
-        text = text[: _MOST - 16] + " ... (truncated)"
+    if len(text) > MAX_LINE_LENGTH:
+        text = text[: MAX_LINE_LENGTH - 16] + " ... (truncated)"
     tracer, owner = transport.tracer, transport.transport()
     if tracer is None:
         write_stderr(f"[{id(owner):#x}]:{subsystem:>5}:{level:>5}:{text}")

@@ -147,7 +147,7 @@ class BlockingConnection(Handler, NotCopied):
             self._operations.check(Watch(connection))  # it may have been closed in one read with the open
         except Timeout:
             if self.disconnected:
-                raise self._operations.loss() from None
+                raise self._operations.disconnect_error() from None
             raise
 
     @property
@@ -235,12 +235,12 @@ class BlockingConnection(Handler, NotCopied):
             # Before the followers wake up: each finds it, and raises.
             self._operations.closing = True
             loop.notify_all()
-            self._finish(container)
+            self._close_and_run_out(container)
         finally:
             if not nested:
                 loop.release()
 
-    def _finish(self, container: Container) -> None:
+    def _close_and_run_out(self, container: Container) -> None:
         links = list(self.conn.links()) if self.conn is not None else []
         try:
             self._close_own()

@@ -194,14 +194,14 @@ class BlockingSender(BlockingLink):
         session = state.session
         if self._closed or watch.seen != operations.shared.ends or operations.disconnected:
             self._check()
-        losses = operations.losses
-        lost = losses + state.losses + session.losses  # as `losses_with`, which would be a call more for each look
+        losses = operations.disconnects
+        lost = losses + state.losses + session.losses  # as `disconnects_with`, which would be a call more for each look
         delivery: Delivery = link.send(msg)
         if link.snd_settle_mode == link.SND_SETTLED:
             operations.run_briefly(1)  # no outcome will come, but what credit allows is to be written
             return delivery
         operations.wait(
-            lambda: delivery.settled or operations.losses + state.losses + session.losses != lost,
+            lambda: delivery.settled or operations.disconnects + state.losses + session.losses != lost,
             deadline,
             f"Sending on sender {link.name}",
             watch,
@@ -212,9 +212,9 @@ class BlockingSender(BlockingLink):
         delivery.settle()
         # The link, its session or its connection was lost: what comes in its place does not know the delivery.
         if not settled:
-            if operations.losses == losses and operations.losses_with(state) != lost:
+            if operations.disconnects == losses and operations.disconnects_with(state) != lost:
                 raise LinkException(f"sender {link.name} was lost and is made again, the outcome is unknown")
-            raise operations.why(watch) or operations.loss()
+            raise operations.why(watch) or operations.disconnect_error()
         bad = (Delivery.REJECTED, Delivery.RELEASED) if error_states is None else error_states
         if delivery.remote_state in bad:
             raise SendException(delivery.remote_state, delivery.remote.condition if delivery.remote else None)

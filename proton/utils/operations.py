@@ -46,7 +46,7 @@ _Result = TypeVar("_Result")
 _CLOSED = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
 
-def _ended(pauses: Callable[[], Any] | None) -> bool:
+def _no_turn(pauses: Callable[[], Any] | None) -> bool:
     """The turn of a loop that has ended."""
     return False
 
@@ -76,7 +76,7 @@ class Operations:
         #: the loop, which all connections of the container share
         self.loop: SharedLoop = SharedLoop.of(container)
         #: how often the connection was lost
-        self.losses: int = 0
+        self.disconnects: int = 0
         #: attempts to connect that have failed since there was a connection
         self.failures: int = 0
         #: what a handler has raised in the pump
@@ -96,7 +96,7 @@ class Operations:
         """The connection is closed: nothing of it, nor its container, is kept."""
         self.closed_place = self.place()
         self.conn = self.container = self.shared = None
-        self.run_once = _ended
+        self.run_once = _no_turn
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -268,7 +268,7 @@ class Operations:
         connection = self.conn
         # Without a connection the links have not ended by themselves: the loss goes before their state.
         if self.disconnected and not connection.state & _CLOSED and self.lost_for_good():
-            return self.loss()
+            return self.disconnect_error()
         for endpoint in watch.endpoints:
             end = end_of(endpoint)
             error = None if end is None else self.error_of(endpoint, end)
@@ -288,7 +288,7 @@ class Operations:
         if end.by_peer:
             return ConnectionClosed(self.conn, end)
         if not connection.state & Endpoint.LOCAL_CLOSED:
-            return self.loss() if self.lost_for_good() else None
+            return self.disconnect_error() if self.lost_for_good() else None
         if endpoint is connection and connection.state & Endpoint.REMOTE_ACTIVE and not self.disconnected:
             return None  # the program has closed it, and waits for the peer to do the same
         return self.closed_error()
@@ -303,21 +303,21 @@ class Operations:
         if policy.finished or self.conn.state & Endpoint.LOCAL_CLOSED:
             return True
         # Each place has refused once: they are tried again only if the program gave `reconnect`.
-        return not self.losses and not self.is_patient and self.failures >= len(policy.addresses.values)
+        return not self.disconnects and not self.is_patient and self.failures >= len(policy.addresses.values)
 
     def reason(self) -> str:
         """Why there is no connection, as the last attempt to connect or the loss has told."""
         reason = self.disconnected
         return condition_text(reason) if isinstance(reason, Condition) else str(reason or "unknown")
 
-    def loss(self) -> ConnectionException:
+    def disconnect_error(self) -> ConnectionException:
         """What to raise for a connection that is lost, or cannot be made."""
         reason = printable(str(self.disconnected or "unknown"))
         return ConnectionException(f"Connection {self.place()} disconnected: {reason}")
 
-    def losses_with(self, state: Any) -> int:
+    def disconnects_with(self, state: Any) -> int:
         """How often the connection was lost, and a link, by its state, or its session has ended and is made again."""
-        return int(self.losses + state.losses + state.session.losses)
+        return int(self.disconnects + state.losses + state.session.losses)
 
     # -- what the callbacks of the connection tell ---------------------------------------------------------------
 
@@ -333,4 +333,4 @@ class Operations:
         self.disconnected = transport.condition or "unknown"
         if self._was_open:
             self._was_open = False
-            self.losses += 1
+            self.disconnects += 1

@@ -117,7 +117,7 @@ class SyncRequestResponse(IncomingMessageHandler):
         if link.credit <= 0:
             link.flow(RESPONSE_CREDIT)
         # Before the send: the addresses of responses end with a loss, so one that happens meanwhile counts.
-        losses, lost = operations.losses, operations.losses_with(state)
+        losses, lost = operations.disconnects, operations.disconnects_with(state)
         request.reply_to = link.remote_source.address
         request.correlation_id = number = str(self.correlation_id.next())
         # Before the send too: another thread may run the loop, and the response may come while this one sends.
@@ -126,7 +126,7 @@ class SyncRequestResponse(IncomingMessageHandler):
             self.sender._send(deadline, request, None, self._watch)
             if awaited[number] is None:  # it often comes with the outcome of the request
                 operations.wait(
-                    lambda: awaited[number] is not None or operations.losses_with(state) != lost,
+                    lambda: awaited[number] is not None or operations.disconnects_with(state) != lost,
                     deadline,
                     "Waiting for response",
                     self._watch,
@@ -138,9 +138,9 @@ class SyncRequestResponse(IncomingMessageHandler):
             self.response = None
         if response is None:
             why = operations.why(self._watch)
-            if why is None and operations.losses == losses:
+            if why is None and operations.disconnects == losses:
                 why = LinkException(f"receiver {link.name} was attached anew, the response will not come")
-            raise why or operations.loss()
+            raise why or operations.disconnect_error()
         if isinstance(response, MessageException):
             raise response
         return response
