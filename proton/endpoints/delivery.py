@@ -339,7 +339,9 @@ class Delivery(NotCopied):
             shared.dirty_deliveries.append(self)
         collector = shared.collector
         events = collector.events
-        # What `emit` would find out by itself: usually the event is queued already.
+        # The test of `Collector.emit`, whose event is usually queued already: a call of it for each message would make
+        # 28 instead of 27 calls for a received one, 37 instead of 36 for a sent one (tests/architecture/test_calls.py).
+        # It is copied here and nowhere else.
         if not events or events[-1].context is not transport or events[-1].type is not _TRANSPORT:
             collector.emit(_TRANSPORT, transport)
 
@@ -494,7 +496,8 @@ class Delivery(NotCopied):
         else:
             link.session.incoming_bytes -= size
             state.shared.buffered_bytes -= size
-        link.current = state.waiting.popleft() if state.waiting else None
+        waiting = state.waiting
+        link.current = waiting.popleft() if waiting else None
         link.credit -= 1
         link.queued -= 1
         return data

@@ -327,10 +327,11 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
         except DataException as error:
             raise ProtocolViolation(DECODE_ERROR, str(error)) from None
     is_settled = delivery._settled
+    shared = session.shared
     if payload:
         size = len(payload)
         is_over = delivery._advanced or is_settled  # it cannot be read any more
-        buffered = session.shared.buffered_bytes + size
+        buffered = shared.buffered_bytes + size
         if (
             link.max_message_size
             or transport.limits.max_message_size
@@ -339,7 +340,7 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
         ):
             _check_payload(transport, link, delivery, size, is_over)
         if not is_over:
-            session.shared.buffered_bytes = buffered
+            shared.buffered_bytes = buffered
             delivery._chunks.append(payload)
             delivery._size += size
             session.endpoint.incoming_bytes += size
@@ -354,7 +355,7 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
         attached.arriving = None
         delivery.partial = False
     if not is_settled:
-        session.shared.collector.emit(_DELIVERY, delivery)
+        shared.collector.emit(_DELIVERY, delivery)
     if binding.incoming_window < binding.low_water:
         session.renew_window(link)
 

@@ -116,21 +116,20 @@ def write_transfers(transport: TransportState, link: SenderState, before: int | 
                 break
             continue
         number = session.next_delivery_id
-        head = _TAG_HEADS[tag_size]
-        if number < 256:
-            fields = handle + SMALL_UINTS[number] + head + tag
-        else:
-            fields = handle + b"\x70" + number.to_bytes(4, "big") + head + tag
         settled = delivery._settled
-        fields += b"\x43\x41\x40" if settled else b"\x43\x40\x40"
+        delivery_id = SMALL_UINTS[number] if number < 256 else b"\x70" + number.to_bytes(4, "big")
+        # message-format 0, settled (null is false), and null for more: the frame is the only one (2.7.5)
+        end = b"\x43\x41\x40" if settled else b"\x43\x40\x40"
+        fields = handle + delivery_id + _TAG_HEADS[tag_size] + tag + end
         length = len(fields)
-        header = _TRANSFER_HEADER(length + size + 14, 2, 0, channel, _TRANSFER_LIST, length + 1, 6)
+        frame = length + size + 14
+        header = _TRANSFER_HEADER(frame, 2, 0, channel, _TRANSFER_LIST, length + 1, 6)
         chunks = delivery._chunks
         out.append(header + fields)
         out += chunks
         if tracing:
             transport.trace_frame(channel, "->", (header + fields)[8:] + b"".join(chunks))
-        transport.out_size += length + size + 14
+        transport.out_size += frame
         transport.frames_output += 1
         session.next_delivery_id = number + 1 & SERIAL
         session.next_outgoing_id = session.next_outgoing_id + 1 & SERIAL
