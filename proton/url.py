@@ -108,8 +108,8 @@ class Url:
     def __init__(self, url: str | Url | None = None, defaults: bool = True, **kwargs: str | int | None) -> None:
         if isinstance(url, Url):
             vars(self).update(vars(url))
-        # Texts with an `@` may hold a password, and are not kept in the cache.
         elif isinstance(url, str) and "@" not in url:
+            # Texts with an `@` may hold a password, and are not kept in the cache.
             vars(self).update(vars(_parsed(url)))
         else:
             self._parse(url)

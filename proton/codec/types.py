@@ -116,8 +116,8 @@ class Constant:
         return self.name
 
 
+# Not a plain `object()`: copies and pickles of an `Array` must find the same object.
 #: The descriptor of an `Array` that has none. `None` there means "described by null".
-# A string would do for the identity, but copies and pickles of an `Array` must find the same object.
 UNDESCRIBED = Constant("UNDESCRIBED")
 
 

@@ -164,8 +164,8 @@ class IOHandler(Handler):
             return
         if selectable in self._poller.watches:
             self._dirty[selectable] = None
-        # In this order: what the socket has is read before the idle time-out is looked at.
         elif driver.must_read_first(reactor.now):
+            # In this order: what the socket has is read before the idle time-out is looked at.
             selectable.readable()
             selectable.expired()
         else:

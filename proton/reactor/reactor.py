@@ -224,8 +224,8 @@ class Reactor(NotCopied):
                 self._collector.put(self, _QUIESCED)
                 if pauses is not None and pauses():
                     return True
-            # The last selectable: its final event goes through the loop, so that foreign loops forget it as any other.
             elif self._timers is not None:
+                # The last selectable: its final event goes through the loop, so that foreign loops forget it too.
                 timers, self._timers = self._timers, None
                 timers.terminate()
                 timers.update()
