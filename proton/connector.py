@@ -411,4 +411,4 @@ class Connector(Handler):
         transport.handshake_timeout = container.handshake_timeout
         # With one place only there is nothing to gain by giving up early: the heartbeat or the system decides.
         if len(self.address.values) > 1:
-            Driver(transport).connect_timeout = CONNECT_TIMEOUT
+            Driver(transport, endpoint_state(connection).shared.collector).connect_timeout = CONNECT_TIMEOUT

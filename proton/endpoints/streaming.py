@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from proton.endpoints.delivery import Delivery
     from proton.endpoints.receiver import Receiver
 
-__all__ = ["BodyReader"]
+__all__ = ["BodyReader", "StreamEncoder", "check_size", "encoded_stream"]
 
 _PIECE_BYTES = 65536  # bytes to ask a file for at a time
 _MAX_SECTION_BYTES = 0xFFFFFFFF  # 1.6.19: vbin32
@@ -57,25 +57,61 @@ def encoded_stream(source: Iterable[bytes] | Any, message: Message | None, size:
     :param size: bytes that the source has, for one data section; None makes a section of each piece.
     :raises ValueError: the source has more or less than that.
     """
-    before, after = (message if message is not None else Message())._encode_around_body()
+    encoder = StreamEncoder(message, size)
+    before = encoder.begin()
     if before:
         yield before
-    if size is None:
-        for piece in _pieces(source):
-            yield DATA_SECTION + len(piece).to_bytes(4, "big")
-            yield piece
-    else:
-        yield DATA_SECTION + size.to_bytes(4, "big")
-        left = size
-        for piece in _pieces(source):
-            left -= len(piece)
-            if left < 0:
-                raise ValueError(f"expected a body of {size} bytes, got {size - left} so far")
-            yield piece
-        if left:
-            raise ValueError(f"expected a body of {size} bytes, got {size - left}")
+    for piece in _pieces(source):
+        yield from encoder.piece(piece)
+    after = encoder.end()
     if after:
         yield after
+
+
+class StreamEncoder:
+    """Encodes a message whose body comes piece by piece (3.2.6).
+
+    :param message: a message without body, whose other sections go around it; None for none.
+    :param size: bytes of the body, for one data section; None makes a section of each piece.
+    :raises MessageException: the message has a body.
+    """
+
+    def __init__(self, message: Message | None, size: int | None) -> None:
+        self._before, self._after = (message if message is not None else Message())._encode_around_body()
+        self._size = size
+        self._left = size or 0
+
+    def begin(self) -> bytes:
+        """What goes before the body."""
+        if self._size is None:
+            return self._before
+        return self._before + DATA_SECTION + self._size.to_bytes(4, "big")
+
+    def piece(self, piece: Any) -> Iterator[bytes]:
+        """The bytes for a piece of the body.
+
+        :raises TypeError: not bytes.
+        :raises ValueError: the body is longer than was said.
+        """
+        piece = _checked(piece)
+        if self._size is None:
+            if piece:
+                yield DATA_SECTION + len(piece).to_bytes(4, "big")
+                yield piece
+            return
+        self._left -= len(piece)
+        if self._left < 0:
+            raise ValueError(f"expected a body of {self._size} bytes, got {self._size - self._left} so far")
+        yield piece
+
+    def end(self) -> bytes:
+        """What goes behind the body.
+
+        :raises ValueError: the body is shorter than was said.
+        """
+        if self._left:
+            raise ValueError(f"expected a body of {self._size} bytes, got {(self._size or 0) - self._left}")
+        return self._after
 
 
 def check_size(size: int | None) -> None:

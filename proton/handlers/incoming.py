@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from proton.codec.limits import DEFAULT_LIMITS
 from proton.endpoints.condition import DECODE_ERROR, PRECONDITION_FAILED, Condition
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import ModifiedDisposition
 from proton.endpoints.endpoint import LOCAL_CLOSED
 from proton.endpoints.handler import check_result
 from proton.endpoints.printable import printable
+from proton.endpoints.reading import read_message as recv_msg
 from proton.exceptions import MessageException, ProtonException
 from proton.handlers.delegate import Delegating, forwarding
 from proton.logs import log
-from proton.message import LARGE_MESSAGE, Message
 
 if TYPE_CHECKING:
     from proton.endpoints.disposition import Disposition
@@ -90,26 +89,6 @@ class Acking:
         if state:
             delivery.update(state)
         delivery.settle()
-
-
-def recv_msg(delivery: Delivery) -> Message:
-    """The message of the delivery that is current on its link; the link goes on to the next one.
-
-    :raises MessageException: the bytes are not a message.
-    """
-    link = delivery.link
-    transport = link.connection.transport
-    limits = DEFAULT_LIMITS if transport is None else transport.decode_limits
-    message = Message()
-    # Joined first below that size: finding the body in pieces costs more than the copy that it saves.
-    if delivery._size < LARGE_MESSAGE:
-        message.decode(delivery._read_whole(), limits)
-    else:
-        message._decode_pieces(delivery._read_whole(False), limits)
-    number = delivery._message_format
-    if number:
-        message.message_format = number
-    return message
 
 
 class IncomingMessageHandler(Delegating, Acking):
