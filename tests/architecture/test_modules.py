@@ -112,7 +112,7 @@ TESTED_BY = {
     "handlers/incoming": ("handlers/test_incoming.py", "IncomingMessageHandler"),
     "handlers/messaging": ("handlers/test_messaging.py", "MessagingHandler"),
     "handlers/misnamed": ("handlers/test_misnamed.py", "is not called for an event: did you mean"),
-    "endpoints/reading": ("handlers/test_incoming.py", "message_format"),
+    "endpoints/reading": ("handlers/test_incoming.py", "read_message"),
     "endpoints/notices": ("handlers/test_notices.py", "filter"),
     "handlers/outgoing": ("handlers/test_outgoing.py", "OutgoingMessageHandler"),
     "io/resolving": ("handlers/test_resolving.py", "resolve"),
