@@ -95,7 +95,7 @@ class Delivery(NotCopied):
         self, link: Link, tag: bytes, number: int | None = None, chunks: list[bytes] | None = None, size: int = 0
     ) -> None:
         #: the link that this delivery belongs to
-        self.link = link
+        self.link: Link = link
         self._tag = tag
         self._id = number
         self._chunks: list[bytes] = [] if chunks is None else chunks

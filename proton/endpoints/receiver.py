@@ -231,7 +231,7 @@ class Receiver(Link):
         if delivery._size:
             size, frames = delivery._skip()
             state.session.bytes_read(size, state, frames)
-        self.current = state.waiting.popleft() if state.waiting else None
+        self.current: Delivery | None = state.waiting.popleft() if state.waiting else None
         self.credit -= 1
         self.queued -= 1
         return True

@@ -82,7 +82,7 @@ class Operations:
         #: what a handler has raised in the pump
         self.pumped_error: BaseException | None = None
         #: how to call the connection once it is closed
-        self.closed_place = ""
+        self.closed_place: str = ""
         #: by link, the thread that has made it
         self.makers: weakref.WeakKeyDictionary[Any, threading.Thread] = weakref.WeakKeyDictionary()
         self._was_open = False  # since the last loss
