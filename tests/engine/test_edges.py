@@ -3,7 +3,19 @@
 import pytest
 
 from proton import Transport
-from tests.support.engines import AMQP_HEADER, SASL_HEADER, Peer, accept, connected, frame, frames, linked, pump, take
+from tests.support.engines import (
+    AMQP_HEADER,
+    SASL_HEADER,
+    Peer,
+    Script,
+    accept,
+    connected,
+    frame,
+    frames,
+    linked,
+    pump,
+    take,
+)
 
 # -- input -----------------------------------------------------------------------------------------------------------
 
@@ -147,3 +159,17 @@ def test_nothing_is_incomplete_before_an_attach_says_so(name):
     a, b, sender, receiver = linked()
     fresh = sender.session.sender("fresh")
     assert [getattr(link, name) for link in (fresh, sender, receiver)] == [False] * 3
+
+
+def test_what_was_arriving_on_a_link_that_broke_a_rule_is_given_up_at_once():
+    """Without waiting for the answer to our detach: its bytes count no longer."""
+    script = Script()
+    receiver = script.receiver()
+    receiver.max_message_size = 10
+    first = {"handle": 0, "delivery_id": 0, "delivery_tag": b"t", "more": True}
+    script.send("transfer", payload=b"12345678", **first)
+    delivery = receiver.current
+    assert delivery.partial and receiver.session.incoming_bytes == 8
+    script.send("transfer", payload=b"12345678", handle=0, more=True)
+    assert [found.name for found in script.received()] == ["detach"]
+    assert delivery.aborted and not delivery.partial and receiver.session.incoming_bytes == 0

@@ -6,7 +6,9 @@ comparisons, arithmetic, `and` and `or`, conditions, whole numbers, truth values
 tests is on the unchanged copy, since a suite that fails anyway kills everything.
 
 By hand: ``python -m tests.support.mutants [--seed 8] [--count 50] [--numbers 3,7] [--list]``. A run over fifty
-takes about half an hour on one core; the exit status is 1 if a mutant survives that is not listed.
+takes about half an hour on one core; the exit status is 1 if a mutant survives that is not listed. With new tests,
+``--again FILE`` tries the survivors of an earlier run, whose output the file has, in the sources as they are now, and
+prints all of that run anew.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import difflib
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -96,6 +99,11 @@ EQUIVALENT = {
         "and (last is None or (last.__class__ is int and 0 <= last <= SERIAL))",
         "and ((last is None and (last.__class__ is int and 0 <= last <= SERIAL)))",
     ): "in doubt the table decides, which takes the same fields, only slower",
+    (
+        "codec/decode.py",
+        "elif code == 0x41 or code == 0x42:",
+        "elif (code == 65 and code == 66):",
+    ): "true and false are decoded by their table instead of in place, only slower",
 }
 
 
@@ -108,20 +116,25 @@ class Mutant:
     start: int  # in characters from the beginning of the file
     end: int
     replacement: str
+    function: str  # around it, empty if there is none
 
     def apply(self, source: str) -> str:
         return source[: self.start] + self.replacement + source[self.end :]
 
     def diff(self, source: str) -> str:
-        """The lines that change, without those around them."""
+        """The lines that change, without those around them, after the name of the function where they are."""
         lines = difflib.unified_diff(source.splitlines(), self.apply(source).splitlines(), lineterm="", n=0)
-        return "\n".join(list(lines)[2:])
+        return "\n".join([f"@@ {self.function}", *list(lines)[2:]])
 
-    def key(self, source: str) -> tuple[str, str, str]:
-        lines = self.diff(source).splitlines()[1:]
-        before = " ".join(line[1:].strip() for line in lines if line.startswith("-"))
-        after = " ".join(line[1:].strip() for line in lines if line.startswith("+"))
-        return self.file, before, after
+
+Key = tuple[str, str, str]
+
+
+def key_of(file: str, diff: list[str]) -> Key:
+    """What a mutant is known by when the lines around it have changed: its file, its lines before and after."""
+    before = " ".join(line[1:].strip() for line in diff if line.startswith("-"))
+    after = " ".join(line[1:].strip() for line in diff if line.startswith("+"))
+    return file, before, after
 
 
 class _Finder(ast.NodeVisitor):
@@ -130,6 +143,7 @@ class _Finder(ast.NodeVisitor):
     def __init__(self, file: str, source: str) -> None:
         self.file, self.source = file, source
         self.found: list[Mutant] = []
+        self.function = ""
         self.offsets = [0]
         for line in source.splitlines(keepends=True):
             self.offsets.append(self.offsets[-1] + len(line))
@@ -143,7 +157,7 @@ class _Finder(ast.NodeVisitor):
     def add(self, kind: str, node: ast.expr | ast.stmt, replacement: str) -> None:
         start = self.place(node.lineno, node.col_offset)
         end = self.place(node.end_lineno or node.lineno, node.end_col_offset or 0)
-        self.found.append(Mutant(self.file, kind, start, end, replacement))
+        self.found.append(Mutant(self.file, kind, start, end, replacement, self.function))
 
     def text(self, node: ast.expr) -> str:
         return ast.get_source_segment(self.source, node) or ast.unparse(node)
@@ -230,8 +244,10 @@ class _Finder(ast.NodeVisitor):
         for default in [*node.args.defaults, *node.args.kw_defaults]:
             if default is not None:
                 self.visit(default)
+        around, self.function = self.function, node.name
         for statement in node.body:
             self.visit(statement)
+        self.function = around
 
     def visit_Raise(self, node: ast.Raise) -> None:
         """The texts of errors have tests of their own."""
@@ -345,45 +361,113 @@ def judge(copy: Copy, mutant: Mutant) -> str:
     return ""
 
 
+@dataclasses.dataclass
+class Entry:
+    """One mutant of a run, and what became of it."""
+
+    number: int
+    file: str
+    kind: str
+    diff: list[str]
+    mutant: Mutant | None = None  # None if the sources do not have its lines any more
+    result: str = ""
+    seconds: float = 0
+
+    @property
+    def is_killed(self) -> bool:
+        return self.result.startswith("killed by ")
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.number} {self.file} {self.kind}: {self.result} ({self.seconds:.0f} s)", *self.diff])
+
+
+HEAD = re.compile(r"(\d+) (\S+\.py) ([\w/]+): (.*) \((\d+) s\)")
+
+
+def entries_of(output: str) -> list[Entry]:
+    """The entries that an earlier run has printed."""
+    entries: list[Entry] = []
+    for line in output.splitlines():
+        head = HEAD.fullmatch(line)
+        if head is not None:
+            entries.append(Entry(int(head[1]), head[2], head[3], [], None, head[4], float(head[5])))
+        elif entries and line.startswith(("@@", "-", "+")):
+            entries[-1].diff.append(line)
+    return entries
+
+
+def found_again(entry: Entry, source: str) -> Mutant | None:
+    """The mutant of an entry in the source as it is now: in the function of that name."""
+    function, key = entry.diff[0][3:], key_of(entry.file, entry.diff)
+    for mutant in mutants_of(entry.file, source):
+        is_near = (mutant.kind, mutant.function) == (entry.kind, function)
+        if is_near and key_of(entry.file, mutant.diff(source).splitlines()) == key:
+            return mutant
+    return None
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--numbers", default="", metavar="N,N", help="try these of the chosen alone")
     parser.add_argument("--only", default="", metavar="TEXT", help="only files whose names contain it")
+    parser.add_argument("--again", type=pathlib.Path, metavar="FILE", help="try the survivors of an earlier run")
     parser.add_argument("--list", action="store_true", help="print the mutants and try none")
     options = parser.parse_args(arguments)
     # Read once: the checkout may change while the mutants are tried.
     sources = {file: (ROOT / "proton" / file).read_text(encoding="utf-8") for file in HOT if options.only in file}
-    mutants = chosen(sources, options.seed, options.count)
-    numbers = [int(number) for number in options.numbers.split(",") if number] or range(1, len(mutants) + 1)
+    if options.again:
+        entries = entries_of(options.again.read_text(encoding="utf-8"))
+        for entry in entries:
+            entry.mutant = found_again(entry, sources[entry.file])
+    else:
+        mutants = chosen(sources, options.seed, options.count)
+        entries = [
+            Entry(number, mutant.file, mutant.kind, mutant.diff(sources[mutant.file]).splitlines(), mutant)
+            for number, mutant in enumerate(mutants, 1)
+        ]
+    if options.numbers:
+        numbers = {int(number) for number in options.numbers.split(",")}
+        entries = [entry for entry in entries if entry.number in numbers]
     if options.list:
-        for number, mutant in enumerate(mutants, 1):
-            print(f"{number} {mutant.file} {mutant.kind}\n{mutant.diff(sources[mutant.file])}")
+        for entry in entries:
+            print(f"{entry.number} {entry.file} {entry.kind}", *entry.diff, sep="\n")
         return 0
     # A shell starts what runs in the background with the signal ignored, and the tests of Ctrl+C would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Copy(pathlib.Path(folder), sys.executable)
-        survivors = tried(copy, {number: mutants[number - 1] for number in numbers}, sources)
-    unknown = [mutant for mutant in survivors if mutant.key(sources[mutant.file]) not in EQUIVALENT]
-    print(f"{len(numbers) - len(survivors)} of {len(numbers)} killed, {len(survivors) - len(unknown)} change nothing")
-    return 1 if unknown else 0
+        for entry in entries:
+            if not entry.is_killed:
+                try_one(copy, entry)
+            print(entry, flush=True)
+    return summary(entries)
 
 
-def tried(copy: Copy, mutants: dict[int, Mutant], sources: dict[str, str]) -> list[Mutant]:
-    """Tries one after the other, prints what became of each, and returns the survivors."""
-    survivors = []
-    for number, mutant in mutants.items():
-        began = time.monotonic()
-        reason = judge(copy, mutant)
-        if not reason:
-            survivors.append(mutant)
-        source = sources[mutant.file]
-        result = f"killed by {reason}" if reason else EQUIVALENT.get(mutant.key(source), "SURVIVED")
-        print(f"{number} {mutant.file} {mutant.kind}: {result} ({time.monotonic() - began:.0f} s)")
-        print(mutant.diff(source), flush=True)
-    return survivors
+def try_one(copy: Copy, entry: Entry) -> None:
+    """Finds out what becomes of a mutant."""
+    began = time.monotonic()
+    if entry.mutant is None:
+        entry.result = "GONE: the sources do not have its lines any more"
+        return
+    killer = judge(copy, entry.mutant)
+    equivalent = EQUIVALENT.get(key_of(entry.file, entry.diff))
+    entry.result = f"killed by {killer}" if killer else f"changes nothing: {equivalent}" if equivalent else "SURVIVED"
+    entry.seconds = time.monotonic() - began
+
+
+def summary(entries: list[Entry]) -> int:
+    """Prints how many of each kind there are; the exit status."""
+    killed = sum(entry.is_killed for entry in entries)
+    counts = {
+        "change nothing": sum(entry.result.startswith("changes nothing") for entry in entries),
+        "gone with their lines": sum(entry.result.startswith("GONE") for entry in entries),
+        "survived": sum(entry.result == "SURVIVED" for entry in entries),
+    }
+    rest = "".join(f", {count} {text}" for text, count in counts.items() if count)
+    print(f"{killed} of {len(entries)} killed{rest}")
+    return 1 if counts["survived"] else 0
 
 
 if __name__ == "__main__":
