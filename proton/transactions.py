@@ -317,6 +317,7 @@ def control_link(session: Callable[[], Session], context: Any, set_up: Callable[
             known.link.close()  # the peer has closed it: its name is to be free before there is another
     link = session().sender("txn-ctrl")
     link.target.type = Terminus.COORDINATOR
+    # 4.5.7: what is wished of the coordinator; transactions over several resources or sessions are not asked for.
     link.target.capabilities.put_object(symbol("amqp:local-transactions"))
     made = ControlLink(link, context)
     # Before the open, whose events the handler has to see.

@@ -89,6 +89,7 @@ def fitting(condition: Condition, room: int) -> Condition:
     if len(name) > room:
         name, description = INTERNAL_ERROR, f"{condition.name}: {description}"
     room -= len(name)
+    # Cut as bytes, read as characters: half a character is dropped, so the text stays UTF-8 (1.6.20).
     octets = description.encode("utf-8", "replace")
     if len(octets) > room:
         description = octets[: max(0, room - 3)].decode("utf-8", "ignore") + "..." if room >= 3 else ""

@@ -98,6 +98,7 @@ class ConnectionState(EndpointState):
         if wire.tail_closed:
             self.loss = shared.number_end(wire.condition)
         shared.collector.emit(Event.CONNECTION_UNBOUND, connection)
+        # Channels belong to one transport; the sessions that are begun again get new ones.
         shared.renew_channels()
         shared.forget_deliveries(lambda delivery: True)
         shared.take_dirty()  # `bind` marks again what there is then; until it does, this would be a cycle

@@ -352,6 +352,7 @@ class Delivery(NotCopied):
         """
         if self._settled:
             return
+        # 2.7.5: a delivery can be aborted until its last frame is sent; after that it is only settled.
         self.aborted = not self._sent
         if self.link.is_sender and not self._sent:
             self._discard()

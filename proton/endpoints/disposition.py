@@ -46,7 +46,7 @@ __all__ = [
 
 
 class DispositionType(enum.IntEnum):
-    """The delivery states of the specification (3.4, 4.5.5, 4.5.8), by the number of their descriptor."""
+    """The delivery states of the specification (3.4, 4.5.5, 4.5.6), by the number of their descriptor."""
 
     EMPTY = 0
     RECEIVED = 0x23
@@ -138,6 +138,7 @@ class RemoteDisposition(Disposition):
     """What the peer said last about a delivery; a snapshot that cannot be assigned to."""
 
     def __init__(self, state: DispositionType | int, value: Any) -> None:
+        # `__setattr__` refuses all others: what the peer has said is not for programs to change.
         set_field = self.__dict__.__setitem__
         set_field("type", state)
         set_field("_value", value)
@@ -207,7 +208,7 @@ def _check_id(id: Any) -> None:
 
 
 class DeclaredDisposition(Disposition):
-    """A transaction was declared and has this id (4.5.7).
+    """A transaction was declared and has this id (4.5.5).
 
     :param id: the transaction's id, bytes or str.
     :raises TypeError: an id that is neither.
@@ -221,7 +222,7 @@ class DeclaredDisposition(Disposition):
 
 
 class TransactionalDisposition(Disposition):
-    """A state inside a transaction (4.5.8).
+    """A state inside a transaction (4.5.6).
 
     :param id: the transaction's id, bytes or str.
     :param outcome: the outcome in it: a state number or a disposition, of which the number is taken.
@@ -289,6 +290,7 @@ def encode_state(state: DispositionType | int, local: Disposition | None) -> Pre
         return PreEncoded(encode_composite(MODIFIED, (*flags, local.annotations)))
     if state in _STATES_WITH_ID and local.id is not None:
         return PreEncoded(_encode_transactional(state, local))
+    # A state that has no fields here is a described list, empty unless the program gave something else (3.4).
     data = local.data if local.data is not None else []
     return PreEncoded(encode(Described(ulong(int(state)), data)))
 
@@ -307,7 +309,7 @@ def check_state(state: DispositionType | int, fields: Disposition) -> None:
         _check_id(fields.id)
         encode_state(state, fields)
     else:
-        # An older form, with all of it in `data`: what the peer would refuse shows here (4.5.5, 4.5.8).
+        # An older form, with all of it in `data`: what the peer would refuse shows here (4.5.5, 4.5.6).
         encoded = encode_state(state, fields)
         if encoded is not None:
             decode_state(decode_value(encoded)[0])
@@ -344,8 +346,10 @@ def decode_state(value: Any) -> tuple[DispositionType | int, Any]:
         state = STATES.get(code, code)
         if state in _STATE_COMPOSITES:
             received = len(fields)
+            # Checked here and not where it is read: a wrong field is a fault of the peer's frame (2.7.6).
             fields = check_fields(found[0], fields)
             if state == DispositionType.TRANSACTIONAL_STATE:
+                # The outcome within is checked too; `outcome_type` reads it again, which seldom happens (4.5.6).
                 decode_state(fields[1])
                 fields = fields[:received]  # programs look at them in `data`
         return state, fields

@@ -74,6 +74,7 @@ def warn_if_ended(what: str, endpoint: Any) -> None:
     :param what: the call.
     :param endpoint: the `Link`, `Session` or `Connection` that it needs.
     """
+    # Programs that drive the engine by themselves open and close in any order, and know when it has no effect.
     if endpoint_state(endpoint.connection).shared.reconnect is None:
         return
     end = end_of(endpoint)
@@ -103,6 +104,7 @@ def is_retried(endpoint: Any, now: float) -> bool:
     if endpoint is connection:
         return bool(policy.passes(policy.series, end, now, state.shared.has_progressed()))
     session = getattr(endpoint, "session", endpoint)
+    # A detach keeps the terminus at the peer (2.6.4), a close does not: only the program knows which it wants next.
     if endpoint is not session and state.detached:
         return False  # the program has answered by itself, to recover it perhaps
     if endpoint is not session and session.state != LOCAL_ACTIVE | REMOTE_ACTIVE and not is_retried(session, now):
@@ -156,6 +158,7 @@ def _add_connection(found: list[tuple[int, End]], connection: Connection) -> Non
         _add(found, connection, state.local_end, False)
     if connection.state & REMOTE_CLOSED and not _can_pass(connection):
         _add(found, connection, state.remote_end, True)
+    # The loss of this transport has no number before it is unbound: it comes after all ends that have one.
     loss = state.loss
     wire = state.shared.transport_state
     if wire is not None and wire.tail_closed and not wire.close_received:

@@ -179,8 +179,10 @@ class Event(EventBase):
     else:
 
         def __getattr__(self, name):
+            # Copying and pickling ask for dunder names: an answer of None would be called.
             if name.startswith("__"):
                 raise AttributeError(name)
+            # Read past `__getattr__`: an event that is half made has none yet, and would ask itself without end.
             context = self.__dict__.get("context")
             kind = context.__class__
             if name == kind.__name__.lower() or any(name == base.__name__.lower() for base in kind.__bases__):
@@ -453,8 +455,10 @@ class Collector:
         events = self.events
         if events:
             last = events[-1]
+            # Identity and no `==`: the context may be any object of a program, with an `__eq__` of its own.
             if last.context is context and last.type is etype:
                 return
+        # Asked only if the queue is empty, as it is after `release`: one test less for most events.
         elif self._released:
             return
         event = etype.event_class(etype, context)

@@ -64,6 +64,7 @@ class _Children:
         if handler is None:
             return self
         children: list[Any] = []
+        # In the instance, where it hides this descriptor: the second look costs no call.
         handler.__dict__["handlers"] = children
         return children
 
@@ -164,6 +165,7 @@ class HandlerGroup(list[Any]):
         self.method_names: Any = frozenset().union(*(event_methods(child.__class__) for child in children))
         self.nested: list[list[Any]] = [child.handlers for child in children]
         for child in children:
+            # Weak, or handler and group would be a cycle that only the garbage collector ends.
             child._group = weakref.ref(self)
 
     append = _changing(list.append)
@@ -213,6 +215,7 @@ def dispatch(handler: object, method: str, event: EventBase) -> None:
             check_result(handler, method, result)
     elif handler.__class__ not in _QUIET:
         _unhandled(handler, method, event)
+    # Asked after the call: a handler may add children while it handles the event, and they get it too.
     children = getattr(handler, "handlers", None)
     if children and not (
         children.__class__ is HandlerGroup and method not in children.method_names and not any(children.nested)

@@ -63,6 +63,7 @@ def unfinished_text(connection: Any) -> str:
     for link in connection.links(0):
         if link.is_sender:
             unsent += link.queued
+            # These count as unsent already.
             waiting = set(endpoint_state(link).outgoing)
             unknown += sum(
                 1

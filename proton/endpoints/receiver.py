@@ -66,6 +66,7 @@ class ReceiverState(LinkState):
         if available is not None:
             self.endpoint.available = available
         binding = self.binding
+        # Serial arithmetic (2.8.10): a count behind ours is a flow that has crossed with transfers.
         returned_credit = 0 if delivery_count is None else delivery_count - binding.delivery_count & SERIAL
         if delivery_count is not None and 0 < returned_credit < HALF:
             granted = max(0, ahead(binding.credit_limit, binding.delivery_count))
@@ -121,6 +122,7 @@ class Receiver(Link):
             raise OverflowError(f"flow() takes a signed 32-bit number of messages, got {n}")
         self.credit += n
         state = self._state
+        # Credit given after a drain is not part of it; `drain_mode` set by the program stays as it was set.
         if state.drain_by_call:
             state.drain_mode = state.drain_by_call = False
         shared = state.shared
@@ -146,6 +148,7 @@ class Receiver(Link):
         if state.drain_mode:
             self.flow(window - self.credit)
             return 0
+        # Without `flow`, whose event would have the transport asked for output for each message.
         self.credit = window
         left = state.binding.link_credit
         grant = window - self.queued - left
@@ -203,6 +206,7 @@ class Receiver(Link):
             raise LinkException("[-5]: recv() needs a current delivery, got none")
         if delivery.aborted:
             raise LinkException("[-11]: the sender has aborted the delivery")
+        # An empty read is the end only after the last frame; `partial` tells them apart.
         if not delivery._size:
             return b"" if delivery.partial else None
         data, frames = delivery._read(limit)

@@ -67,7 +67,9 @@ def forget_resumed(sender: SenderState) -> None:
 
 def _take_over_queue(link: SenderState, previous: SenderState, deliveries: set[Delivery]) -> None:
     deliveries.update(previous.outgoing)
+    # 2.6.13: the receiver may have any part of it; resuming is decided by the two maps, not by what is left here.
     previous.drop_begun()
+    # Tags identify deliveries among the unsettled ones of the terminus (2.6.12), so over all links of the name.
     link.tag_count = max(link.tag_count, previous.tag_count)
     previous.move_bytes(previous.endpoint.session, link.endpoint.session)
     for delivery in previous.outgoing:
@@ -81,6 +83,7 @@ def _take_over_queue(link: SenderState, previous: SenderState, deliveries: set[D
 
 
 def _take_over_unread(link: ReceiverState, previous: ReceiverState, deliveries: set[Delivery]) -> None:
+    # What came in part counts as given up: our map leaves it out, and the sender settles it (2.6.13).
     previous.cut_arriving()
     deliveries.update(previous.waiting)
     receiver, earlier = link.endpoint, previous.endpoint
@@ -105,6 +108,7 @@ def _in_doubt(link: LinkState) -> list[Delivery]:
     """The deliveries that our attach tells of: unsettled, and known to the peer as far as we know."""
     deliveries = [delivery for delivery in link.unsettled if not delivery.settled]
     if link.is_sender:
+        # Not one frame of these was written: to the peer they are new, and they go out as new ones.
         waiting = set(link.queued_deliveries())
         deliveries = [delivery for delivery in deliveries if delivery not in waiting]
     return deliveries
@@ -119,6 +123,7 @@ def unsettled_map(link: LinkState, room: int) -> tuple[dict[bytes, Any], bool]:
     for delivery in _in_doubt(link):
         state = encode_state(delivery.local_state, delivery._local)
         room -= len(delivery.tag_bytes) + 2 + (1 if state is None else len(state))
+        # 2.7.3: an incomplete map is marked, and the ends attach again after these are settled.
         if room < 0:
             return unsettled, True
         unsettled[delivery.tag_bytes] = state
@@ -135,6 +140,7 @@ def reconcile(link: LinkState) -> None:
     for delivery in _in_doubt(link):
         told = theirs.get(delivery.tag_bytes)
         if told is None:
+            # An absent entry says nothing where the map was cut short (2.7.3).
             if endpoint.remote_incomplete_unsettled:
                 _expect(link, delivery)
                 continue
@@ -149,6 +155,7 @@ def reconcile(link: LinkState) -> None:
             emit(Event.DELIVERY, delivery)
         if link.is_sender:
             resumed.append(delivery)
+            # `write_dispositions` leaves the state to the resuming transfer, which carries it (2.6.13).
             delivery._sent = False
         else:
             _expect(link, delivery)
@@ -184,6 +191,7 @@ def resumed_delivery(link: ReceiverState, number: int, tag: bytes | None, settle
     link.binding.count_transfer()
     link.endpoint.credit -= 1
     delivery = link.binding.suspended.pop(tag or b"", None)
+    # Settled, so that it is neither queued nor told of: its frames only have to be counted.
     if delivery is None:
         delivery = Delivery(link.endpoint, tag or b"")
         delivery._settled = True

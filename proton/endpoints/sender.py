@@ -121,6 +121,7 @@ class SenderState(LinkState):
             credit = min(SERIAL, max(0, link_credit - ahead(binding.delivery_count, delivery_count or 0)))
             self.endpoint.credit += credit - binding.link_credit
             binding.link_credit = credit
+        # 2.6.7: drain holds until a later flow takes it back, also for credit that comes in between.
         self.drain_mode: bool = drain
         self.mark_sender_dirty()
 
@@ -170,6 +171,7 @@ class SenderState(LinkState):
         LinkState.unbind(self)
         link = self.endpoint
         self.binding = SenderBinding(link.recoverable and self.was_attached)
+        # Credit belongs to one attachment (2.6.7); what is queued has used up what it will be given next.
         link.credit = -link.queued
         self.drain_mode = False
 
@@ -262,6 +264,7 @@ class Sender(Link):
         :raises TypeError: anything else.
         """
         if obj.__class__ is not Message:
+            # A program's own message class, which calls `delivery`, `stream` and `advance` by itself.
             if hasattr(obj, "send"):
                 return obj.send(self, tag=tag)
             data = _bytes(obj, "send() expects a Message (or bytes for the current delivery)")
@@ -281,7 +284,9 @@ class Sender(Link):
             size = len(chunks[0])
         message_format = obj.message_format
         if message_format:
+            # Before anything changes: the setter would raise when a tag is used up already.
             check_message_format(message_format)
+        # A tag of this link's own making needs no check, and is made last: no number is lost to what raises.
         if tag or self.tag_generator is not None:
             tag = tag_bytes(self._state, tag or self.delivery_tag())
         if self.remote_max_message_size and size > self.remote_max_message_size and self.checks_message_size:
@@ -296,6 +301,7 @@ class Sender(Link):
             delivery.message_format = message_format
         state.shared.sequence = delivery._sequence = state.shared.sequence + 1
         self.session.outgoing_bytes += size
+        # Settled before it is sent (2.8.2): the peer says nothing of it, and no map has to find it.
         if self.snd_settle_mode == 1:  # SND_SETTLED
             delivery._settled = True
         else:
@@ -332,6 +338,7 @@ class Sender(Link):
         :raises TypeError: source is neither a file nor iterable.
         """
         check_size(size)
+        # Here and not at the first piece, which is read within a write of the transport.
         if not hasattr(source, "read"):
             source = iter(source)
         if message is not None:

@@ -39,6 +39,7 @@ def _pieces(source: Any) -> Iterator[bytes]:
             yield _checked(piece)
     else:
         for piece in source:
+            # An empty piece would be an empty section, or read as the end of the body.
             if len(_checked(piece)):
                 yield _checked(piece)
 
@@ -212,6 +213,7 @@ class BodyReader(io.RawIOBase):
         if link.current is not self.delivery:
             raise LinkException("the link has been advanced past the delivery that is being read")
         data = link.recv(limit)  # type: ignore[attr-defined]
+        # None ends the delivery for good; b"" only says that nothing has come since (see `Receiver.recv`).
         self._over = data is None
         self._buffer += data or b""
         return bool(data)
@@ -231,6 +233,7 @@ class BodyReader(io.RawIOBase):
                 self._others.append(self._buffer[: found[2]])
                 self._buffer = self._buffer[found[2] :]
                 continue
+            # A section is decoded whole, so an unlimited one would have to be held however large the peer makes it.
             held = len(self._buffer) + sum(map(len, self._others))
             if held > _MAX_BYTES_AROUND_BODY:
                 raise MessageException(f"expected {_MAX_BYTES_AROUND_BODY} bytes at most around the body, got {held}")
@@ -249,5 +252,6 @@ class BodyReader(io.RawIOBase):
         self._show_others()
         self._finished = True
         link = self.delivery.link
+        # The program may have settled or advanced past it while it read the last bytes.
         if link.current is self.delivery:
             link.advance()

@@ -160,6 +160,7 @@ class Terminus:
     def _values(self, name: str) -> Sequence[Node]:
         """The values at the top of a tree; none when it says nothing."""
         tree = self._trees.get(name)
+        # The nodes themselves: `Data.next` would move the place of a program that reads the same tree.
         nodes = tree._root.children if tree is not None else []
         return [] if [node.kind for node in nodes] == [Data.NULL] else nodes
 
@@ -193,6 +194,7 @@ class Terminus:
             if not isinstance(value, int):
                 raise TypeError(f"{name} of a terminus takes an integer, got {type(value).__name__} {value!r:.50}")
         capabilities = self._encoded_symbols("capabilities")
+        # 4.5.1: a coordinator has capabilities and nothing else; it stands in the place of a target.
         if self.type == Terminus.COORDINATOR:
             return PreEncoded(encode_composite(COORDINATOR, (capabilities,)))
         policy = self._expiry_policy
@@ -258,6 +260,7 @@ def decode_terminus(value: Any) -> Terminus:
         terminus.type = Terminus.TARGET
         _load_tree(terminus, "capabilities", trees[6])
     else:
+        # Without an address, and not dynamic, it names no node: unspecified, like a null source (2.6.3).
         if fields[0] is not None or terminus.dynamic:
             terminus.type = Terminus.SOURCE
         terminus.distribution_mode = _MODES.get(fields[6] or "", 0)
@@ -265,6 +268,7 @@ def decode_terminus(value: Any) -> Terminus:
         _load_tree(terminus, "outcomes", trees[9])
         _load_tree(terminus, "capabilities", trees[10])
     terminus.durability = fields[1] or 0
+    # An unknown policy leaves the default: a peer of a later version is not refused for a word.
     if fields[2] in _EXPIRY_POLICIES:
         terminus.expiry_policy = _EXPIRY_POLICIES[fields[2]]
     terminus.timeout = fields[3] or 0

@@ -60,6 +60,7 @@ def on_disposition(transport: TransportState, channel: int, fields: list[Any], p
         role, first, last, settled, value, _ = check(DISPOSITION, fields)
     if last is None:
         last = first
+    # Delivery-ids wrap around (2.8.8): half of all numbers lie ahead, and a range into the other half goes backwards.
     span = last - first & SERIAL
     if span >= HALF:
         raise ProtocolViolation(NOT_ALLOWED, f"illegal delivery range: {first:x}-{last:x}")
@@ -68,14 +69,17 @@ def on_disposition(transport: TransportState, channel: int, fields: list[Any], p
     except DataException as error:
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
     binding = session.binding
+    # role is that of the peer (2.7.6): a receiver speaks of what this end has sent.
     known = binding.outgoing if role else binding.incoming
     settled = bool(settled)
+    # What a receiver has settled is not sent again after a reconnect: the series of retries begins anew.
     binding.progressed = binding.progressed or settled and role
     emit = session.shared.collector.emit
     fresh = 0
     compared: dict[int, bool] = {}
     size = len(known)
     for number in _numbers_met(known, first, span) if span else (first,):
+        # Unknown ids are not a fault: this end has settled and forgotten them, and the frames have crossed (2.6.12).
         delivery = known.get(number)
         if delivery is None:
             continue

@@ -74,6 +74,7 @@ def on_open(transport: TransportState, channel: int, fields: list[Any], payload:
     checked = check(OPEN, fields)
     container, hostname, frame_size, channel_max, idle_ms, _, _, offered, desired, properties = checked
     connection = transport.connection
+    # A server reads the open before the program binds a connection to the transport: it is kept until then.
     if connection is None:
         transport.hold(fields)
         return
@@ -89,6 +90,7 @@ def on_open(transport: TransportState, channel: int, fields: list[Any], payload:
         transport.remote_channel_max = channel_max
     state: ConnectionState = endpoint_state(connection)
     state.remote_opened()
+    # Heartbeats are written at half of the peer's time-out (2.4.5): a very small one makes this end write without end.
     if idle_ms:
         least = transport.limits.min_remote_idle_timeout
         if idle_ms < 1000 * least:
@@ -97,6 +99,7 @@ def on_open(transport: TransportState, channel: int, fields: list[Any], payload:
             )
         transport.remote_idle_timeout_ms = idle_ms
         state.shared.wake()
+    # channel-max is the smaller of both ends' (2.7.1), so what was begun before the peer's open may be above it.
     has_opened(state, transport.channel_max)
     _mark_closing_dirty(state)
 
@@ -120,8 +123,10 @@ def on_begin(transport: TransportState, channel: int, fields: list[Any], payload
         raise ProtocolViolation(
             FRAMING_ERROR, f"remote channel {channel} is above negotiated channel_max {transport.channel_max}."
         )
+    # 2.5.1: a channel carries one session; the two directions of a session may be on different channels.
     if channel in transport.remote_channels:
         raise ProtocolViolation(NOT_ALLOWED, f"begin on channel {channel}, which has a session already")
+    # The remote-channel tells an answer from a session that the peer begins (2.5.1).
     if remote_channel is None:
         _check_limit("sessions", len(connection.shared.sessions), transport.limits.max_sessions)
         session: SessionState = endpoint_state(connection.endpoint.session())
@@ -137,6 +142,7 @@ def on_begin(transport: TransportState, channel: int, fields: list[Any], payload
     binding.remote_channel = channel
     binding.window_end = binding.window_end + next_outgoing_id & SERIAL  # it was counted from 0 before
     binding.next_incoming_id = next_outgoing_id
+    # All of it is free: before its begin the peer's window is 0 here, so that no transfer is on its way (2.5.6).
     binding.remote_incoming_window = incoming_window
     if handle_max is not None:
         binding.handle_max = min(handle_max, HANDLE_MAX)
@@ -163,10 +169,13 @@ def on_attach(transport: TransportState, channel: int, fields: list[Any], payloa
         return
     checked = check(ATTACH, fields)
     handle, peer_receives = checked[1:3]
+    # 2.7.2: a handle above handle-max is a fault of framing, which ends the connection and not the session.
     if handle > HANDLE_MAX:
         raise ProtocolViolation(FRAMING_ERROR, f"remote handle {handle} is above handle_max {HANDLE_MAX}")
+    # 2.6.2: a handle names one link until that is detached.
     if handle in session.binding.remote_handles:
         raise EndpointViolation(session, HANDLE_IN_USE, f"attach of {checked[0]!r} on handle {handle}, which is in use")
+    # What can raise comes before what changes: a refused attach leaves no link behind.
     found = _link_to_attach(session, peer_receives, checked[0])
     try:
         termini = decode_terminus(checked[5]), decode_terminus(checked[6])
@@ -175,6 +184,7 @@ def on_attach(transport: TransportState, channel: int, fields: list[Any], payloa
         raise ProtocolViolation(DECODE_ERROR, str(error)) from None
     if found is None or found.binding.remotely_detached:
         _check_limit("links", session.shared.link_count, transport.limits.max_links)
+    # An attach carries no handle of ours: a name tells what it answers (2.6.1), and those of one name come in order.
     session.binding.answer_first(peer_receives, checked[0])
     link = found
     if link is None or link.binding.remotely_detached:
@@ -188,6 +198,7 @@ def on_attach(transport: TransportState, channel: int, fields: list[Any], payloa
     endpoint.remote_source, endpoint.remote_target = termini
     endpoint.remote_unsettled = unsettled
     _set_remote_fields(endpoint, checked)
+    # 2.7.3: the initial delivery-count is the sender's, and is ignored in an attach of a receiver.
     if link.is_receiver:
         _set_initial_count(link, checked[9] or 0)
     link.remote_opened()
@@ -236,6 +247,7 @@ def on_flow(transport: TransportState, channel: int, fields: list[Any], payload:
     if session.binding.violated:
         return
     checked = (fields + _NO_FIELDS)[:11]
+    # incoming-window, next-outgoing-id and outgoing-window are mandatory (2.7.4): the table says which is missing.
     if None in checked[1:4] or not _flow_fields_fit(checked):
         checked = check(FLOW, fields)
     next_incoming_id, incoming_window, _, _, handle, delivery_count, link_credit, available, drain, echo = checked[:10]
@@ -245,6 +257,7 @@ def on_flow(transport: TransportState, channel: int, fields: list[Any], payload:
     binding.remote_incoming_window = max(0, incoming_window - in_flight)
     if binding.blocked and binding.remote_incoming_window:
         binding.unblock()
+    # Without a handle the flow is about the session alone, and the fields of links are ignored (2.7.4).
     if handle is None:
         if echo:
             binding.flow_due = True
@@ -288,6 +301,7 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
         raise EndpointViolation(session, WINDOW_VIOLATION, "incoming session window exceeded")
     binding.incoming_window -= 1
     binding.next_incoming_id = binding.next_incoming_id + 1 & SERIAL
+    # A tuple comes from the frame loop, which has read the five fields of the usual form and checked their classes.
     if fields.__class__ is tuple:  # the usual form
         handle, number, tag, settled, more = fields
         message_format = state = resume = aborted = None
@@ -301,6 +315,7 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
         raise EndpointViolation(session, UNATTACHED_HANDLE, f"no such handle: {handle}, in transfer")
     attached = link.binding
     if attached.violated:
+        # 2.7.5: delivery-ids of a session are in sequence; those of dropped transfers count, too.
         if number is not None:
             binding.expected_delivery_id = number + 1 & SERIAL
         # What is dropped has used the window, which the other links need.
@@ -346,6 +361,7 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
             session.endpoint.incoming_bytes += size
             if session.window_limit:
                 session.unread_frames += 1
+    # 2.7.5: an aborted transfer ends the delivery, whatever its `more` says.
     if aborted:
         _drop_aborted(session, delivery)
         more = False
@@ -362,6 +378,7 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
 
 def _drop_aborted(session: SessionState, delivery: Delivery) -> None:
     """The sender has given the delivery up: what has come of it counts no longer (2.7.5)."""
+    # What is dropped makes room: windows are measured by what is held here (2.5.6).
     dropped, frames = delivery._skip()
     if session.window_limit:
         session.unread_frames -= frames
@@ -392,6 +409,7 @@ def _transfer_fields_fit(fields: list[Any]) -> bool:
 def _first_frame(link: ReceiverState, number: Any, tag: Any, settled: Any, resume: Any) -> Delivery:
     session, binding = link.session, link.binding
     expected = session.binding.expected_delivery_id
+    # 2.7.5: the first transfer of a delivery carries its id. A peer that leaves it out means the next one.
     if number != expected:
         if number is None:
             number = expected
@@ -407,6 +425,7 @@ def _first_frame(link: ReceiverState, number: Any, tag: Any, settled: Any, resum
         )
     session.binding.expected_delivery_id = number + 1 & SERIAL
     endpoint = link.endpoint
+    # 2.6.7: a sender must not send without credit, which bounds what this end has to hold.
     if binding.link_credit <= 0 and (
         CREDIT_OVERRUN_FACTOR * binding.max_credit <= binding.delivery_count - binding.credit_limit & SERIAL < HALF
     ):
@@ -416,6 +435,7 @@ def _first_frame(link: ReceiverState, number: Any, tag: Any, settled: Any, resum
         )
     if resume:
         return resumed_delivery(link, number, tag, bool(settled))
+    # 2.7.3: where our map was cut short, a new delivery may be one that it has left out.
     if binding.resuming_only and endpoint.incomplete_unsettled:
         raise EndpointViolation(
             link,
@@ -447,6 +467,7 @@ def _later_frame(session: SessionState, delivery: Delivery, number: Any, settled
         if not delivery.settled:
             delivery.settled = delivery.updated = True
             session.binding.incoming.pop(begun, None)  # type: ignore[arg-type]
+    # 2.7.5: a later frame may leave the field out, which means what the earlier ones said, but not take it back.
     elif settled is False and delivery.settled:
         raise EndpointViolation(session, INVALID_FIELD, "invalid transition from settled to unsettled")
 
@@ -458,6 +479,7 @@ def _check_payload(
 
     :param is_over: nothing of it is buffered, as the program cannot read it any more.
     """
+    # Not the buffered bytes: the program may read them while the rest comes.
     received = delivery._received = delivery._received + size
     most = link.max_message_size or transport.limits.max_message_size
     if most and received > most:
@@ -500,6 +522,7 @@ def on_detach(transport: TransportState, channel: int, fields: list[Any], payloa
 def on_end(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
     session = session_on(transport, channel)
     (error,) = check(END, fields)
+    # From here on the channel may carry a new session of the peer (2.5.2).
     del transport.remote_channels[channel]
     for link in list(session.binding.remote_handles.values()):
         link.cut_arriving()

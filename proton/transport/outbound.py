@@ -156,6 +156,7 @@ def write_open(transport: TransportState, connection: ConnectionState | None) ->
         fields: list[Any] = [""]  # an error comes before anything was opened: a close needs an open before it
     else:
         size = transport.max_frame_size
+        # 2.4.5: the peer is told half of what this end waits, so that a heartbeat may be late.
         idle = transport.idle_timeout_ms // 2
         offered, desired, properties = connection.sent_fields
         fields = [
@@ -259,6 +260,7 @@ def _attach(transport: TransportState, link: LinkState) -> None:
                 fail_link(link, *fault)
             return  # else how much fits is not known before
         # The peer has attached it: an answer comes before our detach, without what may be too large (2.6.3).
+        # Kept: name, handle, role, settle modes, and the initial delivery-count that a sender must give (2.7.3).
         fields[5:9] = fields[10:] = [None] * 4
         body = encode_composite(ATTACH, fields)
         if _too_large(transport, body, "attach") is not None:
@@ -374,6 +376,7 @@ def write_flow(transport: TransportState, session: SessionState, link: LinkState
         if link.is_receiver:
             credit = max(0, endpoint.credit - endpoint.queued)
             attached.link_credit = credit
+            # What was granted may be used even after it was taken back, as long as a flow is on its way (2.6.7).
             limit = attached.delivery_count + credit & SERIAL
             if credit and limit - attached.credit_limit & SERIAL < HALF:
                 attached.credit_limit = limit
@@ -535,6 +538,7 @@ def _detach(transport: TransportState, link: LinkState) -> None:
         DETACH,
         (binding.handle, closed or None, _error(transport, link.close_condition)),
     )
+    # 2.6.4: the handle is free for another link when the detach is written; the peer's answer is for its own handle.
     session.binding.handles.release(binding.handle)
     session.binding.attached.pop(binding.handle, None)
     binding.handle = None

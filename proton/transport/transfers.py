@@ -41,12 +41,14 @@ _NO_CHUNKS: list[bytes] = []  # shared by deliveries that are sent: nothing is a
 
 def write_pending_transfers(transport: TransportState, shared: Shared) -> None:
     """Writes what the senders have, in the order in which the deliveries were made."""
+    # Senders are marked meanwhile: after resuming, and by a program whose source of a body is read here.
     while shared.dirty_senders and transport.out_size < MAX_OUTPUT:
         senders, shared.dirty_senders = shared.dirty_senders, []
         for link in senders:
             link.is_sending = False
             if link.binding.resumed:
                 _write_resumed(transport, link)
+        # Nearly always: no order among links is to be kept, and no heap is made.
         if len(senders) == 1:
             write_transfers(transport, senders[0], None)
             continue
@@ -61,6 +63,12 @@ def write_pending_transfers(transport: TransportState, shared: Shared) -> None:
                 heapq.heappush(heads, (stopped_at, n))
 
 
+# The tests of `write_transfers`, in their order. An aborted delivery that the peer has not seen goes without a frame,
+# and so needs no window. Deliveries of a link do not overtake each other (2.6.12): those behind wait while the program
+# fills one. Credit counts deliveries (2.6.7): one that has begun goes on without it. The window counts frames (2.5.6).
+# What is written lets go of its bytes, as the session may track it for long. At the end, a window that is left open is
+# for links that have found it closed; and a detach or end that has waited for an empty queue is due, which nothing else
+# would mark.
 def write_transfers(transport: TransportState, link: SenderState, before: int | None) -> int:
     """Writes the deliveries of a link that credit and window allow, up to one made at or after `before`.
 
@@ -172,6 +180,7 @@ def _write_in_parts(transport: TransportState, link: SenderState, delivery: Deli
     if resume:
         fields.append(True)
     performative = encode_composite(TRANSFER, fields)
+    # At least a byte in each frame, or a state that fills it would be sent for ever without a byte of the message.
     room = max(1, transport.output_frame_size - 8 - len(performative))
     while True:
         if delivery._source is not None and not refill(transport, link, delivery):
@@ -228,6 +237,7 @@ def _write_resumed(transport: TransportState, link: SenderState) -> None:
         return
     while binding.resumed:
         delivery = binding.resumed[0]
+        # One that has begun holds its credit already, and goes on where the window stopped it.
         begun = delivery._id is not None
         if binding.link_credit <= 0 and not begun:
             return
@@ -256,5 +266,6 @@ def _write_aborted(transport: TransportState, link: SenderState, delivery: Deliv
     fields += [True, None, None, None, resume or None, True]
     write_frame(transport, session.channel or 0, TRANSFER, fields)
     session.count_outgoing_frame()
+    # An aborted delivery counts as settled at both ends (2.7.5): no disposition is to find it.
     session.outgoing.pop(number, None)
     delivery._finish_sending(link)
