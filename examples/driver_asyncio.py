@@ -1,4 +1,4 @@
-"""The engine under asyncio, by its driver: `Amqp` is the whole I/O layer. Any other event loop needs no more.
+"""The engine under asyncio, by its driver: `Amqp` is all that it takes. Any other event loop needs no more.
 
 Protocols of asyncio move the bytes, and the driver announces what a coroutine sends or closes. See docs/driver.md.
 """

@@ -1,6 +1,6 @@
 """The engine in a plain loop over one socket, by its driver: sends a message and waits until it is settled.
 
-`run` is the whole I/O layer. See docs/driver.md.
+`run` is the whole loop. See docs/driver.md.
 """
 
 from __future__ import annotations

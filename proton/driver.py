@@ -1,8 +1,9 @@
-"""`Driver`: a `Transport`, its events and its deadlines, without a socket: what an I/O layer needs, and all of it.
+"""`Driver`: a `Transport`, its events and its deadlines, without a socket: all that an event loop needs.
 
-An I/O layer gives a driver the bytes and the time, and takes bytes and events from it. In each turn: `received`, then
+An event loop gives a driver the bytes and the time, and takes bytes and events from it. In each turn: `received`, then
 handle `events`, then send `data_to_send`, then let time pass by `handle_timer`. What a program does outside of such a
-turn is announced by `on_output`. Docs and examples: docs/driver.md. Rules for editors:
+turn is announced by `on_output`. `IOLayer` is what a program puts
+between the bytes and the frames. Docs and examples: docs/driver.md. Rules for editors:
 1. No socket, selector, event loop or clock here: bytes and `now` are arguments.
 2. An idle driver costs nothing: no list of drivers exists, and nothing looks through several of them for work.
 3. Nothing here raises for what the peer sends. Only the program's own errors come out (the source of a streamed body).
@@ -17,12 +18,13 @@ from proton.endpoints.arguments import NotCopied
 from proton.endpoints.condition import Condition
 from proton.endpoints.events import Collector, Event
 from proton.exceptions import TransportException
-from proton.transport import timeouts
+from proton.transport import io_layers, timeouts
+from proton.transport.io_layers import IOLayer, IOLayerError
 from proton.transport.transfers import MAX_OUTPUT
 from proton.transport.transport import Transport
 from proton.transport.transport_state import state_of
 
-__all__ = ["IO_CONDITION", "Driver", "Interests"]
+__all__ = ["IO_CONDITION", "Driver", "IOLayer", "IOLayerError", "Interests"]
 
 #: the condition of transports whose network connection could not be made, or has failed
 IO_CONDITION = "proton.pythonio"
@@ -38,7 +40,7 @@ BLOCKED, IDLE, MOVED, DRAINED, DONE, ENDED, FAILED = range(7)
 
 
 class Interests(Protocol):
-    """What an I/O layer waits for, with the deadline on the clock of `Driver.update_interests`; None for none."""
+    """What an event loop waits for, with the deadline on the clock of `Driver.update_interests`; None for none."""
 
     reading: bool
     writing: bool
@@ -46,7 +48,7 @@ class Interests(Protocol):
 
 
 class Driver(NotCopied):
-    """What moves the bytes of one transport, for any I/O layer.
+    """What moves the bytes of one transport, for any event loop, thread or pipe.
 
     :param transport: the `Transport`, whose connection is bound to it before or after.
     :param collector: the collector of its connection (`Connection.collect`); several drivers may share one, which keeps
@@ -58,16 +60,16 @@ class Driver(NotCopied):
     #: credit, opens or closes.
     on_output: Callable[[], object] | None = None
     #: called without arguments by `handle_timer` if a deadline has passed: gives what the socket has to `received`. If
-    #: None, `handle_timer` does nothing on its first call for a deadline, which leaves the I/O layer time to read.
+    #: None, `handle_timer` does nothing on its first call for a deadline, which leaves the event loop time to read.
     read_first: Callable[[], object] | None = None
 
-    #: what waits for the socket: the I/O layer's own
+    #: what waits for the socket: the event loop's own
     watch: Any = None
     #: True if the socket took less than it was offered by the last `write_to`: wait until it can be written
     would_block: bool = False
     #: the error that `read_from` or `write_to` has met last, as text: the exception would keep its traceback
     failure: str = ""
-    #: seconds that each attempt to connect may take, for I/O layers that limit it; 0 for no limit
+    #: seconds that each attempt to connect may take, for event loops that limit it; 0 for no limit
     connect_timeout: float = 0.0
 
     def __init__(self, transport: Transport, collector: Collector | None = None) -> None:
@@ -90,6 +92,19 @@ class Driver(NotCopied):
         if self._collector is None:
             self._collector = Collector()
         return self._collector
+
+    def add_layer(self, layer: IOLayer) -> None:
+        """Put a layer of the program between the network and the frames, before the first bytes move.
+
+        It is above those that were added before, on the side of the frames: added after `Transport.ssl` it is above
+        TLS, which encrypts its bytes; added before, it is below, and carries those of TLS. A security layer of SASL is
+        above all. Events of a container: add it in `on_connection_bound`.
+
+        :param layer: an object with the members of `IOLayer`, which serves this transport only.
+        :raises TypeError: it lacks one of them.
+        :raises TransportException: bytes have moved already.
+        """
+        io_layers.add(self._state, layer)
 
     # -- input ---------------------------------------------------------------------------------------------------
 
@@ -261,7 +276,7 @@ class Driver(NotCopied):
         """
         state = self._state
         # Behind an I/O layer only `peek` knows which pieces have gone through it.
-        data = state.unsent(SEND_SIZE) if is_fresh and not state.filters else state.peek(SEND_SIZE)
+        data = state.unsent(SEND_SIZE) if is_fresh and not state.io_layers else state.peek(SEND_SIZE)
         if not data:
             return IDLE
         size = len(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proton.transport.io_layers import first_waiting
 from proton.transport.protocol import client_header_input, client_sasl_header_input, sasl_input
 from proton.transport.transport_state import state_of
 
@@ -21,8 +22,10 @@ def awaited_of(transport: Transport | None) -> str:
     state = state_of(transport) if transport is not None else None
     if state is None or not state.started:  # a connected socket is asked for output at once
         return "TCP is not connected"
-    if state.ssl is not None and not state.encrypted:
-        awaited = "the end of the TLS handshake"
+    waiting = first_waiting(state)
+    if waiting is not None:
+        name = "TLS" if waiting is state.tls else type(waiting).__name__
+        awaited = f"the end of the {name} handshake"
     elif state.input is client_sasl_header_input:
         awaited = "the SASL header"
     elif state.input is sasl_input:

@@ -112,7 +112,7 @@ def server_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
             transport.trace_header("<-", "AMQP")
         _begin_serving(transport)
         return pos + 8
-    if found in (protocol_header.TLS, protocol_header.AMQP_TLS) and transport.ssl is not None:
+    if found in (protocol_header.TLS, protocol_header.AMQP_TLS) and _may_begin_tls(transport):
         if protocol_header.AMQP_SASL in transport.seen_layers:
             # A machine in between could log in, and then have another client, which verifies us, speak for it.
             transport.fail(FRAMING_ERROR, f"expected TLS before SASL, got it afterwards: '{quote(data)}'")
@@ -121,13 +121,18 @@ def server_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
             transport.seen_layers.add(protocol_header.TLS)
             transport.write_header(protocol_header.TLS_HEADER, "TLS")
             pos += 8
-        io_layers.install(transport, transport.ssl)
-        io_layers.received(transport, buf[pos:])
-        return len(buf)
+        assert transport.tls is not None
+        io_layers.install(transport, transport.tls)
+        return io_layers.feed_rest(transport, buf, pos)
     transport.amqp_started = True
     # Little of it, for the message: a login may follow what differs from a header by one bit.
     transport.fail(FRAMING_ERROR, protocol_header.server_error(buf[pos : pos + 16], found, at_end=False))
     return len(buf)
+
+
+def _may_begin_tls(transport: TransportState) -> bool:
+    """Whether TLS was set up, and did not look at the first bytes itself, below the layers of a program."""
+    return transport.tls is not None and transport.tls not in transport.io_layers
 
 
 def _begin_serving(transport: TransportState) -> None:
@@ -190,16 +195,15 @@ def sasl_input(transport: TransportState, buf: bytes, pos: int) -> int:
         return len(buf)
     if transport.tracing:
         _trace_received_sasl(transport, code, fields, buf[pos + 4 * offset : end])
-    known = transport.filters
+    layer_count = len(transport.io_layers)
     try:
         negotiation.on_frame(transport, code, fields)
     except ProtocolViolation as violation:
         transport.fail(violation.condition, violation.description, silent=True)
         return len(buf)
     _end_failed_exchange(transport)
-    if transport.filters is not known:  # the mechanism has a security layer: what follows has gone through it
-        io_layers.received(transport, buf[end:], len(known))
-        return len(buf)
+    if len(transport.io_layers) > layer_count:  # the mechanism's security layer begins behind this frame (5.3.2)
+        return io_layers.feed_rest(transport, buf, end)
     return end
 
 

@@ -77,7 +77,7 @@ def _write_heartbeat(transport: TransportState) -> None:
     before = transport.out_size
     transport.out.append(_HEARTBEAT)
     transport.out_size += len(_HEARTBEAT)
-    if transport.filters:
+    if transport.io_layers:
         io_layers.wrap_output(transport)
     transport.ticked_out += transport.out_size - before  # a heartbeat must not put off the next one
     transport.frames_output += 1

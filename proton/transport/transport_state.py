@@ -47,8 +47,10 @@ if TYPE_CHECKING:
     from proton.endpoints.condition import Condition
     from proton.endpoints.connection import Connection
     from proton.endpoints.session import SessionState
+    from proton.transport.io_layers import IOLayer
     from proton.transport.sasl.layer import SASL
     from proton.transport.tls.layer import SSL
+    from proton.transport.tls.stream import TLSStream
     from proton.transport.transport import Transport
 
 __all__ = ["MIN_FRAME_SIZE", "TransportState", "state_of"]
@@ -99,7 +101,8 @@ class TransportState:
         self.sasl: SASLState | None = None
         self.sasl_object: SASL | None = None  # what the program has of it
         self.ssl: SSL | None = None
-        self.filters: tuple[Any, ...] = ()  # between the socket and the frames, see transport/io_layers.py
+        self.tls: TLSStream | None = None  # what `ssl` stands for; a server's takes part once the client begins TLS
+        self.io_layers: tuple[IOLayer, ...] = ()  # between the network and the frames, the one next to it first
         self.wrapped: int = 0  # pieces of `out` that have gone through them
         self.require_auth = False
         self.require_encryption = False
@@ -195,7 +198,7 @@ class TransportState:
 
     def peer_subject(self) -> str | None:
         """The subject of the peer's certificate."""
-        return self.ssl.remote_subject if self.ssl is not None else None
+        return self.tls.peer_subject() if self.tls is not None else None
 
     def ensure_sasl(self) -> SASLState:
         """The SASL layer of this transport, made on the first call."""
@@ -262,11 +265,11 @@ class TransportState:
         if not size:
             return
         self.bytes_in += size
-        if self.held_open is not None and not self.filters and self.partial_size + size > _READ:
+        if self.held_open is not None and not self.io_layers and self.partial_size + size > _READ:
             raise OverflowError(f"unable to process all bytes: {_READ - self.partial_size}, {size}")
         try:
-            if self.filters:
-                io_layers.received(self, data)
+            if self.io_layers:
+                io_layers.unwrap_input(self, data, self.io_layers)
             else:
                 self.feed(data)
         except Exception as error:
@@ -289,18 +292,15 @@ class TransportState:
                 self.partial.append(data)
                 self.partial_size += size
                 return
-            # What was begun is made whole by itself: the rest need not be copied for it.
-            start = max(0, start)
+            # What was begun is made whole by itself: the rest need not be copied for it. But before the open it may
+            # bring an I/O layer (5.2.1, 5.3.2), which the rest has to go through: then all is looked at as one.
+            start = max(0, start) if self.input is amqp_input else size
             self.partial.append(data[:start] if start else data)
             begun = b"".join(self.partial)
             self.partial = []
             self.partial_size = 0
-            known = self.filters
             self.process(begun, 0)
             if not start or start == size or self.tail_closed:
-                return
-            if self.filters is not known:  # what was begun has brought one, which the rest has gone through
-                io_layers.received(self, data[start:], len(known))
                 return
             if self.partial:  # it was less than a frame after all: the first bytes of one, for instance
                 data = self.partial[0] + data[start:]
@@ -359,7 +359,7 @@ class TransportState:
         if self.head_closed:
             return -1
         try:
-            if not self.filters:
+            if not self.io_layers:
                 self.produce()
             else:
                 if io_layers.may_write(self):
@@ -415,7 +415,7 @@ class TransportState:
         if size.__class__ is not int:
             size = check_count("size", size)
         try:
-            if self.filters:
+            if self.io_layers:
                 io_layers.wrap_output(self)
             size = min(size, self.out_size)
             if self.head_closed or size <= 0:

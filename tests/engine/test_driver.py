@@ -1,4 +1,4 @@
-"""`Driver`: the one door for I/O layers. Two drivers are joined in memory; time is an argument."""
+"""`Driver`: the one door for event loops. Two drivers are joined in memory; time is an argument."""
 
 from __future__ import annotations
 

@@ -21,6 +21,12 @@ def test_in_memory():
         assert program.errors == []
 
 
+def test_with_a_layer():
+    with example("driver_layer.py") as program:
+        assert program.finish() == ["received 100010 bytes, moved fewer than 2000: True"]
+        assert program.errors == []
+
+
 def test_over_a_socket():
     with broker() as address:
         with example("driver_socket.py", "-a", f"{address}/examples") as program:

@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 from proton import SSL, SSLDomain, SSLException, Transport
+from proton.transport.tls.domain import settings_of
 
 CLIENT, SERVER = SSLDomain.MODE_CLIENT, SSLDomain.MODE_SERVER
 
@@ -146,13 +147,13 @@ def test_a_layer_belongs_to_its_side_and_its_domain():
 
 def test_a_domain_that_is_not_used_makes_no_context(monkeypatch):
     made = []
-    monkeypatch.setattr("proton.transport.tls.domain._make_context", lambda domain: made.append(domain))
+    monkeypatch.setattr("proton.transport.tls.domain.TLSSettings._make_context", lambda settings: made.append(settings))
     domain = SSLDomain(CLIENT)
     domain.set_peer_authentication(SSLDomain.VERIFY_PEER)
     assert made == []
     for _ in range(2):
         Transport().ssl(domain)
-    assert set(made) == {domain}
+    assert set(made) == {settings_of(domain)}
 
 
 def test_the_representation_shows_no_password(files):

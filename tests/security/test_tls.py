@@ -9,7 +9,7 @@ import ssl
 import pytest
 
 from proton import SSL, Connection, SSLDomain, SSLException, Transport
-from proton.transport.tls import layer as tls
+from proton.transport.tls import stream
 from tests.support.engines import AMQP_HEADER, Peer, accept, pump, put, read, take
 from tests.support.secured import client_domain, ends, is_open, joined, reasons, server_domain
 
@@ -441,7 +441,7 @@ def test_any_two_pieces_with_what_follows(authority, issued, start_with_header):
 
 def test_what_a_peer_has_tls_say_is_bounded(authority, issued, monkeypatch):
     """A peer that reads nothing, and asks for an answer again and again."""
-    monkeypatch.setattr(tls, "_MOST_OUTPUT", 1000)
+    monkeypatch.setattr(stream, "_MAX_OUTPUT_BYTES", 1000)
     pair = joined(client_domain(authority), server_domain(issued))
     session = pair.server.connection.session()
     session.open()

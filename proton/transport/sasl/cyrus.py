@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import re
 import struct
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Callable
 
+from proton.transport.io_layers import IOLayer, IOLayerError
 from proton.transport.sasl import libsasl
 from proton.transport.sasl.exchange import AuthenticationFailed
 from proton.transport.sasl.mechanisms import CLIENT_MECHANISMS, KERBEROS
@@ -95,15 +96,12 @@ def needs_library(name: str) -> bool:
 # -- exchanges -------------------------------------------------------------------------------------------------------
 
 
-class SecurityLayer:
-    """A security layer, as a filter."""
-
-    _peer_finished = False
+class SecurityLayer(IOLayer):
+    """A security layer."""
 
     def __init__(self, handle: libsasl.Handle) -> None:
         self.handle = handle
         self._max_bytes = handle.number(libsasl.MAXOUTBUF)  # bytes for a piece, so that the peer can take it
-        self._broken = False
         if not _MIN_PIECE_BYTES <= self._max_bytes <= _MAX_PIECE_BYTES:
             raise AuthenticationFailed(
                 f"expected a peer that takes {_MIN_PIECE_BYTES} to {_MAX_PIECE_BYTES} bytes at a time through the "
@@ -111,32 +109,24 @@ class SecurityLayer:
             )
         handle.clear_error()
 
-    def _ready(self) -> bool:
-        return True
+    def wrap(self, data: bytes) -> bytes:
+        """The protected form of bytes."""
+        return self._transform(libsasl.find().sasl_encode, data, self._max_bytes)
 
-    def _wrap(self, transport: TransportState, data: bytes) -> bytes:
-        return self._transform(transport, libsasl.find().sasl_encode, data, self._max_bytes)
+    def unwrap(self, data: bytes) -> bytes:
+        """What protected bytes say."""
+        return self._transform(libsasl.find().sasl_decode, data, _MAX_DECODED_BYTES)
 
-    def _unwrap(self, transport: TransportState, data: bytes) -> bytes:
-        return self._transform(transport, libsasl.find().sasl_decode, data, _MAX_DECODED_BYTES)
-
-    def _transform(self, transport: TransportState, function: Callable[..., int], data: bytes, most: int) -> bytes:
+    def _transform(self, function: Callable[..., int], data: bytes, most: int) -> bytes:
         made = []
-        for start in range(0, 0 if self._broken else len(data), most):
+        for start in range(0, len(data) if self.ready else 0, most):
             piece = data[start : start + most]
             code, output = self.handle.call(function, piece, len(piece))
             if code != libsasl.OK:
-                self._broken = True
-                transport.fail(SASL_ERROR, self.handle.refusal(code).reason, silent=True)
-                break
+                self.ready = False
+                raise IOLayerError(self.handle.refusal(code).reason, SASL_ERROR)
             made.append(output or b"")
         return b"".join(made)
-
-    def _finish(self, transport: TransportState) -> bytes:
-        return b""
-
-    def _ended(self, transport: TransportState) -> None:
-        """What was cut off, the layers of the transport know as well."""
 
 
 class _Exchange:
@@ -146,16 +136,16 @@ class _Exchange:
 
     def __init__(self, handle: libsasl.Handle, sasl: SASLState, transport: TransportState) -> None:
         self.handle = handle
-        #: the filter for what follows the outcome
+        #: the layer for what follows the outcome
         self.layer: SecurityLayer | None = None
         self._done = False  # the library has nothing more to say
         flags = 0 if transport.encrypted or sasl.allow_insecure_mechs else _NO_PLAINTEXT
         flags |= _NO_ANONYMOUS if transport.require_auth else 0
         strongest = _MAX_SSF
-        tls: Any = transport.ssl
-        if transport.encrypted:  # nothing is encrypted twice
+        tls = transport.tls
+        if transport.encrypted and tls is not None:  # nothing is encrypted twice
             strongest = 0
-            handle.set(libsasl.SSF_EXTERNAL, struct.pack("@I", tls._object.cipher()[2]))
+            handle.set(libsasl.SSF_EXTERNAL, struct.pack("@I", tls.secret_bits()))
         handle.set(libsasl.SEC_PROPS, struct.pack("@IIIIPP", 0, strongest, _BUFFER_BYTES, flags, 0, 0))
 
     def _check_step(self, code: int) -> None:
