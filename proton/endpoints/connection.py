@@ -105,6 +105,7 @@ class ConnectionState(EndpointState):
         connection.remote_container = connection.remote_hostname = connection.remote_condition = None
         connection.remote_offered_capabilities = connection.remote_desired_capabilities = None
         connection.remote_properties = None
+        # Before the links lose their bindings, by which the order is made.
         finals = self._final_order()
         for session in list(shared.sessions):
             for link in list(session.members):

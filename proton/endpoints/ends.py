@@ -62,6 +62,7 @@ def end_of(endpoint: Any) -> End | None:
             _add_link(found, endpoint)
         _add_session(found, session or endpoint)
     _add_connection(found, connection)
+    # By the number alone: two `End` of one number must not be compared, as conditions have no order.
     return min(found, key=_serial)[1] if found else None
 
 
@@ -78,6 +79,7 @@ def warn_if_ended(what: str, endpoint: Any) -> None:
     if endpoint_state(endpoint.connection).shared.reconnect is None:
         return
     end = end_of(endpoint)
+    # Asked last: it walks up the stack of calls.
     if end is None or not called_by_program(_CALLED_THROUGH):
         return
     ended: Any = end.endpoint
@@ -111,6 +113,7 @@ def is_retried(endpoint: Any, now: float) -> bool:
         return False  # else the session ended in the same read, and is made again
     if state.series is None:
         state.series = policy.series_for_endpoint()
+    # A node that an earlier attach has reached may appear again, so that not-found can pass here only.
     if awaits_node(endpoint):
         return bool(policy.awaits_node(state.series, now))
     if endpoint is not session and not policy.link_can_pass(end[1]):

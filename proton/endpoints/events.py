@@ -432,6 +432,7 @@ class Collector:
         :param obj: the context of the event; an `EventBase` is queued as it is.
         :param etype: the type of the event.
         """
+        # A released collector takes nothing: what still holds the connection may go on without a reader.
         if self._released:
             return
         if isinstance(obj, EventBase):

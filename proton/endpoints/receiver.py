@@ -83,6 +83,7 @@ class ReceiverState(LinkState):
         binding.arriving = None
         if arriving is not None and arriving._resuming:
             return  # it is complete: its bytes were only repeated
+        # One that the program has settled already is of no interest to it any more.
         if arriving is not None and not arriving._settled:
             # The rest cannot come any more: the same to the application as if the sender had given it up.
             size, frames = arriving._skip()
@@ -94,6 +95,7 @@ class ReceiverState(LinkState):
     def unbind(self) -> None:
         LinkState.unbind(self)
         previous, self.binding = self.binding, ReceiverBinding(self.endpoint.recoverable and self.was_attached)
+        # `cut_arriving` acts on the binding that is in place, and the state has a new one.
         self.binding.arriving = previous.arriving
         self.cut_arriving()
 

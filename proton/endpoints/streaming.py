@@ -86,6 +86,7 @@ class StreamEncoder:
         """What goes before the body."""
         if self._size is None:
             return self._before
+        # One section, whose size goes ahead (1.6.19): the body must then have exactly so many bytes.
         return self._before + DATA_SECTION + self._size.to_bytes(4, "big")
 
     def piece(self, piece: Any) -> Iterator[bytes]:
@@ -227,6 +228,7 @@ class BodyReader(io.RawIOBase):
                 self._show_others()
                 self._buffer, self._remaining = self._buffer[start:], end - start
                 return True
+            # amqp-sequence and amqp-value (3.2.7, 3.2.8) are values, which can only be decoded whole.
             if found is not None and found[0] in (0x76, 0x77):
                 raise MessageException("expected data sections, the body is of another kind")
             if found is not None and len(self._buffer) >= found[2]:

@@ -178,6 +178,7 @@ class Terminus:
         nodes = self._values(name)
         symbols = list(_elements(nodes))
         described = any(node.kind == Data.ARRAY and node.value[0] for node in nodes)
+        # A described array would go out with its descriptor, where the field takes plain symbols (3.5.3).
         if described or any(node.kind not in (Data.SYMBOL, Data.STRING) for node in symbols):
             raise TypeError(f"{name} of a terminus takes symbols, got {self._trees[name].format():.100}")
         if not symbols:

@@ -137,6 +137,7 @@ def _is_told_again(
     if waiting is None:  # within one push nothing leaves the queue
         waiting = transport.told = {event.context for event in collector.events if event.type is _DELIVERY}
     if delivery not in waiting:
+        # Kept up with the queue: the set is made once a push, however many deliveries its frames name.
         waiting.add(delivery)
         collector.emit(_DELIVERY, delivery)
     return True

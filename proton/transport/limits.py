@@ -24,15 +24,15 @@ __all__ = ["fail_link", "fail_session", "has_begun", "has_handle", "has_opened",
 
 #: Channels and handles that are used before the peer has told its limits. A program that opens a few sessions and links
 #: at once saves a turn to the peer and back; no peer of today takes fewer links than these on a session.
-_EARLY = 8
+_MAX_EARLY_NUMBERS = 8
 
 
-def is_too_early(shared: Shared, number: int, known: int = _EARLY) -> bool:
+def is_too_early(shared: Shared, number: int, known: int = _MAX_EARLY_NUMBERS) -> bool:
     """Whether a channel or handle has to wait until the peer has told how many it takes.
 
     :param known: how many handles it takes on other sessions.
     """
-    return number >= (1 if shared.was_open else min(_EARLY, known))
+    return number >= (1 if shared.was_open else min(_MAX_EARLY_NUMBERS, known))
 
 
 def fail_session(session: SessionState, name: str, description: str) -> None:
