@@ -270,7 +270,8 @@ class Poller:
 
     def deadline(self) -> float | None:
         """The earliest time at which a selectable falls due; None when none will."""
-        first = self._deadlines.first()
+        # Usually nothing waits, and a turn saves a call.
+        first = self._deadlines.first() if self._deadlines.armed else None
         while first is not None:
             selectable = first[2]
             deadline = selectable.deadline

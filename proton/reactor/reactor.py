@@ -342,11 +342,11 @@ class Reactor(NotCopied):
         if delay.__class__ is not float or delay != delay:
             delay = check_seconds("delay", delay)
         inspect(handler)
-        earliest = self.timer_deadline
+        first = self._tasks.first()
         deadline = self._now + delay
         task = Task(self, deadline, handler, self._tasks)
         # The poller holds one deadline for all tasks, and hears of it only if it becomes an earlier one.
-        if self._timers is not None and (earliest is None or deadline < earliest):
+        if self._timers is not None and (first is None or deadline < first[0]):
             self._timers.update()
         return task
 
