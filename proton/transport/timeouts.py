@@ -17,53 +17,73 @@ if TYPE_CHECKING:
 
 _HEARTBEAT = FRAME_HEADER.pack(8, 2, 0, 0)
 #: seconds that a failed transport has for sending its close: a dead peer must not keep the socket
-_LINGER = 5.0
+MAX_LINGER_SECONDS = 5.0
 
 
 def tick(transport: TransportState, now: float) -> float:
     """What is due now is done; the return value is when something will be due next, 0.0 for never."""
     if transport.failed and not transport.head_closed:
         return _linger(transport, now)
-    deadlines = []
-    if transport.limits.handshake_timeout and not transport.handshaken:
-        if not transport.handshake_by:
-            transport.handshake_by = now + transport.limits.handshake_timeout
-        elif now >= transport.handshake_by:
-            reason = (
-                f"expected the end of the handshake within {transport.limits.handshake_timeout:g} s, it is not there"
-            )
-            transport.fail(RESOURCE_LIMIT_EXCEEDED, reason, silent=not transport.amqp_started)
+    due = []
+    for deadline_of in (_tick_handshake, _tick_silence, _tick_heartbeat):
+        deadline = deadline_of(transport, now)
+        if transport.failed and not transport.head_closed:  # by this one: the last words have a deadline of their own
             return _linger(transport, now)
-        deadlines.append(transport.handshake_by)
-    if not transport.started:
-        return min(deadlines) if deadlines else 0.0
-    if transport.idle_timeout_ms:
-        if not transport.dead_at or transport.bytes_in != transport.ticked_in:
-            transport.ticked_in = transport.bytes_in
-            transport.dead_at = now + transport.idle_timeout_ms / 1000.0
-        elif now >= transport.dead_at:
-            transport.dead_at = now + transport.idle_timeout_ms / 1000.0
-            if not transport.tail_closed:
-                in_sasl = transport.input in (sasl_input, client_sasl_header_input, refused_input)
-                transport.fail(RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired", silent=in_sasl)
-                return _linger(transport, now)
-        deadlines.append(transport.dead_at)
-    if transport.remote_idle_timeout_ms and not (transport.close_sent or transport.failed):
-        if not transport.keepalive_at or transport.bytes_out > transport.ticked_out:
-            transport.ticked_out = transport.bytes_out
-            transport.keepalive_at = now + transport.remote_idle_timeout_ms / 2000.0
-        elif now >= transport.keepalive_at:
-            transport.keepalive_at = now + transport.remote_idle_timeout_ms / 2000.0
-            if transport.pending() == 0:
-                _write_heartbeat(transport)
-        deadlines.append(transport.keepalive_at)
-    return min(deadlines) if deadlines else 0.0
+        if deadline:
+            due.append(deadline)
+    return min(due) if due else 0.0
+
+
+def _tick_handshake(transport: TransportState, now: float) -> float:
+    """The end of the time that a peer has from the first tick to its open: one that stalls must not keep the socket."""
+    limit = transport.limits.handshake_timeout
+    if not limit or transport.handshaken:
+        return 0.0
+    if not transport.handshake_by:
+        transport.handshake_by = now + limit
+    elif now >= transport.handshake_by:
+        reason = f"expected the end of the handshake within {limit:g} s, it is not there"
+        # Before AMQP frames are what comes next, the peer could not read a close.
+        transport.fail(RESOURCE_LIMIT_EXCEEDED, reason, silent=not transport.amqp_started)
+    return transport.handshake_by
+
+
+def _tick_silence(transport: TransportState, now: float) -> float:
+    """When the peer counts as gone, if it stays silent until then (2.4.5). Any byte counts, not only whole frames."""
+    if not transport.idle_timeout_ms or not transport.started:
+        return 0.0
+    if not transport.dead_at or transport.bytes_in != transport.ticked_in:
+        transport.ticked_in = transport.bytes_in
+        transport.dead_at = now + transport.idle_timeout_ms / 1000.0
+    elif now >= transport.dead_at:
+        transport.dead_at = now + transport.idle_timeout_ms / 1000.0
+        if not transport.tail_closed:
+            # A close is an AMQP frame, which a peer that is still at SASL would not take (5.3.2).
+            in_sasl = transport.input in (sasl_input, client_sasl_header_input, refused_input)
+            transport.fail(RESOURCE_LIMIT_EXCEEDED, "local-idle-timeout expired", silent=in_sasl)
+    return transport.dead_at
+
+
+def _tick_heartbeat(transport: TransportState, now: float) -> float:
+    """When the peer needs a sign of life: after half of its time-out, so that one that is slow on its way counts."""
+    if not transport.remote_idle_timeout_ms or not transport.started:
+        return 0.0
+    if transport.close_sent or transport.failed:  # nothing follows a close (2.4.3)
+        return 0.0
+    if not transport.keepalive_at or transport.bytes_out > transport.ticked_out:
+        transport.ticked_out = transport.bytes_out
+        transport.keepalive_at = now + transport.remote_idle_timeout_ms / 2000.0
+    elif now >= transport.keepalive_at:
+        transport.keepalive_at = now + transport.remote_idle_timeout_ms / 2000.0
+        if transport.pending() == 0:  # else what waits is the sign, once the socket takes it
+            _write_heartbeat(transport)
+    return transport.keepalive_at
 
 
 def _linger(transport: TransportState, now: float) -> float:
     """A failed transport has some time to send its close; a peer that takes nothing does not get longer."""
     if not transport.give_up_at:
-        transport.give_up_at = now + min(_LINGER, transport.idle_timeout_ms / 1000.0 or _LINGER)
+        transport.give_up_at = now + min(MAX_LINGER_SECONDS, transport.idle_timeout_ms / 1000.0 or MAX_LINGER_SECONDS)
     elif now >= transport.give_up_at:
         transport.close_head()
         return 0.0

@@ -235,8 +235,9 @@ class Transport(Limits, NotCopied):
             sasl = self._state.ensure_sasl()
             sasl.user, sasl.password = connection.user, connection._password
             sasl.authorization = connection.authorization
-        self._state.connection = connection
-        endpoint_state(connection).bind(connection, self, self._state)
+        bound = endpoint_state(connection)
+        self._state.connection, self._state.bound = connection, bound
+        bound.bind(connection, self, self._state)
         self._state.take_held()
 
     def bind_nothrow(self, connection: Connection) -> None:
@@ -252,7 +253,7 @@ class Transport(Limits, NotCopied):
         connection = self.connection
         if connection is None:
             return
-        self._state.connection = None
+        self._state.connection = self._state.bound = None
         self._state.remote_channels = {}
         endpoint_state(connection).unbind()
 

@@ -45,7 +45,7 @@ from proton.transport.transfers import MAX_OUTPUT
 
 if TYPE_CHECKING:
     from proton.endpoints.condition import Condition
-    from proton.endpoints.connection import Connection
+    from proton.endpoints.connection import Connection, ConnectionState
     from proton.endpoints.session import SessionState
     from proton.transport.io_layers import IOLayer
     from proton.transport.sasl.layer import SASL
@@ -87,6 +87,7 @@ class TransportState:
         #: the limits that the program has set, on the transport or on its class
         self.limits: Limits = weakref.proxy(transport)
         self.connection: Connection | None = None
+        self.bound: ConnectionState | None = None  # its state, at hand for each read
         self.condition: Condition | None = None
         self.tracer: Callable[[Any, str], object] | None = None
         self.frames_output = 0
@@ -224,9 +225,8 @@ class TransportState:
 
     def emit(self, etype: Any) -> None:
         """Puts an event of the transport, if a connection is bound."""
-        connection = self.connection
-        if connection is not None:
-            connection._state.shared.collector.emit(etype, connection.transport)
+        if self.bound is not None:
+            self.bound.shared.collector.emit(etype, self.bound.shared.transport)
 
     # -- input ---------------------------------------------------------------------------------------------------
 
@@ -238,7 +238,7 @@ class TransportState:
         if self.tail_closed:
             return -1
         connection = self.connection
-        events = connection._state.shared.collector.events if connection is not None else ()
+        events = self.bound.shared.collector.events if self.bound is not None else ()
         if len(events) > self.limits.max_waiting_events and self.has_many_events():
             return 0
         if self.out_size >= MAX_OUTPUT and answers_wait(connection, self.limits.max_waiting_answers):
@@ -277,10 +277,10 @@ class TransportState:
         self.told = None
 
     def has_many_events(self) -> bool:
-        connection, most = self.connection, self.limits.max_waiting_events
-        if connection is None or not most:
+        bound, most = self.bound, self.limits.max_waiting_events
+        if bound is None or not most:
             return False
-        return len(connection._state.shared.collector.events) > max(most, LOOP_EVENTS)
+        return len(bound.shared.collector.events) > max(most, LOOP_EVENTS)
 
     def feed(self, data: bytes) -> None:
         """Bytes for the layers, behind those that were not enough before."""
@@ -337,8 +337,8 @@ class TransportState:
             self.partial, self.partial_size = [], 0
             if self.tracing:
                 self.trace_header("<-", "EOS")
-            if self.connection is not None and self.connection.reconnect_policy is not None:
-                self.connection._state.revoke_credit()
+            if self.bound is not None and self.bound.shared.reconnect is not None:
+                self.bound.revoke_credit()
             self.emit(Event.TRANSPORT_TAIL_CLOSED)
             if self.head_closed:
                 self.emit(Event.TRANSPORT_CLOSED)

@@ -48,9 +48,9 @@ _VERSION, _EXTENSIONS = 0xA0, 0xA3
 _ENCODINGS = {0x0C: "utf-8", 0x12: "ascii", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1A: "ascii"}
 _ENCODINGS.update({0x1C: "utf-32-be", 0x1E: "utf-16-be"})
 _ALTERNATIVE_NAMES = "2.5.29.17"
-_LONGEST_OID = 64  # bytes; those in use have a third of it, and reading one takes time that grows with its square
+_MAX_OID_BYTES = 64  # those in use have a third of it, and reading one takes time that grows with its square
 _DNS, _IP = 0x82, 0x87
-_LONGEST_LABEL = 63  # RFC 1035 2.3.4
+_MAX_LABEL_CHARACTERS = 63  # RFC 1035 2.3.4
 _ESCAPED = ',+"\\<>;'
 
 
@@ -140,8 +140,8 @@ def _children(der: bytes, pos: int, end: int) -> list[tuple[int, int, int]]:
 
 
 def _oid(data: bytes) -> str:
-    if not 0 < len(data) <= _LONGEST_OID:
-        raise ValueError(f"expected an object identifier of 1 to {_LONGEST_OID} bytes, got {len(data)}")
+    if not 0 < len(data) <= _MAX_OID_BYTES:
+        raise ValueError(f"expected an object identifier of 1 to {_MAX_OID_BYTES} bytes, got {len(data)}")
     numbers = []
     number = 0
     for byte in data:
@@ -243,7 +243,7 @@ def _matches_pattern(pattern: str, host: str) -> bool:
     behind = pattern[2:]
     if "*" in behind or "." not in behind.strip("."):
         return False
-    return 0 < len(label) <= _LONGEST_LABEL and rest == behind
+    return 0 < len(label) <= _MAX_LABEL_CHARACTERS and rest == behind
 
 
 def _folded(name: str) -> str:
