@@ -278,7 +278,7 @@ class ReconnectPolicy:
     ) -> None:
         check_reconnect(reconnect)
         self.addresses = addresses
-        self.reconnect = reconnect
+        self.reconnect: Any = reconnect
         self.retry_on: Any = check_retry_on(retry_on)
         self.chance = chance
         #: True when no further attempt will be made, and why
@@ -371,6 +371,15 @@ class ReconnectPolicy:
         self.series = Series(_places, self.reconnect, self.addresses)
         first = None if self.reconnect is False else self.series.step()
         return self.addresses.values[0] if first is None else first[1]
+
+    def renew(self, reconnect: Any) -> None:
+        """Say what follows from now on when the connection is lost: the attempts to make it first are over.
+
+        :param reconnect: as the constructor takes it.
+        """
+        check_reconnect(reconnect)
+        self.reconnect = reconnect
+        self.series = Series(_places, reconnect, self.addresses)
 
     def connected(self, now: float) -> float | None:
         """The connection is open at both ends.

@@ -1,0 +1,212 @@
+"""What awaits raise: outcomes of messages, ends of links, sessions and connections, time-outs.
+
+The outcomes are raised by programs too, inside ``async with delivery``: there they decide what the peer is told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from proton.asyncio.loop import TimeoutErrors
+from proton.endpoints.condition import Condition
+from proton.endpoints.disposition import Disposition, DispositionType, ModifiedDisposition, RejectedDisposition
+from proton.endpoints.printable import condition_text, printable
+from proton.exceptions import ConnectionException, LinkException, ProtonException, SessionException
+from proton.exceptions import Timeout as _Timeout
+
+if TYPE_CHECKING:
+    from proton.codec.types import AMQPValue
+    from proton.endpoints.ends import End
+
+__all__ = [
+    "ConnectionClosed",
+    "Drained",
+    "LinkClosed",
+    "Lost",
+    "Modified",
+    "Rejected",
+    "Released",
+    "SessionClosed",
+    "Timeout",
+    "TransactionAborted",
+    "Undeliverable",
+    "error_of",
+]
+
+if TYPE_CHECKING:
+
+    class Timeout(_Timeout, TimeoutError):
+        """What was waited for has not come in time."""
+
+else:
+    # One class before Python 3.11 is `asyncio.TimeoutError`, which `asyncio.wait_for` raises there.
+    Timeout = type(
+        "Timeout",
+        (_Timeout, *TimeoutErrors),
+        {"__doc__": "What was waited for has not come in time.", "__module__": __name__},
+    )
+
+
+class Undeliverable(ProtonException):
+    """A message was sent, and its receiver has not accepted it; the base of `Rejected`, `Released` and `Modified`.
+
+    :ivar receipt: the `Receipt` of the message; None where a program has made the exception.
+    :ivar others: those of further messages, where one call tells of several (`Sender.flush`).
+    """
+
+    #: the outcome, a `DispositionType`
+    state: DispositionType | int = 0
+    #: why, a `Condition`, or None
+    condition: Condition | None = None
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.receipt: Any = None
+        self.others: list[Undeliverable] = []
+
+    def disposition(self) -> Disposition | int:
+        """What the sender of a message is told, where the exception is raised inside ``async with delivery``."""
+        return int(self.state)
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text} (and {len(self.others)} more)" if self.others else text
+
+
+class Rejected(Undeliverable):
+    """The message is invalid (3.4.3).
+
+    :param condition: the symbol of the reason, or a `Condition`, or None.
+    :param description: the reason in words.
+    :param info: a map with further facts.
+    """
+
+    state = DispositionType.REJECTED
+
+    def __init__(
+        self, condition: str | Condition | None = None, description: str | None = None, info: AMQPValue = None
+    ) -> None:
+        if isinstance(condition, str):
+            condition = Condition(condition, description, info)
+        elif condition is not None and not isinstance(condition, Condition):
+            raise TypeError(f"condition takes a str, a Condition or None, got {condition!r:.50}")
+        elif condition is None and description is not None:
+            condition = Condition("amqp:precondition-failed", description, info)
+        super().__init__(f"rejected: {printable(condition_text(condition))}" if condition else "rejected")
+        self.condition = condition
+
+    def disposition(self) -> Disposition | int:
+        """Rejected, with the condition."""
+        return RejectedDisposition(self.condition)
+
+
+class Released(Undeliverable):
+    """The message was given back, as if it had not been sent (3.4.4)."""
+
+    state = DispositionType.RELEASED
+
+    def __init__(self) -> None:
+        super().__init__("released")
+
+
+class Modified(Undeliverable):
+    """The message was given back, to be changed before it is sent again (3.4.5).
+
+    :param failed: it counts as a failed attempt.
+    :param undeliverable: it must not be sent there again.
+    :param annotations: what to put into its message annotations.
+    """
+
+    state = DispositionType.MODIFIED
+
+    def __init__(
+        self,
+        failed: bool = True,
+        undeliverable: bool = False,
+        annotations: dict[AMQPValue, AMQPValue] | None = None,
+    ) -> None:
+        self.failed = failed
+        self.undeliverable = undeliverable
+        self.annotations = annotations
+        super().__init__(f"modified: failed={failed}, undeliverable={undeliverable}, annotations={annotations!r:.200}")
+
+    def disposition(self) -> Disposition | int:
+        """Modified, with its fields."""
+        return ModifiedDisposition(self.failed, self.undeliverable, self.annotations)
+
+
+class LinkClosed(LinkException):
+    """A sender, receiver or requester has ended, or is not open.
+
+    :ivar condition: why, a `Condition`; None where no reason was given.
+    """
+
+    def __init__(self, text: str, condition: Condition | None = None) -> None:
+        super().__init__(text)
+        self.condition = condition
+
+
+class Drained(LinkClosed):
+    """`Receiver.drain` has stopped the credit, and all messages that had come are taken."""
+
+
+class SessionClosed(SessionException):
+    """A session has ended.
+
+    :ivar condition: why, a `Condition`; None where no reason was given.
+    """
+
+    def __init__(self, text: str, condition: Condition | None = None) -> None:
+        super().__init__(text)
+        self.condition = condition
+
+
+class ConnectionClosed(ConnectionException):
+    """A connection is closed, could not be made, or is not open yet.
+
+    :ivar condition: why, a `Condition`; None where no reason was given.
+    """
+
+    def __init__(self, text: str, condition: Condition | None = None) -> None:
+        super().__init__(text)
+        self.condition = condition
+
+
+class Lost(ConnectionClosed):
+    """The connection was lost. If a message was under way, it may have arrived: its outcome is not known.
+
+    :ivar receipt: the `Receipt` of the message without an outcome; None where there is none.
+    """
+
+    def __init__(self, text: str, condition: Condition | None = None) -> None:
+        super().__init__(text, condition)
+        self.receipt: Any = None
+
+
+class TransactionAborted(ProtonException):
+    """A transaction was not committed: the coordinator has refused it, or is gone, and has rolled back its work.
+
+    :ivar condition: why, a `Condition`; None where no reason was given.
+    """
+
+    def __init__(self, text: str, condition: Condition | None = None) -> None:
+        super().__init__(text)
+        self.condition = condition
+
+
+def error_of(end: End, what: str) -> Exception:
+    """The exception for an end.
+
+    :param what: the endpoint that the caller has used, in words.
+    """
+    ended: Any = end.endpoint
+    reason = f": {printable(condition_text(end.condition))}" if end.condition else ""
+    how = "lost" if end.is_loss else "closed by the peer" if end.by_peer else "closed"
+    connection = ended.connection
+    if ended is connection:
+        place = printable(connection.connected_address or connection.hostname or connection.remote_container or "")
+        text = f"{what}: the connection{f' to {place}' if place else ''} was {how}{reason}"
+        return (Lost if end.is_loss else ConnectionClosed)(text, end.condition)
+    if not hasattr(ended, "session"):
+        return SessionClosed(f"{what}: its session was {how}{reason}", end.condition)
+    return LinkClosed(f"{what} was {how}{reason}", end.condition)

@@ -1,0 +1,120 @@
+"""`LinkRequest`: a link that the peer asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from proton.asyncio.errors import LinkClosed
+from proton.asyncio.link import LinkSettings
+from proton.asyncio.receiver import Receiver
+from proton.asyncio.sender import Sender
+from proton.endpoints.condition import Condition
+from proton.endpoints.endpoint import LOCAL_UNINIT, REMOTE_ACTIVE
+from proton.options.link_options import apply_options, as_options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from proton.asyncio.connection import Connection
+    from proton.endpoints.terminus import Terminus
+    from proton.options.link_options import LinkOption
+
+__all__ = ["LinkRequest"]
+
+
+class LinkRequest:
+    """A link that the peer asks for: `accept` or `refuse` it. Got from `Connection.incoming`."""
+
+    def __init__(self, connection: Connection, link: Any) -> None:
+        #: the connection
+        self.connection: Connection = connection
+        self._link = link
+
+    def __repr__(self) -> str:
+        way = "receive from" if self.is_sender else "send to"
+        return f"<proton.asyncio.LinkRequest: the peer wants to {way} {self.address!r}>"
+
+    @property
+    def is_sender(self) -> bool:
+        """True if this end would send: the peer wants to receive."""
+        return bool(self._link.is_sender)
+
+    @property
+    def name(self) -> str | None:
+        """The name of the link."""
+        name: str | None = self._link.name
+        return name
+
+    @property
+    def address(self) -> str | None:
+        """The address that the peer wants to receive from, or send to."""
+        return self.terminus.address
+
+    @property
+    def is_dynamic(self) -> bool:
+        """True if the peer wants an address to be made."""
+        return bool(self.terminus.dynamic)
+
+    @property
+    def terminus(self) -> Terminus:
+        """The terminus at this end, as the peer wants it: with its filters and capabilities."""
+        found: Terminus = self._link.remote_source if self.is_sender else self._link.remote_target
+        return found
+
+    @property
+    def properties(self) -> dict[Any, Any] | None:
+        """The properties of the peer's attach, or None."""
+        found: dict[Any, Any] | None = self._link.remote_properties
+        return found
+
+    @property
+    def is_open(self) -> bool:
+        """True while the request can be answered."""
+        return bool(self._link.state & LOCAL_UNINIT and self._link.state & REMOTE_ACTIVE)
+
+    def accept(
+        self,
+        address: str | None = None,
+        *,
+        prefetch: int = 100,
+        options: LinkOption | Sequence[LinkOption] | None = None,
+    ) -> Sender | Receiver:
+        """Attach the link.
+
+        :param address: the address at this end, in place of that which the peer has named; needed for a dynamic one.
+        :param prefetch: for a receiver, as for `Connection.receiver`.
+        :param options: a `LinkOption`, or a list of them.
+        :return: a `Sender` if `is_sender`, else a `Receiver`; open.
+        :raises ValueError: the address is to be made, and none is given.
+        :raises LinkClosed: the peer has withdrawn the request, or the connection has ended.
+        """
+        chosen = as_options(options)
+        if self.is_dynamic and address is None:
+            raise ValueError("expected the address that was made for a dynamic terminus, got none")
+        if not self.is_open:
+            raise LinkClosed(f"{self!r} was withdrawn")
+        link = self._link
+        settings = LinkSettings(address or self.address, None, link.name, None)
+        made: Sender | Receiver
+        if link.is_sender:
+            made = Sender(self.connection, settings, lambda: link.session)
+        else:
+            made = Receiver(self.connection, settings, lambda: link.session, prefetch)
+        link.source.copy(link.remote_source)
+        link.target.copy(link.remote_target)
+        if address is not None:
+            (link.source if link.is_sender else link.target).address = address
+        apply_options(chosen, link)
+        made.adopt(link)
+        return made
+
+    def refuse(self, condition: str | Condition = "amqp:not-found", description: str | None = None) -> None:
+        """Refuse the link (2.6.3).
+
+        :param condition: the symbol of the reason, or a `Condition`.
+        :param description: the reason in words.
+        """
+        if self.is_open:
+            self._link.condition = condition if isinstance(condition, Condition) else Condition(condition, description)
+            self._link.close()
+            self.connection.host.turn()

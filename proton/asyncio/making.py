@@ -1,0 +1,96 @@
+"""`LinkMaker`: what makes links, for a connection and for a session of a program's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Callable
+
+from proton.asyncio.link import LinkSettings
+from proton.asyncio.receiver import Receiver
+from proton.asyncio.requester import Requester
+from proton.asyncio.sender import Sender
+from proton.asyncio.transaction import Transaction
+from proton.options.link_options import check_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from proton.asyncio.connection import Connection
+    from proton.options.link_options import LinkOption
+
+__all__ = ["LinkMaker"]
+
+
+class LinkMaker:
+    """What makes links."""
+
+    def _owner(self) -> Connection:
+        raise NotImplementedError
+
+    def _engine_session(self) -> Any:
+        raise NotImplementedError
+
+    def sender(
+        self,
+        address: str | None = None,
+        *,
+        source: str | None = None,
+        name: str | None = None,
+        tags: Iterator[str | bytes] | Callable[[], str | bytes] | None = None,
+        options: LinkOption | Sequence[LinkOption] | None = None,
+        resend: bool = False,
+    ) -> Sender:
+        """Make a sender; ``async with``, or to await it, opens it.
+
+        :param address: where to send to; None for an anonymous sender, whose messages have addresses.
+        :param source: the address to name as the source.
+        :param name: the name of the link; made from container-id and addresses if left out.
+        :param tags: makes delivery tags: a callable without arguments, or an iterator.
+        :param options: a `LinkOption`, or a list of them, such as `proton.reactor.AtMostOnce`.
+        :param resend: True to send messages again that have no outcome when the connection is lost. Each of them
+            arrives at least once, some twice.
+        :raises TypeError: one of these is of another type.
+        """
+        check_tags(tags)
+        settings = LinkSettings(address, source, name, options)
+        return Sender(self._owner(), settings, self._engine_session, tags, resend)
+
+    def receiver(
+        self,
+        address: str | None = None,
+        *,
+        prefetch: int = 100,
+        target: str | None = None,
+        name: str | None = None,
+        dynamic: bool = False,
+        options: LinkOption | Sequence[LinkOption] | None = None,
+    ) -> Receiver:
+        """Make a receiver; ``async with``, or to await it, opens it.
+
+        :param address: where to receive from.
+        :param prefetch: messages that the peer may send ahead of what is taken; 0 asks for each one.
+        :param target: the address to name as the target.
+        :param name: the name of the link; made from container-id and addresses if left out.
+        :param dynamic: have the peer make a node; `Receiver.address` is that of it.
+        :param options: a `LinkOption`, or a list of them, such as `proton.reactor.Selector`.
+        :raises TypeError, ValueError: one of these is of another type, or out of range.
+        """
+        settings = LinkSettings(address, target, name, options, dynamic)
+        return Receiver(self._owner(), settings, self._engine_session, prefetch)
+
+    def requester(self, address: str | None = None, *, prefetch: int = 100, resend: bool = False) -> Requester:
+        """Make the client of a service that answers requests; ``async with``, or to await it, opens it.
+
+        :param address: the address of the service; None where each request has its own.
+        :param prefetch: responses that may be on their way.
+        :param resend: True to send requests again that have no response when the connection is lost: the service may
+            get them twice.
+        """
+        return Requester(
+            Sender(self._owner(), LinkSettings(address, None, None, None), self._engine_session),
+            Receiver(self._owner(), LinkSettings(None, None, None, None, dynamic=True), self._engine_session, prefetch),
+            resend,
+        )
+
+    def transaction(self) -> Transaction:
+        """Make a transaction; ``async with``, or to await it, declares it (4.2)."""
+        return Transaction(self._owner(), self._engine_session)

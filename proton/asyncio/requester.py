@@ -1,0 +1,179 @@
+"""`Requester`: requests and their responses, many at once, matched by correlation-id (3.2.4)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from proton.asyncio.errors import Lost
+from proton.asyncio.waiting import DEFAULT, check_timeout, timed_out
+from proton.exceptions import ProtonException
+from proton.message import Message
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from proton.asyncio.connection import Connection
+    from proton.asyncio.receiver import Receiver
+    from proton.asyncio.sender import Sender
+
+__all__ = ["Requester"]
+
+
+class _Outcome:
+    """Takes the outcome of a request's message: an accepted one says nothing yet."""
+
+    def __init__(self, request: _Request) -> None:
+        self._request = request
+
+    def done(self) -> bool:
+        """Whether the request has ended."""
+        return bool(self._request.future.done())
+
+    def set_result(self, outcome: Any) -> None:
+        """The outcome, or an exception."""
+        request = self._request
+        if isinstance(outcome, Lost) and request.is_kept:
+            return  # it is sent again
+        if isinstance(outcome, Exception) and not request.future.done():
+            request.future.set_result(outcome)
+
+
+class _Request:
+    """A request under way."""
+
+    __slots__ = ("future", "is_kept", "message")
+
+    def __init__(self, message: Message, future: Any, is_kept: bool) -> None:
+        self.message = message
+        self.future = future
+        self.is_kept = is_kept
+
+
+class Requester:
+    """The client of a service. Made by `Connection.requester`; calling it makes a request.
+
+    Responses come to a dynamic node of this client. What comes without being asked for, such as the response to a
+    request that was cancelled, is passed over.
+    """
+
+    def __init__(self, sender: Sender, receiver: Receiver, resend: bool) -> None:
+        #: the links that requests and responses go over
+        self.sender = sender
+        self.receiver = receiver
+        self._resend = resend
+        self._requests: dict[str, _Request] = {}
+        self._numbers = itertools.count(1)
+        receiver.on_taken = self._answered
+        receiver.on_gone = self._lose
+        receiver.on_restored = self._restore
+
+    def __repr__(self) -> str:
+        return f"<proton.asyncio.Requester {self.sender!r}>"
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of its links."""
+        return self.sender.connection
+
+    @property
+    def reply_to(self) -> str | None:
+        """The address that responses are sent to."""
+        return self.receiver.address
+
+    def __await__(self) -> Generator[Any, Any, Requester]:
+        return self.open().__await__()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def open(self, timeout: float | None = DEFAULT) -> Requester:
+        """Attach both links, and wait until the peer has.
+
+        :param timeout: seconds for each, None for no limit; the connection's if left out.
+        :raises LinkClosed, ConnectionClosed, Timeout: as `Link.open`.
+        """
+        await self.receiver.open(timeout)
+        try:
+            await self.sender.open(timeout)
+        except BaseException:
+            self.receiver.abandon()
+            raise
+        return self
+
+    async def close(self) -> None:
+        """Close both links. Requests under way raise `LinkClosed`."""
+        try:
+            await self.sender.close()
+        finally:
+            await self.receiver.close()
+
+    async def __call__(self, request: Message, timeout: float | None = DEFAULT) -> Message:
+        """Send a request, and wait for its response.
+
+        If it is cancelled, the request stays sent, and its response is passed over.
+
+        :param request: the request; its `reply_to` and `correlation_id` are set here.
+        :param timeout: seconds for all of it, None for no limit; the connection's if left out.
+        :return: the response.
+        :raises ValueError: neither the requester nor the request has an address.
+        :raises Rejected, Released, Modified: that was the outcome of the request's message.
+        :raises Lost: the connection was lost: the request may have been served.
+        :raises Timeout: there was no response in time.
+        :raises LinkClosed, SessionClosed, ConnectionClosed: a link has ended.
+        """
+        if not isinstance(request, Message):
+            raise TypeError(f"a request is a Message, got {type(request).__name__} {request!r:.50}")
+        if self.sender.address is None and not request.address:
+            raise ValueError(f"expected an address, of the requester or of the request, got none: {request!r:.200}")
+        connection = self.connection
+        limit = connection.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        loop = connection.loop
+        deadline = None if limit is None else loop.time() + limit
+        number = f"{next(self._numbers)}"
+        request.correlation_id = number
+        entry = _Request(request, loop.create_future(), self._resend)
+        await self.receiver.attached(limit)
+        request.reply_to = self.receiver.address
+        left = None if deadline is None else max(0.0, deadline - loop.time())
+        self._requests[number] = entry
+        try:
+            await self.sender.put(request, _Outcome(entry), left)
+            left = None if deadline is None else max(0.0, deadline - loop.time())
+            outcome = await loop.wait(entry.future, left, lambda: timed_out("waiting for a response", limit))
+        finally:
+            self._requests.pop(number, None)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome  # type: ignore[no-any-return]
+
+    def _answered(self, message: Message) -> None:
+        entry = self._requests.get(str(message.correlation_id))
+        if entry is not None and not entry.future.done():
+            entry.future.set_result(message)
+
+    def _lose(self, error: Exception | None) -> None:
+        """The responses under way will not come.
+
+        :param error: why the link has ended; None where it will be attached again.
+        """
+        for entry in list(self._requests.values()):
+            if entry.future.done() or (error is None and entry.is_kept):
+                continue
+            text = "the connection was lost; the request may have been served"
+            entry.future.set_result(error if error is not None else Lost(f"{self!r}: {text}"))
+
+    def _restore(self) -> None:
+        """Sends again what has no response, to the new address for it."""
+        for entry in list(self._requests.values()):
+            if entry.is_kept and not entry.future.done():
+                entry.message.reply_to = self.receiver.address
+                try:
+                    self.sender.put_now(entry.message, _Outcome(entry))
+                except ProtonException as error:
+                    entry.future.set_result(error)

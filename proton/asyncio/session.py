@@ -1,0 +1,132 @@
+"""`Session`: a session of a program's own, whose windows are apart from those of other links (2.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from proton.asyncio.errors import SessionClosed, error_of
+from proton.asyncio.making import LinkMaker
+from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout
+from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED
+from proton.endpoints.ends import end_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from proton.asyncio.connection import Connection
+    from proton.endpoints.session import Session as EngineSession
+
+__all__ = ["Session"]
+
+_OPEN = LOCAL_ACTIVE | REMOTE_ACTIVE
+
+
+class Session(LinkMaker):
+    """A session of a program's own. Made by `Connection.session`."""
+
+    def __init__(self, connection: Connection, incoming_capacity: int, outgoing_window: int | None) -> None:
+        #: the connection of this session
+        self.connection: Connection = connection
+        self._settings = incoming_capacity, outgoing_window
+        self._session: EngineSession | None = None
+        self._error: Exception | None = None
+        self._waiters = Waiters()
+
+    def __repr__(self) -> str:
+        return f"<proton.asyncio.Session of {self.connection!r}>"
+
+    def _owner(self) -> Connection:
+        return self.connection
+
+    def _engine_session(self) -> Any:
+        if self._error is not None:
+            raise self._error
+        if self._session is None:
+            raise SessionClosed("the session is not open: use async with, or await it")
+        return self._session
+
+    @property
+    def is_open(self) -> bool:
+        """True while it is open at both ends."""
+        return self._session is not None and self._error is None and self._session.state == _OPEN
+
+    def __await__(self) -> Generator[Any, Any, Session]:
+        return self.open().__await__()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def open(self, timeout: float | None = DEFAULT) -> Session:
+        """Begin the session, and wait until the peer has.
+
+        :param timeout: seconds, None for no limit; the connection's if left out.
+        :raises SessionClosed: the peer has ended it.
+        :raises ConnectionClosed: the connection has ended.
+        :raises Timeout: the peer has not answered in time.
+        """
+        limit = self.connection.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        self.connection.check_open("cannot begin a session")
+        host = self.connection.host
+        if self._session is None:
+            session = host.connection.session()
+            capacity, window = self._settings
+            if capacity:
+                session.incoming_capacity = capacity
+            if window is not None:
+                session.outgoing_window = window
+            self._session = session
+            host.links[session] = self  # type: ignore[assignment]
+            session.open()
+            host.turn()
+        await self._waiters.until(host.loop, self._is_begun, limit, "beginning a session")
+        return self
+
+    def _is_begun(self) -> bool:
+        if self._error is not None:
+            raise self._error
+        return self._engine_session().state == _OPEN  # type: ignore[no-any-return]
+
+    def on_change(self) -> None:
+        """The session, or its connection, has opened or ended."""
+        session = self._session
+        if session is not None and self._error is None:
+            end = end_of(session)
+            if end is not None:
+                self._error = error_of(end, "no session")
+                self.connection.host.links.pop(session, None)
+        self._waiters.wake()
+
+    def on_loss(self) -> None:
+        """The transport is gone."""
+        self.on_change()
+
+    async def close(self, timeout: float | None = DEFAULT) -> None:
+        """End the session and its links, and wait until the peer has.
+
+        :param timeout: seconds, None for no limit; the connection's `close_timeout` if left out.
+        :raises Timeout: the peer has not answered in time.
+        """
+        limit = self.connection.close_timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        session = self._session
+        if session is None:
+            self._error = self._error or SessionClosed("the session is closed")
+            return
+        host = self.connection.host
+        host.loop.check()
+        if not session.state & LOCAL_CLOSED:
+            session.close()
+            for owner in list(host.links.values()):
+                if getattr(owner, "engine_link", None) is not None and owner.engine_link.session is session:  # type: ignore[attr-defined]
+                    owner.on_change()
+            self._error = self._error or SessionClosed("the session is closed")
+            host.turn()
+        await self._waiters.until(host.loop, lambda: self._is_gone(session), limit, "ending a session")
+        host.links.pop(session, None)
+
+    def _is_gone(self, session: EngineSession) -> bool:
+        return bool(session.state & REMOTE_CLOSED) or not self.connection.is_connected

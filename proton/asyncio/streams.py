@@ -1,0 +1,78 @@
+"""`write_body`: the body of a message from an asynchronous source, as fast as the peer and the network take it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from proton.asyncio.waiting import timed_out
+
+if TYPE_CHECKING:
+    from proton.asyncio.host import Host
+    from proton.endpoints.streaming import StreamEncoder
+
+__all__ = ["MAX_UNSENT", "write_body"]
+
+#: bytes that may wait to be written before a sender waits: as many as one write of the loop takes
+MAX_UNSENT = 65536
+
+
+async def write_body(
+    host: Host, delivery: Any, ended: Any, encoder: StreamEncoder, source: Any, limit: float | None
+) -> None:
+    """Write the bytes of a message whose body comes piece by piece.
+
+    :param delivery: the current delivery of its link.
+    :param ended: a future that is done if there is no need for the rest.
+    :param source: an asynchronous iterator, an iterable, or a binary file.
+    :param limit: seconds for each wait, None for no limit.
+    """
+    link = delivery.link
+    link.stream(encoder.begin())
+    async for piece in _pieces(source):
+        for part in encoder.piece(piece):
+            link.stream(part)
+        while link.session.outgoing_bytes > MAX_UNSENT and not ended.done():
+            host.turn()
+            if link.session.outgoing_bytes > MAX_UNSENT:
+                await _room(host, limit)
+        if ended.done():  # lost, or the receiver has seen enough
+            return
+    link.stream(encoder.end())
+    link.advance()
+
+
+async def _room(host: Host, limit: float | None) -> None:
+    """Wait until some of what is to be written has left."""
+    future = host.loop.create_future()
+    room = _Room(future)
+    host.blocked[room] = None
+    try:
+        error = await host.loop.wait(future, limit, lambda: timed_out("waiting for the peer to take more", limit))
+    finally:
+        host.blocked.pop(room, None)
+    if error is not None:
+        raise error
+
+
+class _Room:
+    """Waits in the host's list for room."""
+
+    def __init__(self, future: Any) -> None:
+        self._future = future
+
+    def on_flow(self) -> None:
+        """There is room."""
+        if not self._future.done():
+            self._future.set_result(None)
+
+
+async def _pieces(source: Any) -> AsyncIterator[bytes]:
+    if hasattr(source, "__aiter__"):
+        async for piece in source:
+            yield piece
+        return
+    read: Any = getattr(source, "read", None)
+    iterator: Iterator[bytes] = iter(lambda: read(MAX_UNSENT), b"") if read is not None else iter(source)
+    for piece in iterator:
+        yield piece

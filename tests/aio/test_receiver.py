@@ -1,0 +1,98 @@
+"""`Receiver`: taking messages, their outcomes, streams, draining."""
+
+import pytest
+
+from proton import Message
+from proton.asyncio import Drained, Receiver, Rejected, Timeout, connect
+from tests.support.aio import broker, run
+
+
+def receiving(test, **options):
+    """Runs a test with a connection and an open receiver."""
+
+    async def main():
+        async with broker() as peer, connect(peer.url) as link, link.receiver("q", **options) as receiver:
+            await test(peer, link, receiver)
+
+    run(main)
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 2, 100])
+def test_messages_come_in_order(prefetch):
+    async def test(peer, connection, receiver):
+        assert isinstance(receiver, Receiver)
+        for number in range(20):
+            peer.queue("q").put_nowait(Message(body=number))
+        for number in range(20):
+            message, delivery = await receiver.receive()
+            assert message.body == number
+            assert delivery.is_open
+            assert delivery.accept()
+            assert not delivery.accept()
+
+    receiving(test, prefetch=prefetch)
+
+
+def test_receive_times_out_and_loses_nothing():
+    async def test(peer, connection, receiver):
+        with pytest.raises(Timeout, match=r"receiving from receiver from 'q': timed out after 0\.02 s"):
+            await receiver.receive(timeout=0.02)
+        peer.queue("q").put_nowait(Message(body="late"))
+        message, _ = await receiver.receive()
+        assert message.body == "late"
+
+    receiving(test)
+
+
+def test_the_block_of_a_delivery_decides():
+    async def test(peer, connection, receiver):
+        for number in range(3):
+            peer.queue("q").put_nowait(Message(body=number))
+        _, delivery = await receiver.receive()
+        async with delivery:
+            raise Rejected("app:no")
+        assert not delivery.is_open
+        _, delivery = await receiver.receive()
+        with pytest.raises(ZeroDivisionError):
+            async with delivery:
+                raise ZeroDivisionError
+        assert not delivery.is_open
+
+    receiving(test)
+
+
+def test_iterating_ends_after_a_drain_and_goes_on_after_resume():
+    async def test(peer, connection, receiver):
+        for number in range(3):
+            peer.queue("q").put_nowait(Message(body=number))
+        message, delivery = await receiver.receive()
+        delivery.accept()
+        await receiver.drain()
+        async for _, delivery in receiver:
+            delivery.accept()
+        with pytest.raises(Drained):
+            await receiver.receive()
+        receiver.resume()
+        peer.queue("q").put_nowait(Message(body="more"))
+        message, _ = await receiver.receive()
+        assert message.body in ("more", 1, 2)
+
+    receiving(test)
+
+
+def test_a_body_is_read_while_it_comes():
+    async def main():
+        async def pieces():
+            for number in range(50):
+                yield b"%d" % number * 1000
+
+        async with broker() as peer, connect(peer.url) as connection:
+            sender, receiver = await connection.sender("q"), await connection.receiver("q")
+            await sender.send_stream(pieces(), Message(id="big"))
+            stream = await receiver.receive_stream()
+            data = await stream.read()
+            assert data == b"".join(b"%d" % number * 1000 for number in range(50))
+            assert stream.message.id == "big"
+            assert stream.delivery.accept()
+
+    run(main)

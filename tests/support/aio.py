@@ -1,0 +1,121 @@
+"""asyncio for tests: `run` fails for whatever a program leaves behind, `broker` is queues in the same loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import warnings
+
+from proton.asyncio import Receiver, Rejected, Undeliverable, serve
+from tests.support.references import collect, descriptors
+
+SECONDS = 20.0
+
+
+def run(main, *args, loop_factory=asyncio.new_event_loop, debug=True):
+    """The result of a coroutine function; nothing may be left: tasks, descriptors, complaints of the loop, warnings."""
+    complaints = []
+    before = descriptors()
+    loop = loop_factory()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        loop.set_debug(debug)
+        loop.slow_callback_duration = SECONDS
+        loop.set_exception_handler(lambda _, context: complaints.append(context))
+        try:
+            result = loop.run_until_complete(asyncio.wait_for(main(*args), SECONDS))
+            left = asyncio.all_tasks(loop)
+        finally:
+            loop.close()
+        collect()
+    assert complaints == [], complaints
+    assert left == set(), left
+    texts = [str(each.message) for each in caught]
+    assert texts == [], texts
+    assert descriptors() <= before
+    return result
+
+
+class Broker:
+    """Queues by address, made when they are named. The body "bad" is rejected; addresses with "missing" are refused."""
+
+    def __init__(self, listener):
+        self.listener = listener
+        self.queues = {}
+        self.links = []
+        self.connections = []
+        self.tasks = set()
+        self.received = 0
+        self.made = 0
+
+    @property
+    def url(self):
+        return f"127.0.0.1:{self.listener.port}"
+
+    def start(self, coroutine):
+        task = asyncio.ensure_future(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def serve(self):
+        async for connection in self.listener:
+            self.connections.append(connection)
+            self.start(self.serve_connection(connection))
+
+    async def serve_connection(self, connection):
+        async for request in connection.incoming():
+            if request.address and "missing" in request.address:
+                request.refuse("amqp:not-found", f"no queue {request.address}")
+                continue
+            address = request.address
+            if request.is_dynamic:
+                self.made += 1
+                address = f"made-{self.made}"
+            link = request.accept(address)
+            self.links.append(link)
+            self.start(self.take(link) if isinstance(link, Receiver) else self.give(link))
+
+    def queue(self, address):
+        return self.queues.setdefault(address, asyncio.Queue())
+
+    async def take(self, receiver):
+        with contextlib.suppress(Exception):
+            async for message, delivery in receiver:
+                self.received += 1
+                if message.body == "bad":
+                    delivery.reject("app:bad", "a bad one")
+                elif message.body != "held":
+                    self.queue(message.address or receiver.address).put_nowait(message)
+                    delivery.accept()
+
+    async def give(self, sender):
+        queue = self.queue(sender.address)
+        with contextlib.suppress(Exception):
+            while True:
+                message = await queue.get()
+                try:
+                    await sender.send(message)
+                except Rejected:
+                    continue
+                except Undeliverable:
+                    queue.put_nowait(message)
+                except BaseException:
+                    queue.put_nowait(message)
+                    raise
+
+    async def end(self):
+        for task in list(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def broker(**options):
+    """A `Broker` on a free port."""
+    async with serve("127.0.0.1:0", **options) as listener:
+        made = Broker(listener)
+        made.start(made.serve())
+        try:
+            yield made
+        finally:
+            await made.end()
