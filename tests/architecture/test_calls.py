@@ -13,6 +13,7 @@ import pytest
 
 from proton import Delivery, Message, Transport
 from proton.codec.decode import decode_value
+from proton.codec.encode import encode
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 from proton.utils import BlockingConnection, SyncRequestResponse
@@ -261,3 +262,12 @@ def test_common_values_of_a_map_cost_no_call():
     with Counter() as counter:
         assert decode_value(more)[0] == {"a": True, "b": False, "c": 7, "d": "x"}
     assert counter.calls == empty.calls
+
+
+def test_small_numbers_of_a_map_cost_no_call():
+    costs = set()
+    for number in (-128, 0, 127):
+        with Counter() as counter:
+            assert encode({"a": number}) == bytes.fromhex("c1 06 02 a10161 55") + number.to_bytes(1, "big", signed=True)
+        costs.add(counter.calls)
+    assert len(costs) == 1

@@ -34,6 +34,7 @@ MALFORMED = [
     ("array of more fixed elements than bytes", "e0 03 02 50 01", "array of ubyte at offset 4 claims 2 elements in 1"),
     ("array of fewer fixed elements than bytes", "e0 04 01 50 01 02", "array of ubyte at offset 4 claims 1"),
     ("array of more strings than bytes", "e0 03 ff a1 00", "array of string at offset 4 claims 255 elements in 1"),
+    ("array of some more strings than bytes", "e0 03 04 a1 00", "array of string at offset 4 claims 4 elements in 1"),
     ("array of fewer strings than bytes", "e0 04 01 a1 00 00", "should end at offset 6"),
     ("array of an unknown constructor", "e0 03 01 57 00", "unknown array element constructor 0x57 at offset 3"),
     ("array whose constructor lies behind it", "e0 01 00 50", "should end at offset 3"),

@@ -11,8 +11,8 @@ import weakref
 
 import pytest
 
-from proton import Delivery, Message
-from tests.support.engines import Peer, accept, connected, linked, pump, put, read, take
+from proton import Delivery, Message, Transport
+from tests.support.engines import SASL_HEADER, Peer, accept, connected, frame, linked, pump, put, read, take
 from tests.support.references import counting, no_collection
 
 MIB = 1 << 20
@@ -222,6 +222,22 @@ def test_input_byte_by_byte_costs_in_proportion():
 
     assert calls(feed) < 8 * len(pieces)
     assert len(read(receiver)[0]) == 20_000
+
+
+def test_a_login_byte_by_byte_costs_in_proportion():
+    transport = Transport(Transport.SERVER)
+    transport.sasl().allowed_mechs("EXTERNAL")
+    transport.push(SASL_HEADER)
+    data = frame(0, "sasl-init", kind=1, mechanism="EXTERNAL", initial_response=bytes(500))
+    pieces = [data[n : n + 1] for n in range(len(data) - 1)]
+
+    def feed():
+        for piece in pieces:
+            transport.push(piece)
+
+    cost = calls(feed)
+    assert cost < 8 * len(pieces), cost
+    assert transport.condition is None
 
 
 def test_settled_deliveries_and_freed_endpoints_leave_nothing_behind():

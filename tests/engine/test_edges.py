@@ -43,6 +43,17 @@ def test_a_sasl_frame_without_a_performative_is_told_whatever_its_header(offset)
     assert transport.condition.description == f"cannot decode a frame of {size} bytes: {expected}"
 
 
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(7, "malformed frame: expected 8 bytes at least, got 7"), (8, "cannot decode a frame of 8 bytes: ")],
+)
+def test_the_smallest_sasl_frame_is_a_header(size, text):
+    transport = Transport(Transport.SERVER)
+    transport.sasl().allowed_mechs("ANONYMOUS")
+    transport.push(SASL_HEADER + size.to_bytes(4, "big") + bytes((2, 1, 0, 0)))
+    assert transport.condition.description.startswith(text)
+
+
 def test_a_held_open_leaves_the_same_room_however_it_comes():
     """A server that has no connection yet holds the open of its peer, and takes a bounded amount of what follows."""
     data = AMQP_HEADER + frame(0, "open", container_id="c")
