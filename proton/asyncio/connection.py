@@ -356,6 +356,10 @@ class Connection(LinkMaker):
             made = ConnectionEvent(name, self, event.reason, address=self._place())
         self._tell(made)
 
+    def wake(self) -> None:
+        """A link is attached again: `ready` looks whether all are."""
+        self._waiters.wake()
+
     def _tell(self, event: ConnectionEvent) -> None:
         if self._on_event is not None:
             self.host.tell(self._on_event, event)

@@ -178,12 +178,13 @@ class Link:
         """The link is about to be attached."""
 
     def _abandon(self) -> None:
-        """Its opening was given up."""
+        """Its opening was given up: another call of `open` begins afresh."""
         link = self._link
         if link is not None and not link.state & LOCAL_CLOSED:
             link.close()
             self.connection.host.turn()
         self._forget()
+        self._link = None
 
     def _is_attached(self) -> bool:
         """Whether it is attached at both ends; raises where it will not be."""
@@ -252,6 +253,7 @@ class Link:
             if self._is_lost and link.state == _OPEN and link.connection.connected:
                 self._is_lost = False
                 self._restored()
+                self.connection.wake()  # `ready` waits for all links
             end = end_of(link)
             if end is not None:
                 # A client may leave as it likes: no end of a link that it has asked for is an error, unless it says so.

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from proton import Message
-from proton.asyncio import LinkClosed, Rejected, Sender, Timeout, connect
+from proton.asyncio import LinkClosed, Rejected, Sender, Timeout, connect, serve
 from tests.support.aio import broker, run
 
 
@@ -73,3 +73,23 @@ def test_a_time_out_says_that_the_message_may_have_arrived_and_the_outcome_comes
         assert len(late) == 1
 
     sending(test, on_late_outcome=late.append)
+
+
+def test_a_link_whose_opening_has_timed_out_may_be_opened_again():
+    async def main():
+        async with serve("127.0.0.1:0") as listener, connect(f"127.0.0.1:{listener.port}") as connection:
+            sender = connection.sender("q")
+            with pytest.raises(Timeout, match="opening sender to 'q'"):
+                await sender.open(timeout=0.02)
+            requests = (await listener.__anext__()).incoming()
+            withdrawn = await requests.__anext__()
+            opening = asyncio.ensure_future(sender.open())
+            request = await requests.__anext__()
+            assert (withdrawn.is_open, request.is_open) == (False, True)
+            request.accept()
+            await opening
+            await sender.send_soon(Message())
+            await requests.aclose()
+            await sender.close()
+
+    run(main)
