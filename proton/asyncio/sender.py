@@ -83,7 +83,8 @@ class Sender(Link):
         self._soon_count = 0
         self._failures: list[Exception] = []  # of `send_soon`, for `flush`
         self._kept: dict[Any, _Kept] = {}
-        self._again: list[tuple[_Kept, Any, bool]] = []  # to be sent when the link is back
+        # To be sent when the link is back: with what waits for the outcome, and the number of a `send_soon`.
+        self._again: list[tuple[_Kept, Any, int | None]] = []
         self._streams: deque[Any] = deque()  # futures of streams that wait for the one under way
         self._is_streaming = False
 
@@ -196,7 +197,8 @@ class Sender(Link):
         soon = self._soon
 
         def done() -> bool:
-            return not soon or next(iter(soon.values())) > last
+            again = any(number is not None and number <= last for _, _, number in self._again)
+            return not again and (not soon or next(iter(soon.values())) > last)
 
         if not done():
             host = self.connection.host
@@ -263,12 +265,16 @@ class Sender(Link):
             link = self._link
         else:
             self._in_turn += 1
-        if self._resend:
-            return self._put_kept(link, message, tag)
-        return link.send(message, tag)
+        try:
+            return link.send(message, tag) if not self._resend else self._put_kept(link, message, tag)
+        except BaseException:
+            self.on_flow()  # the turn was not used: the next one may have it
+            raise
 
     def _put_kept(self, link: Any, message: Message, tag: Tag) -> Any:
         delivery = link.send(message, tag)
+        if link.snd_settle_mode == 1:  # SND_SETTLED: the program has asked for once at most
+            return delivery
         # The pieces as they are now: the program may change its message.
         self._kept[delivery] = _Kept(delivery.tag_bytes, tuple(delivery._chunks), message.message_format)
         return delivery
@@ -305,6 +311,7 @@ class Sender(Link):
                 self._return_turn(future)
                 raise
             if error is not None:
+                self._return_turn(future)
                 raise error
             self._granted -= 1
             if self._error is None and self._has_turn():
@@ -417,8 +424,7 @@ class Sender(Link):
             unsent = delivery.pending > 0 and not delivery.partial
             kept = self._kept.pop(delivery, None)
             if kept is not None and self._error is None:
-                self._again.append((kept, waiter, delivery in self._soon))
-                self._soon.pop(delivery, None)
+                self._again.append((kept, waiter, self._soon.pop(delivery, None)))
                 delivery.abort()
             elif unsent:
                 self._pending[delivery] = waiter
@@ -435,11 +441,11 @@ class Sender(Link):
     def _restored(self) -> None:
         """Sends again what has no outcome, before anything else."""
         again, self._again = self._again, []
-        for kept, waiter, is_soon in again:
+        for kept, waiter, number in again:
             delivery = self._put_again(kept)
             self._pending[delivery] = waiter
-            if is_soon:
-                self._soon_count = self._soon[delivery] = self._soon_count + 1
+            if number is not None:
+                self._soon[delivery] = number
 
     def _end(self, error: Exception, is_orderly: bool) -> None:
         super()._end(error, is_orderly)
@@ -463,10 +469,10 @@ class Sender(Link):
                 _drop(delivery)
                 self._lose(delivery, waiter, Lost(f"{reason}; the message may have arrived"))
         again, self._again = self._again, []
-        for kept, waiter, is_soon in again:
+        for kept, waiter, number in again:
             lost = Lost(f"{reason}; the message may have arrived")
             lost.receipt = Receipt(kept.tag, 0)
-            if is_soon:
+            if number is not None:
                 self._failures.append(lost)
             elif waiter is not None and not waiter.done():
                 waiter.set_result(lost)

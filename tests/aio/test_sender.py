@@ -93,3 +93,16 @@ def test_a_link_whose_opening_has_timed_out_may_be_opened_again():
             await sender.close()
 
     run(main)
+
+
+def test_a_message_that_cannot_be_sent_leaves_its_turn_to_the_next_one():
+    async def test(peer, connection, sender):
+        waiting = connection.sender("q")
+        async with waiting:
+            # More than have their turn at once, so that the others wait for it.
+            bodies = ["x" if number != 120 else object() for number in range(300)]
+            sent = [asyncio.ensure_future(waiting.send(Message(body=body))) for body in bodies]
+            results = await asyncio.gather(*sent, return_exceptions=True)
+            assert [number for number, result in enumerate(results) if isinstance(result, Exception)] == [120]
+
+    sending(test)
