@@ -145,6 +145,7 @@ class Host:
     def handle_events(self) -> None:
         """Handles the events that are queued, and those that this causes."""
         events, links = self.collector.events, self.links
+        # `Driver.events` would do, but costs a resumption of its generator for each message.
         while events:
             event = events.popleft()
             etype = event.type
@@ -157,6 +158,8 @@ class Host:
                 self._handle(event, etype)
 
     def _handle(self, event: Any, etype: Any) -> None:
+        # The order is that of a container: first what answers the peer, which counts the end (`is_retried`), then the
+        # connector, which acts on what was counted, and last those that wait, for they see what has become of it.
         before = _BEFORE.get(etype)
         if before is not None:
             before(self, event)
@@ -171,7 +174,7 @@ class Host:
     def _note_room(self) -> None:
         """Output has left: senders that waited for room may go on."""
         if self.blocked:
-            blocked, self.blocked = self.blocked, {}
+            blocked, self.blocked = self.blocked, {}  # an owner without room puts itself back
             for owner in blocked:
                 owner.on_flow()
 
@@ -204,9 +207,9 @@ class Host:
         self._attempt = Attempt(self.loop, pipe, host, port, limit)
 
     def _pipe_ended(self, pipe: Pipe) -> None:
+        # The socket of a lost connection may close after the next attempt has begun.
         if self.pipe is pipe:
-            self.pipe = None
-        self._attempt = None
+            self.pipe = self._attempt = None
         self.handle_events()
         self._owner.on_change()
 
@@ -242,6 +245,7 @@ class Host:
     def _transport_closed(self, event: Any) -> None:
         """The connector has decided; what is left of the transport goes."""
         transport: Any = event.transport
+        # With further attempts the connector has unbound it. A driver that stays would be a cycle of references.
         if transport.connection is self.connection:
             warn_of_unfinished(self.connection)
             transport.unbind()

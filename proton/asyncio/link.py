@@ -109,6 +109,7 @@ class Link:
         connection.check_open(f"cannot open {self._described()}")
         if self._link is None:
             self._make()
+        # A coroutine that opens it beside another one waits with it.
         try:
             await self._waiters.until(connection.loop, self._is_attached, limit, f"opening {self._described()}")
         except BaseException:
@@ -134,6 +135,7 @@ class Link:
         if settings.dynamic:
             ours.dynamic = True
         apply_options(settings.options, link)
+        # Before the open: what is wrong with a terminus raises there, and nothing of the link may be left.
         self._adopt(link)
         try:
             link.open()
@@ -276,7 +278,8 @@ class Link:
 
     def on_loss(self) -> None:
         """The transport is gone; the link will be attached to the next one, if there is one."""
-        if self._error is None:
+        # Once, and not for each attempt that fails after it.
+        if self._error is None and not self._is_lost:
             self._is_lost = True
             self._drop_binding()
         self.on_change()

@@ -169,7 +169,8 @@ class Pipe(asyncio.Protocol):
     # -- turns ---------------------------------------------------------------------------------------------------
 
     def _schedule(self) -> None:
-        # What is made within a turn leaves at its end.
+        # What is made within a turn leaves at its end. Between turns one call is scheduled for all that a task does
+        # before it waits: the driver announces output once until all of it is taken.
         if not self._is_turning:
             self._loop.call_soon(self.turn)
 
@@ -180,12 +181,14 @@ class Pipe(asyncio.Protocol):
         self._is_turning = True
         try:
             collector = self.driver.collector
+            # To write may queue events: the end of the output, for instance.
             while True:
                 self._handle_events()
                 self.flush()
                 if not collector.events:
                     break
-            # After the output, which puts off the next heartbeat (2.4.5).
+            # After the output, which puts off the next heartbeat (2.4.5). Where the engine has a deadline, the tick may have
+            # made a heartbeat, or the close of a connection whose peer is silent.
             self.driver.handle_timer(self._loop.time())
             if self.driver.deadline:
                 self.flush()
@@ -214,6 +217,7 @@ class Pipe(asyncio.Protocol):
         driver, transport = self.driver, self._transport
         if transport is None or transport.is_closing():
             return
+        # `close` of the loop's transport sends first what it holds, the peer's close among it.
         if driver.closed:
             transport.close()
             return
@@ -222,6 +226,7 @@ class Pipe(asyncio.Protocol):
             if transport.can_write_eof():
                 transport.write_eof()
         has_room = driver.input_ended or driver.room() > 0  # what comes after the end is dropped
+        # `room` is 0 while too many events or answers wait: not to read is what slows the peer down.
         if has_room is not self._is_reading:
             self._is_reading = has_room
             if has_room:
@@ -234,6 +239,7 @@ class Pipe(asyncio.Protocol):
 
     def _set_timer(self, due: float) -> None:
         """Has the timer fire at a deadline. An earlier one stays: when it fires, it is set anew, once for all turns."""
+        # Each read moves the deadline: a timer for each of them would cost more than all else in the turn.
         if due and (self._timer is None or due < self._due):
             if self._timer is not None:
                 self._timer.cancel()

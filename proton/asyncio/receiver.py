@@ -150,6 +150,7 @@ class Receiver(Link):
     def _take(self) -> tuple[Message, Delivery] | None:
         """The message that is next, if it is there and whole."""
         link = self._link
+        # Before all else: they came over an earlier connection (2.6.12).
         if self._ready:
             return self._ready.popleft()
         if link is None or self._stream is not None or self._error is not None:
@@ -166,11 +167,14 @@ class Receiver(Link):
                 delivery = link.current
                 continue
             taken = Delivery(delivery, self)
+            # One that its sender has settled needs no outcome (2.6.12).
             if delivery.settled:
                 delivery.settle()
             else:
                 self.open_deliveries[delivery] = taken
             if self._prefetch:
+                # `credit` counts what waits to be taken, too: prefetch bounds both together. Told at half of it, a flow
+                # less for most messages.
                 grant = self._prefetch - link.credit
                 if 2 * grant >= self._prefetch and not self._is_drained:
                     link.flow(grant)
@@ -384,6 +388,8 @@ class Receiver(Link):
             waiters.wake()
         if self._stream is not None:
             self._stream.wake()
+        # The sender does not know of an outcome that this end would give now: delivery-ids end with the transport. What
+        # it has not settled it sends again, so to keep it here would be to have it twice.
         while link.current is not None:
             delivery = link.current
             if delivery.settled and not delivery.aborted and not delivery.partial:

@@ -383,6 +383,7 @@ class Sender(Link):
         state = delivery.remote_state
         if state not in _OUTCOMES and not delivery.settled and state != _TRANSACTIONAL:
             return
+        # Settled without an outcome, and a provisional outcome of a transaction (4.5.8), are all that will come.
         pending = self._pending.pop(delivery, _MISSING)
         if self._kept:
             self._kept.pop(delivery, None)
@@ -419,6 +420,7 @@ class Sender(Link):
 
     def _drop_binding(self) -> None:
         """What was sent and has no outcome may have arrived; what has not left is sent over the next transport."""
+        # The engine drops what was partly sent when it unbinds, and keeps what has not left: that alone has bytes now.
         pending, self._pending = self._pending, {}
         for delivery, waiter in pending.items():
             unsent = delivery.pending > 0 and not delivery.partial

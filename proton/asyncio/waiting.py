@@ -79,6 +79,7 @@ class Waiters:
             found = ready()
             if found:
                 return found
+            # A future for each look: the changes that end a wait are rare, and all of them may end it.
             future = loop.create_future()
             self._futures[future] = None
             left = None if deadline is None else deadline - loop.time()
