@@ -113,6 +113,7 @@ def _read(der: bytes, pos: int, end: int) -> tuple[int, int, int]:
     if pos + 2 > end:
         raise ValueError(f"expected an element, got the end of the certificate at byte {pos}")
     tag, length, pos = der[pos], der[pos + 1], pos + 2
+    # An indefinite length, 0x80, is not for DER (X.690 10.1); four bytes are more than any handshake carries.
     if length & 0x80:
         width = length & 0x7F
         if not 1 <= width <= 4 or pos + width > end:
@@ -234,6 +235,7 @@ def matches(certificate: Certificate, host: str) -> bool:
 
 def _matches_pattern(pattern: str, host: str) -> bool:
     """A `*` stands for the whole left-most label, if at least two labels follow: `*.com` fits nearly every host."""
+    # Some authorities signed `bank.com\0.evil.com`, which C libraries read up to the NUL.
     if "\0" in pattern:
         return False
     pattern, host = _folded(pattern), _folded(host)

@@ -116,6 +116,7 @@ class TLSStream(IOLayer):
         return alert + self._outgoing.read() if self._outgoing is not None else alert
 
     def _write(self, data: bytes) -> None:
+        # One call may take less than all of it. A view: the rest of a large body is not copied for each record.
         written = self.object.write(data)
         while written < len(data):
             written += self.object.write(memoryview(data)[written:])
