@@ -135,7 +135,7 @@ def connect(
     wanted: Any = None if reconnect is True else reconnect
     check_reconnect(wanted)
     settings = ConnectionOptions.checked(given, _Defaults, addresses.values)
-    # Before it was open once: each place has one attempt.
+    # Before it was open once, each place has one attempt: a wrong address or password should be told at once.
     policy = ReconnectPolicy(addresses, wanted if initial_retry else Backoff(max_tries=1), given.get("retry_on"))
     made = Connection(
         check_timeout("connect_timeout", connect_timeout),

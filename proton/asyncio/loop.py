@@ -187,8 +187,8 @@ class Pipe(asyncio.Protocol):
                 self.flush()
                 if not collector.events:
                     break
-            # After the output, which puts off the next heartbeat (2.4.5). Where the engine has a deadline, the tick may have
-            # made a heartbeat, or the close of a connection whose peer is silent.
+            # After the output, which puts off the next heartbeat (2.4.5). The tick may make one, or the close of a
+            # connection whose peer is silent.
             self.driver.handle_timer(self._loop.time())
             if self.driver.deadline:
                 self.flush()
