@@ -325,7 +325,9 @@ class Host:
         link = event.link
         link._retire_if_ended()
         owner = self.links.get(link)
-        if owner is not None:
+        if owner is not None and endpoint_state(link).restarting:
+            owner.on_loss()
+        elif owner is not None:
             owner.on_change()
 
     def _session_changed(self, event: Any) -> None:
@@ -335,6 +337,11 @@ class Host:
         owner = self.links.get(session)
         if owner is not None:
             owner.on_change()
+        if endpoint_state(session).restarting and event.type is Event.SESSION_REMOTE_CLOSE:
+            # It is made again: what was under way on it has the fate of a lost connection.
+            for link, owner in list(self.links.items()):
+                if getattr(link, "session", None) is session:
+                    owner.on_loss()
 
     def _changed(self, event: Any) -> None:
         """Each owner looks whether this is its end."""

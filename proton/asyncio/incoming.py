@@ -104,6 +104,9 @@ class LinkRequest:
         link.target.copy(link.remote_target)
         if address is not None:
             (link.source if link.is_sender else link.target).address = address
+        # What the peer wishes is respected where it has asked for the link (2.7.3).
+        link.snd_settle_mode = link.remote_snd_settle_mode
+        link.rcv_settle_mode = link.remote_rcv_settle_mode
         apply_options(chosen, link)
         made.adopt(link)
         return made

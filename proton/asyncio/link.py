@@ -113,7 +113,8 @@ class Link:
         try:
             await self._waiters.until(connection.loop, self._is_attached, limit, f"opening {self._described()}")
         except BaseException:
-            if not self._was_open:
+            # Another coroutine may still wait for the same.
+            if not self._was_open and not self._waiters:
                 self._abandon()
             raise
         self._was_open = True
@@ -252,7 +253,7 @@ class Link:
         if link is None:
             return
         if self._error is None:
-            if self._is_lost and link.state == _OPEN and link.connection.connected:
+            if self._is_lost and self._is_back():
                 self._is_lost = False
                 self._restored()
                 self.connection.wake()  # `ready` waits for all links
@@ -265,6 +266,14 @@ class Link:
                 self._end(error_of(end, self._described()), is_orderly)
         self._waiters.wake()
         self.on_flow()
+
+    def _is_back(self) -> bool:
+        """Whether the peer has attached the link again: the remote state is the old one until then."""
+        link = self._link
+        state, session = endpoint_state(link), endpoint_state(link.session)
+        if state.binding.remote_handle is None or state.restarting or session.restarting or link.state != _OPEN:
+            return False
+        return bool(link.connection.connected)
 
     def _tell_if_unheard(self, end: Any) -> None:
         """A link that the peer ends while nothing waits for it would end in silence until it is used next."""

@@ -43,12 +43,13 @@ class _Outcome:
 class _Request:
     """A request under way."""
 
-    __slots__ = ("future", "is_kept", "message")
+    __slots__ = ("future", "is_kept", "is_sent", "message")
 
     def __init__(self, message: Message, future: Any, is_kept: bool) -> None:
         self.message = message
         self.future = future
         self.is_kept = is_kept
+        self.is_sent = False
 
 
 class Requester:
@@ -65,6 +66,7 @@ class Requester:
         self._resend = resend
         self._requests: dict[str, _Request] = {}
         self._numbers = itertools.count(1)
+        sender.drops_unsent = True
         receiver.on_taken = self._answered
         receiver.on_gone = self._lose
         receiver.on_restored = self._restore
@@ -138,14 +140,21 @@ class Requester:
         number = f"{next(self._numbers)}"
         request.correlation_id = number
         entry = _Request(request, loop.create_future(), self._resend)
-        await self.receiver.attached(limit)
-        request.reply_to = self.receiver.address
-        left = None if deadline is None else max(0.0, deadline - loop.time())
+
+        def left() -> float | None:
+            return None if deadline is None else max(0.0, deadline - loop.time())
+
+        def prepare(message: Message) -> bool:
+            message.reply_to = self.receiver.address
+            entry.is_sent = self.receiver.is_open  # else there is no address for the response now
+            return entry.is_sent
+
         self._requests[number] = entry
         try:
-            await self.sender.put(request, _Outcome(entry), left)
-            left = None if deadline is None else max(0.0, deadline - loop.time())
-            outcome = await loop.wait(entry.future, left, lambda: timed_out("waiting for a response", limit))
+            await self.receiver.attached(left())
+            while not await self.sender.put(request, _Outcome(entry), left(), prepare):
+                await self.receiver.attached(left())
+            outcome = await loop.wait(entry.future, left(), lambda: timed_out("waiting for a response", limit))
         finally:
             self._requests.pop(number, None)
         if isinstance(outcome, Exception):
@@ -163,7 +172,7 @@ class Requester:
         :param error: why the link has ended; None where it will be attached again.
         """
         for entry in list(self._requests.values()):
-            if entry.future.done() or (error is None and entry.is_kept):
+            if entry.future.done() or (error is None and (entry.is_kept or not entry.is_sent)):
                 continue
             text = "the connection was lost; the request may have been served"
             entry.future.set_result(error if error is not None else Lost(f"{self!r}: {text}"))
@@ -171,7 +180,7 @@ class Requester:
     def _restore(self) -> None:
         """Sends again what has no response, to the new address for it."""
         for entry in list(self._requests.values()):
-            if entry.is_kept and not entry.future.done():
+            if entry.is_kept and entry.is_sent and not entry.future.done():
                 entry.message.reply_to = self.receiver.address
                 try:
                     self.sender.put_now(entry.message, _Outcome(entry))

@@ -87,6 +87,8 @@ class Sender(Link):
         self._again: list[tuple[_Kept, Any, int | None]] = []
         self._streams: deque[Any] = deque()  # futures of streams that wait for the one under way
         self._is_streaming = False
+        #: for `Requester`: what has not left at a loss is not sent over the next connection, where it would be outdated
+        self.drops_unsent: bool = False
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -214,15 +216,31 @@ class Sender(Link):
                 first.others = [error for error in failures if error is not first and isinstance(error, Undeliverable)]
             raise first
 
-    async def put(self, message: Message, waiter: Any, timeout: float | None) -> None:
+    async def put(
+        self, message: Message, waiter: Any, timeout: float | None, prepare: Callable[[Message], bool]
+    ) -> bool:
         """For `Requester`: send a message as soon as there is credit.
 
         :param waiter: takes the outcome, as a future does.
         :param timeout: seconds for the credit, None for no limit.
+        :param prepare: called with the message right before it is sent; False where it cannot be sent now.
+        :return: whether it was sent.
         """
-        delivery = await self._put(message, None, timeout)
-        if delivery.link.snd_settle_mode != 1:  # SND_SETTLED
+        if self._error is not None or self._turns or self._link is None or not self._has_turn():
+            await self._turn(timeout)
+        else:
+            self._in_turn += 1
+        is_sent = False
+        try:
+            if prepare(message):
+                delivery = self._link.send(message)
+                is_sent = True
+        finally:
+            if not is_sent:
+                self.on_flow()  # the turn was not used: the next one may have it
+        if is_sent and delivery.link.snd_settle_mode != 1:  # SND_SETTLED
             self._pending[delivery] = waiter
+        return is_sent
 
     def put_now(self, message: Message, waiter: Any) -> None:
         """For `Requester`: as `put`, without waiting: the engine keeps it until there is credit.
@@ -428,7 +446,7 @@ class Sender(Link):
             if kept is not None and self._error is None:
                 self._again.append((kept, waiter, self._soon.pop(delivery, None)))
                 delivery.abort()
-            elif unsent:
+            elif unsent and not self.drops_unsent:
                 self._pending[delivery] = waiter
             else:
                 _drop(delivery)
@@ -468,7 +486,9 @@ class Sender(Link):
                 elif not waiter.done():
                     waiter.set_result(reason)
             else:
-                _drop(delivery)
+                # Not settled: before the detach it would tell the receiver that the message is its own (2.6.12).
+                if delivery.partial:
+                    delivery.abort()
                 self._lose(delivery, waiter, Lost(f"{reason}; the message may have arrived"))
         again, self._again = self._again, []
         for kept, waiter, number in again:
@@ -516,11 +536,7 @@ class Sender(Link):
         limit = self._limit(timeout)
         encoder = StreamEncoder(message, size)
         loop = self.connection.loop
-        while self._is_streaming:
-            future = loop.create_future()
-            self._streams.append(future)
-            await future
-        self._is_streaming = True
+        await self._turn_to_stream()
         delivery: Any = None
         try:
             if self._error is not None or self._turns or self._link is None or not self._has_turn():
@@ -539,21 +555,39 @@ class Sender(Link):
             raise
         finally:
             self._is_streaming = False
-            while self._streams:
-                waiter = self._streams.popleft()
-                if not waiter.done():
-                    waiter.set_result(None)
-                    break
+            self._next_stream()
         if delivery.link.snd_settle_mode == 1:  # SND_SETTLED
             self._pending.pop(delivery, None)
             delivery.settle()
             return Receipt(delivery.tag_bytes, 0)
         return await self._outcome(delivery, future, limit, limit)
 
+    async def _turn_to_stream(self) -> None:
+        """Wait for the end of the stream under way: bodies do not mix (2.6.12)."""
+        while self._is_streaming:
+            future = self.connection.loop.create_future()
+            self._streams.append(future)
+            try:
+                await future
+            except BaseException:
+                if not self._is_streaming:
+                    self._next_stream()
+                raise
+            if self._error is not None:
+                raise self._error
+        self._is_streaming = True
+
+    def _next_stream(self) -> None:
+        while self._streams:
+            waiter = self._streams.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                break
+
 
 def _drop(delivery: Any) -> None:
     """Nothing more is expected of a delivery; what was not completed does not leave."""
-    if delivery.partial:
+    if delivery.partial or delivery.pending:
         delivery.abort()
     else:
         delivery.settle()

@@ -30,27 +30,31 @@ async def write_body(
     link = delivery.link
     link.stream(encoder.begin())
     async for piece in _pieces(source):
+        if ended.done():  # lost, or the receiver has seen enough
+            return
         for part in encoder.piece(piece):
             link.stream(part)
         while link.session.outgoing_bytes > MAX_UNSENT and not ended.done():
             host.turn()
             if link.session.outgoing_bytes > MAX_UNSENT:
-                await _room(host, limit)
-        if ended.done():  # lost, or the receiver has seen enough
-            return
+                await _room(host, ended, limit)
+    if ended.done():
+        return
     link.stream(encoder.end())
     link.advance()
 
 
-async def _room(host: Host, limit: float | None) -> None:
-    """Wait until some of what is to be written has left."""
+async def _room(host: Host, ended: Any, limit: float | None) -> None:
+    """Wait until some of what is to be written has left, or need not any more."""
     future = host.loop.create_future()
     room = _Room(future)
+    ended.add_done_callback(room.on_flow)
     host.blocked[room] = None
     try:
         error = await host.loop.wait(future, limit, lambda: timed_out("waiting for the peer to take more", limit))
     finally:
         host.blocked.pop(room, None)
+        ended.remove_done_callback(room.on_flow)
     if error is not None:
         raise error
 
@@ -61,8 +65,8 @@ class _Room:
     def __init__(self, future: Any) -> None:
         self._future = future
 
-    def on_flow(self) -> None:
-        """There is room."""
+    def on_flow(self, _: Any = None) -> None:
+        """There is room, or no need for it."""
         if not self._future.done():
             self._future.set_result(None)
 

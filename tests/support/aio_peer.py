@@ -1,0 +1,105 @@
+"""A server in the loop of the test that does harm: it keeps what comes, ends what is open, in order or not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from proton import Condition
+from proton.asyncio import Sender, serve
+
+FORCED = Condition("amqp:connection:forced", "stopped")
+#: delays between attempts: none, then short ones without end
+QUICK = [0.0] + [0.01] * 500
+
+
+async def until(ready):
+    """Lets the loop turn until something is so; `run` bounds it."""
+    while not ready():
+        await asyncio.sleep(0)
+
+
+class Peer:
+    """Accepts all links. What it is sent is in `taken`, as pairs of a message and its delivery, accepted or not."""
+
+    def __init__(self, listener, prefetch):
+        self.port = listener.port
+        self.url = f"127.0.0.1:{listener.port}"
+        self.listener = listener
+        self.prefetch = prefetch
+        self.holds = False  # what comes stays unsettled
+        self.refused = None  # a condition, for links
+        self.taken = []
+        self.links = []
+        self.connections = []
+        self.tasks = set()
+
+    @property
+    def bodies(self):
+        return [message.body for message, _ in self.taken]
+
+    @property
+    def link(self):
+        return self.links[-1]
+
+    @property
+    def connection(self):
+        return self.connections[-1]
+
+    def start(self, coroutine):
+        task = asyncio.ensure_future(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def serve(self):
+        async for connection in self.listener:
+            self.connections.append(connection)
+            self.start(self.serve_connection(connection))
+
+    async def serve_connection(self, connection):
+        async for request in connection.incoming():
+            if self.refused is not None:
+                request.refuse(self.refused)
+                continue
+            address = f"made-{len(self.links)}" if request.is_dynamic else request.address
+            link = request.accept(address, prefetch=self.prefetch)
+            self.links.append(link)
+            if not isinstance(link, Sender):
+                self.start(self.take(link))
+
+    async def take(self, receiver):
+        with contextlib.suppress(Exception):
+            async for message, delivery in receiver:
+                self.taken.append((message, delivery))
+                if not self.holds:
+                    delivery.accept()
+
+    def kill(self):
+        """Drops the latest connection without a word."""
+        self.connection.host.stop()
+
+    def stop(self):
+        """Closes it as a broker does that is stopped."""
+        self.start(self.connection.close(FORCED))
+
+    def end(self, name):
+        """Ends the latest connection: "kill" or "stop"."""
+        getattr(self, name)()
+
+    async def finish(self):
+        for task in list(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def peer(prefetch=100, **options):
+    """A `Peer` on a free port."""
+    async with serve("127.0.0.1:0", **options) as listener:
+        made = Peer(listener, prefetch)
+        made.start(made.serve())
+        try:
+            yield made
+        finally:
+            await made.finish()
