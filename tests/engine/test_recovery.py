@@ -157,6 +157,7 @@ def test_without_its_bytes_a_delivery_is_given_up_at_both_ends():
     assert transfer["resume"] is True and transfer["aborted"] is True
     assert sent[0].settled and sent[0].remote_state == 0, "settled without an outcome: to be sent again"
     assert got[0].aborted and got[0].settled
+    assert a.events().split().count("DELIVERY") == len(sent)
 
 
 def test_what_only_the_sender_knows_is_settled_without_an_outcome():
