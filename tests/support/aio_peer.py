@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-from proton import Condition
+from proton import Condition, DeclaredDisposition, Terminus
 from proton.asyncio import Sender, serve
 
 FORCED = Condition("amqp:connection:forced", "stopped")
@@ -29,7 +29,10 @@ class Peer:
         self.prefetch = prefetch
         self.holds = False  # what comes stays unsettled
         self.refused = None  # a condition, for links
+        self.refusals = 0
         self.taken = []
+        self.declared = 0
+        self.discharged = []
         self.links = []
         self.connections = []
         self.tasks = set()
@@ -60,6 +63,7 @@ class Peer:
     async def serve_connection(self, connection):
         async for request in connection.incoming():
             if self.refused is not None:
+                self.refusals += 1
                 request.refuse(self.refused)
                 continue
             address = f"made-{len(self.links)}" if request.is_dynamic else request.address
@@ -71,9 +75,28 @@ class Peer:
     async def take(self, receiver):
         with contextlib.suppress(Exception):
             async for message, delivery in receiver:
+                if receiver.engine_link.remote_target.type == Terminus.COORDINATOR:
+                    self.coordinate(message.body, delivery)
+                    continue
                 self.taken.append((message, delivery))
                 if not self.holds:
                     delivery.accept()
+
+    def coordinate(self, body, delivery):
+        """Declares at once; a discharge is kept where `holds` is set, and has no answer."""
+        if body.descriptor == "amqp:declare:list":
+            self.declared += 1
+            delivery.settle(DeclaredDisposition(b"%d" % self.declared))
+        elif not self.holds:
+            self.discharged.append(body.value)
+            delivery.accept()
+
+    def end_session(self, condition=None):
+        """Ends the session of the latest link."""
+        session = self.link.engine_link.session
+        session.condition = condition
+        session.close()
+        self.connection.host.turn()
 
     def kill(self):
         """Drops the latest connection without a word."""
@@ -94,9 +117,9 @@ class Peer:
 
 
 @contextlib.asynccontextmanager
-async def peer(prefetch=100, **options):
-    """A `Peer` on a free port."""
-    async with serve("127.0.0.1:0", **options) as listener:
+async def peer(prefetch=100, port=0, **options):
+    """A `Peer` on a free port, or on one that was."""
+    async with serve(f"127.0.0.1:{port}", **options) as listener:
         made = Peer(listener, prefetch)
         made.start(made.serve())
         try:
