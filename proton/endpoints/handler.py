@@ -198,8 +198,8 @@ def check_result(handler: Any, method: str, result: Any) -> None:
         if not isinstance(result, types.AsyncGeneratorType):
             result.close()  # without the warning of Python, which comes later and names no place
         raise TypeError(
-            f"{method} of {handler.__class__.__name__} is {kind}: expected a plain def. A program of asyncio can start "
-            "a task in it, see examples/proton_asyncio.py"
+            f"{method} of {handler.__class__.__name__} is {kind}: expected a plain def. proton.asyncio is for "
+            "programs of asyncio, see docs/asyncio.md"
         )
 
 

@@ -173,8 +173,8 @@ CALLBACKS = ["on_link_opening", "on_delivery", "on_message", "on_sendable", "on_
 
 def text(callback, name, kind):
     return (
-        f"{callback} of {name} is {kind}: expected a plain def. A program of asyncio can start a task in it, see "
-        "examples/proton_asyncio.py"
+        f"{callback} of {name} is {kind}: expected a plain def. proton.asyncio is for programs of asyncio, see "
+        "docs/asyncio.md"
     )
 
 
