@@ -455,6 +455,7 @@ class Receiver(Link):
         if self._link is None:
             raise LinkClosed(f"{self._described()} is not open: use async with, or await it")
         host = self.connection.host
+        host.loop.check()
         self._is_drained = True
         if not self._is_lost:
             self._link.drain(0)

@@ -136,6 +136,7 @@ class Requester:
         connection = self.connection
         limit = connection.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
         loop = connection.loop
+        loop.check()
         deadline = None if limit is None else loop.time() + limit
         number = f"{next(self._numbers)}"
         request.correlation_id = number

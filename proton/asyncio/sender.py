@@ -16,7 +16,7 @@ from proton.asyncio.errors import LinkClosed, Lost, Undeliverable
 from proton.asyncio.link import Link, LinkSettings
 from proton.asyncio.loop import CancelledError
 from proton.asyncio.outcomes import Late, Receipt, outcome_of
-from proton.asyncio.streams import MAX_UNSENT, write_body
+from proton.asyncio.streams import MAX_UNSENT, check_source, write_body
 from proton.asyncio.waiting import DEFAULT, timed_out
 from proton.endpoints.disposition import DispositionType, TransactionalDisposition
 from proton.endpoints.streaming import StreamEncoder, check_size
@@ -73,7 +73,9 @@ class Sender(Link):
         super().__init__(connection, settings, session)
         self._tags = tags
         self._resend = resend
-        self._turns: deque[Any] = deque()  # futures of those that wait for their turn, the first one first
+        # Numbers and futures of those that wait for their turn, in the order of the numbers: that of the calls.
+        self._turns: deque[tuple[int, Any]] = deque()
+        self._turn_count = 0
         self._granted = 0  # turns that were given and not used yet
         self._in_turn = 0  # messages since the others had a turn
         self._is_resting = False  # until they have had one
@@ -226,10 +228,7 @@ class Sender(Link):
         :param prepare: called with the message right before it is sent; False where it cannot be sent now.
         :return: whether it was sent.
         """
-        if self._error is not None or self._turns or self._link is None or not self._has_turn():
-            await self._turn(timeout)
-        else:
-            self._in_turn += 1
+        await self._turn(timeout)
         is_sent = False
         try:
             if prepare(message):
@@ -275,8 +274,9 @@ class Sender(Link):
             self._error is not None
             or self._turns
             or link is None
-            or link.credit - self._granted <= 0
-            or self._in_turn + self._granted >= MAX_IN_TURN
+            or self._granted
+            or link.credit <= 0
+            or self._in_turn >= MAX_IN_TURN
             or link.session.outgoing_bytes > MAX_UNSENT
         ):
             await self._turn(limit)
@@ -314,13 +314,12 @@ class Sender(Link):
         loop = self.connection.loop
         deadline = None if limit is None else loop.time() + limit
         what = f"waiting for credit of {self._described()}"
-        is_first = False
-        while is_first or self._error is not None or self._turns or not self._has_turn():
+        number = 0
+        while number or self._error is not None or self._turns or self._granted or not self._has_turn():
             if self._error is not None:
                 raise self._error
             future = loop.create_future()
-            # A turn that came to nothing, because a loss took the credit, does not cost the place in the queue.
-            (self._turns.appendleft if is_first else self._turns.append)(future)
+            number = self._join(number, future)
             self._wait_for_room()
             left = None if deadline is None else max(0.0, deadline - loop.time())
             try:
@@ -332,10 +331,29 @@ class Sender(Link):
                 self._return_turn(future)
                 raise error
             self._granted -= 1
-            if self._error is None and self._has_turn():
+            is_first = not self._turns or number < self._turns[0][0]
+            if self._error is None and is_first and self._has_turn():
                 break
-            is_first = True
         self._in_turn += 1
+
+    def _join(self, number: int, future: Any) -> int:
+        """Waits for a turn at the place of a number, 0 for the end; the number.
+
+        A turn that came to nothing, because others before it have used the room up or a loss has taken the credit, does
+        not cost the place in the queue.
+        """
+        turns = self._turns
+        if not number:
+            number = self._turn_count = self._turn_count + 1
+            turns.append((number, future))
+            if self._granted:
+                self.on_flow()  # it may have a turn, after those that have one already
+        else:
+            place = 0
+            while place < len(turns) and turns[place][0] < number:
+                place += 1
+            turns.insert(place, (number, future))
+        return number
 
     def _wait_for_room(self) -> None:
         """Has `on_flow` called when what is not credit allows more."""
@@ -370,8 +388,10 @@ class Sender(Link):
             self._granted -= 1
             self.on_flow()
             return
-        if future in self._turns:
-            self._turns.remove(future)
+        for entry in self._turns:
+            if entry[1] is future:
+                self._turns.remove(entry)
+                break
 
     def on_flow(self) -> None:
         """Gives turns to those that wait, in order, as far as credit and room go."""
@@ -382,7 +402,7 @@ class Sender(Link):
                 link.drained()  # nothing waits to be sent: the receiver has its credit back (2.6.7)
             return
         while turns and (self._error is not None or self._has_turn()):
-            future = turns.popleft()
+            _, future = turns.popleft()
             if not future.done():
                 if self._error is None:
                     self._granted += 1
@@ -534,13 +554,14 @@ class Sender(Link):
         """
         check_size(size)
         limit = self._limit(timeout)
+        check_source(source)
         encoder = StreamEncoder(message, size)
         loop = self.connection.loop
+        loop.check()
         await self._turn_to_stream()
         delivery: Any = None
         try:
-            if self._error is not None or self._turns or self._link is None or not self._has_turn():
-                await self._turn(limit)
+            await self._turn(limit)
             link = self._link
             delivery = link.delivery(tag or link.delivery_tag())
             if message is not None and message.message_format:

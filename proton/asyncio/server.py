@@ -214,6 +214,8 @@ class Listener:
         await self._end(True, timeout)
 
     async def _end(self, gracefully: bool, timeout: float | None) -> None:
+        if self._loop is not None:
+            self._loop.check()
         self._is_closed = True
         self._waiters.wake()
         if self._server is not None:

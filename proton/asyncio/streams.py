@@ -11,10 +11,21 @@ if TYPE_CHECKING:
     from proton.asyncio.host import Host
     from proton.endpoints.streaming import StreamEncoder
 
-__all__ = ["MAX_UNSENT", "write_body"]
+__all__ = ["MAX_UNSENT", "check_source", "write_body"]
 
 #: bytes that may wait to be written before a sender waits: as many as one write of the loop takes
 MAX_UNSENT = 65536
+
+
+def check_source(source: Any) -> None:
+    """Checks what the bytes of a body come from.
+
+    :raises TypeError: neither an asynchronous iterator, an iterable nor a binary file.
+    """
+    is_one = any(hasattr(source, name) for name in ("__aiter__", "__iter__", "read"))
+    if not is_one or isinstance(source, (str, bytes, bytearray, memoryview)):
+        wanted = "an iterator of bytes, asynchronous or not, or a binary file"
+        raise TypeError(f"source takes {wanted}, got {type(source).__name__} {source!r:.50}")
 
 
 async def write_body(

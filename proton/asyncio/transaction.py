@@ -233,6 +233,7 @@ class Transaction:
     async def _discharge(self, failed: bool, timeout: float | None) -> None:
         limit = self.connection.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
         state = self._need()
+        self.connection.loop.check()
         if failed:
             state.abort()
         else:

@@ -7,12 +7,13 @@ import contextlib
 import warnings
 
 from proton.asyncio import Receiver, Rejected, Undeliverable, serve
+from tests.support.aio_loops import new_loop
 from tests.support.references import collect, descriptors
 
 SECONDS = 20.0
 
 
-def run(main, *args, loop_factory=asyncio.new_event_loop, debug=True):
+def run(main, *args, loop_factory=new_loop, debug=True):
     """The result of a coroutine function; nothing may be left: tasks, descriptors, complaints of the loop, warnings."""
     complaints = []
     before = descriptors()
