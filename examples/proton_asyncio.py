@@ -1,71 +1,54 @@
-"""A container whose sockets and timers an asyncio loop waits for: `await container.run_async()`.
-
-It is made while the loop runs. See proton_loop.py for what is to be known about such containers.
-"""
+"""Sends many messages and receives them at the same time, over one connection, which is made again when it is lost."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import contextlib
+import sys
 from typing import TYPE_CHECKING
 
-from proton_loop import LoopContainer
-from proton_loop_handler import LoopHandler
+from proton import Message, ProtonException, Url
+from proton.asyncio import ConnectionEvent, connect
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from proton.io.selectable import Selectable
+    from proton.asyncio import Connection
 
 
-class AsyncioHandler(LoopHandler):
-    def __init__(self, container: LoopContainer, loop: Any) -> None:
-        super().__init__(container, loop)
-        self.timers: dict[Selectable, asyncio.TimerHandle] = {}
-
-    def watch(self, selectable: Selectable, deadline: float | None) -> None:
-        timer = self.timers.pop(selectable, None)
-        if timer:
-            timer.cancel()
-        if deadline:
-            delay = max(0, deadline - self.container.mark())
-            self.timers[selectable] = self.loop.call_later(delay, self.happened, selectable.expired)
-        descriptor = selectable.fileno()
-        if descriptor < 0:
-            return
-        if selectable.reading:
-            self.loop.add_reader(descriptor, self.happened, selectable.readable)
-        else:
-            self.loop.remove_reader(descriptor)
-        if selectable.writing:
-            self.loop.add_writer(descriptor, self.happened, selectable.writable)
-        else:
-            self.loop.remove_writer(descriptor)
+def tell(event: ConnectionEvent) -> None:
+    print(f"connection {event.name}: {event.reason}", file=sys.stderr)
 
 
-class Container(LoopContainer):
-    def __init__(self, *handlers: object, **options: Any) -> None:
-        self.end = asyncio.Event()
-        super().__init__(AsyncioHandler, asyncio.get_running_loop(), *handlers, **options)
+async def send(connection: Connection, address: str | None, count: int) -> None:
+    async with connection.sender(address, resend=True) as sender:
+        for number in range(1, count + 1):
+            await sender.send_soon(Message(id=number, body={"sequence": number}))  # waits for credit only
+        await sender.flush()  # raises if a message was not accepted
+        print("all messages confirmed")
 
-    async def run_async(self) -> None:
-        """Runs until the container ends. Exceptions of callbacks come out of here.
 
-        To cancel it takes the container off the loop at once: its sockets are closed, and no callback is called any
-        more. For a friendly end close what is open, `touch`, and wait.
-        """
-        self.start()
-        try:
-            self.touch()
-            await self.end.wait()
-        finally:
-            self.leave()
-        if self.error is not None:
-            raise self.error
+async def receive(connection: Connection, address: str | None, count: int) -> None:
+    seen = set()
+    async with connection.receiver(address, prefetch=100) as receiver:
+        async for message, delivery in receiver:
+            delivery.accept()
+            seen.add(message.id)  # what is sent again may come twice
+            if len(seen) == count:
+                break
+    print(f"received {len(seen)} messages")
 
-    def on_end(self) -> None:
-        self.end.set()
 
-    def wakeup(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nothing is left to wake
-            self.loop.call_soon_threadsafe(self.touch)
+async def main(url: Url, count: int) -> None:
+    async with connect(url, reconnect=True, on_event=tell) as connection:
+        await asyncio.gather(send(connection, url.path, count), receive(connection, url.path, count))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
+    parser.add_argument("-m", "--messages", type=int, default=100, help="default: %(default)s")
+    options = parser.parse_args()
+    try:
+        asyncio.run(main(Url(options.address), options.messages))
+    except ProtonException as error:
+        print(error, file=sys.stderr)
+        sys.exit("ended before the work was done")

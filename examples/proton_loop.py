@@ -1,6 +1,6 @@
 """A container whose sockets and timers any event loop waits for: a base for adaptors.
 
-proton_asyncio.py and proton_tornado.py are such adaptors; how they wait is in proton_loop_handler.py. What a program
+proton_tornado.py is such an adaptor; how it waits is in proton_loop_handler.py. What a program
 does outside of the container's callbacks, in a coroutine or a web handler say, is sent by `container.touch()`.
 """
 

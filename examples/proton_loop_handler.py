@@ -1,6 +1,6 @@
 """How any event loop waits for a container's sockets and timers: the base of global handlers that tell a loop of them.
 
-proton_asyncio.py and proton_tornado.py have such handlers; the container that belongs to them is in proton_loop.py.
+proton_tornado.py has such a handler; the container that belongs to it is in proton_loop.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Containers under asyncio and tornado, by the adaptors of the examples: what works under the own loop works there.
+"""Containers under asyncio and tornado, by adaptors: what works under the own loop works there.
 
 Both adaptors go through the same tests. An editor must keep: no wait without a limit, and nothing left open at the end.
 """

@@ -1,4 +1,4 @@
-"""Runs containers under asyncio and tornado by the adaptors of the examples, and looks at what they leave behind.
+"""Runs containers under asyncio and tornado by adaptors, and looks at what they leave behind.
 
 `left` is what the loop still waits for, beside what is its own, when the container has ended; `sockets` how many more
 descriptors are open than before.
@@ -21,7 +21,7 @@ from tests.support.programs import ROOT
 
 
 def adaptor(name):
-    """A module of the examples."""
+    """A module that is, or imports, one of the examples."""
     sys.path.insert(0, str(ROOT / "examples"))
     try:
         return importlib.import_module(name)
@@ -82,7 +82,7 @@ class Under:
 
 class Asyncio(Under):
     def __init__(self):
-        self.adaptor = adaptor("proton_asyncio")
+        self.adaptor = adaptor("tests.support.asyncio_adaptor")
 
     def run(self, make, beside=None):
         async def main():

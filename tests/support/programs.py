@@ -148,6 +148,9 @@ class Program:
         assert found == code, f"exit {found}: {self}"
         return self.lines
 
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         if self._process.poll() is None:
             self._process.kill()
