@@ -77,17 +77,34 @@ class LinkMaker:
         settings = LinkSettings(address, target, name, options, dynamic)
         return Receiver(self._owner(), settings, self._engine_session, prefetch)
 
-    def requester(self, address: str | None = None, *, prefetch: int = 100, resend: bool = False) -> Requester:
+    def requester(
+        self,
+        address: str | None = None,
+        *,
+        reply_to: str | None = None,
+        prefetch: int = 100,
+        resend: bool = False,
+        options: LinkOption | Sequence[LinkOption] | None = None,
+        reply_options: LinkOption | Sequence[LinkOption] | None = None,
+    ) -> Requester:
         """Make the client of a service that answers requests; ``async with``, or to await it, opens it.
 
         :param address: the address of the service; None where each request has its own.
+        :param reply_to: the address to receive responses from, which nothing else receives from; the peer makes a
+            dynamic node if left out.
         :param prefetch: responses that may be on their way.
         :param resend: True to send requests again that have no response when the connection is lost: the service may
             get them twice.
+        :param options: a `LinkOption`, or a list of them, for the link of the requests.
+        :param reply_options: the same for that of the responses, such as capabilities that the peer wants for a dynamic
+            node.
+        :raises TypeError, ValueError: one of these is of another type, or out of range.
         """
+        requests = LinkSettings(address, None, None, options)
+        responses = LinkSettings(reply_to, None, None, reply_options, dynamic=reply_to is None)
         return Requester(
-            Sender(self._owner(), LinkSettings(address, None, None, None), self._engine_session),
-            Receiver(self._owner(), LinkSettings(None, None, None, None, dynamic=True), self._engine_session, prefetch),
+            Sender(self._owner(), requests, self._engine_session),
+            Receiver(self._owner(), responses, self._engine_session, prefetch),
             resend,
         )
 

@@ -97,6 +97,8 @@ class Receiver(Link):
         """Without prefetch: as many messages of credit as there are coroutines that wait for one."""
         missing = len(self._takers) + len(self._stream_takers) - self._link.credit
         if missing > 0 and not self._is_drained:
+            # The engine writes credit before outcomes: a message that was released would come after the next one.
+            self.connection.host.flush()
             self._link.flow(missing)
 
     @property

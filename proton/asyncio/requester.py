@@ -55,7 +55,7 @@ class _Request:
 class Requester:
     """The client of a service. Made by `Connection.requester`; calling it makes a request.
 
-    Responses come to a dynamic node of this client. What comes without being asked for, such as the response to a
+    Responses come to a node of this client alone. What comes without being asked for, such as the response to a
     request that was cancelled, is passed over.
     """
 

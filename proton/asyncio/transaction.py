@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from proton.asyncio.errors import TransactionAborted
 from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout
 from proton.endpoints.condition import Condition
+from proton.endpoints.ends import end_of
 from proton.endpoints.printable import condition_text
 from proton.exceptions import ProtonException
 from proton.transactions import ControlLink, Outcome, TransactionState, control_link
@@ -34,13 +35,16 @@ class _State(TransactionState):
 
     def __init__(self, control: Any, waiters: Waiters) -> None:
         self._changed = waiters
+        self._coordinator = control
         super().__init__(control)
 
     def _report(self, outcome: Outcome, event: Any) -> None:
         self.outcome = outcome
         condition = getattr(event, "condition", None)  # of the coordinator's rejection
-        if isinstance(condition, Condition):
-            self.condition = condition
+        if not isinstance(condition, Condition):
+            end = end_of(self._coordinator)  # of its link, or of the session or connection below
+            condition = None if end is None else end.condition
+        self.condition = condition
         self._changed.wake()
 
 

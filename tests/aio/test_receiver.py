@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton import Message
+from proton import Message, Transport
 from proton.asyncio import Drained, Receiver, Rejected, Timeout, connect
 from tests.support.aio import broker, run
 
@@ -96,3 +96,25 @@ def test_a_body_is_read_while_it_comes():
             assert stream.delivery.accept()
 
     run(main)
+
+
+def test_without_prefetch_an_outcome_leaves_before_the_credit_for_the_next_message():
+    frames = []
+
+    async def main():
+        async with broker() as server, connect(server.url) as connection:
+            async with connection.sender("q") as sender:
+                await sender.send(Message(body=1))
+                await sender.send(Message(body=2))
+            async with connection.receiver("q", prefetch=0) as receiver:
+                _, delivery = await receiver.receive()
+                (served,) = server.connections
+                transport = served.engine.transport
+                transport.tracer = lambda _, text: frames.append(text)
+                transport.trace(Transport.TRACE_FRM)
+                delivery.release()
+                await receiver.receive()
+
+    run(main)
+    came = [text for text in frames if "<- @" in text]
+    assert "<- @disposition" in came[0] and "<- @flow" in came[1], came

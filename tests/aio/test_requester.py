@@ -6,6 +6,7 @@ import pytest
 
 from proton import Message
 from proton.asyncio import Requester, Timeout, connect
+from proton.reactor import AtMostOnce
 from tests.support.aio import broker, run
 
 
@@ -37,5 +38,24 @@ def test_a_request_without_a_response_times_out():
         async with broker() as peer, connect(peer.url) as connection, connection.requester("ask") as ask:
             with pytest.raises(Timeout, match=r"waiting for a response: timed out after 0\.05 s"):
                 await ask(Message(body=1), timeout=0.05)
+
+    run(main)
+
+
+def test_responses_may_come_to_an_address_that_is_there():
+    async def exchange(connection, ask):
+        assert ask.reply_to == "answers"
+        asking = asyncio.ensure_future(ask(Message(body=1), timeout=5))
+        async with connection.receiver("service") as requests, connection.sender() as answers:
+            request, _ = await requests.receive()
+            assert request.reply_to == "answers"
+            await answers.send(Message(address="answers", correlation_id=request.correlation_id, body=2))
+            assert (await asking).body == 2
+
+    async def main():
+        async with broker() as server, connect(server.url) as connection:
+            ask = await connection.requester("service", reply_to="answers", options=AtMostOnce())
+            await exchange(connection, ask)
+            await ask.close()
 
     run(main)

@@ -1,8 +1,11 @@
 """Transactions: against a coordinator that refuses; real ones are in tests/brokers."""
 
+import asyncio
+
 import pytest
 
-from proton.asyncio import TransactionAborted, connect
+from proton import Condition
+from proton.asyncio import TransactionAborted, connect, serve
 from tests.support.aio import run
 from tests.support.server import serving
 
@@ -16,3 +19,25 @@ def test_a_peer_without_a_coordinator_refuses():
 
     with serving() as server:
         run(main, server)
+
+
+def test_a_transaction_tells_why_the_peer_has_ended_its_session():
+    async def end_session(listener):
+        async for connection in listener:
+            async for _ in connection.incoming():
+                session = connection.engine.session_head(0)
+                session.condition = Condition("amqp:not-implemented", "no transactions here")
+                session.close()
+                connection.host.turn()
+
+    async def main():
+        async with serve("127.0.0.1:0") as listener:
+            task = asyncio.ensure_future(end_session(listener))
+            async with connect(f"127.0.0.1:{listener.port}") as connection:
+                with pytest.raises(TransactionAborted, match="no transactions here") as caught:
+                    await connection.transaction()
+            task.cancel()
+            await asyncio.wait([task])
+        assert caught.value.condition.name == "amqp:not-implemented"
+
+    run(main)

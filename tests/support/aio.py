@@ -13,7 +13,7 @@ from tests.support.references import collect, descriptors
 SECONDS = 20.0
 
 
-def run(main, *args, loop_factory=new_loop, debug=True):
+def run(main, *args, loop_factory=new_loop, debug=True, seconds=SECONDS):
     """The result of a coroutine function; nothing may be left: tasks, descriptors, complaints of the loop, warnings."""
     complaints = []
     before = descriptors()
@@ -21,10 +21,10 @@ def run(main, *args, loop_factory=new_loop, debug=True):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         loop.set_debug(debug)
-        loop.slow_callback_duration = SECONDS
+        loop.slow_callback_duration = seconds
         loop.set_exception_handler(lambda _, context: complaints.append(context))
         try:
-            result = loop.run_until_complete(asyncio.wait_for(main(*args), SECONDS))
+            result = loop.run_until_complete(asyncio.wait_for(main(*args), seconds))
             left = asyncio.all_tasks(loop)
         finally:
             loop.close()
