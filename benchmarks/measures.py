@@ -151,6 +151,35 @@ def streams(engine: Engine, messages: int) -> list[Row]:
     ]
 
 
+def asyncio(engine: Engine, messages: int) -> list[Row]:
+    """Small messages and requests by `proton.asyncio`, beside the API of callbacks, in turn."""
+    rows = []
+    for prefetch in (100, 500):
+        common = ("--messages", messages)
+        listening = ("receive", "--prefetch", prefetch, *common)
+        rates = {}
+        for name, script, role in (
+            ("callbacks", "messages.py", "send"),
+            ("asyncio", "aio.py", "send"),
+            ("asyncio, gather", "aio.py", "gather"),
+        ):
+            sender, receiver = pair(engine, script, listening, (role, *common))
+            rows += per_message(f"{name}, {prefetch}", sender, receiver, messages)
+            rates[name] = messages / sender["seconds"]
+        for name in ("asyncio", "asyncio, gather"):
+            rows.append(Row(f"{name}, {prefetch}", "of the callbacks' rate", rates[name] / rates["callbacks"], True))
+    count = 10_000
+    common = ("--messages", count, "--prefetch", 500)
+    client, server = pair(engine, "aio.py", ("answer", *common), ("ask", *common))
+    name = "asyncio, 10,000 requests at once"
+    return [
+        *rows,
+        Row(name, "requests/s", count / client["seconds"], higher=True),
+        Row(name, "client CPU us/request", client["cpu"] / count * 1e6),
+        Row(name, "server CPU us/request", server["cpu"] / count * 1e6),
+    ]
+
+
 def requests(engine: Engine, messages: int) -> list[Row]:
     """Request and response, one at a time."""
     messages = max(200, messages // 5)
@@ -422,5 +451,5 @@ def rhea_engine() -> Engine | None:
 
 
 COMPARED = (throughput, bodies, streams, requests, codec, connections, containers, secured, memory, sizes, unsettled)
-COMPARED += (brokers, rhea)
+COMPARED += (asyncio, brokers, rhea)
 GROWTH = (growth_messages, growth_links, growth_idle, growth_connections, growth_crowd, soak)

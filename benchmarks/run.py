@@ -73,6 +73,8 @@ def main():
         # Growth compares an engine with itself, within one round.
         alone = benchmark in measures.GROWTH
         chosen, rounds = ([ours], 1) if alone else (engines, options.rounds)
+        if benchmark is measures.asyncio:
+            chosen = [ours]  # the other engine has none
         if benchmark is measures.rhea:
             other = measures.rhea_engine()
             if other is None:
