@@ -38,7 +38,7 @@ from proton.transport.tls.domain import SSLDomain
 from proton.warn import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
     from types import TracebackType
 
     from typing_extensions import Self, Unpack
@@ -408,7 +408,7 @@ class Connection(LinkMaker):
             link.condition = Condition("amqp:resource-limit-exceeded", "too many links wait to be attached")
         link.close()
 
-    async def incoming(self) -> AsyncIterator[LinkRequest]:
+    async def incoming(self) -> AsyncGenerator[LinkRequest, None]:
         """The links that the peer asks for, as they come; it ends with the connection.
 
         A connection that `connect` has made refuses them until this is first called; one of a `Listener` keeps them.

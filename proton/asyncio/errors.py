@@ -15,6 +15,7 @@ from proton.exceptions import ConnectionException, LinkException, ProtonExceptio
 from proton.exceptions import Timeout as _Timeout
 
 if TYPE_CHECKING:
+    from proton.asyncio.outcomes import Receipt
     from proton.codec.types import AMQPValue
     from proton.endpoints.ends import End
 
@@ -61,7 +62,7 @@ class Undeliverable(ProtonException):
 
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
-        self.receipt: Any = None
+        self.receipt: Receipt | None = None
         self.others: list[Undeliverable] = []
 
     def disposition(self) -> Disposition | int:
@@ -180,7 +181,7 @@ class Lost(ConnectionClosed):
 
     def __init__(self, text: str, condition: Condition | None = None) -> None:
         super().__init__(text, condition)
-        self.receipt: Any = None
+        self.receipt: Receipt | None = None
 
 
 class TransactionAborted(ProtonException):

@@ -1,4 +1,4 @@
-"""What mypy and pyright say of `assertions.py`, which is right, and of `mistakes.py`, where they find each mistake.
+"""What mypy and pyright say of `*assertions.py`, which are right, and of `*mistakes.py`, where they find each mistake.
 
 `python -m tests.typing.check`, as `tox -e types` runs it, prints each difference and ends with exit status 1 then.
 """
@@ -12,7 +12,8 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-FILES = [HERE / "assertions.py", HERE / "mistakes.py"]
+MISTAKES = [HERE / "mistakes.py", HERE / "asyncio_mistakes.py"]
+FILES = [HERE / "assertions.py", HERE / "asyncio_assertions.py", *MISTAKES]
 LINE = re.compile(r"^(?P<path>[^:]+):(?P<line>\d+): error: (?P<text>.*)$", re.MULTILINE)
 
 
@@ -35,9 +36,11 @@ def found_by_pyright() -> dict[tuple[str, int], str]:
 
 
 def planted() -> dict[tuple[str, int], str]:
-    lines = (HERE / "mistakes.py").read_text(encoding="utf-8").splitlines()
     return {
-        ("mistakes.py", n): line.partition("# mistake: ")[2] for n, line in enumerate(lines, 1) if "# mistake: " in line
+        (path.name, n): line.partition("# mistake: ")[2]
+        for path in MISTAKES
+        for n, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if "# mistake: " in line
     }
 
 
