@@ -82,7 +82,7 @@ class Rejected(Undeliverable):
     :param info: a map with further facts.
     """
 
-    state = DispositionType.REJECTED
+    state: DispositionType | int = DispositionType.REJECTED
 
     def __init__(
         self, condition: str | Condition | None = None, description: str | None = None, info: AMQPValue = None
@@ -104,7 +104,7 @@ class Rejected(Undeliverable):
 class Released(Undeliverable):
     """The message was given back, as if it had not been sent (3.4.4)."""
 
-    state = DispositionType.RELEASED
+    state: DispositionType | int = DispositionType.RELEASED
 
     def __init__(self) -> None:
         super().__init__("released")
@@ -118,7 +118,7 @@ class Modified(Undeliverable):
     :param annotations: what to put into its message annotations.
     """
 
-    state = DispositionType.MODIFIED
+    state: DispositionType | int = DispositionType.MODIFIED
 
     def __init__(
         self,

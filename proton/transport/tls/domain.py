@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from proton.exceptions import SSLException, SSLUnavailable
+
+if TYPE_CHECKING:
+    # By its own name: checkers do not know the types behind a module that may be None.
+    from ssl import SSLContext
 
 try:
     import ssl
@@ -39,20 +43,20 @@ def plain_reason(error: Any) -> str:
     return re.sub(r" \(_ssl\.c:\d+\)$", "", text)
 
 
-def _load_credentials(context: ssl.SSLContext, credentials: tuple[str, str | None, str | None]) -> None:
+def _load_credentials(context: SSLContext, credentials: tuple[str, str | None, str | None]) -> None:
     cert_file, key_file, password = credentials
     # A callable, because without one the library would ask on the terminal.
     context.load_cert_chain(cert_file, key_file, lambda: password or "")
 
 
-def _load_trusted(context: ssl.SSLContext, path: str) -> None:
+def _load_trusted(context: SSLContext, path: str) -> None:
     if os.path.isdir(path):
         context.load_verify_locations(capath=path)
     else:
         _load_trusted_file(context, path)
 
 
-def _load_trusted_file(context: ssl.SSLContext, path: str) -> None:
+def _load_trusted_file(context: SSLContext, path: str) -> None:
     context.load_verify_locations(cafile=path)
 
 
@@ -74,7 +78,7 @@ class TLSSettings:
         self.alpn: list[str] = []
         self.allows_unsecured = False
         self.starts_with_header = False
-        self._context: ssl.SSLContext | None = None
+        self._context: SSLContext | None = None
 
     @property
     def verifies(self) -> bool:
@@ -101,7 +105,7 @@ class TLSSettings:
         except (OSError, ValueError, TypeError) as error:  # SSLError is an OSError
             raise SSLException(f"SSL failure. ({what}: {plain_reason(error)})") from None
 
-    def context(self) -> ssl.SSLContext:
+    def context(self) -> SSLContext:
         """The context with the settings of now."""
         if self._context is None:
             try:
@@ -113,7 +117,7 @@ class TLSSettings:
     def _side(self) -> Any:
         return ssl.PROTOCOL_TLS_CLIENT if self.is_client else ssl.PROTOCOL_TLS_SERVER
 
-    def _make_context(self) -> ssl.SSLContext:
+    def _make_context(self) -> SSLContext:
         context = ssl.SSLContext(self._side())
         context.check_hostname = False  # done here, by rules that know more patterns
         context.verify_mode = ssl.CERT_REQUIRED if self.verifies else ssl.CERT_NONE
@@ -136,7 +140,7 @@ class TLSSettings:
             context.set_alpn_protocols(self.alpn)
         return context
 
-    def _set_ciphers(self, context: ssl.SSLContext) -> None:
+    def _set_ciphers(self, context: SSLContext) -> None:
         if self.ciphers is not None:
             # Where peers are verified they need something to show, whatever the library would let the list say.
             try:

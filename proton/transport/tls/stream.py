@@ -53,7 +53,7 @@ class TLSStream(IOLayer):
         self._context: Any = settings.context() if settings is not None else None
         # As they are now: a change of the settings is for later streams.
         self._must_verify, self._checks_name = self.settings.verifies, self.settings.checks_name
-        self.ready = False
+        self.ready: bool = False
         self.hostname: str | None = None
         self.object: Any = None  # of the library, once the handshake has begun
         self._incoming = self._outgoing = None  # type: Any
@@ -62,10 +62,10 @@ class TLSStream(IOLayer):
         self._awaits_header = False  # a client's: the server has to answer the AMQP header for TLS
         self._awaits_client = False  # a server's: layers are above, so the first bytes come here unseen
         self._is_bypassed = False  # a server's: they were not TLS
-        self.is_established = False
+        self.is_established: bool = False
         self._heard = False  # the peer has said something
         self._is_remembered = False  # the session, for a later connection
-        self.peer_finished = False  # the peer's close_notify has come
+        self.peer_finished: bool = False  # the peer's close_notify has come
         self._finished = False  # ours is written, or nothing will be
         self._alert = b""  # to be written in place of what the library has to say
         self.certificate: Certificate | None = None
