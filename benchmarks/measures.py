@@ -22,6 +22,8 @@ ROOT = WORKERS.parents[1]
 SECONDS = 900
 #: a folder whose node_modules has rhea
 RHEA = os.environ.get("PROTON_RHEA")
+#: a python that has aio-pika
+AIO_PIKA = os.environ.get("PROTON_AIO_PIKA")
 
 
 @dataclass(frozen=True)
@@ -431,6 +433,49 @@ def brokers(engine: Engine, messages: int) -> list[Row]:
     return rows
 
 
+def aio_pika(engine: Engine, messages: int) -> list[Row]:
+    """Messages through RabbitMQ 4.3 by `proton.asyncio` and aio-pika; PROTON_AIO_PIKA names a python that has it."""
+    from tests.support import rabbitmq4
+    from tests.support.management import RabbitManagement
+    from tests.support.peers import Rabbit4
+
+    pika = Engine("aio-pika", AIO_PIKA or "", ours=True)  # the workers share a clock, which needs the package
+    rows = []
+    with contextlib.ExitStack() as stack:
+        peer = Rabbit4(stack.enter_context(rabbitmq4.running("sid")).nodes[0])
+
+        def run(user: Engine, role: str, queue: str) -> dict:
+            common = ("--port", peer.broker.port, "--messages", messages, "--queue", queue, "--prefetch", 500)
+            worker = user.start("through_broker.py", role, *common)
+            stack.callback(end, worker)
+            return result_of(worker)
+
+        for kind in ("classic", "quorum"):
+            queues = [f"{kind}-asyncio", f"{kind}-pika"]
+            with peer.probe() as client:
+                management = RabbitManagement(client)
+                for queue in queues:
+                    management.declare(queue, kind)
+            for what in ("send", "receive"):
+                found = [run(engine, f"asyncio-{what}", queues[0]), run(pika, f"pika-{what}", queues[1])]
+                for name, result in zip(("asyncio", "aio-pika"), found):
+                    row = f"{name}, {kind} queue, {what}"
+                    rows.append(Row(row, "messages/s", messages / result["seconds"], higher=True))
+                    rows.append(Row(row, "CPU us/message", result["cpu"] / messages * 1e6))
+                ratio = found[1]["seconds"] / found[0]["seconds"]
+                rows.append(Row(f"asyncio, {kind} queue, {what}", "times aio-pika's rate", ratio, higher=True))
+    return rows
+
+
+def has_aio_pika() -> bool:
+    if not AIO_PIKA:
+        return False
+    sys.path.insert(0, str(ROOT))
+    from tests.support import rabbitmq4
+
+    return rabbitmq4.missing("sid") is None
+
+
 def has_broker() -> bool:
     return os.access(os.environ.get("PROTON_RABBITMQ", "/usr/lib/rabbitmq/bin/rabbitmq-server"), os.X_OK)
 
@@ -451,5 +496,5 @@ def rhea_engine() -> Engine | None:
 
 
 COMPARED = (throughput, bodies, streams, requests, codec, connections, containers, secured, memory, sizes, unsettled)
-COMPARED += (asyncio, brokers, rhea)
+COMPARED += (asyncio, aio_pika, brokers, rhea)
 GROWTH = (growth_messages, growth_links, growth_idle, growth_connections, growth_crowd, soak)

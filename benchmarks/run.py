@@ -73,7 +73,9 @@ def main():
         # Growth compares an engine with itself, within one round.
         alone = benchmark in measures.GROWTH
         chosen, rounds = ([ours], 1) if alone else (engines, options.rounds)
-        if benchmark is measures.asyncio:
+        if benchmark is measures.aio_pika and not measures.has_aio_pika():
+            continue
+        if benchmark in (measures.asyncio, measures.aio_pika):
             chosen = [ours]  # the other engine has none
         if benchmark is measures.rhea:
             other = measures.rhea_engine()
