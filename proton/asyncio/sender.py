@@ -541,7 +541,7 @@ class Sender(Link):
         """Send a message whose body comes from a source, piece by piece, as fast as the peer and the network take it.
 
         Messages sent over the link later wait for it (2.6.12). If the source raises, or this is cancelled, the message
-        is given up: the peer drops what it has of it (2.7.5).
+        is given up: the peer drops what it has of it (2.7.5), and a source that is an asynchronous generator is closed.
 
         :param source: an asynchronous iterator of bytes, an iterable of bytes, or a binary file.
         :param message: a message without body, whose other sections are sent around it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from proton.asyncio.waiting import timed_out
@@ -40,15 +40,19 @@ async def write_body(
     """
     link = delivery.link
     link.stream(encoder.begin())
-    async for piece in _pieces(source):
-        if ended.done():  # lost, or the receiver has seen enough
-            return
-        for part in encoder.piece(piece):
-            link.stream(part)
-        while link.session.outgoing_bytes > MAX_UNSENT and not ended.done():
-            host.turn()
-            if link.session.outgoing_bytes > MAX_UNSENT:
-                await _room(host, ended, limit)
+    pieces = _pieces(source)
+    try:
+        async for piece in pieces:
+            if ended.done():  # lost, or the receiver has seen enough
+                return
+            for part in encoder.piece(piece):
+                link.stream(part)
+            while link.session.outgoing_bytes > MAX_UNSENT and not ended.done():
+                host.turn()
+                if link.session.outgoing_bytes > MAX_UNSENT:
+                    await _room(host, ended, limit)
+    finally:
+        await pieces.aclose()
     if ended.done():
         return
     link.stream(encoder.end())
@@ -82,10 +86,15 @@ class _Room:
             self._future.set_result(None)
 
 
-async def _pieces(source: Any) -> AsyncIterator[bytes]:
+async def _pieces(source: Any) -> AsyncGenerator[bytes, None]:
+    """The bytes of a source. An asynchronous generator that is given up is closed at once, not by the collector."""
     if hasattr(source, "__aiter__"):
-        async for piece in source:
-            yield piece
+        try:
+            async for piece in source:
+                yield piece
+        finally:
+            if isinstance(source, AsyncGenerator):
+                await source.aclose()
         return
     read: Any = getattr(source, "read", None)
     iterator: Iterator[bytes] = iter(lambda: read(MAX_UNSENT), b"") if read is not None else iter(source)
