@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Callable
 
-from proton.asyncio.errors import TransactionAborted
+from proton.asyncio.errors import Lost, TransactionAborted
 from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout
 from proton.endpoints.condition import Condition
 from proton.endpoints.ends import end_of
@@ -32,6 +32,7 @@ class _State(TransactionState):
 
     outcome: Outcome | None = None
     condition: Condition | None = None
+    is_answered = False  # the outcome is what the coordinator has said, not what the end of its link leaves open
 
     def __init__(self, control: Any, waiters: Waiters) -> None:
         self._changed = waiters
@@ -40,6 +41,7 @@ class _State(TransactionState):
 
     def _report(self, outcome: Outcome, event: Any) -> None:
         self.outcome = outcome
+        self.is_answered = isinstance(event, _Answer)
         condition = getattr(event, "condition", None)  # of the coordinator's rejection
         if not isinstance(condition, Condition):
             end = end_of(self._coordinator)  # of its link, or of the session or connection below
@@ -49,11 +51,15 @@ class _State(TransactionState):
 
 
 class _Settled:
-    """What the coordinator has said about a declare or a discharge."""
+    """What has become of a declare or a discharge."""
 
     def __init__(self, condition: Condition | None) -> None:
         self.condition = condition
         self.transaction: Any = None
+
+
+class _Answer(_Settled):
+    """The coordinator has said it itself."""
 
 
 class _Control:
@@ -70,7 +76,7 @@ class _Control:
             if transaction is not None:
                 remote = delivery.remote
                 condition = remote.condition if delivery.remote_state == delivery.REJECTED else None
-                self._control.settled(transaction, delivery, _Settled(condition))
+                self._control.settled(transaction, delivery, _Answer(condition))
             delivery.settle()
 
     def on_flow(self) -> None:
@@ -215,10 +221,16 @@ class Transaction:
 
         :param timeout: seconds, None for no limit; the connection's if left out.
         :raises TransactionAborted: the coordinator has rolled it back: nothing of it counts.
+        :raises Lost: the coordinator is gone before it has answered: what has become of it is not known.
         :raises Timeout: the coordinator has not answered in time: what has become of it is not known.
         """
         await self._discharge(False, timeout)
         if self.outcome is not Outcome.COMMITTED:
+            state = self._state
+            if state is not None and state.outcome is Outcome.COMMIT_FAILED and not state.is_answered:
+                # The discharge has left, or may have: only its answer would tell (4.3).
+                reason = f": {condition_text(state.condition)}" if state.condition else ""
+                raise Lost(f"the coordinator is gone{reason}; the transaction may have been committed", state.condition)
             raise self._aborted("not committed")
         self._is_ended = True
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from proton import Condition
-from proton.asyncio import TransactionAborted, connect, serve
+from proton import Condition, DeclaredDisposition
+from proton.asyncio import Lost, TransactionAborted, connect, serve
 from tests.support.aio import run
 from tests.support.server import serving
 
@@ -39,5 +39,32 @@ def test_a_transaction_tells_why_the_peer_has_ended_its_session():
             task.cancel()
             await asyncio.wait([task])
         assert caught.value.condition.name == "amqp:not-implemented"
+
+    run(main)
+
+
+@pytest.mark.parametrize("abort", [False, True])
+def test_a_commit_whose_answer_is_lost_is_not_called_an_abort(abort):
+    async def coordinate(listener):
+        async for connection in listener:
+            async for request in connection.incoming():
+                messages = request.accept()
+                _, declare = await messages.receive()
+                declare.settle(DeclaredDisposition(b"1"))
+                await messages.receive()
+                connection.host.pipe.abort()
+
+    async def main():
+        async with serve("127.0.0.1:0") as listener:
+            task = asyncio.ensure_future(coordinate(listener))
+            async with connect(f"127.0.0.1:{listener.port}") as connection:
+                transaction = await connection.transaction()
+                if abort:
+                    await transaction.abort()  # what is not committed is rolled back
+                else:
+                    with pytest.raises(Lost, match="the transaction may have been committed"):
+                        await transaction.commit()
+            task.cancel()
+            await asyncio.wait([task])
 
     run(main)
