@@ -175,3 +175,33 @@ def test_the_reference_names_all_parameters(name):
     for parameter in inspect.signature(getattr(package, name)).parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY:
             assert f"`{parameter.name}={parameter.default}`" in row
+
+
+def documented():
+    """Each call of the reference: its class, or classes, its name and its parameters."""
+    classes = []
+    for line in GUIDE.partition("## Reference")[2].splitlines():
+        cells = line.split(" | ")
+        if line.startswith("| `") and " what it is" in line:
+            classes = re.findall(r"`(\w+)`", cells[0])
+        elif line.startswith(("| tuple", "| exception", "| function")):
+            classes = []
+        elif classes:
+            for name, parameters in re.findall(r"`(\w+)\(([^`]*)\)`", cells[0]):
+                yield from ((each, name, parameters) for each in classes)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "parameters"), [pytest.param(*row, id=f"{row[0]}.{row[1]}") for row in documented()]
+)
+def test_the_reference_has_the_parameters_of_each_call(cls, name, parameters):
+    """A `timeout=` without a value is the connection's."""
+    expected = []
+    for each in list(inspect.signature(getattr(getattr(package, cls), name)).parameters.values())[1:]:
+        if each.default is each.empty:
+            expected.append(each.name)
+        elif repr(default) == "the connection's":
+            expected.append(f"{each.name}=")
+        else:
+            expected.append(f"{each.name}={each.default!r}".replace("'", '"'))
+    assert parameters == ", ".join(expected)
