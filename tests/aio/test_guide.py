@@ -200,7 +200,7 @@ def test_the_reference_has_the_parameters_of_each_call(cls, name, parameters):
     for each in list(inspect.signature(getattr(getattr(package, cls), name)).parameters.values())[1:]:
         if each.default is each.empty:
             expected.append(each.name)
-        elif repr(default) == "the connection's":
+        elif repr(each.default) == "the connection's":
             expected.append(f"{each.name}=")
         else:
             expected.append(f"{each.name}={each.default!r}".replace("'", '"'))
