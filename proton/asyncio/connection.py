@@ -168,6 +168,7 @@ class Connection(LinkMaker):
         self._reason: Condition | None = None  # of the last loss
         self._waiters = Waiters()
         self._was_open = False
+        self._is_handed_over = False  # `open` has returned
         self._is_down = False
         self._is_over = False  # nothing of it is left
         # Links that the peer asks for; None for an end that offers none.
@@ -274,9 +275,11 @@ class Connection(LinkMaker):
         try:
             await self._waiters.until(host.loop, self._is_there, self.connect_timeout, f"connecting to {place}")
         except BaseException:
-            if not self._was_open:
+            # It may be open by now: without a return the program has nothing to close.
+            if not self._is_handed_over and not self._waiters:
                 self._drop()
             raise
+        self._is_handed_over = True
         return self
 
     def _start(self) -> None:

@@ -8,6 +8,7 @@ A send has two waits: for its turn (credit, and room in what is to be written), 
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
@@ -73,10 +74,11 @@ class Sender(Link):
         super().__init__(connection, settings, session)
         self._tags = tags
         self._resend = resend
-        # Numbers and futures of those that wait for their turn, in the order of the numbers: that of the calls.
+        # Pairs of the ticket and the future of those that wait for their turn, the first one first.
         self._turns: deque[tuple[int, Any]] = deque()
-        self._turn_count = 0
-        self._granted = 0  # turns that were given and not used yet
+        self._tickets = 0
+        self._granted: list[int] = []  # tickets that were given a turn and have not used it yet
+        self._is_flow_due = False  # `on_flow` is about to be called
         self._in_turn = 0  # messages since the others had a turn
         self._is_resting = False  # until they have had one
         # What waits for the outcome of a delivery: a future, or an object like one; None for `send_soon`.
@@ -273,8 +275,8 @@ class Sender(Link):
         if (
             self._error is not None
             or self._turns
-            or link is None
             or self._granted
+            or link is None
             or link.credit <= 0
             or self._in_turn >= MAX_IN_TURN
             or link.session.outgoing_bytes > MAX_UNSENT
@@ -314,46 +316,34 @@ class Sender(Link):
         loop = self.connection.loop
         deadline = None if limit is None else loop.time() + limit
         what = f"waiting for credit of {self._described()}"
-        number = 0
-        while number or self._error is not None or self._turns or self._granted or not self._has_turn():
-            if self._error is not None:
-                raise self._error
+        self._tickets = ticket = self._tickets + 1
+        must_wait = bool(self._turns or self._granted) or not self._has_turn()
+        while must_wait:
             future = loop.create_future()
-            number = self._join(number, future)
+            # A turn that came to nothing, because a loss took the credit, does not cost the place in the queue.
+            insort(self._turns, (ticket, future))
             self._wait_for_room()
+            if self._granted and not self._is_flow_due:
+                self._is_flow_due = True
+                loop.call_soon(self._flow_again)
             left = None if deadline is None else max(0.0, deadline - loop.time())
             try:
                 error = await loop.wait(future, left, lambda: timed_out(what, limit))
             except BaseException:
-                self._return_turn(future)
+                self._return_turn(ticket, future)
                 raise
             if error is not None:
-                self._return_turn(future)
+                self._return_turn(ticket, future)
                 raise error
-            self._granted -= 1
-            is_first = not self._turns or number < self._turns[0][0]
-            if self._error is None and is_first and self._has_turn():
-                break
+            if self._error is not None:
+                self._granted.remove(ticket)
+                raise self._error
+            is_next = self._granted[0] == ticket and not (self._turns and self._turns[0][0] < ticket)
+            self._granted.remove(ticket)
+            must_wait = not (is_next and self._may_go())
         self._in_turn += 1
-
-    def _join(self, number: int, future: Any) -> int:
-        """Waits for a turn at the place of a number, 0 for the end; the number.
-
-        A turn that came to nothing, because others before it have used the room up or a loss has taken the credit, does
-        not cost the place in the queue.
-        """
-        turns = self._turns
-        if not number:
-            number = self._turn_count = self._turn_count + 1
-            turns.append((number, future))
-            if self._granted:
-                self.on_flow()  # it may have a turn, after those that have one already
-        else:
-            place = 0
-            while place < len(turns) and turns[place][0] < number:
-                place += 1
-            turns.insert(place, (number, future))
-        return number
+        if self._link.drain_mode:
+            loop.call_soon(self.on_flow)  # once this one is sent, what is left of the credit goes back (2.6.7)
 
     def _wait_for_room(self) -> None:
         """Has `on_flow` called when what is not credit allows more."""
@@ -372,44 +362,48 @@ class Sender(Link):
         self.connection.host.turn()
         self.on_flow()
 
+    def _flow_again(self) -> None:
+        """Those that were given a turn before have used it."""
+        self._is_flow_due = False
+        self.on_flow()
+
     def _not_open(self) -> Exception:
         return LinkClosed(f"{self._described()} is not open: use async with, or await it")
 
     def _has_turn(self) -> bool:
-        link = self._link
-        return bool(
-            link.credit - self._granted > 0
-            and self._in_turn + self._granted < MAX_IN_TURN
-            and link.session.outgoing_bytes <= MAX_UNSENT
-        )
+        """Whether one more may have a turn, behind those that were given one."""
+        granted = len(self._granted)
+        return self._link.credit > granted and self._in_turn + granted < MAX_IN_TURN and self._may_go()
 
-    def _return_turn(self, future: Any) -> None:
-        if future.done() and not future.cancelled() and future.result() is None:
-            self._granted -= 1
+    def _may_go(self) -> bool:
+        """Whether the next message may be sent now."""
+        link = self._link
+        return bool(link.credit > 0 and self._in_turn < MAX_IN_TURN and link.session.outgoing_bytes <= MAX_UNSENT)
+
+    def _return_turn(self, ticket: int, future: Any) -> None:
+        if ticket in self._granted:
+            self._granted.remove(ticket)
             self.on_flow()
-            return
-        for entry in self._turns:
-            if entry[1] is future:
-                self._turns.remove(entry)
-                break
+        elif (ticket, future) in self._turns:
+            self._turns.remove((ticket, future))
 
     def on_flow(self) -> None:
         """Gives turns to those that wait, in order, as far as credit and room go."""
         turns = self._turns
         if not turns:
             link = self._link
-            if link is not None and link.drain_mode and self._error is None and link.credit > self._granted:
+            if link is not None and link.drain_mode and self._error is None and link.credit > len(self._granted):
                 link.drained()  # nothing waits to be sent: the receiver has its credit back (2.6.7)
             return
         while turns and (self._error is not None or self._has_turn()):
-            _, future = turns.popleft()
+            ticket, future = turns.popleft()
             if not future.done():
                 if self._error is None:
-                    self._granted += 1
+                    insort(self._granted, ticket)
                     future.set_result(None)
                 else:
                     future.set_result(self._error)
-        if turns and self._link.credit - self._granted > 0:
+        if turns and self._link.credit > len(self._granted):
             self._wait_for_room()
 
     # -- outcomes ------------------------------------------------------------------------------------------------
@@ -575,7 +569,6 @@ class Sender(Link):
                 self.connection.host.turn()
             raise
         finally:
-            self._is_streaming = False
             self._next_stream()
         if delivery.link.snd_settle_mode == 1:  # SND_SETTLED
             self._pending.pop(delivery, None)
@@ -585,25 +578,28 @@ class Sender(Link):
 
     async def _turn_to_stream(self) -> None:
         """Wait for the end of the stream under way: bodies do not mix (2.6.12)."""
-        while self._is_streaming:
+        if self._is_streaming:
             future = self.connection.loop.create_future()
             self._streams.append(future)
             try:
                 await future
             except BaseException:
-                if not self._is_streaming:
+                if future.done() and not future.cancelled():
                     self._next_stream()
                 raise
             if self._error is not None:
                 raise self._error
+            return
         self._is_streaming = True
 
     def _next_stream(self) -> None:
+        """The stream under way is over; the next one that waits takes its place at once."""
         while self._streams:
             waiter = self._streams.popleft()
             if not waiter.done():
                 waiter.set_result(None)
-                break
+                return
+        self._is_streaming = False
 
 
 def _drop(delivery: Any) -> None:

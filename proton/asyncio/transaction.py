@@ -33,15 +33,24 @@ class _State(TransactionState):
     outcome: Outcome | None = None
     condition: Condition | None = None
     is_answered = False  # the outcome is what the coordinator has said, not what the end of its link leaves open
+    is_given_up = False  # the program's declare was cancelled
 
     def __init__(self, control: Any, waiters: Waiters) -> None:
         self._changed = waiters
         self._coordinator = control
         super().__init__(control)
 
+    def give_up(self) -> None:
+        """Abort it, once it is declared: no program will."""
+        self.is_given_up = True
+        if self.outcome is Outcome.DECLARED:
+            self.abort()
+
     def _report(self, outcome: Outcome, event: Any) -> None:
         self.outcome = outcome
         self.is_answered = isinstance(event, _Answer)
+        if outcome is Outcome.DECLARED and self.is_given_up:
+            self.abort()
         condition = getattr(event, "condition", None)  # of the coordinator's rejection
         if not isinstance(condition, Condition):
             end = end_of(self._coordinator)  # of its link, or of the session or connection below
@@ -161,7 +170,13 @@ class Transaction:
             control = control_link(self._session_for, connection.engine, set_up)
             self._state = control.add(_State(control.link, self._waiters))
             host.turn()
-        await self._until(lambda: self.outcome is not None, limit, "declaring a transaction")
+        try:
+            await self._until(lambda: self.outcome is not None, limit, "declaring a transaction")
+        except BaseException:
+            self._is_ended = True
+            self._state.give_up()
+            host.turn()
+            raise
         if self.outcome is not Outcome.DECLARED:
             raise self._aborted("not declared")
         return self
