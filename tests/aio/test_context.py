@@ -41,20 +41,20 @@ def test_on_late_outcome_sees_the_context_variables_of_the_caller_of_connect():
 
     async def main():
         NAME.set("caller")
-        async with broker() as peer:
-            async with connect(peer.url, on_late_outcome=lambda outcome: seen.append(NAME.get())) as connection:
-                sender = await connection.sender("q")
+        options = {"on_late_outcome": lambda outcome: seen.append(NAME.get())}
+        async with broker() as peer, connect(peer.url, **options) as connection:
+            sender = await connection.sender("q")
 
-                async def send():
-                    NAME.set("sender")
-                    await sender.send(Message())
+            async def send():
+                NAME.set("sender")
+                await sender.send(Message())
 
-                task = asyncio.ensure_future(send())
+            task = asyncio.ensure_future(send())
+            await asyncio.sleep(0)
+            task.cancel()
+            while not seen:
                 await asyncio.sleep(0)
-                task.cancel()
-                while not seen:
-                    await asyncio.sleep(0)
-                await asyncio.gather(task, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
 
     run(main)
     assert seen == ["caller"]
