@@ -10,6 +10,7 @@ not readers of descriptors, so that the loop of Windows and uvloop do. Rules for
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import os
 import socket
@@ -224,7 +225,9 @@ class Pipe(asyncio.Protocol):
         if driver.output_ended and self.may_write and not self._has_ended_output:
             self._has_ended_output = True
             if transport.can_write_eof():
-                transport.write_eof()
+                # The peer may have reset the socket, which the loop tells later.
+                with contextlib.suppress(OSError):
+                    transport.write_eof()
         has_room = driver.input_ended or driver.room() > 0  # what comes after the end is dropped
         # `room` is 0 while too many events or answers wait: not to read is what slows the peer down.
         if has_room is not self._is_reading:

@@ -1,6 +1,7 @@
 """`serve`: clients, credentials, links that are refused."""
 
 import asyncio
+import socket
 
 import pytest
 
@@ -37,5 +38,19 @@ def test_a_client_without_the_password_is_refused():
             async with connect(peer.url, user="fred", password="pencil") as connection:
                 assert connection.is_connected
                 assert peer.connections[0].user == "fred"
+
+    run(main)
+
+
+def test_a_client_that_is_gone_is_closed_without_an_error():
+    async def main():
+        async with serve("127.0.0.1:0") as listener:
+            client = socket.create_connection(("127.0.0.1", listener.port))
+            client.sendall(bytes.fromhex("414d515000010000 0000001102000000 005310c00401a10163"))
+            connection = await listener.__aiter__().__anext__()
+            assert client.recv(65536)
+            # The close frame is answered by a reset, which is there before the end of the output.
+            client.close()
+            await connection.close()
 
     run(main)
