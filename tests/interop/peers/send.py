@@ -68,6 +68,11 @@ class Send(MessagingHandler):
         if self.acceptor:
             self.acceptor.close()
 
+    def on_connection_error(self, event):
+        condition = event.connection.remote_condition
+        print("closed", condition.name, condition.description)
+        event.connection.close()
+
     def on_transport_error(self, event):
         print("transport error", event.transport.condition, flush=True)
         super().on_transport_error(event)
