@@ -125,3 +125,11 @@ def test_without_a_broker_the_work_is_not_done(name):
         program.finish(code=1)
     assert program.errors[-1] == DONE_NOT
     assert "Connection refused" in program.errors[-2]
+
+
+def test_a_web_application_without_a_broker_ends():
+    pytest.importorskip("aiohttp", reason="aiohttp is not installed")
+    with example("asyncio_web.py", "-a", f"127.0.0.1:{free_port()}/q", "-p", free_port()) as program:
+        program.finish(code=1)
+    assert program.errors[-1] == DONE_NOT
+    assert "Connection refused" in program.errors[-2]
