@@ -28,6 +28,7 @@ class Peer:
         self.listener = listener
         self.prefetch = prefetch
         self.holds = False  # what comes stays unsettled
+        self.is_silent = False  # links are not answered
         self.refused = None  # a condition, for links
         self.refusals = 0
         self.taken = []
@@ -62,6 +63,8 @@ class Peer:
 
     async def serve_connection(self, connection):
         async for request in connection.incoming():
+            if self.is_silent:
+                continue
             if self.refused is not None:
                 self.refusals += 1
                 request.refuse(self.refused)
