@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from proton.asyncio.checks import check_condition, check_flag, check_kind, check_number
 from proton.asyncio.errors import ConnectionClosed, Lost, Timeout, Undeliverable, error_of
 from proton.asyncio.host import Host
 from proton.asyncio.incoming import LinkRequest
@@ -100,10 +101,8 @@ def connect(
 ) -> Connection:
     """Make a connection. Nothing happens before it is awaited, or entered with ``async with``.
 
-    Without URLs the connection configuration file is used.
-
     :param urls: where to connect to: ``"amqp://host:5672"`` or ``"amqps://user:password@host"``; several are tried in
-        turn.
+        turn. Without one the connection configuration file is used.
     :param reconnect: True to make the connection again when it is lost, with growing delays and without end; a
         `Backoff`, or the delays in seconds; False for never.
     :param initial_retry: True to try again as well if it cannot be made at all; else each URL is tried once.
@@ -125,6 +124,8 @@ def connect(
         if name not in CONNECT_OPTIONS:
             meant = nearest(name, CONNECT_OPTIONS)
             raise TypeError(f"connect() has no option {name!r}" + (f": did you mean {meant!r}?" if meant else ""))
+    check_flag("initial_retry", initial_retry)
+    check_kind("ssl_domain", ssl_domain, SSLDomain)
     given: dict[str, Any] = dict(options, ssl_domain=ssl_domain, heartbeat=heartbeat)
     targets: Any = urls
     if not urls:
@@ -442,7 +443,11 @@ class Connection(LinkMaker):
 
         :param incoming_capacity: bytes of messages that may wait to be read, 0 for no limit (2.5.6).
         :param outgoing_window: frames to announce as the outgoing window, None for the default.
+        :raises TypeError, ValueError: one of these is of another type, or out of range.
         """
+        check_number("incoming_capacity", incoming_capacity, "bytes")
+        if outgoing_window is not None:
+            check_number("outgoing_window", outgoing_window, "frames")
         return Session(self, incoming_capacity, outgoing_window)
 
     # -- the end -------------------------------------------------------------------------------------------------
@@ -480,6 +485,7 @@ class Connection(LinkMaker):
         :param timeout: seconds, None for no limit; `close_timeout` if left out.
         """
         limit = self.close_timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        check_condition(condition)
         if self._host is None:
             self._error = self._error or ConnectionClosed("the connection is closed")
             return

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from proton.asyncio.checks import check_flag, check_kind
 from proton.asyncio.errors import Lost, Undeliverable
 from proton.asyncio.loop import CancelledError
-from proton.asyncio.waiting import DEFAULT, Waiters
+from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout
 from proton.endpoints.condition import Condition
 from proton.endpoints.disposition import (
     Disposition,
@@ -101,6 +102,7 @@ class Delivery:
         :return: as `accept`.
         :raises TypeError: the condition is of another type.
         """
+        check_kind("description", description, str)
         if isinstance(condition, str):
             condition = Condition(condition, description, info)
         elif condition is None and description is not None:
@@ -129,6 +131,9 @@ class Delivery:
         :param annotations: what to put into its message annotations.
         :return: as `accept`.
         """
+        check_flag("failed", failed)
+        check_flag("undeliverable", undeliverable)
+        check_kind("annotations", annotations, dict)
         return self.settle(ModifiedDisposition(failed, undeliverable, annotations))
 
     def settle(self, outcome: Disposition | int) -> bool:
@@ -167,6 +172,7 @@ class Delivery:
         :raises Timeout: the sender has not answered in time.
         """
         receiver = self._receiver
+        limit = receiver.connection.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
         waiters = receiver.settling.get(self._delivery)
         if waiters is None:
             return
@@ -180,7 +186,6 @@ class Delivery:
             return False
 
         connection = receiver.connection
-        limit = connection.timeout if timeout is DEFAULT else timeout
         await waiters.until(connection.loop, done, limit, "waiting for the sender to settle")
 
     # -- the block -----------------------------------------------------------------------------------------------

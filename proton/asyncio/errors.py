@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from proton.asyncio.checks import check_flag, check_kind
 from proton.asyncio.loop import TimeoutErrors
 from proton.endpoints.condition import Condition
 from proton.endpoints.disposition import Disposition, DispositionType, ModifiedDisposition, RejectedDisposition
@@ -87,6 +88,7 @@ class Rejected(Undeliverable):
     def __init__(
         self, condition: str | Condition | None = None, description: str | None = None, info: AMQPValue = None
     ) -> None:
+        check_kind("description", description, str)
         if isinstance(condition, str):
             condition = Condition(condition, description, info)
         elif condition is not None and not isinstance(condition, Condition):
@@ -126,6 +128,9 @@ class Modified(Undeliverable):
         undeliverable: bool = False,
         annotations: dict[AMQPValue, AMQPValue] | None = None,
     ) -> None:
+        check_flag("failed", failed)
+        check_flag("undeliverable", undeliverable)
+        check_kind("annotations", annotations, dict)
         self.failed = failed
         self.undeliverable = undeliverable
         self.annotations = annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from proton.asyncio.checks import check_condition, check_flag, check_kind
 from proton.asyncio.errors import LinkClosed, error_of
 from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout
 from proton.endpoints.condition import Condition
@@ -13,7 +14,7 @@ from proton.endpoints.ends import end_of
 from proton.endpoints.printable import condition_text, printable
 from proton.endpoints.terminus import Terminus
 from proton.logs import log
-from proton.options.link_options import apply_options, as_options, check_addresses, link_name
+from proton.options.link_options import apply_options, as_options, link_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +44,9 @@ class LinkSettings:
         options: LinkOption | Sequence[LinkOption] | None,
         dynamic: bool = False,
     ) -> None:
-        check_addresses(address, other)
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"name takes a str or None, got {type(name).__name__} {name!r:.50}")
+        check_kind("address", address, str)
+        check_kind("name", name, str)
+        check_flag("dynamic", dynamic)
         self.address = address
         self.other = other
         self.name = name
@@ -334,6 +335,7 @@ class Link:
 
     async def _finish(self, condition: Condition | None, keep: bool, timeout: float | None) -> None:
         limit = self.connection.close_timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        check_condition(condition)
         link = self._link
         if link is None:
             self._error = self._error or self._closed_error()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
+from proton.asyncio.checks import check_flag, check_kind
 from proton.asyncio.link import LinkSettings
 from proton.asyncio.receiver import Receiver
 from proton.asyncio.requester import Requester
@@ -51,6 +52,8 @@ class LinkMaker:
         :raises TypeError: one of these is of another type.
         """
         check_tags(tags)
+        check_flag("resend", resend)
+        check_kind("source", source, str)
         settings = LinkSettings(address, source, name, options)
         return Sender(self._owner(), settings, self._engine_session, tags, resend)
 
@@ -74,6 +77,7 @@ class LinkMaker:
         :param options: a `LinkOption`, or a list of them, such as `proton.reactor.Selector`.
         :raises TypeError, ValueError: one of these is of another type, or out of range.
         """
+        check_kind("target", target, str)
         settings = LinkSettings(address, target, name, options, dynamic)
         return Receiver(self._owner(), settings, self._engine_session, prefetch)
 
@@ -100,6 +104,8 @@ class LinkMaker:
             node.
         :raises TypeError, ValueError: one of these is of another type, or out of range.
         """
+        check_flag("resend", resend)
+        check_kind("reply_to", reply_to, str)
         requests = LinkSettings(address, None, None, options)
         responses = LinkSettings(reply_to, None, None, reply_options, dynamic=reply_to is None)
         return Requester(

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable
 
+from proton.asyncio.checks import check_number
 from proton.asyncio.delivery import BodyStream, Delivery
 from proton.asyncio.errors import Drained, LinkClosed, Lost
 from proton.asyncio.link import Link, LinkSettings
 from proton.asyncio.waiting import DEFAULT, check_timeout, timed_out
-from proton.endpoints.arguments import check_count
 from proton.endpoints.condition import DECODE_ERROR, Condition
 from proton.endpoints.disposition import DispositionType, RejectedDisposition
 from proton.endpoints.endpoint import endpoint_state
@@ -55,9 +55,7 @@ class Receiver(Link):
         self, connection: Connection, settings: LinkSettings, session: Callable[[], Any], prefetch: int = 100
     ) -> None:
         super().__init__(connection, settings, session)
-        if check_count("prefetch", prefetch, " (messages)") < 0:
-            raise ValueError(f"prefetch takes 0 or more messages, got {prefetch}")
-        self._prefetch = prefetch
+        self._prefetch = check_number("prefetch", prefetch, "messages")
         #: deliveries of the engine that the program has taken and not settled, with what the program has of them
         self.open_deliveries: dict[Any, Delivery] = {}
         #: those that the sender has still to settle, where it settles last

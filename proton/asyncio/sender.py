@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from proton.asyncio.checks import check_kind
 from proton.asyncio.errors import LinkClosed, Lost, Undeliverable
 from proton.asyncio.link import Link, LinkSettings
 from proton.asyncio.loop import CancelledError
@@ -549,6 +550,7 @@ class Sender(Link):
         check_size(size)
         limit = self._limit(timeout)
         check_source(source)
+        check_kind("message", message, Message)
         encoder = StreamEncoder(message, size)
         loop = self.connection.loop
         loop.check()

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from proton.asyncio.checks import check_kind
 from proton.asyncio.connection import Connection
 from proton.asyncio.host import HANDSHAKE_TIMEOUT, Host
 from proton.asyncio.loop import Loop, Pipe, listen
@@ -65,6 +66,7 @@ def serve(
     :raises TypeError: an option has another name, or is of another type.
     :raises SSLException: the domain cannot be used.
     """
+    check_kind("container_id", container_id, str)
     place: Any = connection_url(url)
     if ssl_domain is None and place.scheme == Url.AMQPS:
         ssl_domain = make_domain(SSLDomain.MODE_SERVER)

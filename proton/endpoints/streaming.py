@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.sections import DATA_SECTION, section_at
+from proton.endpoints.arguments import check_count
 from proton.exceptions import LinkException, MessageException
 from proton.message import Message
 
@@ -117,7 +118,7 @@ class StreamEncoder:
 
 
 def check_size(size: int | None) -> None:
-    if size is not None and not 0 <= size <= _MAX_SECTION_BYTES:
+    if size is not None and not 0 <= check_count("size", size, " (bytes) or None") <= _MAX_SECTION_BYTES:
         raise OverflowError(f"size takes 0 to 2**32 - 1 bytes, got {size}; None makes several sections")
 
 

@@ -118,6 +118,7 @@ TESTED_BY = {
     "handlers/outgoing": ("handlers/test_outgoing.py", "OutgoingMessageHandler"),
     "io/resolving": ("handlers/test_resolving.py", "resolve"),
     "io/socket_handler": ("handlers/test_socket_io.py", "IOHandler"),
+    "asyncio/checks": ("aio/test_mistakes.py", "condition takes a Condition or None, got "),
     "asyncio/connection": ("aio/test_connection.py", "connect"),
     "asyncio/delivery": ("aio/test_receiver.py", "accept"),
     "asyncio/errors": ("aio/test_sender.py", "Rejected"),
