@@ -190,6 +190,8 @@ class Receiver(Link):
             if not delivery.aborted:
                 delivery.update(_RELEASED)
             delivery.settle()
+            if self._link.current is delivery:
+                self._link.advance()  # it was settled before it was its turn
             self._top_up()
             return True
         return False
@@ -197,6 +199,8 @@ class Receiver(Link):
     def _refuse(self, delivery: Any, error: MessageException) -> None:
         delivery.update(RejectedDisposition(Condition(DECODE_ERROR, str(error))))
         delivery.settle()
+        if self._link.current is delivery:
+            self._link.advance()
         self._top_up()
         log.error("%s: rejected a message that cannot be decoded: %s", self._described(), printable(error))
 

@@ -243,6 +243,56 @@ def test_transactions(seed):
 
 
 @seeds
+def test_streams(seed):
+    async def test(server, connection, storm):
+        sender, receiver = await connection.sender("q"), await connection.receiver("r", prefetch=5)
+        outgoing = server.link
+
+        async def pieces(number):
+            for _ in range(20):
+                yield b"%d," % number * 1000
+                await asyncio.sleep(0)
+
+        async def send(number):
+            return await sender.send_stream(pieces(number))
+
+        async def read(number):
+            async with await receiver.receive_stream() as stream:
+                data = await stream.read()
+                assert stream.delivery.accept()
+            assert data in whole
+            return data
+
+        whole = {b"%d," % number * 20000 for number in range(2000)}
+        number = 0
+
+        async def feed():
+            count = 0
+            while True:
+                with contextlib.suppress(Undeliverable):  # what was not accepted: its reader was cancelled
+                    await outgoing.send_stream(pieces(count), timeout=None)
+                count += 1
+
+        feeding = server.start(feed())
+        while storm.cancelled < CANCELLATIONS:
+            await storm.start(("send", number), send(number))
+            await storm.start(("read", number), read(number))
+            number += 1
+        await storm.finish()
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        numbers = [int(body[: body.index(b",")]) for body in map(bytes, server.bodies)]
+        assert all(bytes(body) == b"%d," % number * 20000 for body, number in zip(server.bodies, numbers))
+        assert numbers == sorted(set(numbers))
+        sent = {key[1] for key, result in storm.done if key[0] == "send" and result is not None}
+        assert sent <= set(numbers)
+        await sender.send(Message(body=b"1,"))
+        assert server.bodies[-1] == b"1,"
+
+    stormy(test, seed)
+
+
+@seeds
 def test_links_and_sessions(seed):
     async def test(server, connection, storm):
         load = await connection.sender("load")

@@ -371,3 +371,26 @@ def test_requests_that_wait_for_credit_are_sent_once_over_the_next_connection(re
         assert server.bodies == ([0, 1, 0, 1, 2, 3, 4] if resend else [0, 1, 2, 3, 4])
 
     reconnecting(test, prefetch=2)
+
+
+def test_a_message_that_is_given_up_behind_another_one_is_passed_over():
+    async def test(server, connection, events):
+        receiver = await connection.receiver("q")
+        await put(server, "first")
+        held = asyncio.Event()
+
+        async def pieces():
+            yield b"x" * 1000
+            await held.wait()
+
+        sending = asyncio.ensure_future(server.link.send_stream(pieces()))
+        await until(lambda: receiver.queued == 2)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        await put(server, "last")
+        await until(lambda: receiver.queued >= 2)
+        for body in ("first", "last"):
+            message, delivery = await receiver.receive()
+            assert (message.body, delivery.accept()) == (body, True)
+
+    reconnecting(test)
