@@ -1,7 +1,4 @@
-"""The engine in a plain loop over one socket, by its driver: sends a message and waits until it is settled.
-
-`run` is the whole loop. See docs/driver.md.
-"""
+"""The engine in a loop over one socket, by its driver: `run` is all of it, see docs/driver.md."""
 
 from __future__ import annotations
 
@@ -21,8 +18,7 @@ def run(driver: Driver, sock: socket.socket, handle: Callable[[Any], None]) -> N
         for event in driver.events():
             handle(event)
         driver.handle_timer(time.monotonic())
-        data = driver.data_to_send()
-        deadline = driver.next_deadline()
+        data, deadline = driver.data_to_send(), driver.next_deadline()
         wait = None if deadline is None else max(0.0, deadline - time.monotonic())
         readable, writable, _ = select.select([sock] if driver.room() else [], [sock] if data else [], [], wait)
         try:
@@ -47,7 +43,7 @@ def handle(event: Any) -> None:
         event.connection.close()
 
 
-parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("-a", "--address", default="localhost:5672/examples", help="default: %(default)s")
 url = Url(parser.parse_args().address)
 driver, connection = Driver(Transport()), Connection()

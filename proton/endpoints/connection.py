@@ -138,7 +138,7 @@ class ConnectionState(EndpointState):
             (last if by_peer else first).append(session)
         return first + last
 
-    def is_wired(self) -> bool:
+    def is_mapped(self) -> bool:
         return self.shared.transport is not None
 
     def dispose(self) -> None:

@@ -212,11 +212,11 @@ class EndpointState:
 
     def finish_if_done(self) -> None:
         """Ends the life of an endpoint that was freed, or retired, if the wire does not refer to it any more."""
-        if self.freed and not self.final and not self.is_wired():
+        if self.freed and not self.final and not self.is_mapped():
             self.final = True
             self.shared.collector.emit(self.final_event, self.endpoint)
             self.dispose()
-        elif self.retired and not self.freed and not self.is_wired():
+        elif self.retired and not self.freed and not self.is_mapped():
             self.leave()
 
     def retire(self) -> None:
@@ -244,7 +244,7 @@ class EndpointState:
     def leave(self) -> None:
         """Goes off the lists."""
 
-    def is_wired(self) -> bool:
+    def is_mapped(self) -> bool:
         """Whether something on the wire still refers to this endpoint."""
         raise NotImplementedError
 

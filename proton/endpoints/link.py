@@ -251,7 +251,7 @@ class LinkState(EndpointState):
         self.unbind()
         self.mark_dirty(wake=True)
 
-    def is_wired(self) -> bool:
+    def is_mapped(self) -> bool:
         return self.binding.handle is not None or self.binding.remote_handle is not None or self._is_answer_due()
 
     def _is_answer_due(self) -> bool:

@@ -403,7 +403,7 @@ class SessionState(EndpointState):
             link.finish_if_done()
         self.finish_if_done()
 
-    def is_wired(self) -> bool:
+    def is_mapped(self) -> bool:
         return self.binding.channel is not None or self.binding.remote_channel is not None or bool(self.members)
 
     def dispose(self) -> None:

@@ -1,6 +1,6 @@
 """How a transport ends before its time: what fails it, the end of the stream, and errors of our own code.
 
-`contain` is the second line of defence. The layers turn every fault of a peer into a condition; what raises all the
+`contain` is the second line of defence. A fault of a peer becomes a condition where it is read; what raises all the
 same is a bug of this package. It costs the connection on which it showed, never the loop with the others. Keep true:
 nothing in here raises, and only `contain` logs.
 """

@@ -1,7 +1,7 @@
-"""The layers: functions that are installed in `transport.input` and `transport.output` (2.2, 2.3, 5.3.1).
+"""SASL and AMQP: functions that are installed in `transport.input` and `transport.output` (2.2, 2.3, 5.3.1).
 
-An input layer takes bytes from an offset on and returns the offset that it reached; the same offset means that it
-needs more. It moves the connection on by installing another layer. An output layer writes what there is to write
+An input function takes bytes from an offset on and returns the offset that it reached; the same offset means that it
+needs more. It moves the connection on by installing another one. An output function writes what there is to write
 now. `amqp_input` is the frame loop, the hot one. Bytes from the network never raise out of here: what the codec raises
 is translated around the decoding, and only the violations of the inbound functions are caught around those, so that
 a fault of ours is not blamed on the peer.
@@ -51,7 +51,7 @@ _DECODE_ERRORS = (IndexError, struct_error, UnicodeDecodeError, DataException)
 _UINT32 = 0xFFFFFFFF
 
 
-# -- input layers: each takes bytes from an offset on and returns the offset that it reached ------------------------
+# -- input functions: each takes bytes from an offset on and returns the offset that it reached ---------------------
 
 
 def client_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
@@ -94,7 +94,7 @@ def server_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
     if found == protocol_header.INSUFFICIENT:
         transport.needed = len(data) + 1
         return pos
-    seen = transport.seen_layers
+    seen = transport.seen_protocols
     if found in seen or (found == protocol_header.AMQP_TLS and protocol_header.TLS in seen):
         transport.fail(FRAMING_ERROR, protocol_header.repeated_error(found, data))
         return len(buf)
@@ -113,12 +113,12 @@ def server_header_input(transport: TransportState, buf: bytes, pos: int) -> int:
         _begin_serving(transport)
         return pos + 8
     if found in (protocol_header.TLS, protocol_header.AMQP_TLS) and _may_begin_tls(transport):
-        if protocol_header.AMQP_SASL in transport.seen_layers:
+        if protocol_header.AMQP_SASL in transport.seen_protocols:
             # A machine in between could log in, and then have another client, which verifies us, speak for it.
             transport.fail(FRAMING_ERROR, f"expected TLS before SASL, got it afterwards: '{quote(data)}'")
             return len(buf)
         if found == protocol_header.AMQP_TLS:  # 5.2.1: the same header comes back before TLS begins
-            transport.seen_layers.add(protocol_header.TLS)
+            transport.seen_protocols.add(protocol_header.TLS)
             transport.write_header(protocol_header.TLS_HEADER, "TLS")
             pos += 8
         assert transport.tls is not None
@@ -332,7 +332,7 @@ def _decode_error_text(error: Exception, frame: bytes, start: int, limits: Decod
     return f"cannot decode a frame of {size} bytes: a value is cut off by the end of the frame"
 
 
-# -- output layers: each writes what there is to write --------------------------------------------------------------
+# -- output functions: each writes what there is to write -----------------------------------------------------------
 
 
 def no_output(transport: TransportState) -> None:

@@ -98,7 +98,7 @@ class TransportState:
         self.is_server = is_server
         self.input: Input = server_header_input if is_server else client_header_input
         self.output: Output = no_output if is_server else client_output
-        self.seen_layers: set[str] = set()  # what a client has begun with so far
+        self.seen_protocols: set[str] = set()  # what a client has begun with so far
         self.sasl: SASLState | None = None
         self.sasl_object: SASL | None = None  # what the program has of it
         self.ssl: SSL | None = None
@@ -283,7 +283,7 @@ class TransportState:
         return len(bound.shared.collector.events) > max(most, LOOP_EVENTS)
 
     def feed(self, data: bytes) -> None:
-        """Bytes for the layers, behind those that were not enough before."""
+        """Bytes for the input functions, behind those that were not enough before."""
         size = len(data)
         start = 0
         if self.partial:
@@ -309,13 +309,13 @@ class TransportState:
         self.process(data, start)
 
     def process(self, data: bytes, position: int) -> None:
-        """Gives bytes to the installed layers, from a position on, until they make no more progress; keeps the rest."""
+        """Gives bytes to the input functions, from a position on, until they make no more progress; keeps the rest."""
         size = len(data)
         self.needed = 0
         while position < size and not self.tail_closed:
-            layer = self.input
-            reached = layer(self, data, position)
-            if reached == position and self.input is layer:
+            function = self.input
+            reached = function(self, data, position)
+            if reached == position and self.input is function:
                 break
             position = reached
         if position < size and not self.tail_closed:
@@ -380,7 +380,7 @@ class TransportState:
             negotiation.write_replies(self, self.sasl)
         output = self.output
         output(self)
-        if self.output is not output:  # what it wrote led to another layer: an open to an error, for example
+        if self.output is not output:  # what it wrote led to another one: an open to an error, for example
             self.output(self)
 
     def peek(self, size: int) -> bytes | None:

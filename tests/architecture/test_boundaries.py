@@ -16,12 +16,11 @@ COMPLEXITY_EXCEPTIONS = {
     "codec/decode.py:_map": 16,
     "codec/decode.py:decode_fields": 16,
     "message.py:encode": 16,
-    "transport/inbound.py:on_transfer": 24,
+    "transport/inbound.py:on_transfer": 23,
     "transport/outbound.py:flush": 21,
-    "transport/outbound.py:_attach": 17,
     "transport/outbound.py:write_dispositions": 16,
     "transport/protocol.py:amqp_input": 17,
-    "transport/transfers.py:write_transfers": 18,
+    "transport/transfers.py:write_transfers": 17,
 }
 BRANCHES = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -44,6 +43,11 @@ def test_functions_have_few_branches(path):
     for node in functions(path):
         most = COMPLEXITY_EXCEPTIONS.get(f"{name_of(path)}:{node.name}", COMPLEXITY)
         assert complexity(node) <= most, f"{node.name}: expected {most} at most, got {complexity(node)}"
+
+
+def test_exceptions_for_branches_are_exact():
+    found = {f"{name_of(path)}:{node.name}": complexity(node) for path in FILES for node in functions(path)}
+    assert {name: found.get(name) for name in COMPLEXITY_EXCEPTIONS} == COMPLEXITY_EXCEPTIONS
 
 
 # -- private names ---------------------------------------------------------------------------------------------------

@@ -15,6 +15,13 @@ from tests.support.loops import SECONDS
 from tests.support.programs import ROOT
 
 
+@pytest.mark.parametrize("name", ["custom_sasl_mechanism.py", "driver_layer.py", "driver_socket.py"])
+def test_a_mechanism_a_layer_and_an_event_loop_take_sixty_lines_without_private_names(name):
+    source = (ROOT / "examples" / name).read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= 60
+    assert not re.search(r"\._[a-z]|import _|from _(?!_)", source)
+
+
 def test_in_memory():
     with example("driver_memory.py") as program:
         assert program.finish() == ["received: hello", "accepted: True", "closed: True"]

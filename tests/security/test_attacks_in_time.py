@@ -24,7 +24,7 @@ FLOOD = int(os.environ.get("PROTON_FLOOD", "2200"))
 #: callers that do speak, while the others do not
 VISITS = 4
 #: bytes for twice the callers that an acceptor keeps waiting: at most that many are there at once
-MOST_MEMORY = 2 * MAX_HANDSHAKING * 80_000
+MAX_MEMORY = 2 * MAX_HANDSHAKING * 80_000
 LIMIT = 5.0
 LATE = "expected the end of the handshake within 5 s"
 
@@ -229,7 +229,7 @@ def test_a_flood_of_callers_that_do_not_finish(domains):
     gone = sum("younger callers have not finished" in reason for reason in handler.reasons)
     assert FLOOD - 2 * MAX_HANDSHAKING <= gone <= FLOOD - MAX_HANDSHAKING
     print(f"{grown / 1e6:.0f} MB for {FLOOD} callers, {gone} of whom had to go")
-    assert grown < MOST_MEMORY, f"{grown / 1e6:.0f} MB for {FLOOD} callers"
+    assert grown < MAX_MEMORY, f"{grown / 1e6:.0f} MB for {FLOOD} callers"
 
 
 def visit(url, domain):

@@ -178,7 +178,7 @@ class _Server(_Exchange):
     #: the user and the identity to act as, once the exchange is done
     user: str | None = None
     authorization: str | None = None
-    _began = False
+    _started = False
 
     def mechanisms(self) -> list[str]:
         """What the library can offer, in its order."""
@@ -190,8 +190,8 @@ class _Server(_Exchange):
 
         :raises AuthenticationFailed: it is not.
         """
-        library, first = libsasl.find(), not self._began
-        self._began = True
+        library, first = libsasl.find(), not self._started
+        self._started = True
         if first:
             response = _initial_response(self.name, response)
         chosen = [self.name.encode("ascii")] if first else []

@@ -1,6 +1,6 @@
 """The SASL mechanisms that need no library: clients by a table, the preferred first; servers by `server_exchange`.
 
-A client's entry takes the `SASL` object and the transport and gives an exchange, or None where it cannot serve (no
+A client's entry takes the `SASLState` and the transport and gives an exchange, or None where it cannot serve (no
 password, no encryption); a server's entry gives an exchange for a client that has asked for it. `exchange.py` says what
 an exchange is. Secrets that would travel readable go out over encryption alone, unless the program permits otherwise.
 Programs add theirs with `register_mechanism` (`proton.sasl`).
@@ -196,7 +196,8 @@ def register_mechanism(
     :param name: its name, 1 to 20 capital letters, digits, hyphens and underscores (RFC 4422 3.1).
     :param client: begins a login; returns None if it cannot serve, for want of a password for instance.
     :param server: begins the server's side of a login.
-    :raises ValueError: the name is invalid or taken, or neither side is given.
+    :raises ValueError: the name is invalid or that of a built-in mechanism, or neither side is given. A name that was
+        registered before gets the new sides.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"expected a name of 1 to 20 of A-Z, 0-9, - and _, got {name!r}")

@@ -63,7 +63,7 @@ class TLSStream(IOLayer):
         self._awaits_client = False  # a server's: layers are above, so the first bytes come here unseen
         self._is_bypassed = False  # a server's: they were not TLS
         self.is_established: bool = False
-        self._heard = False  # the peer has said something
+        self._got_data = False  # the peer has said something
         self._is_remembered = False  # the session, for a later connection
         self.peer_finished: bool = False  # the peer's close_notify has come
         self._finished = False  # ours is written, or nothing will be
@@ -152,7 +152,7 @@ class TLSStream(IOLayer):
         self._first = b""
         if self._is_server:
             if found == protocol_header.TLS:
-                self._state().seen_layers.add(found)
+                self._state().seen_protocols.add(found)
                 self._recognized = True
                 self._begin()
             else:
@@ -249,7 +249,7 @@ class TLSStream(IOLayer):
             self.peer_finished = True
         except (ssl.SSLError, OSError) as error:
             raise self._failed(plain_reason(error)) from None
-        self._heard = self._heard or bool(pieces)
+        self._got_data = self._got_data or bool(pieces)
         if self.session_id is not None and not (self._is_remembered or self._finished):
             self._remember()  # at once: not every program closes in an orderly way
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -283,9 +283,9 @@ class TLSStream(IOLayer):
             if self._first:
                 raise self._failed(f"expected a TLS connection, got ['{quote(self._first)}'] (connection aborted)")
             raise self._failed("unexpected eof while reading")
-        if not self._heard and not self._finished and self._is_server:
+        if not self._got_data and not self._finished and self._is_server:
             raise self._failed("the peer has left after the handshake, it may not accept the certificate")
-        if not (self._heard or self._finished or self.peer_finished):
+        if not (self._got_data or self._finished or self.peer_finished):
             # With TLS 1.3 a server looks at the client's certificate when the client has finished (RFC 8446 2).
             shown = self.settings.credentials
             hint = "" if shown else ", the server may want a certificate and was shown none"
