@@ -13,6 +13,7 @@ from proton.asyncio import ConnectionClosed, Timeout, connect, serve
 from tests.support.aio import broker, run
 from tests.support.aio_relay import cuttable
 from tests.support.programs import free_port, our_environment
+from tests.support.references import counting
 
 pytestmark = pytest.mark.usefixtures("each_loop")
 
@@ -55,6 +56,7 @@ asyncio.run(main(), debug=True)
 """
 
 
+@counting
 def test_complaint_11_a_program_that_forgets_everything_gets_warnings_alone():
     done = subprocess.run(
         [sys.executable, "-W", "always", "-c", FORGETFUL],
