@@ -420,8 +420,7 @@ class Delivery(NotCopied):
         self._dirty = False
         if self._settled:
             link.session.binding.outgoing.pop(self._id, None)  # type: ignore[arg-type]
-        link.binding.count_transfer()
-        link.endpoint.queued -= 1
+        link.count_sent()
         (link.binding.resumed or link.outgoing).popleft()  # nothing else is written until all are resumed
 
     # -- for the links and the transport: a delivery that outlives its link (2.6.13) -------------------------------

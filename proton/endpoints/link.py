@@ -99,6 +99,11 @@ class LinkBinding:
         self.delivery_count = self.delivery_count + 1 & SERIAL
         self.link_credit -= 1
 
+    def start_at(self, delivery_count: int) -> None:
+        """The sender has told its delivery-count, to which the credit given so far is added (2.6.7)."""
+        self.delivery_count = delivery_count
+        self.credit_limit = delivery_count + max(0, self.link_credit) & SERIAL
+
     def use_up(self, credit: int) -> None:
         """A sender has given credit back: it counts as used (2.6.7)."""
         self.delivery_count = self.delivery_count + credit & SERIAL

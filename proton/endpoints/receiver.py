@@ -77,6 +77,29 @@ class ReceiverState(LinkState):
             self.endpoint.credit -= returned_credit
             self.drained += returned_credit
 
+    def take_over_unread(self, previous: ReceiverState) -> None:
+        """What an earlier link has received and the program has not read is to be read here, behind what is here."""
+        receiver, earlier = self.endpoint, previous.endpoint
+        unread = list(previous.queued_deliveries())
+        for delivery in unread:
+            size, frames = delivery._unread()
+            previous.session.bytes_read(size, previous, frames)
+            self.session.count_unread(size, frames)
+        if unread:
+            if receiver.current is None:
+                receiver.current = unread.pop(0)
+            self.waiting += unread
+            receiver.credit += earlier.queued
+        receiver.queued += earlier.queued
+        earlier.queued = 0
+        earlier.current = None
+        previous.waiting = deque()
+
+    def count_resumed(self) -> None:
+        """A delivery that is resumed has begun to come: it uses up credit, but is not queued again."""
+        self.binding.count_transfer()
+        self.endpoint.credit -= 1
+
     def cut_arriving(self) -> None:
         binding = self.binding
         arriving = binding.arriving

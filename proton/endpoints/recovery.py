@@ -86,21 +86,7 @@ def _take_over_unread(link: ReceiverState, previous: ReceiverState, deliveries: 
     # What came in part counts as given up: our map leaves it out, and the sender settles it (2.6.13).
     previous.cut_arriving()
     deliveries.update(previous.waiting)
-    receiver, earlier = link.endpoint, previous.endpoint
-    unread = list(previous.queued_deliveries())
-    for delivery in unread:
-        size, frames = delivery._unread()
-        previous.session.bytes_read(size, previous, frames)
-        link.session.count_unread(size, frames)
-    if unread:
-        if receiver.current is None:
-            receiver.current = unread.pop(0)
-        link.waiting += unread
-        receiver.credit += earlier.queued
-    receiver.queued += earlier.queued
-    earlier.queued = 0
-    earlier.current = None
-    previous.waiting = deque()
+    link.take_over_unread(previous)
     previous.binding.suspended = {}
 
 
@@ -188,8 +174,7 @@ def prepare(link: SenderState, delivery: Delivery) -> None:
 
 def resumed_delivery(link: ReceiverState, number: int, tag: bytes | None, settled: bool) -> Delivery:
     """The delivery that a resuming transfer is about; a stand-in where it is to be ignored (2.6.13)."""
-    link.binding.count_transfer()
-    link.endpoint.credit -= 1
+    link.count_resumed()
     delivery = link.binding.suspended.pop(tag or b"", None)
     # Settled, so that it is neither queued nor told of: its frames only have to be counted.
     if delivery is None:

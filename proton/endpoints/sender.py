@@ -112,6 +112,11 @@ class SenderState(LinkState):
         link.queued += count
         link.credit -= count
 
+    def count_sent(self) -> None:
+        """A delivery is completely sent. `write_transfers` does it inline for those of one frame."""
+        self.binding.count_transfer()
+        self.endpoint.queued -= 1
+
     def take_flow(self, delivery_count: int | None, link_credit: int | None, drain: bool) -> None:
         """A flow of the receiver has come (2.6.7)."""
         if link_credit is not None:
@@ -356,7 +361,7 @@ class Sender(Link):
         else:
             state.unsettled[delivery] = None
         state.append(delivery)
-        self.queued += 1
+        self.queued += 1  # not by the state: that of a final link does not know it
         self.credit -= 1
         state.mark_sender_dirty(self)
         return delivery

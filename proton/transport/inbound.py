@@ -234,8 +234,7 @@ def _set_remote_fields(link: Link, checked: list[Any]) -> None:
 def _set_initial_count(link: LinkState, delivery_count: int) -> None:
     """The sender has told its delivery-count, to which the credit given so far is added (2.6.7)."""
     binding = link.binding
-    binding.delivery_count = delivery_count
-    binding.credit_limit = delivery_count + max(0, binding.link_credit) & SERIAL
+    binding.start_at(delivery_count)
     if binding.link_credit > 0 and delivery_count:
         # It was granted without a count to add it to: a sender that did not start at 0 may need to hear again.
         binding.flow_due = True

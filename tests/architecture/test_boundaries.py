@@ -50,6 +50,40 @@ def test_exceptions_for_branches_are_exact():
     assert {name: found.get(name) for name in COMPLEXITY_EXCEPTIONS} == COMPLEXITY_EXCEPTIONS
 
 
+# -- numbers of the protocol ------------------------------------------------------------------------------------------
+
+#: The counts of a link (2.6.7) are those of its states and bindings, here. The others are the hot functions, in which a
+#: call for each message or flow would be paid for by all.
+WRITERS = {"endpoints/link.py", "endpoints/sender.py", "endpoints/receiver.py"}
+HOT_WRITERS = {
+    "endpoints/delivery.py:_read_whole",
+    "transport/inbound.py:_first_frame",
+    "transport/outbound.py:write_flow",
+    "transport/transfers.py:write_transfers",
+}
+COUNTS = {"credit", "credit_limit", "delivery_count", "link_credit", "queued"}
+
+
+def assigned(node):
+    """The attributes that a statement assigns."""
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    for target in targets:
+        for each in target.elts if isinstance(target, ast.Tuple) else [target]:
+            if isinstance(each, ast.Attribute):
+                yield each.attr
+
+
+def test_the_counts_of_a_link_have_one_writer_each():
+    found = set()
+    for path in FILES:
+        for function in functions(path):
+            for node in ast.walk(function):
+                if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and COUNTS & set(assigned(node)):
+                    found.add(f"{name_of(path)}:{function.name}")
+    outside = {place for place in found if place.split(":")[0] not in WRITERS and not place.startswith("asyncio/")}
+    assert outside == HOT_WRITERS
+
+
 # -- private names ---------------------------------------------------------------------------------------------------
 
 #: Accesses to private names of other objects, for each 1,000 lines of the package: it only becomes less.
