@@ -8,7 +8,7 @@ import warnings
 
 from proton.asyncio import Receiver, Rejected, Undeliverable, serve
 from tests.support.aio_loops import new_loop
-from tests.support.references import collect, descriptors
+from tests.support.references import collect, descriptors, open_descriptors
 
 SECONDS = 20.0
 
@@ -33,7 +33,7 @@ def run(main, *args, loop_factory=new_loop, debug=True, seconds=SECONDS):
     assert left == set(), left
     texts = [str(each.message) for each in caught]
     assert texts == [], texts
-    assert descriptors() <= before
+    assert open_descriptors() <= before
     return result
 
 

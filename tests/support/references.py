@@ -10,17 +10,25 @@ import pytest
 counting = pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts references")
 
 
+#: PyPy runs finalizers after a collection, so the next one frees the rest. In a heap of all tests each takes long.
+COLLECTIONS = 1 if platform.python_implementation() == "CPython" else 3
+
+
 def collect():
-    """Collects what finalizers let go of, too: PyPy runs them after a collection, so the next one frees the rest."""
-    for _ in range(3):
+    """Collects what finalizers let go of, too."""
+    for _ in range(COLLECTIONS):
         gc.collect()
 
 
-def descriptors():
-    """The number of open descriptors, without those of garbage: what earlier tests left must not be closed between two
-    counts. It is 0 on a system that does not tell."""
-    collect()
+def open_descriptors():
+    """The number of open descriptors; 0 on a system that does not tell."""
     return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+def descriptors():
+    """As `open_descriptors`, without those of garbage, which must not be closed between two counts."""
+    collect()
+    return open_descriptors()
 
 
 @contextlib.contextmanager
