@@ -22,10 +22,10 @@ from proton.asyncio.outcomes import Receipt
 from proton.asyncio.receiver import Receiver
 from proton.asyncio.sender import Sender
 from proton.asyncio.session import Session
-from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout
+from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout, limit_of
 from proton.connector import Connector
 from proton.endpoints import connection as engine
-from proton.endpoints.condition import Condition
+from proton.endpoints.condition import NOT_ALLOWED, RESOURCE_LIMIT_EXCEEDED, Condition
 from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, endpoint_state
 from proton.endpoints.ends import end_of
 from proton.endpoints.notices import shown
@@ -321,7 +321,7 @@ class Connection(LinkMaker):
         :raises ConnectionClosed: the connection has ended.
         :raises Timeout: it is not so in time.
         """
-        limit = self.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        limit = limit_of(timeout, self.timeout)
         self.check_open("waiting for the connection")
         await self._waiters.until(self.loop, self._is_ready, limit, f"waiting for {self._place()}")
 
@@ -407,9 +407,9 @@ class Connection(LinkMaker):
             self._waiters.wake()
             return
         if offered is None:
-            link.condition = Condition("amqp:not-allowed", "this end offers no addresses")
+            link.condition = Condition(NOT_ALLOWED, "this end offers no addresses")
         else:
-            link.condition = Condition("amqp:resource-limit-exceeded", "too many links wait to be attached")
+            link.condition = Condition(RESOURCE_LIMIT_EXCEEDED, "too many links wait to be attached")
         link.close()
 
     async def incoming(self) -> AsyncGenerator[LinkRequest, None]:
@@ -484,7 +484,7 @@ class Connection(LinkMaker):
         :param condition: the reason, an error; None for an orderly close.
         :param timeout: seconds, None for no limit; `close_timeout` if left out.
         """
-        limit = self.close_timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        limit = limit_of(timeout, self.close_timeout)
         check_condition(condition)
         if self._host is None:
             self._error = self._error or ConnectionClosed("the connection is closed")
@@ -537,21 +537,18 @@ class Connection(LinkMaker):
         limit = check_timeout("timeout", timeout)
         self.check_open("draining")
         loop = self.loop
-        deadline = None if limit is None else loop.time() + limit
-
-        def left() -> float | None:
-            return None if deadline is None else max(0.0, deadline - loop.time())
+        deadline = loop.deadline(limit)
 
         failure: Exception | None = None
         try:
             for owner in list(self.host.links.values()):
                 if isinstance(owner, Receiver):
                     try:
-                        await owner.finish(left())
+                        await owner.finish(loop.left(deadline))
                     except (Timeout, Lost) as error:
                         failure = failure or error
             try:
-                await self._flush(left())
+                await self._flush(loop.left(deadline))
             except (Undeliverable, Lost, Timeout) as error:
                 failure = failure or error
         finally:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proton.asyncio.checks import check_flag, check_kind
-from proton.asyncio.errors import Lost, Undeliverable
+from proton.asyncio.errors import Lost, Rejected, Undeliverable
 from proton.asyncio.loop import CancelledError
-from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout
+from proton.asyncio.waiting import DEFAULT, Waiters, limit_of
 from proton.endpoints.condition import Condition
 from proton.endpoints.disposition import (
     Disposition,
     DispositionType,
     LocalDisposition,
     ModifiedDisposition,
-    RejectedDisposition,
 )
 from proton.exceptions import LinkException, MessageException
 
@@ -102,14 +101,7 @@ class Delivery:
         :return: as `accept`.
         :raises TypeError: the condition is of another type.
         """
-        check_kind("description", description, str)
-        if isinstance(condition, str):
-            condition = Condition(condition, description, info)
-        elif condition is None and description is not None:
-            condition = Condition("amqp:precondition-failed", description, info)
-        elif condition is not None and not isinstance(condition, Condition):
-            raise TypeError(f"condition takes a str, a Condition or None, got {condition!r:.50}")
-        return self.settle(RejectedDisposition(condition))
+        return self.settle(Rejected(condition, description, info).disposition())
 
     def release(self) -> bool:
         """Give the message back, as if it had not been sent (3.4.4).
@@ -172,7 +164,7 @@ class Delivery:
         :raises Timeout: the sender has not answered in time.
         """
         receiver = self._receiver
-        limit = receiver.connection.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        limit = limit_of(timeout, receiver.connection.timeout)
         waiters = receiver.settling.get(self._delivery)
         if waiters is None:
             return

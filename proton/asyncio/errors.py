@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.asyncio.checks import check_flag, check_kind
 from proton.asyncio.loop import TimeoutErrors
-from proton.endpoints.condition import Condition
+from proton.endpoints.condition import PRECONDITION_FAILED, Condition
 from proton.endpoints.disposition import Disposition, DispositionType, ModifiedDisposition, RejectedDisposition
 from proton.endpoints.printable import condition_text, printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException, SessionException
@@ -94,7 +94,7 @@ class Rejected(Undeliverable):
         elif condition is not None and not isinstance(condition, Condition):
             raise TypeError(f"condition takes a str, a Condition or None, got {condition!r:.50}")
         elif condition is None and description is not None:
-            condition = Condition("amqp:precondition-failed", description, info)
+            condition = Condition(PRECONDITION_FAILED, description, info)
         super().__init__(f"rejected: {printable(condition_text(condition))}" if condition else "rejected")
         self.condition = condition
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from proton.asyncio.loop import Attempt, Loop, Pipe
 from proton.connector import Connector, SessionPerConnection
 from proton.driver import Driver
+from proton.endpoints.condition import UNAUTHORIZED_ACCESS
 from proton.endpoints.connection import Connection
 from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, LOCAL_UNINIT, endpoint_state
 from proton.endpoints.ends import is_retried
@@ -50,7 +51,7 @@ _TRANSPORT = Event.TRANSPORT
 class _Program:
     """What a connector looks at of a program: a login that was refused is not tried again."""
 
-    fatal_conditions = ("amqp:unauthorized-access",)
+    fatal_conditions = (UNAUTHORIZED_ACCESS,)
 
 
 class _Timer:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from proton.asyncio.checks import check_condition, check_flag, check_kind
 from proton.asyncio.errors import LinkClosed, error_of
-from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout
+from proton.asyncio.waiting import DEFAULT, Waiters, limit_of
 from proton.endpoints.condition import Condition
 from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED, endpoint_state
 from proton.endpoints.ends import end_of
@@ -122,7 +122,7 @@ class Link:
         return self
 
     def _limit(self, timeout: float | None) -> float | None:
-        return self.connection.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        return limit_of(timeout, self.connection.timeout)
 
     def _make(self) -> None:
         settings, host = self._settings, self.connection.host
@@ -334,7 +334,7 @@ class Link:
         await self._finish(None, True, timeout)
 
     async def _finish(self, condition: Condition | None, keep: bool, timeout: float | None) -> None:
-        limit = self.connection.close_timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        limit = limit_of(timeout, self.connection.close_timeout)
         check_condition(condition)
         link = self._link
         if link is None:

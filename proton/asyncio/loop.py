@@ -97,10 +97,13 @@ class Loop:
         finally:
             timer.cancel()
 
-    @staticmethod
-    async def pause() -> None:
-        """Let the others have a turn."""
-        await asyncio.sleep(0)
+    def deadline(self, limit: float | None) -> float | None:
+        """The time at which a number of seconds, from now, is over; None for no limit."""
+        return None if limit is None else self.time() + limit
+
+    def left(self, deadline: float | None) -> float | None:
+        """The seconds until a deadline, 0 after it; None for no limit."""
+        return None if deadline is None else max(0.0, deadline - self.time())
 
 
 def _give_up(future: Future, late: Callable[[], object]) -> None:
@@ -300,11 +303,6 @@ class Pipe(asyncio.Protocol):
         self.driver.lost(error)
         self._handle_events()
         on_end(self)
-
-    def address_of_peer(self) -> tuple[Any, ...]:
-        """Host and port of the peer, as far as the system knows them."""
-        found = self._transport.get_extra_info("peername") if self._transport is not None else None
-        return tuple(found) if isinstance(found, (tuple, list)) else ()
 
 
 def _nothing(pipe: Pipe) -> None:

@@ -219,7 +219,7 @@ class Receiver(Link):
         """Wait until there is something to take; whose turn it is keeps its place."""
         loop = self.connection.loop
         loop.check()
-        deadline = None if timeout is None else loop.time() + timeout
+        deadline = loop.deadline(timeout)
         join = takers.append
         while True:
             if ready():
@@ -236,7 +236,7 @@ class Receiver(Link):
             join = takers.appendleft
             if not self._prefetch:
                 self._ask()
-            left = None if deadline is None else max(0.0, deadline - loop.time())
+            left = loop.left(deadline)
             try:
                 error = await loop.wait(future, left, lambda: timed_out(f"receiving from {self._described()}", timeout))
             except BaseException:

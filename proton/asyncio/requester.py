@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from proton.asyncio.errors import Lost
-from proton.asyncio.waiting import DEFAULT, check_timeout, timed_out
+from proton.asyncio.waiting import DEFAULT, limit_of, timed_out
 from proton.exceptions import ProtonException
 from proton.message import Message
 
@@ -134,16 +134,13 @@ class Requester:
         if self.sender.address is None and not request.address:
             raise ValueError(f"expected an address, of the requester or of the request, got none: {request!r:.200}")
         connection = self.connection
-        limit = connection.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        limit = limit_of(timeout, connection.timeout)
         loop = connection.loop
         loop.check()
-        deadline = None if limit is None else loop.time() + limit
+        deadline = loop.deadline(limit)
         number = f"{next(self._numbers)}"
         request.correlation_id = number
         entry = _Request(request, loop.create_future(), self._resend)
-
-        def left() -> float | None:
-            return None if deadline is None else max(0.0, deadline - loop.time())
 
         def prepare(message: Message) -> bool:
             message.reply_to = self.receiver.address
@@ -152,10 +149,12 @@ class Requester:
 
         self._requests[number] = entry
         try:
-            await self.receiver.attached(left())
-            while not await self.sender.put(request, _Outcome(entry), left(), prepare):
-                await self.receiver.attached(left())
-            outcome = await loop.wait(entry.future, left(), lambda: timed_out("waiting for a response", limit))
+            await self.receiver.attached(loop.left(deadline))
+            while not await self.sender.put(request, _Outcome(entry), loop.left(deadline), prepare):
+                await self.receiver.attached(loop.left(deadline))
+            outcome = await loop.wait(
+                entry.future, loop.left(deadline), lambda: timed_out("waiting for a response", limit)
+            )
         finally:
             self._requests.pop(number, None)
         if isinstance(outcome, Exception):

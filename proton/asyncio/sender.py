@@ -315,7 +315,7 @@ class Sender(Link):
         if self._error is not None:
             raise self._error
         loop = self.connection.loop
-        deadline = None if limit is None else loop.time() + limit
+        deadline = loop.deadline(limit)
         what = f"waiting for credit of {self._described()}"
         self._tickets = ticket = self._tickets + 1
         must_wait = bool(self._turns or self._granted) or not self._has_turn()
@@ -327,7 +327,7 @@ class Sender(Link):
             if self._granted and not self._is_flow_due:
                 self._is_flow_due = True
                 loop.call_soon(self._flow_again)
-            left = None if deadline is None else max(0.0, deadline - loop.time())
+            left = loop.left(deadline)
             try:
                 error = await loop.wait(future, left, lambda: timed_out(what, limit))
             except BaseException:

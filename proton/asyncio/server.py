@@ -13,7 +13,7 @@ from proton.asyncio.host import HANDSHAKE_TIMEOUT, Host
 from proton.asyncio.loop import Loop, Pipe, listen
 from proton.asyncio.waiting import Waiters, check_timeout
 from proton.endpoints import connection as engine
-from proton.endpoints.condition import Condition
+from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition
 from proton.exceptions import SSLException
 from proton.logs import log
 from proton.options.listen_options import ListenOptions
@@ -36,8 +36,6 @@ BACKLOG = 1024
 MAX_HANDSHAKING = 1000
 #: connections that may wait for the program; beyond it they are refused
 MAX_WAITING = 1000
-
-_RESOURCE_LIMIT = "amqp:resource-limit-exceeded"
 
 
 def serve(
@@ -179,7 +177,7 @@ class Listener:
         """A client has opened its connection."""
         self._handshaking.pop(connection, None)
         if self._is_closed or len(self._opened) >= MAX_WAITING:
-            reason = Condition(_RESOURCE_LIMIT, "too many connections wait to be served")
+            reason = Condition(RESOURCE_LIMIT_EXCEEDED, "too many connections wait to be served")
             connection.refuse(None if self._is_closed else reason)
             return
         self._connections[connection] = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.asyncio.errors import SessionClosed, error_of
 from proton.asyncio.making import LinkMaker
-from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout
+from proton.asyncio.waiting import DEFAULT, Waiters, limit_of
 from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED
 from proton.endpoints.ends import end_of
 
@@ -69,7 +69,7 @@ class Session(LinkMaker):
         :raises ConnectionClosed: the connection has ended.
         :raises Timeout: the peer has not answered in time.
         """
-        limit = self.connection.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        limit = limit_of(timeout, self.connection.timeout)
         self.connection.check_open("cannot begin a session")
         host = self.connection.host
         if self._session is None:
@@ -111,7 +111,7 @@ class Session(LinkMaker):
         :param timeout: seconds, None for no limit; the connection's `close_timeout` if left out.
         :raises Timeout: the peer has not answered in time.
         """
-        limit = self.connection.close_timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        limit = limit_of(timeout, self.connection.close_timeout)
         session = self._session
         if session is None:
             self._error = self._error or SessionClosed("the session is closed")

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.asyncio.errors import Lost, TransactionAborted
-from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout
+from proton.asyncio.waiting import DEFAULT, Waiters, limit_of
 from proton.endpoints.condition import Condition
 from proton.endpoints.ends import end_of
 from proton.endpoints.printable import condition_text
@@ -158,7 +158,7 @@ class Transaction:
         :raises ConnectionClosed: the connection has ended.
         :raises Timeout: the coordinator has not answered in time.
         """
-        limit = self.connection.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        limit = limit_of(timeout, self.connection.timeout)
         connection = self.connection
         connection.check_open("cannot declare a transaction")
         host = connection.host
@@ -262,7 +262,7 @@ class Transaction:
         self._is_ended = True
 
     async def _discharge(self, failed: bool, timeout: float | None) -> None:
-        limit = self.connection.timeout if timeout is DEFAULT else check_timeout("timeout", timeout)
+        limit = limit_of(timeout, self.connection.timeout)
         state = self._need()
         self.connection.loop.check()
         if failed:

@@ -1,4 +1,4 @@
-"""`Waiters`: coroutines that wait until something has changed; `Limits`: the seconds that a call may take."""
+"""`Waiters`: coroutines that wait until something has changed; `limit_of`: the seconds that a call may take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from proton.asyncio.errors import Timeout
 if TYPE_CHECKING:
     from proton.asyncio.loop import Loop
 
-__all__ = ["DEFAULT", "Waiters", "check_timeout", "timed_out"]
+__all__ = ["DEFAULT", "Waiters", "check_timeout", "limit_of", "timed_out"]
 
 
 class _Default:
@@ -36,6 +36,15 @@ def check_timeout(name: str, seconds: Any) -> float | None:
     if not seconds >= 0:
         raise ValueError(f"{name} takes 0 or more seconds, got {seconds!r}")
     return seconds
+
+
+def limit_of(timeout: Any, default: float | None) -> float | None:
+    """The seconds that a call may take, as the program has given them.
+
+    :param default: for `DEFAULT`.
+    :raises TypeError, ValueError: as `check_timeout`.
+    """
+    return default if timeout is DEFAULT else check_timeout("timeout", timeout)
 
 
 def timed_out(what: str, seconds: float | None) -> Timeout:
@@ -74,7 +83,7 @@ class Waiters:
         :raises Timeout: it has not come true in time.
         """
         loop.check()
-        deadline = None if timeout is None else loop.time() + timeout
+        deadline = loop.deadline(timeout)
         while True:
             found = ready()
             if found:
@@ -82,9 +91,8 @@ class Waiters:
             # A future for each look: the changes that end a wait are rare, and all of them may end it.
             future = loop.create_future()
             self._futures[future] = None
-            left = None if deadline is None else deadline - loop.time()
             try:
-                error = await loop.wait(future, left, lambda: timed_out(what, timeout))
+                error = await loop.wait(future, loop.left(deadline), lambda: timed_out(what, timeout))
             finally:
                 self._futures.pop(future, None)
             if error is not None:
