@@ -11,7 +11,6 @@ from proton import Connection, Event, Message, SSLDomain, Transport, TransportEx
 from proton.driver import Driver, IOLayer, IOLayerError
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
-from tests.support.certificates import Authority
 from tests.support.loops import SECONDS
 
 DATA, PING, PONG, CLOSE = range(4)
@@ -132,6 +131,8 @@ def reason(driver):
 
 @pytest.fixture(scope="module")
 def domains(tmp_path_factory):
+    from tests.support.certificates import Authority
+
     authority = Authority(str(tmp_path_factory.mktemp("certificates")))
     issued = authority.issue("localhost")
     server, client = SSLDomain(SSLDomain.MODE_SERVER), SSLDomain(SSLDomain.MODE_CLIENT)
@@ -143,8 +144,8 @@ def domains(tmp_path_factory):
 @pytest.mark.parametrize("chunk", [1, 1 << 20], ids=["bytes", "whole"])
 @pytest.mark.parametrize("tls", ["none", "below", "above"])
 @pytest.mark.parametrize("layers", [framed, both])
-def test_layers_carry_a_connection_alone_and_with_tls(layers, tls, chunk, domains):
-    chosen = domains if tls != "none" else (None, None)
+def test_layers_carry_a_connection_alone_and_with_tls(layers, tls, chunk, request):
+    chosen = request.getfixturevalue("domains") if tls != "none" else (None, None)
     pair = [end(mode, layers(mode == 1), domain, tls == "below") for mode, domain in zip((1, 2), chosen)]
     run(pair, chunk)
     assert [opened(driver) for driver in pair] == [True, True]
@@ -283,8 +284,8 @@ class Layered(MessagingHandler):
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_a_container_moves_bytes_through_layers(tls, domains):
-    handler = Layered(domains if tls else (None, None))
+def test_a_container_moves_bytes_through_layers(tls, request):
+    handler = Layered(request.getfixturevalue("domains") if tls else (None, None))
     container = Container(handler)
     handler.timer = container.schedule(SECONDS, Stop())
     container.run()
