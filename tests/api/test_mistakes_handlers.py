@@ -16,8 +16,8 @@ from proton.handlers import (
     TransactionalClientHandler,
 )
 from proton.reactor import ApplicationEvent, Backoff, Container, EventInjector
+from proton.testing import Broker
 from proton.utils import BlockingConnection
-from tests.support.broker import Broker
 from tests.support.engines import linked, pump
 from tests.support.pairs import opened
 

@@ -10,8 +10,8 @@ import pytest
 from proton import Connection, Message, Transport
 from proton.handlers import FlowController, MessagingHandler
 from proton.reactor import Container, EventInjector
+from proton.testing import Broker
 from proton.utils import BlockingConnection, SyncRequestResponse
-from tests.support.broker import Broker
 from tests.support.loops import SECONDS
 
 

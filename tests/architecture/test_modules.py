@@ -159,6 +159,11 @@ TESTED_BY = {
     "utils/pump": ("utils/test_failover.py", "proton-pump"),
     "utils/sharing": ("utils/test_sharing.py", "connections"),
     "utils/request": ("utils/test_request.py", "SyncRequestResponse"),
+    "testing/broker": ("kit/test_broker.py", "Broker"),
+    "testing/queues": ("kit/test_broker.py", "messages"),
+    "testing/rules": ("kit/test_broker_faults.py", "rejected"),
+    "testing/seen": ("kit/test_broker.py", "outcomes"),
+    "testing/service": ("kit/test_broker_faults.py", "detach"),
 }
 
 

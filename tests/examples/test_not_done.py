@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from tests.support.broker import Broker
+from proton.testing import Broker
 from tests.support.programs import ROOT, Program, free_port
 
 DONE_NOT = "ended before the work was done"

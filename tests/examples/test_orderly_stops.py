@@ -3,7 +3,7 @@
 import pytest
 
 from proton import Message
-from tests.support.broker import Broker
+from proton.testing import Broker
 from tests.support.programs import ROOT, Program
 
 NAMES = ["amqp:connection:forced", "amqp:internal-error"]

@@ -6,8 +6,8 @@ import pytest
 
 from proton import Condition, ConnectionException, Endpoint, LinkException, Message
 from proton.reactor import Backoff, Container
+from proton.testing import Broker
 from proton.utils import BlockingConnection, ConnectionClosed, LinkDetached
-from tests.support.broker import Broker
 from tests.support.engines import frame, state
 from tests.support.loops import SECONDS, Recorder, authenticate, peer, read_to_end, receive_frame, watchdog
 from tests.support.proxy import DOWN, UP, Fault, Proxy

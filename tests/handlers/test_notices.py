@@ -8,8 +8,8 @@ import pytest
 from proton import Condition, Data, Message, Timeout, symbol
 from proton.handlers import MessagingHandler
 from proton.reactor import AtMostOnce, Filter, Selector
+from proton.testing import Broker
 from proton.utils import BlockingConnection
-from tests.support.broker import Broker
 from tests.support.loops import run
 from tests.support.programs import free_port
 from tests.support.server import serving

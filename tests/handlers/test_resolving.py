@@ -12,9 +12,9 @@ from proton import ConnectionException, Timeout
 from proton.handlers import IOHandler, MessagingHandler, PythonIO
 from proton.io import sockets
 from proton.reactor import Container
+from proton.testing import Broker
 from proton.utils import BlockingConnection
 from tests.reactor.test_foreign_loop import Adaptor, drive
-from tests.support.broker import Broker
 from tests.support.event_loops import Asyncio, Tornado
 from tests.support.loops import SECONDS, authenticate, peer, receive_frame, run, watchdog
 

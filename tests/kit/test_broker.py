@@ -8,8 +8,8 @@ import pytest
 
 from proton import ConnectionException, Delivery, Message, Timeout
 from proton.reactor import AtMostOnce, DynamicNodeProperties
+from proton.testing import Broker
 from proton.utils import BlockingConnection
-from tests.support.broker import Broker
 from tests.support.client import Client
 
 SHORT = 0.2

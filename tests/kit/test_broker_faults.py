@@ -9,7 +9,7 @@ import pytest
 from proton import Endpoint, Message
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
-from tests.support.broker import Broker
+from proton.testing import Broker
 from tests.support.client import Client
 
 

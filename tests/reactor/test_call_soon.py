@@ -8,9 +8,9 @@ import pytest
 from proton import Message
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
+from proton.testing import Broker
 from proton.utils import BlockingConnection
 from tests.reactor.test_threads import Listening
-from tests.support.broker import Broker
 from tests.support.event_loops import Asyncio, Tornado
 from tests.support.loops import SECONDS, VirtualContainer, in_thread, run
 

@@ -8,8 +8,8 @@ from proton import LinkException, Message
 from proton.exceptions import ConnectionException
 from proton.handlers import MessagingHandler
 from proton.reactor import Backoff, Container
+from proton.testing import Broker
 from proton.utils import BlockingConnection
-from tests.support.broker import Broker
 from tests.support.loops import watchdog
 from tests.support.resending import Resending
 

@@ -13,9 +13,9 @@ import uuid
 import pytest
 
 from proton import Array, ConnectionException, Data, Delivery, Message, float32, symbol, timestamp, ulong
+from proton.testing import Broker
 from proton.utils import BlockingConnection, SendException, SyncRequestResponse
 from tests.interop.peers import values
-from tests.support.broker import Broker
 from tests.support.client import Client
 from tests.support.programs import ROOT, Program, free_port
 

@@ -11,9 +11,9 @@ import pytest
 from proton import Message, Timeout
 from proton.handlers import IOHandler
 from proton.reactor import Backoff
+from proton.testing import Broker
 from proton.utils import BlockingConnection, SyncRequestResponse
 from tests.support.auto_peer import auto_peer, connect
-from tests.support.broker import Broker
 from tests.support.loops import AMQP_HEADER, MECHANISMS, OUTCOME_OK, SASL_HEADER, SECONDS, peer, read_to_end
 
 #: seconds that the operations wait in vain

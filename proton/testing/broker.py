@@ -7,10 +7,10 @@ from typing import Any, Callable
 
 from proton import Condition, Message
 from proton.reactor import ApplicationEvent, Container
-from tests.support.broker.queues import Queue
-from tests.support.broker.rules import ANSWERS, REFUSALS, Answer, Counted, Refusal, Rules
-from tests.support.broker.seen import Seen
-from tests.support.broker.service import Service
+from proton.testing.queues import Queue
+from proton.testing.rules import ANSWERS, REFUSALS, Answer, Counted, Refusal, Rules
+from proton.testing.seen import Seen
+from proton.testing.service import Service
 
 __all__ = ["Broker"]
 
@@ -169,7 +169,8 @@ class Broker:
 
     def messages(self, address: str) -> list[Message]:
         """The messages of a queue that no client holds, in order."""
-        return self._do(lambda: self._queues[address].messages if address in self._queues else [])
+        messages: list[Message] = self._do(lambda: self._queues[address].messages if address in self._queues else [])
+        return messages
 
     def set_credit(self, credit: int) -> None:
         """Keep the senders of clients supplied with this credit, from now on; 0 keeps them from sending."""

@@ -11,7 +11,7 @@
 An address names a queue, which exists from its first use on. `Broker` has the commands, `Seen` what clients did.
 """
 
-from tests.support.broker.broker import Broker
-from tests.support.broker.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
+from proton.testing.broker import Broker
+from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
 
 __all__ = ["Broker", "Seen", "SeenConnection", "SeenEnd", "SeenLink", "SeenMessage", "SeenOutcome"]

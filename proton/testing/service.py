@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from typing import Any, Callable
 
-from proton import Condition, Connection, Delivery, Link, Message
+from proton import Condition, Connection, Delivery, Link, Message, Receiver
 from proton.handlers import MessagingHandler
 from proton.reactor import EventInjector
-from tests.support.broker.queues import Consumer, Queue
-from tests.support.broker.rules import Refusal, Rules
-from tests.support.broker.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
+from proton.testing.queues import Consumer, Queue
+from proton.testing.rules import Refusal, Rules
+from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
 
 __all__ = ["Service"]
 
@@ -65,7 +65,7 @@ class Service(MessagingHandler):
         self._listen_options = listen_options
         self._numbers: dict[Connection, int] = {}
         self._consumers: dict[Link, Consumer] = {}
-        self._producers: dict[Link, str | None] = {}
+        self._producers: dict[Receiver, str | None] = {}
         self._refused: dict[Link, Refusal] = {}
         self._stopping = False
         #: runs the functions that are its events' subjects
@@ -313,7 +313,8 @@ class Service(MessagingHandler):
         self._add_end(self._number(event), "link", event.link.name, event.link.remote_condition, closed=False)
 
     def _drop_link(self, link: Link) -> None:
-        self._producers.pop(link, None)
+        if isinstance(link, Receiver):
+            self._producers.pop(link, None)
         consumer = self._consumers.pop(link, None)
         if consumer is not None:
             consumer.leave()
