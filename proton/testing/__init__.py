@@ -13,5 +13,16 @@ An address names a queue, which exists from its first use on. `Broker` has the c
 
 from proton.testing.broker import Broker
 from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
+from proton.testing.selector import InvalidSelector, Selector
 
-__all__ = ["Broker", "Seen", "SeenConnection", "SeenEnd", "SeenLink", "SeenMessage", "SeenOutcome"]
+__all__ = [
+    "InvalidSelector",
+    "Selector",
+    "Broker",
+    "Seen",
+    "SeenConnection",
+    "SeenEnd",
+    "SeenLink",
+    "SeenMessage",
+    "SeenOutcome",
+]

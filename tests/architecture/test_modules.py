@@ -163,6 +163,9 @@ TESTED_BY = {
     "testing/queues": ("kit/test_broker.py", "messages"),
     "testing/rules": ("kit/test_broker_faults.py", "rejected"),
     "testing/seen": ("kit/test_broker.py", "outcomes"),
+    "testing/selector": ("kit/test_selector.py", "Selector"),
+    "testing/selector_values": ("kit/test_selector.py", "JMSXDeliveryCount"),
+    "testing/selector_words": ("kit/test_selector.py", "InvalidSelector"),
     "testing/service": ("kit/test_broker_faults.py", "detach"),
 }
 
