@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.asyncio.checks import check_flag, check_kind
 from proton.asyncio.loop import TimeoutErrors
-from proton.endpoints.condition import PRECONDITION_FAILED, Condition
+from proton.endpoints.condition import Condition, reason_of
 from proton.endpoints.disposition import Disposition, DispositionType, ModifiedDisposition, RejectedDisposition
 from proton.endpoints.printable import condition_text, printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException, SessionException
@@ -88,15 +88,9 @@ class Rejected(Undeliverable):
     def __init__(
         self, condition: str | Condition | None = None, description: str | None = None, info: AMQPValue = None
     ) -> None:
-        check_kind("description", description, str)
-        if isinstance(condition, str):
-            condition = Condition(condition, description, info)
-        elif condition is not None and not isinstance(condition, Condition):
-            raise TypeError(f"condition takes a str, a Condition or None, got {condition!r:.50}")
-        elif condition is None and description is not None:
-            condition = Condition(PRECONDITION_FAILED, description, info)
-        super().__init__(f"rejected: {printable(condition_text(condition))}" if condition else "rejected")
-        self.condition = condition
+        reason = reason_of(condition, description, info)
+        super().__init__(f"rejected: {printable(condition_text(reason))}" if reason else "rejected")
+        self.condition = reason
 
     def disposition(self) -> Disposition | int:
         """Rejected, with the condition."""

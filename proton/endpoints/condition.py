@@ -60,6 +60,28 @@ class Condition:
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
 
+def reason_of(
+    condition: str | Condition | None, description: str | None = None, info: AMQPValue = None
+) -> Condition | None:
+    """The reason of a rejection, as programs give it.
+
+    :param condition: the symbol of the reason, or a `Condition`, or None.
+    :param description: the reason in words; without a symbol it is one of ``amqp:precondition-failed``, the name that
+        the specification itself has messages rejected with (3.2.1).
+    :param info: a map with further facts.
+    :raises TypeError: the condition or the description is of another type.
+    """
+    if description is not None and not isinstance(description, str):
+        raise TypeError(f"description takes str or None, got {type(description).__name__} {description!r:.50}")
+    if isinstance(condition, str):
+        return Condition(condition, description, info)
+    if condition is None:
+        return None if description is None else Condition(PRECONDITION_FAILED, description, info)
+    if not isinstance(condition, Condition):
+        raise TypeError(f"condition takes a str, a Condition or None, got {condition!r:.50}")
+    return condition
+
+
 #: bytes of a description that fit, with all else in a close, into the smallest frame that every peer takes (2.8.19)
 MAX_DESCRIPTION_BYTES = 400
 

@@ -13,7 +13,7 @@ import contextlib
 import operator
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from proton.endpoints.arguments import NotCopied, check_timeout
 from proton.endpoints.condition import UNAUTHORIZED_ACCESS
@@ -25,17 +25,19 @@ from proton.handlers.endpoint_state import is_temporary
 from proton.options.connect_options import check_connect
 from proton.reactor.container import Container
 from proton.url import connection_url
-from proton.utils.blocking_links import BlockingReceiver, BlockingSender, Fetcher
+from proton.utils.blocking_links import BlockingReceiver, BlockingSender, Fetcher, leave
 from proton.utils.operations import MAX_TURN, Operations
 from proton.utils.pump import start_pump
 from proton.utils.sharing import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from types import TracebackType
     from typing import Literal
 
     from typing_extensions import Unpack
 
+    from proton.endpoints.connection import Connection
     from proton.handlers.events import ConnectionEvent, LinkEvent, SessionEvent, TransportEvent
     from proton.options.connect_options import ConnectKeywords
     from proton.options.link_options import LinkOption
@@ -47,6 +49,8 @@ __all__ = ["BlockingConnection"]
 
 #: Seconds that an operation may take when nothing else was said.
 DEFAULT_TIMEOUT = 60
+
+_Self = TypeVar("_Self", bound="BlockingConnection")
 
 
 # Public attributes by the reference; their values live in `Operations`, which the links share without the connection.
@@ -64,6 +68,7 @@ class BlockingConnection(Handler, NotCopied):
 
     Threads may share it. While one waits, in `receive` for example, the operations of the others go on; handlers of the
     program are called in any thread that waits. After `close` each operation raises `ConnectionException`.
+    ``with`` closes it at the end of the block.
 
     :param url: where to connect to, a str or `Url`; the connection configuration file is used without.
     :param timeout: seconds that an operation may take, 60 when left out.
@@ -85,8 +90,8 @@ class BlockingConnection(Handler, NotCopied):
     #: seconds that an operation may take
     timeout: float = _of_operations("timeout")
     #: the container and the connection, None after `close`
-    container: Any = _of_operations("container")
-    conn: Any = _of_operations("conn")
+    container: Container = _of_operations("container")
+    conn: Connection = _of_operations("conn")
 
     def __init__(
         self,
@@ -122,6 +127,14 @@ class BlockingConnection(Handler, NotCopied):
             raise
         if heartbeat:
             start_pump(self._operations, self._pump_ended, heartbeat)
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        leave(self.close, error)
 
     def __del__(self) -> None:
         if "_operations" not in self.__dict__:

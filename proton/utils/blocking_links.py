@@ -11,25 +11,37 @@ import functools
 import time
 import types
 from collections import deque
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from proton.endpoints.arguments import NotCopied
+from proton.endpoints.arguments import NotCopied, check_count, check_timeout
+from proton.endpoints.condition import reason_of
 from proton.endpoints.delivery import Delivery
+from proton.endpoints.disposition import ModifiedDisposition, RejectedDisposition
 from proton.endpoints.endpoint import Endpoint, endpoint_state
-from proton.exceptions import LinkException, MessageException, Timeout
+from proton.endpoints.ends import end_of
+from proton.endpoints.printable import printable
+from proton.exceptions import ConnectionException, LinkException, MessageException, Timeout
 from proton.handlers.messaging import MessagingHandler
+from proton.logs import log
 from proton.message import Message
 from proton.utils.errors import LinkDetached, SendException
 from proton.utils.sharing import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
+    from types import TracebackType
     from typing import Literal
 
-    from proton.endpoints.disposition import DispositionType
+    from proton.codec.types import AMQPValue
+    from proton.endpoints.condition import Condition
+    from proton.endpoints.disposition import Disposition, DispositionType
     from proton.endpoints.link import Link
     from proton.endpoints.receiver import Receiver
+    from proton.endpoints.sender import Sender
+    from proton.endpoints.session import Session
+    from proton.endpoints.terminus import Terminus
     from proton.handlers.events import ConnectionEvent, DeliveryEvent, LinkEvent, MessageEvent, SessionEvent
+    from proton.reactor.container import Container
     from proton.utils.blocking import BlockingConnection
     from proton.utils.operations import Operations
 
@@ -40,9 +52,27 @@ REFUSAL_TIMEOUT = 1
 
 _OVER = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
+_Self = TypeVar("_Self", bound="BlockingLink")
+
+
+def leave(close: Callable[[], None], error: BaseException | None) -> None:
+    """Closes something at the end of a ``with`` block; what the block has raised is not replaced by what this raises.
+
+    :param close: closes it.
+    :param error: what the block has raised, or None.
+    """
+    try:
+        close()
+    except Exception as second:
+        if error is None:
+            raise
+        log.info("closing failed after %s: %s", type(error).__name__, printable(second))
+
 
 class BlockingLink(NotCopied):
     """What blocking senders and receivers have in common. Unknown attributes are those of `link`.
+
+    ``with`` closes the link at the end of the block.
 
     :param connection: the `BlockingConnection`.
     :param link: the link, opened.
@@ -53,6 +83,19 @@ class BlockingLink(NotCopied):
     """
 
     _terminus = "target"
+
+    # By way of `__getattr__`, which checkers know nothing of.
+    if TYPE_CHECKING:
+        name: str | None
+        credit: int
+        queued: int
+        unsettled: int
+        state: int
+        session: Session
+        source: Terminus
+        target: Terminus
+        remote_source: Terminus
+        remote_target: Terminus
 
     def __init__(
         self, connection: BlockingConnection, link: Link, deadline: float | Literal[False] | None = False
@@ -68,6 +111,15 @@ class BlockingLink(NotCopied):
         except BaseException:
             self._abandon()
             raise
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._operations.closing:  # else it has ended with its connection, as the program wanted
+            leave(self.close, error)
 
     def _run(self, operation: Callable[..., Any], deadline: float | None, *args: Any) -> Any:
         return self._operations.run(operation, deadline, *args)
@@ -105,6 +157,10 @@ class BlockingLink(NotCopied):
         except LinkDetached:
             self._watch.told = True
             raise
+
+    def note_told(self) -> None:
+        """The end of the link was raised elsewhere: `close` does not raise it again."""
+        self._watch.told = True
 
     def _check_address(self) -> None:
         """The peer has to attach the address that was asked for; a link to another one it refuses (2.6.3)."""
@@ -168,6 +224,8 @@ class BlockingSender(BlockingLink):
 
     :raises LinkException: the peer has attached another target than asked for.
     """
+
+    link: Sender
 
     def send(
         self, msg: Message, timeout: float | Literal[False] | None = False, error_states: Collection[int] | None = None
@@ -235,6 +293,8 @@ class Fetcher(MessagingHandler):
         #: messages with their deliveries; an exception in place of a message that cannot be decoded
         self.incoming: deque[tuple[Message | MessageException, Delivery]] = deque()
         self.unsettled: deque[Delivery] = deque()
+        #: the messages of the unsettled deliveries
+        self.messages: dict[Delivery, Message] = {}
 
     def on_message(self, event: MessageEvent) -> None:
         """Keeps a message."""
@@ -251,6 +311,16 @@ class Fetcher(MessagingHandler):
         super().on_taken_back(event)
         kept = [entry for entry in self.incoming if entry[1] is not event.delivery]
         self.incoming = deque(kept)
+
+    def on_link_opened(self, event: LinkEvent) -> None:
+        """Drops what has come before a loss and was not received yet: its sender sends it again, after the loss."""
+        if event.link.recoverable:
+            return  # it is resumed (2.6.13)
+        kept = deque(entry for entry in self.incoming if entry[1].settled)
+        for _, delivery in self.incoming:
+            if not delivery.settled:
+                delivery.settle()
+        self.incoming = kept
 
     def on_link_error(self, event: LinkEvent) -> None:
         """Nothing: the operations on the link raise its end."""
@@ -277,26 +347,45 @@ class Fetcher(MessagingHandler):
         # What the sender has settled needs no answer, and would keep `accept` one message behind.
         if not delivery.settled:
             self.unsettled.append(delivery)
+            self.messages[delivery] = message
         return message
 
-    def settle(self, state: Any = None) -> None:  # type: ignore[override]
-        """Settle the oldest message that was popped.
+    def settle(self, state: Any = None, message: Message | None = None) -> None:  # type: ignore[override]
+        """Settle a message that was popped.
 
         :param state: its outcome, if any.
-        :raises IndexError: every message is settled.
+        :param message: which one; the oldest when left out.
+        :raises IndexError: every message is settled, or this one.
+        :raises DataException, TypeError: a field of the outcome cannot be sent; the message is still unsettled.
         """
         if not self.unsettled:
             raise IndexError("expected an unsettled message: none has been received, or all are settled")
-        MessagingHandler.settle(self, self.unsettled.popleft(), state)
+        delivery = self.unsettled[0] if message is None else self._delivery_of(message)
+        MessagingHandler.settle(self, delivery, state)
+        # Afterwards: an outcome that cannot be sent has settled nothing.
+        self.unsettled.remove(delivery)
+        self.messages.pop(delivery, None)
+
+    def _delivery_of(self, message: Message) -> Delivery:
+        for delivery in self.unsettled:
+            if self.messages.get(delivery) is message:
+                return delivery
+        raise IndexError(f"expected an unsettled message of this receiver, got {message!r:.100}")
 
 
 class BlockingReceiver(BlockingLink):
     """Receives messages one by one. Made by `BlockingConnection.create_receiver`.
 
+    ``for message in receiver`` is `messages` without a limit. What was received waits for its outcome: `accept`,
+    `reject`, `release` and `modify` give it to the oldest message, or to that named by ``message=``. When the link is
+    closed, messages without an outcome go back to their sender.
+
     :param fetcher: keeps the messages; None when the link has a handler of the program's own.
     :param credit: messages to ask for at once.
     :raises LinkException: the peer has attached another source than asked for.
     """
+
+    link: Receiver
 
     _terminus = "source"
 
@@ -314,7 +403,7 @@ class BlockingReceiver(BlockingLink):
         if credit:
             self.flow(credit)
         self.fetcher = fetcher
-        self.container: Any = connection.container
+        self.container: Container = connection.container
 
     def __del__(self) -> None:
         # The link would keep its handler, and that one the connection, in a circle.
@@ -355,35 +444,125 @@ class BlockingReceiver(BlockingLink):
             self._waiting -= 1
         return fetcher.pop()
 
-    def accept(self) -> None:
-        """Accept the oldest message that was received and not settled.
+    def __iter__(self) -> Iterator[Message]:
+        return self.messages()
 
-        :raises IndexError: every message is settled.
+    def messages(self, limit: int | None = None, timeout: float | None = None) -> Iterator[Message]:
+        """The messages, one after the other, each when it comes.
+
+        It ends when this end closes the link or its connection, in the loop or from another thread; messages that have
+        come, but were not received, go back then. A message that cannot be decoded is rejected, logged, and passed
+        over. While a connection that is made again is down, it waits; what was not settled before the loss comes again.
+
+        :param limit: messages after which it ends, None for no limit.
+        :param timeout: seconds after which it ends if no message comes, counted for each message; None for no limit.
+        :raises TypeError, ValueError: an argument is not a number, or is negative.
+        :raises LinkDetached: the link has ended.
+        :raises ConnectionException: the connection was closed by the peer, or lost.
         """
-        self.settle(Delivery.ACCEPTED)
+        if limit is not None and check_count("limit", limit, " or None") < 0:
+            raise ValueError(f"limit takes 0 or more messages, got {limit!r}")
+        if timeout is not None:
+            check_timeout("timeout", timeout)
+        return self._messages(limit, timeout)
 
-    def reject(self) -> None:
-        """Reject the oldest message that was received and not settled.
+    def _messages(self, limit: int | None, timeout: float | None) -> Iterator[Message]:
+        count = 0
+        while limit is None or count < limit:
+            if self._closed or self._operations.closing:
+                return
+            try:
+                message = self.receive(timeout)
+            except MessageException as error:
+                log.error("rejected a message on link %s that cannot be decoded: %s", self._shown(), printable(error))
+                continue
+            except Timeout:
+                return
+            except (LinkException, ConnectionException):
+                if self._is_ended_here():
+                    return
+                raise
+            count += 1
+            yield message
 
-        :raises IndexError: every message is settled.
+    def _shown(self) -> str:
+        return printable(str(self.link.name))
+
+    def _is_ended_here(self) -> bool:
+        """Whether this end has closed the link or its connection, by whatever method."""
+        if self._closed or self._operations.closing:
+            return True
+        end = end_of(self.link)
+        return end is not None and not (end.by_peer or end.is_loss or endpoint_state(end.endpoint).failed)
+
+    def accept(self, *, message: Message | None = None) -> None:
+        """Accept a message that was received and not settled.
+
+        :param message: the message; the oldest when left out.
+        :raises IndexError: every message is settled, or this one.
         """
-        self.settle(Delivery.REJECTED)
+        self.settle(Delivery.ACCEPTED, message=message)
 
-    def release(self, delivered: bool = True) -> None:
-        """Give back the oldest message that was received and not settled.
+    def reject(
+        self,
+        condition: str | Condition | None = None,
+        description: str | None = None,
+        info: AMQPValue = None,
+        *,
+        message: Message | None = None,
+    ) -> None:
+        """Reject a message that was received and not settled, as invalid (3.4.3).
 
-        :param delivered: False if the program has not looked at it.
-        :raises IndexError: every message is settled.
+        :param condition: the symbol of the reason, such as ``"amqp:not-allowed"``, or a `Condition`.
+        :param description: the reason in words; without a condition that of ``amqp:precondition-failed``.
+        :param info: a map with further facts.
+        :param message: the message; the oldest when left out.
+        :raises IndexError: every message is settled, or this one.
+        :raises TypeError: the reason is of another type.
         """
-        self.settle(Delivery.MODIFIED if delivered else Delivery.RELEASED)
+        reason = reason_of(condition, description, info)
+        self.settle(Delivery.REJECTED if reason is None else RejectedDisposition(reason), message=message)
 
-    def settle(self, state: DispositionType | int | None = None) -> None:
-        """Settle the oldest message that was received and not settled.
+    def release(self, delivered: bool = True, *, message: Message | None = None) -> None:
+        """Give a message back that was received and not settled.
 
-        :param state: its outcome, if any.
-        :raises IndexError: every message is settled.
+        :param delivered: False if the program has not looked at it: it is released (3.4.4), else modified as by
+            `modify` with ``failed=False``.
+        :param message: the message; the oldest when left out.
+        :raises IndexError: every message is settled, or this one.
+        """
+        self.settle(Delivery.MODIFIED if delivered else Delivery.RELEASED, message=message)
+
+    def modify(
+        self,
+        failed: bool = True,
+        undeliverable: bool = False,
+        annotations: dict[AMQPValue, AMQPValue] | None = None,
+        *,
+        message: Message | None = None,
+    ) -> None:
+        """Give a message back that was received and not settled, to be changed before it is sent again (3.4.5).
+
+        :param failed: it counts as a failed attempt.
+        :param undeliverable: it must not be sent here again.
+        :param annotations: what to put into its message annotations.
+        :param message: the message; the oldest when left out.
+        :raises IndexError: every message is settled, or this one.
+        :raises TypeError: an argument is of another type.
+        """
+        self.settle(ModifiedDisposition(failed, undeliverable, annotations), message=message)
+
+    def settle(
+        self, state: Disposition | DispositionType | int | None = None, *, message: Message | None = None
+    ) -> None:
+        """Settle a message that was received and not settled.
+
+        :param state: its outcome, if any: a number such as `Delivery.ACCEPTED`, or a disposition.
+        :param message: the message; the oldest when left out.
+        :raises IndexError: every message is settled, or this one.
+        :raises DataException, TypeError: a field of the outcome cannot be sent; the message is still unsettled.
         """
         fetcher = self.fetcher
         if fetcher is None:
             raise Exception("Can't call accept/reject etc on this receiver as a handler was not provided")
-        self._run(lambda deadline: fetcher.settle(state), None)
+        self._run(lambda deadline: fetcher.settle(state, message), None)

@@ -7,16 +7,19 @@ asked for, such as the response to a request that was given up, is passed over.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from proton.endpoints.endpoint import endpoint_state
 from proton.exceptions import LinkException, MessageException
 from proton.handlers.incoming import IncomingMessageHandler
 from proton.message import Message
 from proton.utils.blocking import BlockingConnection
+from proton.utils.blocking_links import leave
+from proton.utils.errors import LinkDetached
 from proton.utils.sharing import Watch
 
 if TYPE_CHECKING:
+    from types import TracebackType
     from typing import Literal
 
     from proton.handlers.events import MessageEvent
@@ -28,6 +31,8 @@ __all__ = ["AtomicCount", "SyncRequestResponse"]
 #: Messages of credit for responses. One would do, but has each call wait for a flow to be made, sent and read, a fifth
 #: of its time. What no call waits for is passed over, so a service cannot flood its client.
 RESPONSE_CREDIT = 100
+
+_Self = TypeVar("_Self", bound="SyncRequestResponse")
 
 
 class AtomicCount:
@@ -51,6 +56,8 @@ class AtomicCount:
 
 class SyncRequestResponse(IncomingMessageHandler):
     """The client of a service that answers requests.
+
+    ``with`` closes its two links at the end of the block, and leaves the connection open.
 
     :param connection: a `BlockingConnection`.
     :param address: the address of the service; without it each request must have one.
@@ -85,6 +92,28 @@ class SyncRequestResponse(IncomingMessageHandler):
         address: str | None = self.receiver.remote_source.address
         return address
 
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._operations.closing:  # else its links have ended with the connection
+            leave(self.close, error)
+
+    def close(self) -> None:
+        """Close the links for requests and responses, and wait for the peer to do the same; twice does nothing.
+
+        :raises LinkDetached: the peer had ended one of them before, which no call has told yet.
+        :raises ConnectionException: the connection is closed, or lost.
+        """
+        try:
+            self.sender.close()
+        except Exception as error:
+            leave(self.receiver.close, error)
+            raise
+        self.receiver.close()
+
     def call(self, request: Message, timeout: float | Literal[False] | None = False) -> Message:
         """Send a request, and wait for its response.
 
@@ -100,7 +129,12 @@ class SyncRequestResponse(IncomingMessageHandler):
         if not self.address and not request.address:
             raise ValueError(f"Request message has no address: {request!r}")
         operations = self._operations
-        response: Message = operations.run(self._call, operations.deadline(timeout), request)
+        try:
+            response: Message = operations.run(self._call, operations.deadline(timeout), request)
+        except LinkDetached:
+            self.sender.note_told()
+            self.receiver.note_told()
+            raise
         return response
 
     def _call(self, deadline: float | None, request: Message) -> Message:

@@ -34,6 +34,16 @@ def test_after_close_each_operation_says_that_it_is_closed(use):
         at_once(connection.close)
 
 
+def test_after_close_a_loop_over_the_messages_ends():
+    with auto_peer() as peer:
+        connection = connect(peer)
+        receiver, other = connection.create_receiver("q"), connection.create_receiver("q")
+        other.close()
+        assert at_once(lambda: list(other)) == []
+        connection.close()
+        assert at_once(lambda: list(receiver)) == at_once(lambda: list(other)) == []
+
+
 @pytest.mark.parametrize("use", ["receive", "send"])
 def test_after_the_close_of_a_link_it_says_that_it_is_closed(use):
     with auto_peer() as peer:

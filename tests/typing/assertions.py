@@ -9,6 +9,7 @@ from typing import Union
 from typing_extensions import assert_type
 
 from proton import (
+    Condition,
     Connection,
     Delivery,
     Event,
@@ -16,6 +17,7 @@ from proton import (
     Link,
     Message,
     Receiver,
+    RejectedDisposition,
     Sender,
     Session,
     Transport,
@@ -36,7 +38,7 @@ from proton.handlers import (
     TransportEvent,
 )
 from proton.reactor import ApplicationEvent, AtLeastOnce, Backoff, Container, ReceiverOption, Transaction
-from proton.utils import BlockingConnection, BlockingReceiver, BlockingSender
+from proton.utils import BlockingConnection, BlockingReceiver, BlockingSender, SyncRequestResponse
 
 
 class Typed(MessagingHandler):
@@ -143,3 +145,35 @@ def blocking() -> None:
     assert_type(receiver, BlockingReceiver)
     assert_type(receiver.receive(timeout=None), Message)
     connection.wait(lambda: True, timeout=1.5)
+    assert_type(connection.container, Container)
+    assert_type(connection.conn, Connection)
+    assert_type(connection.url, Union[str, None])
+
+
+def blocks_and_loops() -> None:
+    with BlockingConnection("h") as connection:
+        assert_type(connection, BlockingConnection)
+        with connection.create_sender("q") as sender:
+            assert_type(sender, BlockingSender)
+            assert_type(sender.link, Sender)
+            assert_type(sender.target.address, Union[str, None])
+            assert_type(sender.send(Message(body=1), timeout=None), Delivery)
+        with connection.create_receiver("q") as receiver:
+            assert_type(receiver, BlockingReceiver)
+            assert_type(receiver.link, Receiver)
+            assert_type(receiver.container, Container)
+            assert_type(receiver.credit, int)
+            for message in receiver:
+                assert_type(message, Message)
+            for message in receiver.messages(limit=5, timeout=1.5):
+                assert_type(receiver.accept(message=message), None)
+                assert_type(receiver.reject("x:y", "too blue", {"a": 1}), None)
+                assert_type(receiver.reject(condition=Condition("x:y")), None)
+                assert_type(receiver.release(delivered=False), None)
+                assert_type(receiver.modify(undeliverable=True, annotations={"x-opt-a": 1}), None)
+                assert_type(receiver.settle(RejectedDisposition()), None)
+        with SyncRequestResponse(connection, "q") as client:
+            assert_type(client, SyncRequestResponse)
+            assert_type(client.call(Message(body=1)), Message)
+            assert_type(client.reply_to, Union[str, None])
+            assert_type(client.response, Union[Message, None])

@@ -83,6 +83,11 @@ def waiting() -> None:
     connection.create_sender("q").send(b"data")  # mistake: bytes in place of a message
     connection.create_receiver("q", prefetch=5)  # mistake: the name of an option
     SyncRequestResponse(connection, "q").call("text")  # mistake: a text in place of a message
+    connection.create_receiver("q").reject(5)  # mistake: the type of a condition
+    connection.create_receiver("q").reject("x:y", mesage=Message())  # mistake: the name of an argument
+    connection.create_receiver("q").accept(Message())  # mistake: the message is given by name
+    for message in connection.create_receiver("q"):
+        print(message.bdoy)  # mistake: the name of an attribute
 
 
 def events_of_programs(container: Container) -> None:
