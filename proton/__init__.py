@@ -175,3 +175,13 @@ if sys.flags.dev_mode:
     from proton.handlers.misnamed import warn_of_misnamed as _warn_of_misnamed
 
     _handler.inspector = _warn_of_misnamed
+# The one file that python-qpid-proton, of any version, leaves beside the folder that both install: one `stat`.
+if os.path.exists(os.path.join(os.path.dirname(__path__[0]), "cproton.py")):
+    from proton.warn import warn as _warn
+
+    _warn(
+        "python-qpid-proton is installed in the same folder, and both own the package proton: an upgrade or a removal "
+        "of it breaks this one (cure: python -m pip uninstall python-qpid-proton pure-proton, then "
+        "python -m pip install pure-proton)",
+        RuntimeWarning,
+    )
