@@ -3,49 +3,154 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Any, Callable
 
-from proton import Condition, Message
-from proton.reactor import ApplicationEvent, Container
-from proton.testing.queues import Queue
-from proton.testing.rules import ANSWERS, REFUSALS, Answer, Counted, Refusal, Rules
+from proton import Message
+from proton.reactor import ApplicationEvent, Container, EventInjector
+from proton.testing.commands import SECONDS, Commands, Settings, condition_of, late
+from proton.testing.rules import Answer
 from proton.testing.seen import Seen
-from proton.testing.service import Service
+from proton.testing.service import Service, log
 
 __all__ = ["Broker"]
 
-#: Seconds that anything may take that is waited for.
-SECONDS = 20.0
+
+class _Call:
+    """A function that is called in the broker's thread, or by its timer."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = function
+        self._done = threading.Event()
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def __call__(self) -> None:
+        try:
+            self.result = self._function()
+        except Exception as error:  # raised again where the command was given
+            self.error = error
+        finally:
+            self._done.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end; False if it has not come in time."""
+        return self._done.wait(seconds)
+
+
+class _Timer:
+    """Calls a function when a time is over."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+
+    def on_timer_task(self, event: Any) -> None:
+        self._function()
+
+
+class _Runner:
+    """The handler of a container that runs a service. Only `tell` may be called from other threads.
+
+    :param service: the service.
+    :param settings: where it listens.
+    """
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self.handlers = [service]
+        self._service = service
+        self._settings = settings
+        self._injector = EventInjector()
+        #: set once clients can connect
+        self.is_ready = threading.Event()
+        self.failure: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, name="broker", daemon=True)
+
+    def _run(self) -> None:
+        try:
+            Container(self).run()
+        except BaseException as error:  # raised again in the thread that waits
+            self.failure = error
+            self._injector.close()
+        self.is_ready.set()
+
+    def on_reactor_init(self, event: Any) -> None:
+        settings = self._settings
+        self._container = event.container
+        self._container.selectable(self._injector)
+        options = settings.options._asdict()
+        self._acceptor = self._container.listen(settings.place, ssl_domain=settings.ssl_domain, **options)
+        settings.port = self._acceptor.port
+        self._service.begin(self)
+        log.info("listening on %s", settings.url)
+        self.is_ready.set()
+
+    def on_command(self, event: Any) -> None:
+        event.subject()
+
+    def tell(self, function: Callable[[], object]) -> None:
+        """Have a function called in the thread."""
+        self._injector.trigger(ApplicationEvent("command", subject=function))
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> Any:
+        """Have a function called; called in the thread."""
+        self._container.mark()  # what a command asks for counts from now on
+        return self._container.schedule(seconds, _Timer(function))
+
+    def stop_listening(self) -> None:
+        """Let no more clients in, and end when the last one is gone; called in the thread."""
+        self._acceptor.close()
+        self._injector.close()
 
 
 class Broker:
     """A broker in a thread. Its commands return when they are done, and may be called from any thread.
 
-    It is started by `with`, or by `start`. Queues, rules and records outlive a stop. A name of a condition may be
+    It is started by `with`, or by `start`. Nodes, rules and records outlive a stop. A name of a condition may be
     None: then no condition is given.
 
+    An address names a queue, which exists from its first use on; one that begins with `topic`, or that a client asks
+    for with the capability `topic`, names a topic. What happens is in the log `proton.testing`: connections and links
+    at INFO, messages at DEBUG.
+
     :param port: the port to listen on; 0 for a free one, which stays the same over stops and starts.
+    :param host: the name or the address to listen on.
+    :param nodes: the addresses of the only nodes that exist, beside those that commands make; none: all exist.
+    :param dead_letters: the address of the queue that gets rejected messages, and those that failed too often; None:
+        they are dropped.
+    :param max_deliveries: how many failed deliveries of a message are too often; None for no limit.
+    :param keep_records: how many records of each kind `seen` keeps, the latest; None for all.
     :param listen_options: for `Container.listen`: `credentials`, `ssl_domain`, `require_auth`, …
+    :raises TypeError: an option with another name, or a value of another type.
+    :raises ValueError: a number is out of its range.
     """
 
-    def __init__(self, port: int = 0, **listen_options: Any) -> None:
-        #: the port; 0 before the first start
-        self.port = port
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        host: str = "127.0.0.1",
+        nodes: Iterable[str] = (),
+        dead_letters: str | None = None,
+        max_deliveries: int | None = None,
+        keep_records: int | None = None,
+        **listen_options: Any,
+    ) -> None:
+        self._settings = Settings(host, port, listen_options)
+        self._commands = Commands(nodes, dead_letters, max_deliveries, keep_records)
         #: what clients did, a `Seen`
-        self.seen = Seen()
-        self._listen_options = listen_options
-        self._rules = Rules()
-        self._queues: dict[str, Queue] = {}
-        self._service: Service | None = None
-        self._thread: threading.Thread | None = None
-        self._failure: BaseException | None = None
+        self.seen: Seen = self._commands.seen
+        self._runner: _Runner | None = None
         self._resume = threading.Event()
+
+    @property
+    def port(self) -> int:
+        """The port; 0 before the first start."""
+        return self._settings.port
 
     @property
     def url(self) -> str:
         """The URL for clients."""
-        scheme = "amqps" if self._listen_options.get("ssl_domain") else "amqp"
-        return f"{scheme}://127.0.0.1:{self.port}"
+        return self._settings.url
 
     def __repr__(self) -> str:
         return f"Broker({self.url!r}, {'running' if self.running else 'stopped'})"
@@ -64,7 +169,7 @@ class Broker:
     @property
     def running(self) -> bool:
         """True from start to stop."""
-        return self._thread is not None
+        return self._runner is not None
 
     def start(self, empty: bool = False) -> None:
         """Listen, on the same port as before, with the messages that are in the queues.
@@ -73,33 +178,16 @@ class Broker:
         :raises OSError: the port is in use.
         :raises RuntimeError: it runs already.
         """
-        if self._thread is not None:
-            raise RuntimeError("the broker runs already")
-        if empty:
-            for queue in self._queues.values():
-                queue.clear()
-        service = Service(("127.0.0.1", self.port), self._queues, self._rules, self.seen, dict(self._listen_options))
-        self._service, self._failure = service, None
-        thread = threading.Thread(target=self._run, args=(Container(service),), name="broker", daemon=True)
-        self._thread = thread
-        thread.start()
-        self.seen.wait_for(lambda seen: service.port or self._failure is not None, SECONDS)
-        self._raise_failure()
-        # The port is known before, where it was given: a command is answered only once the loop runs.
-        self._do(lambda: None)
-        self.port = service.port
+        self._runner = runner = _Runner(self._commands.begin(empty), self._settings)
+        runner.thread.start()
+        if not runner.is_ready.wait(SECONDS):
+            raise TimeoutError(f"{self!r} does not listen after {SECONDS} s")
+        self._raise_failure(runner)
 
-    def _run(self, container: Container) -> None:
-        try:
-            container.run()
-        except BaseException as error:  # raised again in the thread that waits
-            self._failure = error
-            self.seen.news()
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            failure, self._failure, self._thread = self._failure, None, None
-            raise failure
+    def _raise_failure(self, runner: _Runner) -> None:
+        if runner.failure is not None:
+            self._runner = self._commands.service = None
+            raise runner.failure
 
     def stop(
         self,
@@ -112,71 +200,104 @@ class Broker:
         :param condition: the name of the condition of each close.
         :param description: its description.
         :param sessions_first: end the sessions before, with the same condition.
+        :raises RuntimeError: it does not run.
         """
-        self._end(lambda service: service.stop(_condition(condition, description), sessions_first))
+        reason = condition_of(condition, description)
+        self._end(lambda: self._commands.running().stop(reason, sessions_first))
 
     def kill(self) -> None:
-        """Stop as if the machine had failed: connections are cut, nothing is told."""
-        self._end(Service.kill)
+        """Stop as if the machine had failed: connections are cut, nothing is told.
 
-    def _end(self, command: Callable[[Service], None]) -> None:
-        thread, service = self._thread, self._service
-        if thread is None or service is None:
+        :raises RuntimeError: it does not run.
+        """
+        self._end(lambda: self._commands.running().kill())
+
+    def _end(self, command: Callable[[], object]) -> None:
+        runner = self._runner
+        if runner is None:
             raise RuntimeError("the broker does not run")
         self.resume()
-        self._do(lambda: command(service))
-        thread.join(SECONDS)
-        if thread.is_alive():
+        self._do(command)
+        runner.thread.join(SECONDS)
+        if runner.thread.is_alive():
             raise TimeoutError(f"the broker has not ended within {SECONDS} s")
-        self._thread = self._service = None
-        self._raise_failure()
+        self._raise_failure(runner)
+        self._runner = self._commands.service = None
 
     def _do(self, function: Callable[[], Any]) -> Any:
-        """Call a function in the broker's thread, and return what it returns; here, when the broker does not run."""
-        service, thread = self._service, self._thread
-        if service is None or thread is None:
+        """Call a function in the broker's thread, and return what it returns; here, if the broker does not run."""
+        runner = self._runner
+        if runner is None or runner.thread is threading.current_thread():
             return function()
-        done = threading.Event()
-        result: list[Any] = []
-
-        def command() -> None:
-            try:
-                result.append(function())
-            finally:
-                done.set()
-
-        service.injector.trigger(ApplicationEvent("command", subject=command))
+        call = _Call(function)
+        runner.tell(call)
         limit = SECONDS
-        while not done.wait(0.05):
+        while not call.wait(0.05):
             limit -= 0.05
-            self._raise_failure()
-            if limit <= 0 or not thread.is_alive():
+            self._raise_failure(runner)
+            if limit <= 0 or not runner.thread.is_alive():
                 raise TimeoutError(f"{self!r} has not done what it was told within {SECONDS} s; is it stalled?")
-        self._raise_failure()
-        return result[0] if result else None
+        if call.error is not None:
+            raise call.error
+        return call.result
 
-    # -- messages ------------------------------------------------------------------------------------------------
+    # -- nodes and messages --------------------------------------------------------------------------------------
+
+    def make_queue(self, address: str) -> None:
+        """Make a queue.
+
+        :raises ValueError: there is a node at the address.
+        """
+        self._do(lambda: self._commands.make_queue(address))
+
+    def make_topic(self, address: str) -> None:
+        """Make a topic.
+
+        :raises ValueError: there is a node at the address.
+        """
+        self._do(lambda: self._commands.make_topic(address))
+
+    def delete(self, address: str) -> None:
+        """Delete a node with its messages; its links are ended with `amqp:resource-deleted`.
+
+        :raises ValueError: there is no node at the address.
+        """
+        self._do(lambda: self._commands.delete(address))
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses of all nodes."""
+        addresses: list[str] = self._do(self._commands.addresses)
+        return addresses
 
     def put(self, address: str, *messages: Message) -> None:
-        """Append messages to a queue."""
-        if self._service is None:
-            queue = self._queues.setdefault(address, Queue(address))
-            for message in messages:
-                queue.put(message)
-        else:
-            service = self._service
-            self._do(lambda: service.put(address, messages))
+        """Append messages to a queue, or publish them to a topic.
+
+        :raises TypeError: one of them is not a `Message`.
+        :raises ValueError: there is no node at the address.
+        """
+        self._do(lambda: self._commands.put(address, messages))
 
     def messages(self, address: str) -> list[Message]:
-        """The messages of a queue that no client holds, in order."""
-        messages: list[Message] = self._do(lambda: self._queues[address].messages if address in self._queues else [])
+        """The messages of a queue that no client holds, in order; those of all subscriptions of a topic."""
+        messages: list[Message] = self._do(lambda: self._commands.messages(address))
         return messages
+
+    def scheduled(self, address: str) -> list[Message]:
+        """The messages for an address whose time of delivery has not come."""
+        messages: list[Message] = self._do(lambda: self._commands.scheduled(address))
+        return messages
+
+    def advance(self, seconds: float) -> None:
+        """Have the broker's nodes believe that so much time has passed: messages expire, or are due for delivery.
+
+        :param seconds: 0 or more. Idle time-outs of connections are not concerned.
+        """
+        self._do(lambda: self._commands.advance(seconds))
 
     def set_credit(self, credit: int) -> None:
         """Keep the senders of clients supplied with this credit, from now on; 0 keeps them from sending."""
-        self._rules.credit = credit
-        if self._service is not None:
-            self._do(self._service.grant)
+        self._do(lambda: self._commands.set_credit(credit))
 
     # -- rules ---------------------------------------------------------------------------------------------------
 
@@ -197,14 +318,12 @@ class Broker:
         :param times: how many links; None for all, until `allow`.
         :raises ValueError: `how` has another value.
         """
-        if how not in REFUSALS:
-            raise ValueError(f"expected one of {', '.join(REFUSALS)}, got {how!r}")
-        rule = Refusal(_condition(condition, description), how, role)
-        self._do(lambda: self._rules.refusals.setdefault(address, Counted()).add(rule, times))
+        reason = condition_of(condition, description)
+        self._do(lambda: self._commands.refuse(address, reason, how, role, times))
 
     def allow(self, address: str | None) -> None:
         """Refuse links to an address no longer."""
-        self._do(lambda: self._rules.refusals.pop(address, None))
+        self._do(lambda: self._commands.allow(address))
 
     def answer_next(
         self,
@@ -225,34 +344,30 @@ class Broker:
         :param times: how many messages; None for all, until `behave`.
         :raises ValueError: `answer` has another value.
         """
-        if answer not in ANSWERS:
-            raise ValueError(f"expected one of {', '.join(ANSWERS)}, got {answer!r}")
-        rule = Answer(answer, _condition(condition, description), address, when)
-        self._do(lambda: self._rules.answers.add(rule, times))
+        rule = Answer(answer, condition_of(condition, description), address, when)
+        self._do(lambda: self._commands.answer_next(rule, times))
 
     def close_next(self, condition: str | None, description: str = "", times: int | None = 1) -> None:
         """Close new connections as soon as they are open.
 
         :param times: how many; None for all, until `behave`.
         """
-        rule = Refusal(_condition(condition, description), "close", None)
-        self._do(lambda: self._rules.connections.add(rule, times))
+        self._do(lambda: self._commands.close_next(condition_of(condition, description), times))
 
     def end_next(self, condition: str | None, description: str = "", times: int | None = 1) -> None:
         """End new sessions as soon as they have begun.
 
         :param times: how many; None for all, until `behave`.
         """
-        rule = Refusal(_condition(condition, description), "end", None)
-        self._do(lambda: self._rules.sessions.add(rule, times))
+        self._do(lambda: self._commands.end_next(condition_of(condition, description), times))
 
     def slow_down(self, seconds: float) -> None:
-        """Answer messages, and send them, so much later from now on; 0 for at once."""
-        self._rules.delay = seconds
+        """Answer messages, and send them, so many seconds later from now on; 0 for at once."""
+        self._do(lambda: self._commands.slow_down(seconds))
 
     def behave(self) -> None:
         """Drop all rules; the credit stays."""
-        self._do(self._rules.clear)
+        self._do(self._commands.behave)
 
     # -- faults now ----------------------------------------------------------------------------------------------
 
@@ -265,19 +380,20 @@ class Broker:
         :param closed: False for a detach without `closed`.
         :return: how many links these were.
         """
-        return int(self._running_service(lambda s: s.detach(address, _condition(condition, description), closed)))
+        reason = condition_of(condition, description)
+        return int(self._do(lambda: self._commands.detach(address, reason, closed)))
 
     def end_sessions(self, condition: str | None = None, description: str = "") -> None:
         """End all sessions; the connections stay."""
-        self._running_service(lambda service: service.end_sessions(_condition(condition, description)))
+        self._do(lambda: self._commands.end_sessions(condition_of(condition, description)))
 
     def close_connections(self, condition: str | None = None, description: str = "") -> None:
         """Close all connections, and go on listening."""
-        self._running_service(lambda service: service.close_connections(_condition(condition, description)))
+        self._do(lambda: self._commands.close_connections(condition_of(condition, description)))
 
     def cut(self) -> None:
         """Cut all connections without a word, and go on listening."""
-        self._running_service(Service.cut)
+        self._do(self._commands.cut)
 
     def stall(self) -> None:
         """Do nothing any more: read nothing, write nothing, not even heartbeats, until `resume`.
@@ -291,8 +407,9 @@ class Broker:
             stalled.set()
             self._resume.wait()
 
-        service = self._running()
-        service.injector.trigger(ApplicationEvent("command", subject=wait))
+        if self._runner is None:
+            raise RuntimeError("the broker does not run")
+        self._runner.tell(wait)
         if not stalled.wait(SECONDS):
             raise TimeoutError(f"{self!r} does not stall")
 
@@ -300,25 +417,16 @@ class Broker:
         """Go on after `stall`."""
         self._resume.set()
 
-    def _running(self) -> Service:
-        if self._service is None:
-            raise RuntimeError("the broker does not run")
-        return self._service
-
-    def _running_service(self, command: Callable[[Service], Any]) -> Any:
-        service = self._running()
-        return self._do(lambda: command(service))
-
     # -- what it has seen ----------------------------------------------------------------------------------------
 
     @property
     def connection_count(self) -> int:
         """How many connections are open."""
-        return 0 if self._service is None else self._service.connection_count
+        return self._commands.connection_count
 
     def link_count(self, address: str | None = None) -> int:
         """How many links are attached to an address; to any for None."""
-        return int(self._running_service(lambda service: sum(1 for _ in service.open_links(address))))
+        return int(self._do(lambda: self._commands.link_count(address)))
 
     def wait_for(self, condition: Callable[[Seen], Any], what: str = "", seconds: float = SECONDS) -> None:
         """Wait until a condition holds, which is tried at each record that is added.
@@ -328,12 +436,8 @@ class Broker:
         :raises TimeoutError: it does not hold after so many seconds.
         """
         if not self.seen.wait_for(condition, seconds):
-            raise TimeoutError(f"no {what or 'such record'} within {seconds} s: {self.seen!r}")
+            raise late(what, seconds, self.seen)
 
     def forget(self) -> None:
         """Empty `seen`."""
         self.seen.clear()
-
-
-def _condition(name: str | None, description: str) -> Condition | None:
-    return None if name is None else Condition(name, description or None)

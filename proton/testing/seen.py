@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, TypeVar
 
 from proton import Condition, Message
 
-__all__ = ["Seen", "SeenConnection", "SeenEnd", "SeenLink", "SeenMessage", "SeenOutcome"]
+__all__ = ["Records", "Seen", "SeenConnection", "SeenEnd", "SeenLink", "SeenMessage", "SeenOutcome"]
+
+_Record = TypeVar("_Record")
 
 
 class SeenConnection(NamedTuple):
@@ -73,6 +75,7 @@ class SeenOutcome(NamedTuple):
         client has settled without a state.
     :param settled: True where the client has settled it.
     :param condition: the condition of a rejected message, or None.
+    :param transaction: the id of the transaction that it is part of, or None.
     """
 
     connection: int
@@ -81,6 +84,7 @@ class SeenOutcome(NamedTuple):
     state: str
     settled: bool
     condition: Condition | None
+    transaction: bytes | None = None
 
 
 class SeenEnd(NamedTuple):
@@ -100,32 +104,60 @@ class SeenEnd(NamedTuple):
     closed: bool
 
 
-class Seen:
-    """The records, in order. Each list only grows; `Broker.forget` empties them all."""
+class Records(list[_Record]):
+    """Records of one kind, the oldest first: a list.
 
-    def __init__(self) -> None:
+    :param most: how many are kept; None for all.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        super().__init__()
+        #: how many there were since the start, or since `Broker.forget`, those that are not kept among them
+        self.total = 0
+        self._most = most
+
+    def append(self, record: _Record) -> None:
+        """Append a record; the oldest one goes if there are too many."""
+        self.total += 1
+        super().append(record)
+        if self._most is not None and len(self) > self._most:
+            del self[0]
+
+    def clear(self) -> None:
+        """Drop all, and count from 0."""
+        super().clear()
+        self.total = 0
+
+
+class Seen:
+    """The records, in order. Each list only grows, up to `keep` records; `Broker.forget` empties them all.
+
+    :param keep: how many records of each kind are kept; None for all. Their attribute `total` counts them all.
+    """
+
+    def __init__(self, keep: int | None = None) -> None:
         #: what clients have opened
-        self.connections: list[SeenConnection] = []
+        self.connections: Records[SeenConnection] = Records(keep)
         #: the number of the connection of each session
-        self.sessions: list[int] = []
-        self.links: list[SeenLink] = []
-        self.messages: list[SeenMessage] = []
-        self.outcomes: list[SeenOutcome] = []
-        self.ends: list[SeenEnd] = []
+        self.sessions: Records[int] = Records(keep)
+        self.links: Records[SeenLink] = Records(keep)
+        self.messages: Records[SeenMessage] = Records(keep)
+        self.outcomes: Records[SeenOutcome] = Records(keep)
+        self.ends: Records[SeenEnd] = Records(keep)
         self._changed = threading.Condition()
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{len(found)} {name}" for name, found in vars(self).items() if isinstance(found, list))
+        counts = ", ".join(f"{found.total} {name}" for name, found in vars(self).items() if isinstance(found, Records))
         return f"Seen({counts})"
 
     def clear(self) -> None:
         """Forget everything."""
         with self._changed:
             for found in vars(self).values():
-                if isinstance(found, list):
+                if isinstance(found, Records):
                     found.clear()
 
-    def add(self, records: list[Any], record: Any) -> None:
+    def add(self, records: Records[Any], record: Any) -> None:
         """Append a record to one of the lists, and wake the threads that wait for news."""
         with self._changed:
             records.append(record)

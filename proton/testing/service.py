@@ -1,23 +1,35 @@
-"""The handler of a broker for tests: what it does in the thread of its container."""
+"""The handler of a broker for tests: connections, sessions, links, messages.
+
+It does not know what runs it: a container in a thread, or an event loop. See `Timers`.
+"""
 
 from __future__ import annotations
 
-import itertools
+import logging
 import time
-from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Any, Callable, Protocol
 
-from proton import Condition, Connection, Delivery, Link, Message, Receiver
+from proton import Condition, Connection, Delivery, Link, symbol
 from proton.handlers import MessagingHandler
-from proton.reactor import EventInjector
-from proton.testing.queues import Consumer, Queue
-from proton.testing.rules import Refusal, Rules
+from proton.testing.links import Links
+from proton.testing.nodes import Consumer, Entry, Nodes, Queue
+from proton.testing.rules import Rules
 from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
+from proton.testing.transactions import Coordinator, Outcome, state_of
 
-__all__ = ["Service"]
+__all__ = ["Service", "Timers"]
+
+#: what happens in a broker: connections and links at INFO, messages at DEBUG
+log = logging.getLogger("proton.testing")
 
 #: Seconds that clients have for the answer to a close before they are cut off.
 CLOSE_SECONDS = 1.0
+
+#: what the broker offers to clients, by the names that brokers and JMS clients use
+CAPABILITIES = [symbol("ANONYMOUS-RELAY"), symbol("SHARED-SUBS"), symbol("DELAYED_DELIVERY")]
+
+#: what links to the coordinator are kept supplied with
+CONTROL_CREDIT = 10
 
 STATES = {
     "accepted": Delivery.ACCEPTED,
@@ -27,62 +39,46 @@ STATES = {
 }
 
 
-class Later:
-    """Calls a function when a time is over."""
+class Timers(Protocol):
+    """What runs a service: a container in a thread, or an event loop of asyncio."""
 
-    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self._call = function, arguments
+    def call_later(self, seconds: float, function: Callable[[], object]) -> Any:
+        """Have a function called; what is returned has a method `cancel`."""
 
-    def on_timer_task(self, event: Any) -> None:
-        function, arguments = self._call
-        function(*arguments)
+    def stop_listening(self) -> None:
+        """Let no more clients in."""
 
 
 class Service(MessagingHandler):
     """One run of a broker, from its start to its stop.
 
-    :param host, port: where it listens.
-    :param queues, rules, seen: what outlives the run.
-    :param listen_options: for `Container.listen`.
-    :param ready: called once it listens.
+    :param nodes, rules, seen: what outlives the run.
     """
 
-    _dynamic = itertools.count()
-
-    def __init__(
-        self,
-        address: tuple[str, int],
-        queues: dict[str, Queue],
-        rules: Rules,
-        seen: Seen,
-        listen_options: dict[str, Any],
-    ) -> None:
+    def __init__(self, nodes: Nodes, rules: Rules, seen: Seen) -> None:
         super().__init__(prefetch=0, auto_accept=False)
-        self._address = address
-        self._queues = queues
+        self.nodes = nodes
         self._rules = rules
         self._seen = seen
-        self._listen_options = listen_options
+        self._coordinator = Coordinator(self.settle, self._refuse, self._retire, self._dispatch)
+        self.links = Links(nodes, self._coordinator)
         self._numbers: dict[Connection, int] = {}
-        self._consumers: dict[Link, Consumer] = {}
-        self._producers: dict[Receiver, str | None] = {}
-        self._refused: dict[Link, Refusal] = {}
+        self._timers: Any = None
+        self._alarm: Any = None
+        self._cutting: Any = None
         self._stopping = False
-        #: runs the functions that are its events' subjects
-        self.injector = EventInjector()
-        self.port = address[1]
 
     # -- the run -------------------------------------------------------------------------------------------------
 
-    def on_start(self, event: Any) -> None:
-        self.container = event.container
-        self.container.selectable(self.injector)
-        self._acceptor = self.container.listen("{}:{}".format(*self._address), **self._listen_options)
-        self.port = self._acceptor.port
-        self._seen.news()
+    def begin(self, timers: Timers) -> None:
+        """Begin to work.
 
-    def on_command(self, event: Any) -> None:
-        event.subject()
+        :param timers: what runs it.
+        """
+        self._timers = timers
+        self.nodes.changed = self._dispatch
+        self.nodes.alarmed = self._set_alarm
+        self._set_alarm()
 
     def stop(self, condition: Condition | None, sessions_first: bool) -> None:
         """Listen no more and close all connections; those that do not answer are cut off after a second."""
@@ -91,7 +87,7 @@ class Service(MessagingHandler):
             self.end_sessions(condition)
         self.close_connections(condition)
         if self._numbers:
-            self._cutting = self.container.schedule(CLOSE_SECONDS, Later(self.cut))
+            self._cutting = self._timers.call_later(CLOSE_SECONDS, self.cut)
 
     def kill(self) -> None:
         """End without a word to any client."""
@@ -100,46 +96,50 @@ class Service(MessagingHandler):
 
     def _end_run(self) -> None:
         self._stopping = True
-        self._acceptor.close()
-        self.injector.close()
+        self._timers.stop_listening()
+        self.nodes.rest()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        log.info("stopped")
+
+    def _set_alarm(self) -> None:
+        """Wait for what is due next."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        if self.nodes.due is not None:
+            self._alarm = self._timers.call_later(max(0.0, self.nodes.due - self.nodes.now()), self.run_due)
+
+    def run_due(self) -> None:
+        """Do what is due: messages expire, or their time of delivery comes."""
+        self.nodes.run_due()
+        self._set_alarm()
 
     def _gone(self, connection: Connection) -> None:
-        for link in [link for link in (*self._consumers, *self._producers) if link.connection is connection]:
-            self._drop_link(link)
-        self._numbers.pop(connection, None)
-        if self._stopping and not self._numbers and hasattr(self, "_cutting"):
+        self.links.drop([link for link in self.links if link.connection is connection], closed=False)
+        number = self._numbers.pop(connection, None)
+        if number is not None:
+            log.info("connection %s: gone", number)
+        if self._stopping and not self._numbers and self._cutting is not None:
             self._cutting.cancel()
-        self._dispatch_all()
         self._seen.news()
 
     # -- commands ------------------------------------------------------------------------------------------------
 
     @property
     def connection_count(self) -> int:
+        """How many connections are open."""
         return len(self._numbers)
-
-    def open_links(self, address: str | None = None) -> Iterator[Link]:
-        """The links of an address; all for None."""
-        for link, consumer in list(self._consumers.items()):
-            if address in (None, consumer.queue.address):
-                yield link
-        for link, target in list(self._producers.items()):
-            if address in (None, target):
-                yield link
 
     def detach(self, address: str | None, condition: Condition | None, closed: bool) -> int:
         """Detach the links of an address; how many these were."""
-        links = list(self.open_links(address))
+        links = list(self.links.at(address))
         for link in links:
-            self._drop_link(link)
-            link.condition = condition
-            if closed:
-                link.close()
-            else:
-                link.detach()
+            self.links.end(link, condition, closed)
         return len(links)
 
     def end_sessions(self, condition: Condition | None) -> None:
+        """End all sessions."""
         for connection in list(self._numbers):
             session = connection.session_head(0)
             while session is not None:
@@ -149,50 +149,39 @@ class Service(MessagingHandler):
                 session = following
 
     def close_connections(self, condition: Condition | None) -> None:
+        """Close all connections."""
         for connection in list(self._numbers):
             connection.condition = condition
             connection.close()
 
     def cut(self) -> None:
+        """End all connections without a word."""
         for connection in list(self._numbers):
             _cut(connection)
 
-    def put(self, address: str, messages: tuple[Message, ...]) -> None:
-        queue = self.queue(address)
-        for message in messages:
-            queue.put(message)
-        self._dispatch(queue)
-
     def grant(self) -> None:
         """Bring the credit of all senders to what the rules say; less is not taken back."""
-        for link in self._producers:
-            if link.credit < self._rules.credit:
-                link.flow(self._rules.credit - link.credit)
+        for link in self.links.producers:
+            self._grant(link, self._rules.credit)
 
-    def queue(self, address: str) -> Queue:
-        if address not in self._queues:
-            self._queues[address] = Queue(address)
-        return self._queues[address]
-
-    def _dispatch_all(self) -> None:
-        for queue in list(self._queues.values()):
-            self._dispatch(queue)
+    def _grant(self, link: Any, credit: int) -> None:
+        if link.credit < credit:
+            link.flow(credit - link.credit)
 
     def _dispatch(self, queue: Queue) -> None:
         if self._rules.delay and len(queue):
-            self._later(queue.dispatch)
+            self._timers.call_later(self._rules.delay, queue.dispatch)
         else:
             queue.dispatch()
-
-    def _later(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self.container.schedule(self._rules.delay, Later(function, *arguments))
 
     # -- connections and sessions --------------------------------------------------------------------------------
 
     def on_connection_opening(self, event: Any) -> None:
         connection, transport = event.connection, event.transport
-        number = len(self._seen.connections)
+        number = self._seen.connections.total
         self._numbers[connection] = number
+        connection.offered_capabilities = CAPABILITIES
+        log.info("connection %s: from container %r, user %r", number, connection.remote_container, transport.user)
         record = SeenConnection(
             number,
             time.monotonic(),
@@ -219,17 +208,16 @@ class Service(MessagingHandler):
             event.session.close()
 
     def on_session_closing(self, event: Any) -> None:
-        for link in [link for link in self.open_links() if link.session is event.session]:
-            self._drop_link(link)
-        self._dispatch_all()
+        self._drop_session(event)
         self._add_end(self._number(event), "session", None, event.session.remote_condition)
 
     on_session_error = on_session_closing
 
     def on_session_closed(self, event: Any) -> None:
-        for link in [link for link in (*self._consumers, *self._producers) if link.session is event.session]:
-            self._drop_link(link)
-        self._dispatch_all()
+        self._drop_session(event)
+
+    def _drop_session(self, event: Any) -> None:
+        self.links.drop([link for link in self.links if link.session is event.session], closed=False)
 
     def on_connection_closing(self, event: Any) -> None:
         number = self._number(event)
@@ -265,133 +253,188 @@ class Service(MessagingHandler):
         link = event.link
         role = "sender" if link.is_receiver else "receiver"
         address = link.remote_target.address if link.is_receiver else link.remote_source.address
-        refusal = self._rules.refusal(address, role)
-        self._seen.add(self._seen.links, SeenLink(self._number(event), link.name, role, address, refusal is not None))
-        if refusal is None:
-            self._accept_link(link, address)
-        elif refusal.how == "detach":
-            self._refused[link] = refusal
-        else:
-            endpoint = event.session if refusal.how == "end" else event.connection
-            endpoint.condition = refusal.condition
+        rule = self._rules.refusal(address, role)
+        number = self._number(event)
+        self._seen.add(self._seen.links, SeenLink(number, link.name, role, address, rule is not None))
+        condition = self.links.attach(link) if rule is None else rule.condition
+        if rule is not None and rule.how != "detach":
+            endpoint = event.session if rule.how == "end" else event.connection
+            endpoint.condition = condition
             endpoint.close()
-
-    def _accept_link(self, link: Any, address: str | None) -> None:
-        link.source.copy(link.remote_source)
-        link.target.copy(link.remote_target)
-        link.snd_settle_mode = link.remote_snd_settle_mode
-        near = link.target if link.is_receiver else link.source
-        if near.dynamic:
-            near.dynamic = False
-            near.address = address = f"dynamic/{next(self._dynamic)}"
-        if link.is_receiver:
-            self._producers[link] = address
-            if self._rules.credit:
-                link.flow(self._rules.credit)
-        elif address is not None:
-            queue = self.queue(address)
-            consumer = self._consumers[link] = Consumer(link, queue)
-            queue.consumers.append(consumer)
-
-    def on_link_opened(self, event: Any) -> None:
-        refusal = self._refused.pop(event.link, None)
-        if refusal is not None:
-            event.link.condition = refusal.condition
-            event.link.close()
+        elif rule is not None or condition is not None:
+            link.condition = condition
+            link.close()  # refuses it: the client sees an attach without a terminus (2.6.3)
+        elif link in self.links.producers and self._rules.credit:
+            link.flow(self._rules.credit)
+        elif link in self.links.control:
+            link.flow(CONTROL_CREDIT)
+        refused = rule is not None or condition is not None
+        log.info("connection %s: %s %s %s: %s", number, role, link.name, address, condition if refused else "attached")
 
     def on_link_closing(self, event: Any) -> None:
-        self._drop_link(event.link)
-        self._dispatch_all()
+        self.links.drop([event.link])
         self._add_end(self._number(event), "link", event.link.name, event.link.remote_condition)
 
     on_link_error = on_link_closing
 
     def on_link_remote_detach(self, event: Any) -> None:
-        self._drop_link(event.link)
-        event.link.detach()
-        self._dispatch_all()
-        self._add_end(self._number(event), "link", event.link.name, event.link.remote_condition, closed=False)
+        link = event.link
+        failed = link.remote_condition is not None  # after an error the link is over
+        self.links.drop([link], closed=failed)
+        if failed:
+            link.close()
+        else:
+            link.detach()
+        self._add_end(self._number(event), "link", link.name, link.remote_condition, closed=False)
 
-    def _drop_link(self, link: Link) -> None:
-        if isinstance(link, Receiver):
-            self._producers.pop(link, None)
-        consumer = self._consumers.pop(link, None)
-        if consumer is not None:
-            consumer.leave()
+    def on_link_flow_properties(self, event: Any) -> None:
+        if symbol("txn-id") in (event.link.remote_flow_properties or ()):
+            # 4.4.3
+            self._refuse(event.link, "amqp:not-implemented", "messages are not acquired in transactions here")
+
+    def _refuse(self, link: Link, name: str, description: str) -> None:
+        self.links.end(link, Condition(name, description))
 
     # -- messages from clients -----------------------------------------------------------------------------------
 
     def on_message(self, event: Any) -> None:
         link, delivery, message = event.link, event.delivery, event.message
-        if link not in self._producers:
+        if link in self.links.control:
+            self._coordinator.control(link, delivery, message.body)
+            if link.credit <= CONTROL_CREDIT // 2:
+                self._grant(link, CONTROL_CREDIT)
             return
-        address = self._producers[link] or message.address
+        if link not in self.links.producers:
+            return
+        address = self.links.producers[link] or message.address
         rule = self._rules.answers.take(lambda rule: rule.applies(address, message))
-        answer = "accepted" if rule is None else rule.answer
+        answer, condition = ("accepted", None) if rule is None else (rule.answer, rule.condition)
+        if answer == "accepted" and self.nodes.find(address) is None:
+            answer, condition = "rejected", Condition("amqp:not-found", f"no node at {address}")
         record = SeenMessage(self._number(event), address, message, delivery.settled, answer)
-        condition = None if rule is None else rule.condition
         if self._rules.delay:
-            self._later(self._answer, record, delivery, condition)
+            self._timers.call_later(self._rules.delay, lambda: self._answer(record, delivery, condition))
         else:
             self._answer(record, delivery, condition)
         self._seen.add(self._seen.messages, record)
 
     def _answer(self, record: SeenMessage, delivery: Delivery, condition: Condition | None) -> None:
-        link = delivery.link
-        if link not in self._producers:
+        link: Any = delivery.link
+        if link not in self.links.producers:
             return
         answer = record.answer
+        log.debug("connection %s: message %r to %s: %s", record.connection, record.message.id, record.address, answer)
+        if delivery.remote_state:
+            self._post(record, delivery, condition)
+        elif answer == "accepted":
+            self.settle(delivery, Delivery.ACCEPTED)
+            self._put(record)
+        else:
+            self._answer_otherwise(answer, delivery, condition)
+        if link in self.links.producers and link.credit <= self._rules.credit // 2:
+            self._grant(link, self._rules.credit)
+
+    def _put(self, record: SeenMessage) -> None:
+        node = self.nodes.find(record.address)
+        if node is not None:
+            node.post(record.message)
+
+    def _answer_otherwise(self, answer: str, delivery: Delivery, condition: Condition | None) -> None:
+        link: Any = delivery.link
         if answer in STATES:
             if condition is not None:
                 delivery.local.condition = condition
             self.settle(delivery, STATES[answer])
+        elif answer == "detach":
+            self.links.end(link, condition)
         elif answer == "cut":
             _cut(link.connection)
         elif answer != "none":
-            ended = {"detach": link, "end": link.session, "close": link.connection}[answer]
-            if ended is link:
-                self._drop_link(link)
-            ended.condition = condition
-            ended.close()
-        if answer == "accepted" and record.address is not None:
-            queue = self.queue(record.address)
-            queue.put(record.message)
-            self._dispatch(queue)
-        if link in self._producers and link.credit <= self._rules.credit // 2:
-            link.flow(self._rules.credit - link.credit)
+            endpoint = {"end": link.session, "close": link.connection}[answer]
+            endpoint.condition = condition
+            endpoint.close()
+
+    def _post(self, record: SeenMessage, delivery: Delivery, condition: Condition | None) -> None:
+        """Answer a message that has a state: it is part of a transaction."""
+        txn_id, _ = state_of(delivery)
+        node = self.nodes.find(record.address)
+        if txn_id is None or node is None or record.answer != "accepted":
+            reason = condition or Condition("amqp:transaction:rollback", f"a message was {record.answer}")
+            self._coordinator.fail(delivery.link, txn_id, reason)
+            self._answer_otherwise(record.answer, delivery, condition)
+            return
+        condition = self._coordinator.post(delivery, txn_id, node, record.message)
+        if condition is not None:
+            self._answer_otherwise("rejected", delivery, condition)
 
     # -- messages to clients -------------------------------------------------------------------------------------
 
     def on_sendable(self, event: Any) -> None:
-        consumer = self._consumers.get(event.link)
-        if consumer is not None:
-            self._dispatch(consumer.queue)
-            if not len(consumer.queue):
-                consumer.link.drained()
+        consumer = self.links.consumers.get(event.link)
+        if consumer is None:
+            return
+        if self._rules.delay:
+            self._timers.call_later(self._rules.delay, lambda: self._supply(consumer))
+        else:
+            self._supply(consumer)
+
+    def _supply(self, consumer: Consumer) -> None:
+        if consumer.link in self.links.consumers:
+            consumer.wake()
+            consumer.queue.dispatch()
+            consumer.link.drained()
 
     def on_delivery(self, event: Any) -> None:
+        # The callbacks `on_accepted` and so on do not tell of answers that are part of a transaction.
         delivery = event.delivery
-        consumer = self._consumers.get(event.link)
-        if consumer is None or not delivery.updated or delivery not in consumer.unsettled:
+        consumer = self.links.consumers.get(event.link)
+        if consumer is None or not delivery.updated:
             return
-        entry = consumer.unsettled[delivery]
-        state, remote = delivery.remote_state, delivery.remote
+        entry = consumer.unsettled.get(delivery)
+        if entry is None:  # a browser has a copy
+            delivery.settle()
+            return
+        txn_id, outcome = state_of(delivery)
+        self._add_outcome(event, consumer, entry, txn_id, outcome)
+        if not outcome.is_terminal and not delivery.settled:
+            return
+        if (txn_id is not None or entry.transaction) and self._coordinator.answer(consumer, delivery, txn_id, outcome):
+            return
+        if txn_id is not None:
+            self._refuse(consumer.link, "amqp:transaction:unknown-id", f"no transaction {txn_id!r}")
+            return
+        del consumer.unsettled[delivery]
+        delivery.settle()
+        self._retire(entry, consumer, outcome)
+        if consumer.queue.lifetime is not None:
+            self.links.tidy(consumer.queue)
+
+    def _add_outcome(self, event: Any, consumer: Consumer, entry: Entry, txn_id: Any, outcome: Outcome) -> None:
+        state, delivery = outcome.state, event.delivery
         record = SeenOutcome(
             self._number(event),
             consumer.queue.address,
             entry.message.id,
             state.name if hasattr(state, "name") else str(state),
             delivery.settled,
-            remote.condition if state == Delivery.REJECTED else None,
+            delivery.remote.condition if state == Delivery.REJECTED else None,
+            txn_id,
         )
-        if state in STATES.values() or delivery.settled:
-            del consumer.unsettled[delivery]
-            delivery.settle()
-            if state not in (Delivery.ACCEPTED, Delivery.REJECTED):
-                entry.delivery_count += bool(state == Delivery.MODIFIED and remote.failed)
-                consumer.queue.restore(entry)
-                self._dispatch(consumer.queue)
+        log.debug("connection %s: message %r from %s: %s", *record[:1], record.id, record.address, record.state)
         self._seen.add(self._seen.outcomes, record)
+
+    def _retire(self, entry: Entry, consumer: Consumer, outcome: Outcome) -> None:
+        """Do what an outcome says of a message; settled without one counts as released (3.4)."""
+        if outcome.state == Delivery.ACCEPTED:
+            return
+        if outcome.state == Delivery.REJECTED:
+            self.nodes.bury(entry)
+            return
+        if outcome.undeliverable:
+            entry.barred.add(consumer)
+        queue = entry.queue
+        queue.give_back(entry, failed=outcome.state == Delivery.MODIFIED and outcome.failed)
+        self._dispatch(queue)
 
 
 def _cut(connection: Connection) -> None:

@@ -289,27 +289,17 @@ def test_what_else_is_sent_is_sent_as_without_tracing(libraries):
 
 def test_transactions_work_with_tracing(libraries):
     output = python(
-        f"""
-        import sys
-        sys.path.insert(0, {str(ROOT / "examples")!r})
-        import threading
+        """
         import time
         time.sleep = lambda seconds: None
         import proton.tracing
-        from broker import Broker
         from proton import Message
-        from proton.reactor import Container
-        from tests.support.programs import free_port
+        from proton.testing import Broker
         from tests.support.transactions import TransactionalClient
 
-        address = f"127.0.0.1:{{free_port()}}"
-        broker = Container(Broker(address))
-        ready = threading.Event()
-        broker.schedule(0, type("Ready", (), {{"on_timer_task": lambda self, event: ready.set()}})())
-        thread = threading.Thread(target=broker.run, daemon=True)
-        thread.start()
-        ready.wait(30)
-        with TransactionalClient(address) as client:
+        broker = Broker()
+        broker.start()
+        with TransactionalClient(broker.url) as client:
             sender = client.sender("q")
             for end, expected in (("commit", "committed"), ("abort", "aborted")):
                 transaction = client.declare()
@@ -319,9 +309,8 @@ def test_transactions_work_with_tracing(libraries):
             client.until(lambda: client.received, "a message")
             assert [message.body for _, message, _ in client.received] == ["commit"]
         sent = [span for span in proton.tracing.get_tracer().spans if span.tags["span.kind"] == "producer"]
-        assert {{span.tags["message_bus.destination"] for span in sent[:2]}} == {{"q"}}, sent
+        assert {span.tags["message_bus.destination"] for span in sent[:2]} == {"q"}, sent
         broker.stop()
-        thread.join(30)
         print("done")
         """,
         libraries,

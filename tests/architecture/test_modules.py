@@ -160,13 +160,17 @@ TESTED_BY = {
     "utils/sharing": ("utils/test_sharing.py", "connections"),
     "utils/request": ("utils/test_request.py", "SyncRequestResponse"),
     "testing/broker": ("kit/test_broker.py", "Broker"),
-    "testing/queues": ("kit/test_broker.py", "messages"),
+    "testing/commands": ("kit/test_broker_faults.py", "refuse"),
+    "testing/links": ("examples/test_broker.py", "amqp:not-found"),
+    "testing/nodes": ("kit/test_broker.py", "messages"),
     "testing/rules": ("kit/test_broker_faults.py", "rejected"),
     "testing/seen": ("kit/test_broker.py", "outcomes"),
     "testing/selector": ("kit/test_selector.py", "Selector"),
     "testing/selector_values": ("kit/test_selector.py", "JMSXDeliveryCount"),
     "testing/selector_words": ("kit/test_selector.py", "InvalidSelector"),
     "testing/service": ("kit/test_broker_faults.py", "detach"),
+    "testing/termini": ("examples/test_broker.py", "Selector"),
+    "testing/transactions": ("examples/test_broker_transactions.py", "declare"),
 }
 
 

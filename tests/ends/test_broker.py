@@ -68,7 +68,7 @@ REFUSED = {
     "a receiver from no address": (False, {"source": source(None)}, "source", "amqp:not-found"),
     "a receiver from a node that is gone": (False, {"source": source("dynamic/gone")}, "source", "amqp:not-found"),
     "a sender to a node that is gone": (True, {"target": target("dynamic/gone")}, "target", "amqp:not-found"),
-    "a selector that is not understood": (False, {"source": selecting("a ~ 1")}, "source", "amqp:not-implemented"),
+    "a selector that is not understood": (False, {"source": selecting("a ~ 1")}, "source", "amqp:invalid-field"),
 }
 
 

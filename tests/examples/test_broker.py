@@ -277,11 +277,11 @@ def test_selectors(client, selector, found):
     assert client.bodies(rest, 4 - len(found)) == [n for n in range(4) if n not in found]
 
 
-@pytest.mark.parametrize("selector", ["colour", "colour = 'green' OR n = 1", "n = 1 AND", "n = 1.2.3"])
+@pytest.mark.parametrize("selector", ["colour =", "(colour = 'green' OR n = 1", "n = 1 AND", "n = 1.2.3"])
 def test_selector_that_cannot_be_read_is_refused(client, selector):
     client.receiver("queue", options=Selector(selector))
     client.until(lambda: client.errors, "the link is refused")
-    assert client.errors == ["amqp:not-implemented"]
+    assert client.errors == ["amqp:invalid-field"]
 
 
 @pytest.mark.parametrize("how", ["detach", "close_connection", "drop"])
@@ -340,6 +340,6 @@ def test_dynamic_addresses_and_messages_to_nowhere_with_named_nodes(strict_broke
 
 def test_subscription_whose_selector_cannot_be_read_is_refused(broker):
     with contextlib.closing(BlockingConnection(broker)) as connection:
-        with pytest.raises(LinkException, match="amqp:not-implemented.*cannot read the selector"):
-            connection.create_receiver("queue", options=Selector("colour LIKE 'gr%'"))
+        with pytest.raises(LinkException, match="amqp:invalid-field.*invalid selector at position 12: expected"):
+            connection.create_receiver("queue", options=Selector("colour LIKE 7"))
         assert connection.create_receiver("queue").link.state & Endpoint.REMOTE_ACTIVE

@@ -1,7 +1,7 @@
 """Transactions from end to end: this package's client against examples/broker.py, over a real socket.
 
-The broker runs on this package, and on the C engine where PROTON_REFERENCE_PYTHON is set (test_programs.py has the C
-engine's client). One broker serves all tests, each of which has a queue of its own. An editor must keep: what is not
+Another broker runs on the C engine where PROTON_REFERENCE_PYTHON is set (test_programs.py has the C engine's client).
+One broker serves all tests, each of which has a queue of its own. An editor must keep: what is not
 committed is looked for with a second connection, which must not see it.
 """
 
@@ -30,10 +30,11 @@ needs_reference = pytest.mark.skipif(not REFERENCE, reason="PROTON_REFERENCE_PYT
 @pytest.fixture(scope="module", params=["ours", pytest.param("reference", marks=needs_reference)])
 def broker(request):
     address = f"127.0.0.1:{free_port()}"
-    settings = {}
+    path, settings = ROOT / "examples" / "broker.py", {}
     if request.param == "reference":
+        path = ROOT / "tests" / "support" / "reference_broker.py"
         settings = {"python": REFERENCE, "environment": reference_environment()}
-    with Program(ROOT / "examples" / "broker.py", "-a", address, **settings) as program:
+    with Program(path, "-a", address, **settings) as program:
         program.await_line("listening")
         yield address
         assert program.faults == []

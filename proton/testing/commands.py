@@ -1,0 +1,265 @@
+"""The commands of a broker for tests, and what its runs leave behind: nodes, rules, records.
+
+They are called where the service runs: in its thread (`Broker`), or in the event loop (`AsyncBroker`), which document
+them. A mistake raises before anything has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from proton import Condition, Message
+from proton.options.listen_options import ListenOptions
+from proton.testing.nodes import Nodes
+from proton.testing.rules import ANSWERS, REFUSALS, Answer, Counted, Refusal, Rules
+from proton.testing.seen import Seen
+from proton.testing.service import Service
+
+__all__ = ["SECONDS", "Commands", "Settings", "condition_of", "late"]
+
+#: Seconds that anything may take that is waited for.
+SECONDS = 20.0
+
+
+class Settings:
+    """How a broker was made.
+
+    :param host: the name or the address to listen on.
+    :param port: the port; 0 for a free one.
+    :param options: for `Container.listen`.
+    :raises TypeError: a value of another type, or an unknown option.
+    :raises ValueError: a value out of its range.
+    """
+
+    def __init__(self, host: str, port: int, options: dict[str, Any]) -> None:
+        _check_text("host", host)
+        _check_count("port", port)
+        if port > 0xFFFF:
+            raise ValueError(f"port takes 0 to 65535, got {port}")
+        self.host = host
+        self.port = port
+        #: the domain for TLS, or None
+        self.ssl_domain = options.pop("ssl_domain", None)
+        users = options.pop("credentials", None)
+        self.options = ListenOptions.checked(users, options, self.ssl_domain)
+
+    @property
+    def place(self) -> str:
+        """Where to listen, as a part of a URL."""
+        return _place(self.host, self.port)
+
+    @property
+    def url(self) -> str:
+        """The URL for clients."""
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"{'amqps' if self.ssl_domain else 'amqp'}://{_place(host, self.port)}"
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Commands:
+    """What `Broker` and `AsyncBroker` do.
+
+    :param nodes: the addresses of the only nodes that exist; none: all exist.
+    :param dead_letters: the address of the queue for dead letters, or None.
+    :param max_deliveries: how many failed deliveries make one, or None.
+    :param keep_records: how many records of each kind are kept, or None.
+    """
+
+    def __init__(
+        self, nodes: Iterable[str], dead_letters: str | None, max_deliveries: int | None, keep_records: int | None
+    ) -> None:
+        if isinstance(nodes, str):
+            raise TypeError(f"nodes takes several addresses, got the str {nodes!r:.50}")
+        names = tuple(nodes)
+        for name in names:
+            _check_text("an address in nodes", name)
+        if dead_letters is not None:
+            _check_text("dead_letters", dead_letters)
+        for option, number in (("max_deliveries", max_deliveries), ("keep_records", keep_records)):
+            if number is not None:
+                _check_count(option, number)
+        if max_deliveries == 0:
+            raise ValueError("max_deliveries takes 1 or more, or None for no limit, got 0")
+        self.nodes = Nodes(names, dead_letters, max_deliveries)
+        self.rules = Rules()
+        self.seen = Seen(keep_records)
+        #: the run, None if there is none
+        self.service: Service | None = None
+
+    def running(self) -> Service:
+        """The run.
+
+        :raises RuntimeError: the broker is stopped.
+        """
+        if self.service is None:
+            raise RuntimeError("the broker does not run")
+        return self.service
+
+    def begin(self, empty: bool) -> Service:
+        """A new run."""
+        if self.service is not None:
+            raise RuntimeError("the broker runs already")
+        if empty:
+            for node in self.nodes.found.values():
+                node.clear()
+        self.service = Service(self.nodes, self.rules, self.seen)
+        return self.service
+
+    # -- nodes and messages --------------------------------------------------------------------------------------
+
+    def make_queue(self, address: str) -> None:
+        self._make(address, False)
+
+    def make_topic(self, address: str) -> None:
+        self._make(address, True)
+
+    def _make(self, address: str, topic: bool) -> None:
+        _check_text("address", address)
+        if address in self.nodes.found:
+            raise ValueError(f"there is a node at {address!r} already")
+        self.nodes.make(address, topic)
+
+    def delete(self, address: str) -> None:
+        _check_text("address", address)
+        if address not in self.nodes.found:
+            raise ValueError(f"there is no node at {address!r}")
+        if self.service is not None:
+            self.service.links.delete(address)
+        else:
+            del self.nodes.found[address]
+
+    def addresses(self) -> list[str]:
+        return list(self.nodes.found)
+
+    def put(self, address: str, messages: tuple[Message, ...]) -> None:
+        _check_text("address", address)
+        for message in messages:
+            if not isinstance(message, Message):
+                raise TypeError(f"put takes messages, got {type(message).__name__} {message!r:.50}")
+        node = self.nodes.find(address)
+        if node is None:
+            raise ValueError(f"there is no node at {address!r}")
+        for message in messages:
+            node.post(message)
+
+    def messages(self, address: str) -> list[Message]:
+        node = self.nodes.found.get(address)
+        return [] if node is None else node.messages
+
+    def scheduled(self, address: str) -> list[Message]:
+        node = self.nodes.found.get(address)
+        return [] if node is None else list(node.scheduled.values())
+
+    def advance(self, seconds: float) -> None:
+        _check_seconds("seconds", seconds)
+        self.nodes.offset += seconds
+        if self.service is None:
+            self.nodes.run_due()
+        else:
+            self.service.run_due()
+
+    def set_credit(self, credit: int) -> None:
+        _check_count("credit", credit)
+        self.rules.credit = credit
+        if self.service is not None:
+            self.service.grant()
+
+    # -- rules ---------------------------------------------------------------------------------------------------
+
+    def refuse(
+        self, address: str | None, condition: Condition | None, how: str, role: str | None, times: int | None
+    ) -> None:
+        _check_word("how", how, REFUSALS)
+        if role is not None:
+            _check_word("role", role, ("sender", "receiver"))
+        _check_times(times)
+        self.rules.refusals.setdefault(address, Counted()).add(Refusal(condition, how, role), times)
+
+    def allow(self, address: str | None) -> None:
+        self.rules.refusals.pop(address, None)
+
+    def answer_next(self, answer: Answer, times: int | None) -> None:
+        _check_word("answer", answer.answer, ANSWERS)
+        _check_times(times)
+        if answer.when is not None and not callable(answer.when):
+            raise TypeError(f"when takes a function of a message, got {type(answer.when).__name__}")
+        self.rules.answers.add(answer, times)
+
+    def close_next(self, condition: Condition | None, times: int | None) -> None:
+        _check_times(times)
+        self.rules.connections.add(Refusal(condition, "close", None), times)
+
+    def end_next(self, condition: Condition | None, times: int | None) -> None:
+        _check_times(times)
+        self.rules.sessions.add(Refusal(condition, "end", None), times)
+
+    def slow_down(self, seconds: float) -> None:
+        _check_seconds("seconds", seconds)
+        self.rules.delay = float(seconds)
+
+    def behave(self) -> None:
+        self.rules.clear()
+
+    # -- now -----------------------------------------------------------------------------------------------------
+
+    def detach(self, address: str | None, condition: Condition | None, closed: bool) -> int:
+        return self.running().detach(address, condition, closed)
+
+    def end_sessions(self, condition: Condition | None) -> None:
+        self.running().end_sessions(condition)
+
+    def close_connections(self, condition: Condition | None) -> None:
+        self.running().close_connections(condition)
+
+    def cut(self) -> None:
+        self.running().cut()
+
+    def link_count(self, address: str | None) -> int:
+        return sum(1 for _ in self.running().links.at(address))
+
+    @property
+    def connection_count(self) -> int:
+        return 0 if self.service is None else self.service.connection_count
+
+
+def condition_of(name: str | None, description: str | None) -> Condition | None:
+    """A condition, None without a name."""
+    return None if name is None else Condition(name, description or None)
+
+
+def late(what: str, seconds: float, seen: Seen) -> TimeoutError:
+    """The error of a wait for a condition."""
+    return TimeoutError(f"no {what or 'such record'} within {seconds} s: {seen!r}")
+
+
+def _check_text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} takes a str, got {type(value).__name__} {value!r:.50}")
+
+
+def _check_count(name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} takes an int, got {type(value).__name__} {value!r:.50}")
+    if value < 0:
+        raise ValueError(f"{name} takes 0 or more, got {value}")
+
+
+def _check_times(times: Any) -> None:
+    if times is not None:
+        _check_count("times", times)
+
+
+def _check_seconds(name: str, value: Any) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{name} takes a number, got {type(value).__name__} {value!r:.50}")
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name} takes 0 or more, got {value}")
+
+
+def _check_word(name: str, value: Any, words: tuple[str, ...]) -> None:
+    if value not in words:
+        raise ValueError(f"{name}: expected one of {', '.join(words)}, got {value!r:.50}")

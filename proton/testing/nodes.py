@@ -1,0 +1,563 @@
+"""The nodes of a broker for tests: queues, topics and their subscriptions, and the consumers that take from them.
+
+Nothing here knows threads, rules or connections; time comes from a function. Rules for editors:
+1. A message that comes back takes its old place: entries are ordered by their numbers.
+2. To put, to give back and to send cost O(log n), with selectors too. What is stale in a heap is dropped when it is
+   met, and all of it once it is more than the messages, so that memory follows what waits.
+3. `put` tells `Nodes.changed`; `restore` does not: the caller dispatches when all links that end are gone.
+"""
+
+from __future__ import annotations
+
+import collections
+import heapq
+import itertools
+import time
+from typing import Any, Callable
+
+from proton import Delivery, Link, LinkException, Message, Sender
+from proton.testing.selector import Selector
+
+__all__ = ["DYNAMIC", "Consumer", "Entry", "Lifetime", "Nodes", "Queue", "Subscription", "Topic"]
+
+#: what the addresses of dynamic nodes begin with
+DYNAMIC = "dynamic/"
+
+#: stale numbers that a heap may hold beside those of waiting messages
+SLACK = 64
+
+#: Annotations by which a message says when it may be delivered: milliseconds since the epoch, and from now on.
+DELIVERY_TIME, DELIVERY_DELAY = "x-opt-delivery-time", "x-opt-delivery-delay"
+
+
+class Entry:
+    """A message in a queue.
+
+    :param message: the message.
+    :param queue: the queue.
+    :param now: seconds, the time of the nodes.
+    """
+
+    __slots__ = ("acquired", "barred", "delivery_count", "expires", "message", "number", "queue", "transaction")
+
+    _numbers = itertools.count()
+
+    def __init__(self, message: Message, queue: Queue, now: float) -> None:
+        self.message = message
+        self.queue = queue
+        self.number = next(self._numbers)
+        #: how many deliveries have failed
+        self.delivery_count = message.delivery_count or 0
+        #: True once it was given to a consumer
+        self.acquired = False
+        #: when its time to live is over, None for never
+        self.expires: float | None = now + message.ttl if message.ttl else None
+        #: the consumers that it is not for
+        self.barred: set[Consumer] = set()
+        #: the transaction that its consumer's answer is part of
+        self.transaction: Any = None
+
+
+class Lane:
+    """The numbers of the messages that consumers with one selector may take, the lowest first.
+
+    :param selector: what a message must match; None for any.
+    """
+
+    def __init__(self, selector: Selector | None) -> None:
+        self.selector = selector
+        self.numbers: list[int] = []
+        self.consumers = 0
+
+    def add(self, entry: Entry, waiting: dict[int, Entry]) -> None:
+        """Take a message in if the selector matches it."""
+        if self.selector is None or self.selector.matches(entry.message):
+            numbers = self.numbers
+            if len(numbers) > 2 * len(waiting) + SLACK:
+                numbers[:] = sorted({number for number in numbers if number in waiting and number != entry.number})
+            heapq.heappush(numbers, entry.number)
+
+
+class Consumer:
+    """A link that sends messages of a queue to a client.
+
+    :param link: the link.
+    :param queue: the queue.
+    :param selector: which messages it takes; None for all.
+    :param browses: True for copies: messages stay in the queue.
+    """
+
+    def __init__(self, link: Sender, queue: Queue, selector: Selector | None = None, browses: bool = False) -> None:
+        self.link = link
+        self.queue = queue
+        self.browses = browses
+        #: what was sent and has no outcome yet
+        self.unsettled: dict[Delivery, Entry] = {}
+        self.is_ready = False
+        #: the number of the last message that a browser was shown
+        self.shown = -1
+        self.lane = queue.join(self, selector)
+
+    def wake(self) -> None:
+        """Take part in the turns again: there is credit."""
+        if not self.is_ready and not self.browses:
+            self.is_ready = True
+            self.queue.ready.append(self)
+
+    def send(self, entry: Entry) -> bool:
+        """Send a message to the client; there must be credit.
+
+        :return: False if the message is larger than the client takes.
+        """
+        message, link = entry.message, self.link
+        message.delivery_count = entry.delivery_count
+        message.first_acquirer = not entry.acquired
+        ttl = message.ttl
+        if entry.expires is not None:
+            message.ttl = max(0.001, entry.expires - self.queue.nodes.now())
+        try:
+            delivery = link.send(message)
+        except LinkException:
+            return False
+        finally:
+            message.ttl = ttl
+        if self.browses:
+            return True
+        entry.acquired = True
+        if link.snd_settle_mode != Link.SND_SETTLED:
+            self.unsettled[delivery] = entry
+        return True
+
+    def leave(self) -> None:
+        """Give back what has no outcome, and take no more."""
+        self.queue.leave(self)
+        unsettled, self.unsettled = self.unsettled, {}
+        for entry in unsettled.values():
+            if entry.transaction is None:
+                self.queue.give_back(entry, failed=True)
+
+
+class Lifetime:
+    """How long a dynamic node lives (3.5.10 to 3.5.13).
+
+    :param owner: the link that it was made for.
+    :param policy: the name of the lifetime policy.
+    """
+
+    #: the policies, by the number of their descriptor
+    POLICIES = {
+        0x2B: "delete-on-close",
+        0x2C: "delete-on-no-links",
+        0x2D: "delete-on-no-messages",
+        0x2E: "delete-on-no-links-or-messages",
+    }
+
+    def __init__(self, owner: Link, policy: str) -> None:
+        self.owner: Link | None = owner
+        self.policy = policy
+
+    def is_over(self, links: int, messages: int) -> bool:
+        """Whether the node is to be deleted.
+
+        :param links: how many are attached to it.
+        :param messages: how many it holds.
+        """
+        # 3.5.11 to 3.5.13: the node must have had its link.
+        if self.owner is not None:
+            return False
+        links_count, messages_count = "links" in self.policy, "messages" in self.policy
+        return not (links_count and links) and not (messages_count and messages)
+
+
+class Node:
+    """What an address names.
+
+    :param address: the address.
+    :param nodes: the nodes that it is one of.
+    """
+
+    def __init__(self, address: str, nodes: Nodes) -> None:
+        self.address = address
+        self.nodes = nodes
+        #: for a dynamic node
+        self.lifetime: Lifetime | None = None
+        #: the messages whose time of delivery has not come, by number
+        self.scheduled: dict[int, Message] = {}
+
+    def post(self, message: Message) -> None:
+        """Put a message into it, or keep it until the time that it names."""
+        now = self.nodes.now()
+        due = due_of(message, now, self.nodes.offset)
+        if due is None or due <= now:
+            self.put(message)
+            return
+        number = next(self.nodes.numbers)
+        self.scheduled[number] = message
+        self.nodes.call_at(due, lambda: self._put_scheduled(number))
+
+    def _put_scheduled(self, number: int) -> None:
+        message = self.scheduled.pop(number, None)
+        if message is not None:
+            self.put(message)
+
+    def put(self, message: Message) -> None:
+        """Put a message into it, now."""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """Drop the messages."""
+        self.scheduled.clear()
+
+
+class Queue(Node):
+    """Gives each message to one consumer, in turn."""
+
+    def __init__(self, address: str, nodes: Nodes) -> None:
+        super().__init__(address, nodes)
+        self.consumers: list[Consumer] = []
+        self.browsers: list[Consumer] = []
+        #: the consumers that had credit when they were last looked at, the next one first
+        self.ready: collections.deque[Consumer] = collections.deque()
+        self._entries: dict[int, Entry] = {}
+        self._lanes: dict[Selector | None, Lane] = {}
+        self._expiries: list[tuple[float, int]] = []
+        self._next_expiry: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages that wait, in order."""
+        return [self._entries[number].message for number in sorted(self._entries)]
+
+    @property
+    def unsettled(self) -> int:
+        """How many messages consumers hold."""
+        return sum(len(consumer.unsettled) for consumer in self.consumers)
+
+    def clear(self) -> None:
+        super().clear()
+        self._entries.clear()
+
+    # -- messages come -------------------------------------------------------------------------------------------
+
+    def put(self, message: Message) -> None:
+        """Append a message."""
+        entry = Entry(message, self, self.nodes.now())
+        self.restore(entry)
+        if entry.expires is not None:
+            self._note_expiry(entry.expires, entry.number)
+        self.nodes.changed(self)
+
+    def restore(self, entry: Entry) -> None:
+        """Take a message in, at its place."""
+        self._entries[entry.number] = entry
+        for lane in self._lanes.values():
+            lane.add(entry, self._entries)
+        for browser in self.browsers:
+            if entry.number > browser.shown:
+                browser.lane.add(entry, self._entries)
+
+    def give_back(self, entry: Entry, failed: bool) -> None:
+        """Take a message back from a consumer; one that has failed too often becomes a dead letter.
+
+        :param failed: it counts as a failed delivery.
+        """
+        entry.transaction = None
+        entry.delivery_count += failed
+        limit = self.nodes.max_deliveries
+        if failed and limit is not None and entry.delivery_count >= limit:
+            self.nodes.bury(entry)
+        else:
+            self.restore(entry)
+
+    # -- consumers -----------------------------------------------------------------------------------------------
+
+    def join(self, consumer: Consumer, selector: Selector | None) -> Lane:
+        """Take a consumer in; the lane that it takes its messages from."""
+        lane = None if consumer.browses else self._lanes.get(selector)
+        if lane is None:
+            lane = Lane(selector)
+            for number in sorted(self._entries):
+                lane.add(self._entries[number], self._entries)
+        lane.consumers += 1
+        if consumer.browses:
+            self.browsers.append(consumer)
+        else:
+            self._lanes[selector] = lane
+            self.consumers.append(consumer)
+        return lane
+
+    def leave(self, consumer: Consumer) -> None:
+        """Give a consumer no more messages."""
+        if consumer in self.browsers:
+            self.browsers.remove(consumer)
+        elif consumer in self.consumers:
+            self.consumers.remove(consumer)
+            if consumer.is_ready:
+                self.ready.remove(consumer)
+            consumer.lane.consumers -= 1
+            if not consumer.lane.consumers:
+                del self._lanes[consumer.lane.selector]
+
+    def dispatch(self) -> None:
+        """Send what there is to the consumers, in turn, as far as their credit goes."""
+        for browser in self.browsers:
+            while browser.link.credit > 0:
+                entry = self._next(browser)
+                if entry is None:
+                    break
+                browser.shown = entry.number
+                browser.send(entry)
+        ready, idle = self.ready, 0
+        while self._entries and idle < len(ready):
+            consumer = ready[0]
+            if consumer.link.credit <= 0:
+                ready.popleft()
+                consumer.is_ready = False
+                continue
+            ready.rotate(-1)
+            entry = self._next(consumer)
+            if entry is None:
+                idle += 1
+                continue
+            idle = 0
+            del self._entries[entry.number]
+            if not consumer.send(entry):
+                entry.barred.add(consumer)
+                self.restore(entry)
+
+    def _next(self, consumer: Consumer) -> Entry | None:
+        """The first message that a consumer may take, which leaves its lane."""
+        numbers, passed = consumer.lane.numbers, []
+        found = None
+        while numbers and found is None:
+            number = heapq.heappop(numbers)
+            entry = self._entries.get(number)
+            if entry is None or number <= consumer.shown:
+                continue
+            if entry.expires is not None and entry.expires <= self.nodes.now():
+                del self._entries[number]
+                continue
+            if consumer in entry.barred:
+                passed.append(number)
+            else:
+                found = entry
+        for number in passed:
+            heapq.heappush(numbers, number)
+        return found
+
+    # -- time to live --------------------------------------------------------------------------------------------
+
+    def _note_expiry(self, when: float, number: int) -> None:
+        expiries = self._expiries
+        if len(expiries) > 2 * len(self._entries) + SLACK:
+            expiries[:] = sorted(found for found in expiries if found[1] in self._entries)
+        heapq.heappush(expiries, (when, number))
+        if self._next_expiry is None or when < self._next_expiry:
+            self._await_expiry(when)
+
+    def _await_expiry(self, when: float) -> None:
+        self._next_expiry = when
+        self.nodes.call_at(when, lambda: self._expire(when))
+
+    def _expire(self, when: float) -> None:
+        """Drop the messages whose time to live is over."""
+        if when != self._next_expiry:  # an earlier one came
+            return
+        expiries, now = self._expiries, self.nodes.now()
+        while expiries and (expiries[0][0] <= now or expiries[0][1] not in self._entries):
+            _, number = heapq.heappop(expiries)
+            self._entries.pop(number, None)
+        self._next_expiry = None
+        if expiries:
+            self._await_expiry(expiries[0][0])
+
+
+class Subscription(Queue):
+    """The messages of a topic that wait for one subscriber, or for several that share it.
+
+    :param topic: the topic.
+    :param key: what it is found by: the container and the name, or a link.
+    """
+
+    def __init__(self, topic: Topic, key: object) -> None:
+        super().__init__(topic.address, topic.nodes)
+        self.topic = topic
+        self.key = key
+        #: True if it stays when its subscribers are away
+        self.is_durable = False
+        #: seconds that it stays; None for ever
+        self.timeout: float | None = None
+        #: what the client has asked for: a source
+        self.source: Any = None
+        #: the messages that it keeps; None for all
+        self.selector: Selector | None = None
+        self._away = 0  # how often its last subscriber went away
+
+    def put(self, message: Message) -> None:
+        # Not by the lane of its consumers: what does not match would wait for ever.
+        if self.selector is None or self.selector.matches(message):
+            super().put(message)
+
+    def leave(self, consumer: Consumer) -> None:
+        super().leave(consumer)
+        if self.consumers or self.browsers:
+            return
+        if not self.is_durable:
+            self.end()
+        elif self.timeout is not None:
+            self._away += 1
+            away = self._away
+            self.nodes.call_at(self.nodes.now() + self.timeout, lambda: self._end_unused(away))
+
+    def _end_unused(self, away: int) -> None:
+        if self._away == away and not self.consumers:
+            self.end()
+
+    def end(self) -> None:
+        """Drop it with its messages."""
+        if self.topic.subscriptions.get(self.key) is self:
+            del self.topic.subscriptions[self.key]
+
+
+class Topic(Node):
+    """Gives each message to every subscription; without a subscription it is dropped."""
+
+    def __init__(self, address: str, nodes: Nodes) -> None:
+        super().__init__(address, nodes)
+        self.subscriptions: dict[object, Subscription] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self.subscriptions.values()))
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages that wait, by subscription."""
+        return [message for subscription in self.subscriptions.values() for message in subscription.messages]
+
+    @property
+    def unsettled(self) -> int:
+        """How many messages subscribers hold."""
+        return sum(subscription.unsettled for subscription in self.subscriptions.values())
+
+    def clear(self) -> None:
+        super().clear()
+        for subscription in self.subscriptions.values():
+            subscription.clear()
+
+    def put(self, message: Message) -> None:
+        for subscription in list(self.subscriptions.values()):
+            subscription.put(message)
+
+
+class Nodes:
+    """All nodes of a broker, made when they are first named, and its time.
+
+    :param names: the addresses of the only nodes that exist; none: all exist.
+    :param dead_letters: the address of the queue for rejected messages, and for those that failed too often.
+    :param max_deliveries: how many failed deliveries make a dead letter; None for no limit.
+    """
+
+    def __init__(
+        self, names: tuple[str, ...] = (), dead_letters: str | None = None, max_deliveries: int | None = None
+    ) -> None:
+        self.found: dict[str, Queue | Topic] = {}
+        self.dead_letters = dead_letters
+        self.max_deliveries = max_deliveries
+        #: seconds that a program has let pass
+        self.offset = 0.0
+        #: called for a queue that has got a message
+        self.changed: Callable[[Queue], object] = _nothing
+        #: called if something is due earlier than before
+        self.alarmed: Callable[[], object] = _nothing
+        self.numbers = itertools.count()
+        self._alarms: list[tuple[float, int, Callable[[], object]]] = []
+        self._makes_nodes = not names
+        for address in (*names, dead_letters) if names else ():
+            if address is not None:
+                self.make(address)
+
+    # -- by address ----------------------------------------------------------------------------------------------
+
+    def find(self, address: str | None, topic: bool = False) -> Queue | Topic | None:
+        """What is at an address, made if it is new; None if nothing exists there, or no longer.
+
+        :param topic: make a topic, whatever the address is.
+        """
+        found = self.found.get(address or "")
+        if found is None and address and self._makes_nodes and not address.startswith(DYNAMIC):
+            return self.make(address, topic or address.startswith("topic"))
+        return found
+
+    def make(self, address: str, topic: bool | None = None) -> Queue | Topic:
+        """Make a node.
+
+        :param topic: None for a topic if the address begins so.
+        """
+        is_topic = address.startswith("topic") if topic is None else topic
+        node = self.found[address] = Topic(address, self) if is_topic else Queue(address, self)
+        return node
+
+    def make_dynamic(self, owner: Link, policy: str, topic: bool) -> Queue | Topic:
+        """Make a node with an address of its own."""
+        node = self.make(f"{DYNAMIC}{next(self.numbers)}", topic)
+        node.lifetime = Lifetime(owner, policy)
+        return node
+
+    def bury(self, entry: Entry) -> None:
+        """Make a message a dead letter; without a queue for those it is dropped."""
+        # One that is there stays away: it would go round in circles.
+        if self.dead_letters is not None and entry.queue.address != self.dead_letters:
+            node = self.find(self.dead_letters)
+            if node is not None:
+                node.put(entry.message)
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Seconds, of a clock that does not go back."""
+        return time.monotonic() + self.offset
+
+    def call_at(self, when: float, function: Callable[[], object]) -> None:
+        """Have a function called at a time."""
+        heapq.heappush(self._alarms, (when, next(self.numbers), function))
+        if self._alarms[0][0] == when:
+            self.alarmed()
+
+    @property
+    def due(self) -> float | None:
+        """When `run_due` has something to do next, None for never."""
+        return self._alarms[0][0] if self._alarms else None
+
+    def rest(self) -> None:
+        """Tell no service any more."""
+        self.changed = self.alarmed = _nothing
+
+    def run_due(self) -> None:
+        """Do all that is due."""
+        while self._alarms and self._alarms[0][0] <= self.now():
+            _, _, function = heapq.heappop(self._alarms)
+            function()
+
+
+def due_of(message: Message, now: float, offset: float) -> float | None:
+    """When a message may be delivered, None for at once; an annotation that is not a number counts as absent.
+
+    :param now: seconds, the time of the nodes.
+    :param offset: seconds by which that is ahead.
+    """
+    annotations = message.annotations
+    if not annotations:
+        return None
+    delay, when = annotations.get(DELIVERY_DELAY), annotations.get(DELIVERY_TIME)
+    if isinstance(delay, (int, float)):
+        return now + delay / 1000
+    if isinstance(when, (int, float)):
+        return now + when / 1000 - (time.time() + offset)
+    return None
+
+
+def _nothing(*arguments: object) -> None:
+    """Stands for a service that does not run."""
