@@ -12,17 +12,19 @@ An address names a queue, which exists from its first use on. `Broker` has the c
 """
 
 from proton.testing.broker import Broker
+from proton.testing.certificates import Certificates
 from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
 from proton.testing.selector import InvalidSelector, Selector
 
 __all__ = [
-    "InvalidSelector",
-    "Selector",
     "Broker",
+    "Certificates",
+    "InvalidSelector",
     "Seen",
     "SeenConnection",
     "SeenEnd",
     "SeenLink",
     "SeenMessage",
     "SeenOutcome",
+    "Selector",
 ]
