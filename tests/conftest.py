@@ -55,7 +55,7 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.flaky(reruns=reruns))
 
 
-_sockets: list[weakref.ref[socket.socket]] = []  # what this test and its fixtures have made in the main thread
+_sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()  # what this test and its fixtures made in the main thread
 _init = socket.socket.__init__
 _FAILED = pytest.StashKey[bool]()
 
@@ -63,7 +63,7 @@ _FAILED = pytest.StashKey[bool]()
 def _noted(self, *args, **kwargs):
     _init(self, *args, **kwargs)
     if threading.current_thread() is threading.main_thread():
-        _sockets.append(weakref.ref(self))
+        _sockets.add(self)
 
 
 socket.socket.__init__ = _noted
@@ -93,9 +93,8 @@ def sockets_are_closed(request):
 
 
 def _still_open():
-    for made in _sockets:
-        sock = made()
-        if sock is not None and sock.fileno() != -1:
+    for sock in list(_sockets):
+        if sock.fileno() != -1:
             yield sock
 
 
