@@ -122,7 +122,7 @@ def connect(
     """
     for name in options:
         if name not in CONNECT_OPTIONS:
-            meant = nearest(name, CONNECT_OPTIONS)
+            meant = nearest(name, [*CONNECT_OPTIONS, *(connect.__kwdefaults__ or ())])
             raise TypeError(f"connect() has no option {name!r}" + (f": did you mean {meant!r}?" if meant else ""))
     check_flag("initial_retry", initial_retry)
     check_kind("ssl_domain", ssl_domain, SSLDomain)

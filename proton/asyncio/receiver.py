@@ -386,10 +386,7 @@ class Receiver(Link):
     def _drop_binding(self) -> None:
         """What was not settled is sent again; what its sender has settled is the program's."""
         link = self._link
-        self.open_deliveries.clear()
-        settling, self.settling = self.settling, {}
-        for waiters in settling.values():
-            waiters.wake()
+        self._forget_deliveries()
         if self._stream is not None:
             self._stream.wake()
         # The sender does not know of an outcome that this end would give now: delivery-ids end with the transport. What
@@ -419,20 +416,25 @@ class Receiver(Link):
         super()._end(error, is_orderly)
         is_own = self.connection.is_closed_here or self._is_own_end
         self._is_own_end = is_orderly or (is_own and not endpoint_state(self._link).failed)
-        self.open_deliveries.clear()
-        for waiters in self.settling.values():
-            waiters.wake()
-        self.settling = {}
+        self._forget_deliveries()
         self._wake_all()
         if self.on_gone is not None:
             self.on_gone(error)
 
+    def _forget_deliveries(self) -> None:
+        """Those that were taken: an outcome has no effect any more."""
+        self.open_deliveries.clear()
+        settling, self.settling = self.settling, {}
+        for waiters in settling.values():
+            waiters.wake()
+
     # -- the end -------------------------------------------------------------------------------------------------
 
     def _leave(self) -> None:
-        """What was not taken goes back."""
+        """What was not taken goes back; what was taken and not settled does so with the link (2.6.6)."""
         self._is_own_end = True
         self._release_queued()
+        self._forget_deliveries()
 
     def _release_queued(self) -> None:
         link = self._link

@@ -13,6 +13,7 @@ MAKING = [
     (lambda: connect(5), "a url must be a str or a Url, not int"),
     (lambda: connect("amqp://host:port"), "port"),
     (lambda: connect("localhost", usr="fred"), r"no option 'usr': did you mean 'user'\?"),
+    (lambda: connect("localhost", reconect=True), r"no option 'reconect': did you mean 'reconnect'\?"),
     (lambda: connect("localhost", timeout="5"), "timeout takes seconds or None, got str '5'"),
     (lambda: connect("localhost", timeout=True), "timeout takes seconds or None, got bool True"),
     (lambda: connect("localhost", timeout=float("nan")), "timeout takes 0 or more seconds, got nan"),

@@ -118,3 +118,18 @@ def test_without_prefetch_an_outcome_leaves_before_the_credit_for_the_next_messa
     run(main)
     came = [text for text in frames if "<- @" in text]
     assert "<- @disposition" in came[0] and "<- @flow" in came[1], came
+
+
+@pytest.mark.parametrize("way", ["close", "detach"])
+def test_an_outcome_after_the_program_has_ended_the_link_says_that_it_has_no_effect(way):
+    async def test(peer, connection, receiver):
+        peer.queue("q").put_nowait(Message(body="x"))
+        _, delivery = await receiver.receive()
+        await getattr(receiver, way)()
+        assert (delivery.is_open, receiver.unsettled) == (False, 0)
+        assert not delivery.accept()
+        assert not delivery.release()
+        async with delivery:
+            pass
+
+    receiving(test)
