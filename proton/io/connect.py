@@ -95,7 +95,7 @@ class ConnectAttempt:
             how = "Connection refused: trying next" if self.errors else "Connect trying first"
             log.debug("%s transport address: %r", how, address.sockaddr)
             try:
-                sock, result = sockets.connect(address)
+                sock, result = self.reactor.network.connect(address)
             except OSError as error:
                 self.errors.append(error.errno or errno.EIO)
                 continue
@@ -122,7 +122,7 @@ class ConnectAttempt:
     def ended(self, selectable: ConnectSelectable) -> None:
         """The connect of a selectable has ended: hands its socket over, or goes on to the next address."""
         sock = selectable.sock
-        result = sockets.connect_result(sock)
+        result = self.reactor.network.connect_result(sock)
         selectable.terminate()
         if not result:
             log.debug("Connection succeeded")

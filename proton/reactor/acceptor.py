@@ -15,7 +15,6 @@ from proton.driver import Driver
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition
 from proton.endpoints.handler import Handler, inspect
 from proton.exceptions import SSLException
-from proton.io import sockets
 from proton.io.connect import start_io
 from proton.logs import log
 from proton.options.listen_options import ListenOptions
@@ -115,7 +114,7 @@ class Acceptor(Handler):
         self._acceptors.add(self)
         self._listeners: dict[Any, Any] = {}  # the sockets, by their selectables
         # After all that can raise: the sockets would stay open until the collector comes.
-        for listener in sockets.listen(host, port):
+        for listener in reactor.network.listen(host, port):
             selectable = reactor.selectable(handler=self, delegate=listener)
             selectable.reading = True
             selectable.update()
@@ -156,7 +155,7 @@ class Acceptor(Handler):
             return
         for accepted_before in range(MAX_ACCEPTED_PER_TURN):
             try:
-                accepted = sockets.accept(self._listeners[selectable])
+                accepted = event.reactor.network.accept(self._listeners[selectable])
             except OSError as error:
                 if accepted_before:
                     return  # systems say so without a waiting client, too; if one waits, the next turn comes at once

@@ -22,6 +22,7 @@ from proton.endpoints.arguments import NotCopied, check_seconds
 from proton.endpoints.connection import Connection
 from proton.endpoints.events import Collector, Event, EventType
 from proton.endpoints.handler import Handler, as_handler, dispatch, inspect
+from proton.io import sockets
 from proton.io.deadlines import DeadlineHeap
 from proton.io.poller import Waker
 from proton.io.selectable import Selectable
@@ -69,6 +70,8 @@ class Reactor(NotCopied):
     #: makes the waits of the loop, None for nothing special: called with a function and its argument, a time-out; the
     #: blocking interface lets other threads use the container meanwhile
     wait_hook: Any = None
+    #: makes the sockets: the module, or an object with its functions `listen`, `accept`, `connect`, `connect_result`
+    network: Any = sockets
 
     def __init__(self, *handlers: object, **kwargs: Unpack[ContainerKeywords]) -> None:
         #: connections, acceptors and injectors that are not finished

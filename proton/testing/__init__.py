@@ -13,6 +13,8 @@ An address names a queue, which exists from its first use on. `Broker` has the c
 
 from proton.testing.broker import Broker
 from proton.testing.certificates import Certificates
+from proton.testing.clock import VirtualClock
+from proton.testing.joined import Joined, JoinedBroker
 from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
 from proton.testing.selector import InvalidSelector, Selector
 
@@ -20,6 +22,8 @@ __all__ = [
     "Broker",
     "Certificates",
     "InvalidSelector",
+    "Joined",
+    "JoinedBroker",
     "Seen",
     "SeenConnection",
     "SeenEnd",
@@ -27,4 +31,5 @@ __all__ = [
     "SeenMessage",
     "SeenOutcome",
     "Selector",
+    "VirtualClock",
 ]

@@ -187,7 +187,7 @@ class Node:
     def post(self, message: Message) -> None:
         """Put a message into it, or keep it until the time that it names."""
         now = self.nodes.now()
-        due = due_of(message, now, self.nodes.offset)
+        due = due_of(message, now, self.nodes.day_clock() + self.nodes.offset)
         if due is None or due <= now:
             self.put(message)
             return
@@ -468,6 +468,9 @@ class Nodes:
         self.max_deliveries = max_deliveries
         #: seconds that a program has let pass
         self.offset = 0.0
+        #: seconds, of a clock that does not go back; and the time of day
+        self.clock: Callable[[], float] = time.monotonic
+        self.day_clock: Callable[[], float] = time.time
         #: called for a queue that has got a message
         self.changed: Callable[[Queue], object] = _nothing
         #: called if something is due earlier than before
@@ -518,7 +521,7 @@ class Nodes:
 
     def now(self) -> float:
         """Seconds, of a clock that does not go back."""
-        return time.monotonic() + self.offset
+        return self.clock() + self.offset
 
     def call_at(self, when: float, function: Callable[[], object]) -> None:
         """Have a function called at a time."""
@@ -542,11 +545,11 @@ class Nodes:
             function()
 
 
-def due_of(message: Message, now: float, offset: float) -> float | None:
+def due_of(message: Message, now: float, time_of_day: float) -> float | None:
     """When a message may be delivered, None for at once; an annotation that is not a number counts as absent.
 
     :param now: seconds, the time of the nodes.
-    :param offset: seconds by which that is ahead.
+    :param time_of_day: the same moment, in seconds as of `time.time`.
     """
     annotations = message.annotations
     if not annotations:
@@ -555,7 +558,7 @@ def due_of(message: Message, now: float, offset: float) -> float | None:
     if isinstance(delay, (int, float)):
         return now + delay / 1000
     if isinstance(when, (int, float)):
-        return now + when / 1000 - (time.time() + offset)
+        return now + when / 1000 - time_of_day
     return None
 
 

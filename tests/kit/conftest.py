@@ -1,6 +1,12 @@
-"""The fixtures of the plugin, which pytest knows by itself where the package is installed."""
+"""The fixtures of the plugin, which pytest knows by itself where the package is installed; and those of these tests."""
 
 from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import pytest
 
 from pytest_pure_proton import (
     amqp_broker,
@@ -10,3 +16,16 @@ from pytest_pure_proton import (
 )
 
 __all__ = ["amqp_broker", "amqp_broker_factory", "amqp_certificates", "amqp_tls_broker"]
+
+
+@pytest.fixture
+def nothing_of_the_system(monkeypatch):
+    """The test makes no socket and no thread, and waits for nothing."""
+
+    def forbidden(*arguments, **options):
+        raise AssertionError("expected nothing of the system to be used")
+
+    monkeypatch.setattr(socket.socket, "__init__", forbidden)
+    monkeypatch.setattr(socket, "getaddrinfo", forbidden)
+    monkeypatch.setattr(threading.Thread, "start", forbidden)
+    monkeypatch.setattr(time, "sleep", forbidden)
