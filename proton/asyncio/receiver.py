@@ -331,6 +331,9 @@ class Receiver(Link):
         """A message has come, or its sender has said something about it."""
         if delivery.updated:
             self._updated(delivery)
+        if self._is_drained and self._waiters:
+            # A drain ends too as messages use up the last of the credit: its sender need not send a flow then (2.6.7).
+            self._waiters.wake()
         if self.on_taken is not None:
             self._hand_over(self.on_taken)
         elif self._stream is not None:

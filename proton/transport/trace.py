@@ -42,8 +42,14 @@ def flags_of(environment: Mapping[str, str]) -> int:
     return flags
 
 
-#: read once, as the program starts
+#: those of a new transport: the environment is read once, as the program starts
 DEFAULT_FLAGS = flags_of(os.environ)
+
+
+def trace_by_default(flags: int) -> None:
+    """Have each transport that is made from now on trace these too."""
+    global DEFAULT_FLAGS
+    DEFAULT_FLAGS |= flags
 
 
 def write_line(transport: TransportState, subsystem: str, level: str, text: str) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from proton import Message, Transport
 from proton.asyncio import Drained, Receiver, Rejected, Timeout, connect
+from proton.testing import Broker
 from tests.support.aio import broker, run
 
 
@@ -59,6 +60,20 @@ def test_the_block_of_a_delivery_decides():
         assert not delivery.is_open
 
     receiving(test)
+
+
+def test_a_drain_ends_as_messages_use_up_the_credit():
+    async def main():
+        with Broker() as peer:
+            peer.put("q", *(Message(body=number) for number in range(4)))
+            async with connect(peer.url) as connection, connection.receiver("q", prefetch=2) as receiver:
+                for _ in range(2):
+                    receiver.resume()
+                    await receiver.drain(timeout=10)
+                    found = [message.body async for message, _ in receiver]
+                    assert len(found) == 2
+
+    run(main)
 
 
 def test_iterating_ends_after_a_drain_and_goes_on_after_resume():

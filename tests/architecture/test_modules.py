@@ -176,6 +176,14 @@ TESTED_BY = {
     "testing/service": ("kit/test_broker_faults.py", "detach"),
     "testing/termini": ("examples/test_broker.py", "Selector"),
     "testing/transactions": ("examples/test_broker_transactions.py", "declare"),
+    "__main__": ("cli/test_main.py", "__main__"),
+    "cli/codes": ("cli/test_main.py", "USAGE"),
+    "cli/common": ("cli/test_main.py", "one_line"),
+    "cli/pipes": ("cli/test_pipes.py", "Input"),
+    "cli/progress": ("cli/test_progress.py", "Progress"),
+    "cli/receive": ("cli/test_receive.py", "--json"),
+    "cli/send": ("cli/test_send.py", "--property"),
+    "cli/values": ("cli/test_values.py", "message_to_json"),
 }
 
 

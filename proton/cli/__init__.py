@@ -1,0 +1,115 @@
+"""The command line `pure-proton`, also `python -m proton`: `main`, and the table of its commands.
+
+A command is a module with `add_arguments(parser)`, `run(options)`, which returns the exit code, and `EXAMPLES`, the end
+of its help. Only the module of the command that is chosen is imported. The guide is docs/command-line.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import importlib.metadata
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from proton.cli import codes
+
+__all__ = ["COMMANDS", "Command", "main"]
+
+PROGRAM = "pure-proton"
+
+
+class Command(NamedTuple):
+    """A command.
+
+    :ivar module: the name of its module.
+    :ivar help: what it does, in a line.
+    """
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "send": Command("proton.cli.send", "send messages: from arguments, standard input or a file"),
+    "receive": Command("proton.cli.receive", "take messages and print them"),
+}
+
+_EPILOG = """\
+pure-proton COMMAND --help shows the options of a command, with examples.
+
+exit codes: 0 done; 1 refused by the peer, or a message was not accepted; 2 wrong arguments; 3 no connection;
+4 time ran out, or fewer messages than asked for; 5 input cannot be read; 130 Ctrl-C; 141 closed pipe
+"""
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("pure-proton")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The parser of what is not a command: it has the help of all."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="AMQP 1.0 from the command line.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=command.help)
+    return parser
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    """The options of a command, with its name and its function `run`."""
+    if not arguments or arguments[0] not in COMMANDS:
+        _parser().parse_args(arguments)
+    name = arguments[0]
+    command = COMMANDS[name]
+    module: Any = importlib.import_module(command.module)
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {name}",
+        description=command.help[0].upper() + command.help[1:] + ".",
+        epilog=f"examples:\n{module.EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    parser.set_defaults(command=name, run=module.run)
+    # Intermixed: a text may stand behind an option, as in `send URL --count 2 TEXT`.
+    return parser.parse_intermixed_args(arguments[1:])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    :param argv: the arguments, without the name of the program; those of the process if left out.
+    :return: the exit code.
+    :raises SystemExit: by argparse, for `--help` and for wrong arguments.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = _options(arguments)
+    # The errors of commands say what the log would say: it is for `--verbose`.
+    if not getattr(options, "verbose", False):
+        logging.getLogger("proton").addHandler(logging.NullHandler())
+    try:
+        return int(options.run(options))
+    except codes.CommandError as error:
+        sys.stderr.write(f"{PROGRAM} {options.command}: {error}\n")
+        return error.code
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{PROGRAM} {options.command}: interrupted\n")
+        return codes.INTERRUPTED
+    except BrokenPipeError:
+        # Else the interpreter complains at its end that it cannot flush.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return codes.PIPE

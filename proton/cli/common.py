@@ -1,0 +1,269 @@
+"""What the commands share: their options, the connection, the run of a coroutine with signals, errors in one line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import getpass
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any, NamedTuple
+
+from proton import ProtonException, SSLDomain, Timeout, Url
+from proton.asyncio import Connection, ConnectionClosed, LinkClosed, SessionClosed, Undeliverable, connect
+from proton.cli import codes
+from proton.transport import trace
+
+__all__ = [
+    "Place",
+    "add_connection_arguments",
+    "add_timeout_argument",
+    "count",
+    "explained",
+    "make_connection",
+    "one_line",
+    "place_of",
+    "run",
+    "seconds",
+    "tell",
+]
+
+#: the variable of the environment that has the password
+PASSWORD_VARIABLE = "PROTON_PASSWORD"
+
+
+class Place(NamedTuple):
+    """Where a command works.
+
+    :ivar url: scheme, host and port; without user, password and address.
+    :ivar address: the address of the node; empty for none.
+    :ivar user: the user of the URL, or None.
+    :ivar password: the password of the URL, or None.
+    """
+
+    url: str
+    address: str
+    user: str | None
+    password: str | None
+
+    def __repr__(self) -> str:
+        return f"Place({self.url!r}, {self.address!r})"
+
+
+# -- options ---------------------------------------------------------------------------------------------------------
+
+
+def count(text: str) -> int:
+    """For argparse: a number of things, 1 at least."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {number}")
+    return number
+
+
+def seconds(text: str) -> float:
+    """For argparse: a time in seconds, 0 or more."""
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected seconds, 0 or more, got {text}")
+    return number
+
+
+def add_connection_arguments(parser: argparse.ArgumentParser, with_address: bool = True) -> None:
+    """The arguments that say where to connect to, and how.
+
+    :param with_address: whether the command needs an address at the peer.
+    """
+    parser.add_argument(
+        "url",
+        metavar="URL",
+        nargs="?",
+        help="amqp[s]://[user[:password]@]host[:port]" + ("/address" if with_address else ""),
+    )
+    group = parser.add_argument_group("connection")
+    group.add_argument(
+        "--broker", metavar="URL", help="the peer, in place of URL" + ", without an address" * with_address
+    )
+    if with_address:
+        group.add_argument("--address", metavar="NODE", help="the address at the peer, in place of that in URL")
+    group.add_argument("--user", metavar="NAME", help="the user; its password is asked for on a terminal")
+    group.add_argument(
+        "--password-file", metavar="FILE", help=f"the first line is the password; else ${PASSWORD_VARIABLE} has it"
+    )
+    group.add_argument(
+        "--mechanisms", metavar="NAMES", help="SASL mechanisms that may be used, such as 'PLAIN EXTERNAL'"
+    )
+    group.add_argument("--ca", metavar="FILE", help="trust these authorities (PEM) in place of those of the system")
+    group.add_argument("--cert", metavar="FILE", help="the client's certificate (PEM)")
+    group.add_argument("--key", metavar="FILE", help="the key of --cert (PEM), if it is in a file of its own")
+    group.add_argument("--insecure", action="store_true", help="do not verify the peer's certificate")
+    group.add_argument("--container-id", metavar="NAME", help="the container-id of this end")
+    group.add_argument("--virtual-host", metavar="NAME", help="the host name in the open")
+    group.add_argument("-v", "--verbose", action="store_true", help="show the frames on standard error")
+
+
+def add_timeout_argument(parser: argparse.ArgumentParser, text: str, default: float | None = 30.0) -> None:
+    """`--timeout`, and `--quiet`.
+
+    :param text: what the time is for.
+    """
+    shown = "" if default is None else f" (default {default:g})"
+    parser.add_argument("--timeout", metavar="S", type=seconds, default=default, help=f"seconds for {text}{shown}")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress, no summary")
+
+
+def place_of(options: argparse.Namespace, with_address: bool = True) -> Place:
+    """Where the options lead to.
+
+    :raises CommandError: there is no URL, no address, or they are invalid.
+    """
+    text = options.broker or options.url
+    if not text:
+        raise codes.CommandError("expected a URL, got none", codes.USAGE)
+    try:
+        url = Url(text)
+        host, port = url.host or "localhost", url.port  # where a name of a service is looked up
+    except ValueError as error:
+        raise codes.CommandError(f"expected a URL: {one_line(error)}", codes.USAGE) from None
+    address = (getattr(options, "address", None) or url.path or "") if with_address else ""
+    if with_address and not address:
+        raise codes.CommandError(
+            "expected an address behind the host, as in amqp://host/queue, or --address, got none", codes.USAGE
+        )
+    host = f"[{host}]" if ":" in host else host
+    return Place(f"{url.scheme}://{host}:{port}", address, url.username, url.password)
+
+
+def _password(options: argparse.Namespace, place: Place, user: str | None) -> str | None:
+    if options.password_file:
+        try:
+            lines = pathlib.Path(options.password_file).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise codes.CommandError(f"--password-file: {one_line(error)}", codes.USAGE) from None
+        return lines[0] if lines else ""
+    if place.password is not None:
+        return place.password
+    if PASSWORD_VARIABLE in os.environ:
+        return os.environ[PASSWORD_VARIABLE]
+    if user and sys.stdin is not None and sys.stdin.isatty():
+        return getpass.getpass(f"password of {user}: ")
+    return None
+
+
+def _domain(options: argparse.Namespace) -> SSLDomain | None:
+    if not (options.ca or options.cert or options.insecure):
+        return None
+    domain = SSLDomain(SSLDomain.MODE_CLIENT)
+    if options.ca:
+        domain.set_trusted_ca_db(options.ca)
+    if options.cert:
+        domain.set_credentials(options.cert, options.key, None)
+    if options.insecure:
+        domain.set_peer_authentication(SSLDomain.ANONYMOUS_PEER)
+    return domain
+
+
+def make_connection(options: argparse.Namespace, place: Place, timeout: float | None = 30.0) -> Connection:
+    """The connection that the options ask for, not opened.
+
+    :param timeout: seconds for connecting, and for each other call.
+    :raises CommandError: an option is invalid, or a file cannot be read.
+    """
+    user = options.user or place.user
+    wanted: dict[str, Any] = {
+        "user": user,
+        "password": _password(options, place, user),
+        "allowed_mechs": options.mechanisms,
+        "container_id": options.container_id,
+        "virtual_host": options.virtual_host,
+    }
+    if options.verbose:
+        trace.trace_by_default(trace.TRACE_FRM)
+    try:
+        return connect(
+            place.url,
+            ssl_domain=_domain(options),
+            connect_timeout=timeout,
+            timeout=timeout,
+            close_timeout=5.0,
+            **{name: value for name, value in wanted.items() if value is not None},
+        )
+    except (ProtonException, OSError, ValueError, TypeError) as error:
+        raise codes.CommandError(one_line(error), codes.USAGE) from None
+
+
+# -- the run, and its errors -----------------------------------------------------------------------------------------
+
+
+def one_line(error: object) -> str:
+    """A text in one line, without control characters: parts of it may have come from the peer."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def tell(options: argparse.Namespace, text: str) -> None:
+    """Write a line on standard error."""
+    sys.stderr.write(f"pure-proton {options.command}: {one_line(text)}\n")
+    sys.stderr.flush()
+
+
+def explained(error: Exception) -> codes.CommandError:
+    """The error of the command for one of the package."""
+    if isinstance(error, codes.CommandError):
+        return error
+    if isinstance(error, (Undeliverable, LinkClosed, SessionClosed)):
+        code = codes.REFUSED
+    elif isinstance(error, Timeout):
+        code = codes.TIMEOUT
+    elif isinstance(error, ConnectionClosed):
+        code = codes.CONNECTION
+    else:
+        code = codes.REFUSED if isinstance(error, ProtonException) else codes.INPUT
+    return codes.CommandError(one_line(error), code)
+
+
+def run(work: Coroutine[Any, Any, int]) -> int:
+    """Run a command's coroutine. SIGINT and SIGTERM cancel it.
+
+    :return: what it returns; 128 and the number of a signal that has cancelled it.
+    :raises CommandError: it has failed.
+    """
+    got: list[int] = []
+    try:
+        return asyncio.run(_watched(work, got))
+    except codes.CommandError as error:
+        if got:
+            raise codes.CommandError(str(error), 128 + got[0]) from None
+        raise
+    except BrokenPipeError:
+        raise
+    except (ProtonException, OSError) as error:
+        raise explained(error) from error
+
+
+async def _watched(work: Coroutine[Any, Any, int], got: list[int]) -> int:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        got.append(number)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not in Windows, and not outside of the main thread: then Ctrl-C is a KeyboardInterrupt, if anything.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not got:
+            raise
+        raise codes.CommandError("interrupted", codes.INTERRUPTED) from None
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.remove_signal_handler(number)

@@ -1,0 +1,162 @@
+"""Standard input and output without blocking the loop: heartbeats and credit move while a pipe stands still.
+
+Both work in a daemon thread, by the descriptor. So the end of the program waits neither for a terminal on which
+nothing is typed, nor for a lock of a buffered stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import queue
+import sys
+import threading
+from collections.abc import AsyncGenerator
+from typing import Any, BinaryIO, Callable
+
+__all__ = ["BLOCK", "Input", "Output", "Worker"]
+
+#: bytes that are read at once
+BLOCK = 65536
+
+
+class Worker:
+    """A thread that does one thing after another, for coroutines of the loop that it was made in."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=self._run, name="pure-proton-pipe", daemon=True).start()
+
+    async def do(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function in the thread, and return what it returns.
+
+        If this is cancelled, the function goes on.
+        """
+        future = self._loop.create_future()
+        self._jobs.put((future, function, arguments))
+        return await future
+
+    def close(self) -> None:
+        """End the thread, after what it does now."""
+        self._jobs.put(None)
+
+    def _run(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            future, function, arguments = job
+            result: Any = None
+            error: BaseException | None = None
+            try:
+                result = function(*arguments)
+            except BaseException as problem:  # raised again where it is awaited
+                error = problem
+            # RuntimeError: the loop is closed, and nothing waits any more.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._tell, future, result, error)
+            del job, future, function, arguments, result, error
+
+    @staticmethod
+    def _tell(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+
+def _descriptor(stream: Any) -> int | None:
+    try:
+        return int(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+class Input:
+    """Bytes from standard input, or from a binary file.
+
+    :param file: the file; None for standard input.
+    """
+
+    def __init__(self, file: BinaryIO | None = None) -> None:
+        self._worker = Worker()
+        self._begun: list[bytes] = []  # pieces of the line that has no end yet
+        self._ended = False
+        stream: Any = sys.stdin if file is None else file
+        descriptor = _descriptor(stream)
+        if descriptor is None:
+            self._read: Callable[[int], bytes] = getattr(stream, "buffer", stream).read
+        else:
+            self._read = lambda size: os.read(descriptor, size)
+
+    async def blocks(self, size: int = BLOCK) -> AsyncGenerator[bytes, None]:
+        """Blocks of so many bytes at most, as they come, to the end."""
+        while True:
+            block = await self._worker.do(self._read, size)
+            if not block:
+                return
+            yield block
+
+    async def lines(self) -> list[bytes]:
+        """Whole lines without their ends, as they come, one at least; an empty list at the end."""
+        while not self._ended:
+            block = await self._worker.do(self._read, BLOCK)
+            if not block:
+                self._ended = True
+                last = b"".join(self._begun)
+                return [last] if last else []
+            first, *rest = block.split(b"\n")
+            self._begun.append(first)
+            if rest:
+                rest.insert(0, b"".join(self._begun))
+                self._begun = [rest.pop()]
+                return [line[:-1] if line.endswith(b"\r") else line for line in rest]
+        return []
+
+    def close(self) -> None:
+        """Read no more."""
+        self._worker.close()
+
+
+class Output:
+    """Bytes to standard output, or to a binary file without a buffer.
+
+    :param file: the file; None for standard output.
+    """
+
+    def __init__(self, file: BinaryIO | None = None) -> None:
+        self._worker = Worker()
+        self._stream: Any = sys.stdout if file is None else file
+        self._descriptor = _descriptor(self._stream)
+        if file is None:
+            self._stream.flush()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person reads it, so that what a peer says must not move the cursor."""
+        return bool(self._stream.isatty())
+
+    async def write(self, data: bytes) -> None:
+        """Write all of it; when this returns, the system has it.
+
+        :raises OSError: it cannot be written: `BrokenPipeError` where its reader has gone.
+        """
+        await self._worker.do(self._write, data)
+
+    def _write(self, data: bytes) -> None:
+        if self._descriptor is None:
+            stream = getattr(self._stream, "buffer", self._stream)
+            stream.write(data)
+            stream.flush()
+            return
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def close(self) -> None:
+        """Write no more."""
+        self._worker.close()

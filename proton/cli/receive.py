@@ -1,0 +1,323 @@
+"""`pure-proton receive`: messages to standard output; a message is accepted once it was written, and not before."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from typing import Any
+
+from proton import Message, Terminus
+from proton.asyncio import Delivery, Drained, Receiver, Timeout
+from proton.cli import codes
+from proton.cli.common import (
+    Place,
+    add_connection_arguments,
+    add_timeout_argument,
+    count,
+    explained,
+    make_connection,
+    place_of,
+    tell,
+)
+from proton.cli.common import run as run_coroutine
+from proton.cli.pipes import Output
+from proton.cli.progress import Progress
+from proton.cli.values import dumps, message_to_json, text_of
+from proton.reactor import Copy, Selector
+
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+  pure-proton receive amqp://localhost/queue                   what is there now
+  pure-proton receive amqp://localhost/queue -n 1 --timeout 5  exit code 4 if nothing comes
+  pure-proton receive amqp://localhost/queue --follow --json | jq .body
+  pure-proton receive amqp://localhost/queue --selector "kind = 'test' AND n > 3"
+  pure-proton receive amqp://localhost/queue -o 'body-{n}.bin' --stream
+"""
+
+#: messages, and bytes, that are written at once at most
+MAX_BATCH = 200
+MAX_BYTES = 262144
+#: up to so many messages are asked for one by one, so that no others are taken and given back
+FEW = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    add_connection_arguments(parser)
+    add_taking_arguments(parser)
+    group = parser.add_argument_group("what becomes of the messages").add_mutually_exclusive_group()
+    outcomes = (
+        ("accept", "they are done (default)"),
+        ("release", "give all back at the end"),
+        ("reject", "they are bad"),
+    )
+    for name, text in outcomes:
+        group.add_argument(f"--{name}", dest="outcome", action="store_const", const=name, default="accept", help=text)
+    group.add_argument("--browse", dest="outcome", action="store_const", const="browse", help="copies: see browse")
+    add_timeout_argument(parser, "the next message; without -n and -f the queue's end is asked for instead", None)
+
+
+def add_taking_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that `receive` and `browse` share."""
+    group = parser.add_argument_group("messages")
+    group.add_argument("-n", "--count", type=count, help="so many messages, then end; exit code 4 if fewer have come")
+    group.add_argument("-f", "--follow", action="store_true", help="wait for more at the queue's end")
+    group.add_argument("--selector", metavar="EXPRESSION", help="only messages for which it is true (JMS selectors)")
+    group.add_argument("--prefetch", metavar="N", type=int, default=100, help="messages of credit (default 100)")
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="each message as an object of JSON in a line")
+    group.add_argument("-0", "--null", action="store_true", help="a null byte in place of a line end after each body")
+    group.add_argument(
+        "-o", "--output", metavar="FILE", help="write bodies to a file; {n} in it: a file for each message"
+    )
+    group.add_argument("--stream", action="store_true", help="with -o: write bodies of bytes while they come")
+
+
+def _opened(path: str) -> Any:
+    """A file to write to; the caller closes it."""
+    return open(path, "wb", buffering=0)  # noqa: SIM115
+
+
+class Sink:
+    """Where messages go: standard output, or files."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._is_one_file = bool(options.output) and "{n}" not in options.output
+        self._file: Any = _opened(options.output) if self._is_one_file else None
+        self._output = None if options.output and not self._is_one_file else Output(self._file)
+        self._is_terminal = self._output is not None and self._output.is_terminal
+        #: whether the messages do not go to the terminal that progress would be shown on
+        self.is_elsewhere = not self._is_terminal
+        self._end = b"" if options.output else b"\0" if options.null else b"\n"
+
+    def text(self, message: Message) -> bytes:
+        """What is written for a message."""
+        if self._options.json:
+            return dumps(message_to_json(message)).encode("utf-8", "surrogateescape") + self._end_of_json
+        body = text_of(message.body)
+        if self._is_terminal:
+            shown = body.decode("utf-8", "backslashreplace")
+            body = "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in shown).encode("utf-8")
+        return body + self._end
+
+    @property
+    def _end_of_json(self) -> bytes:
+        return b"\0" if self._options.null else b"\n"
+
+    async def put(self, number: int, texts: list[bytes]) -> None:
+        """Write what `text` has made, for messages from this number on.
+
+        :raises OSError: it cannot be written.
+        """
+        if self._output is not None:
+            await self._output.write(b"".join(texts))
+            return
+        for one, text in enumerate(texts, number):
+            file = self.open(one)
+            try:
+                await file.write(text)
+            finally:
+                file.close()
+
+    def open(self, number: int) -> Output:
+        """The file for the message of this number; the caller closes it."""
+        if self._output is not None:
+            return self._output
+        return _File(self._options.output.replace("{n}", str(number)))
+
+    def close(self) -> None:
+        """Write no more."""
+        if self._output is not None:
+            self._output.close()
+        if self._file is not None:
+            self._file.close()
+
+
+class _File(Output):
+    """The file of one message."""
+
+    def __init__(self, path: str) -> None:
+        self._opened = _opened(path)
+        super().__init__(self._opened)
+
+    def close(self) -> None:
+        super().close()
+        self._opened.close()
+
+
+class Taking:
+    """Takes messages from a receiver, until there are as many as asked for, or the queue or the time is at its end."""
+
+    def __init__(self, receiver: Receiver, options: argparse.Namespace, sink: Sink, progress: Progress) -> None:
+        self.receiver = receiver
+        self.done = 0
+        self._options = options
+        self._sink = sink
+        self._progress = progress
+        self._held: list[Delivery] = []  # to be released at the end: before, they would come again
+        self._asks_for_the_end = not options.follow and options.count is None and options.timeout is None
+        self._in_round = 0
+
+    async def run(self) -> None:
+        """Take messages.
+
+        :raises Timeout: none has come in time.
+        """
+        if self._asks_for_the_end:
+            await self.receiver.drain()
+        try:
+            await (self._streams() if self._options.stream else self._messages())
+        except Drained:
+            pass
+        finally:
+            for delivery in self._held:
+                delivery.release()
+
+    def _is_enough(self, more: int = 0) -> bool:
+        return self._options.count is not None and self.done + more >= self._options.count
+
+    async def _next(self, receive: Any) -> Any:
+        """What is next. At the end of a drain, once more: it ends when a round has brought nothing.
+
+        :raises Drained: the queue is at its end.
+        """
+        while True:
+            try:
+                taken = await receive(timeout=self._options.timeout)
+            except Drained:
+                if not self._in_round:
+                    raise
+                self._in_round = 0
+                self.receiver.resume()
+                await self.receiver.drain()
+            else:
+                self._in_round += 1
+                return taken
+
+    async def _messages(self) -> None:
+        receiver, sink = self.receiver, self._sink
+        while not self._is_enough():
+            texts: list[bytes] = []
+            deliveries: list[Delivery] = []
+            size = 0
+            try:
+                while True:
+                    message, delivery = await self._next(receiver.receive)
+                    deliveries.append(delivery)
+                    texts.append(sink.text(message))
+                    size += len(texts[-1])
+                    is_full = len(texts) >= MAX_BATCH or size >= MAX_BYTES or self._is_enough(len(texts))
+                    # What was taken is written before there is a wait.
+                    if is_full or not receiver.queued:
+                        break
+                await sink.put(self.done + 1, texts)
+            except BaseException:
+                for delivery in deliveries:
+                    delivery.release()
+                raise
+            for delivery in deliveries:
+                self._settle(delivery)
+
+    async def _streams(self) -> None:
+        while not self._is_enough():
+            stream = await self._next(self.receiver.receive_stream)
+            output = self._sink.open(self.done + 1)
+            try:
+                async for piece in stream:
+                    await output.write(piece)
+            except BaseException:
+                stream.close()
+                stream.delivery.release()
+                raise
+            finally:
+                if isinstance(output, _File):
+                    output.close()
+            self._settle(stream.delivery)
+
+    def _settle(self, delivery: Delivery) -> None:
+        self.done += 1
+        outcome = self._options.outcome
+        if outcome == "release":
+            self._held.append(delivery)
+        elif outcome == "browse":
+            delivery.release()
+        elif outcome == "reject":
+            delivery.reject()
+        else:
+            delivery.accept()
+        self._progress.show(self.done)
+
+
+def _link_options(options: argparse.Namespace) -> list[Any]:
+    made: list[Any] = []
+    if options.outcome == "browse":
+        made.append(Copy())
+    if options.selector:
+        made.append(Selector(options.selector))
+    return made
+
+
+def check_browsing(receiver: Receiver) -> None:
+    """Raise where a peer would give its messages away to a receiver that browses.
+
+    :raises CommandError: it does not browse.
+    """
+    properties = receiver.connection.remote_properties or {}
+    link = receiver.engine_link
+    mode = None if link is None else link.remote_source.distribution_mode
+    # RabbitMQ up to 4.2 says that it does, and does not.
+    if "RabbitMQ" in str(properties.get("product", "")) or mode == Terminus.DIST_MODE_MOVE:
+        raise codes.CommandError(
+            "the peer does not browse: expected the distribution mode copy; receive --release "
+            "takes messages and gives them back"
+        )
+
+
+def _prefetch(options: argparse.Namespace) -> int:
+    few = options.count is not None and options.count <= FEW
+    most = options.prefetch if options.count is None else min(options.prefetch, options.count)
+    return 0 if few else int(most)
+
+
+async def _receive(options: argparse.Namespace, place: Place) -> int:
+    try:
+        sink = Sink(options)
+    except OSError as error:
+        raise codes.CommandError(str(error), codes.INPUT) from None
+    shown = Progress("messages received", options.count, options.quiet or not sink.is_elsewhere)
+    connection = make_connection(options, place)
+    taking: Taking | None = None
+    try:
+        with shown as progress:
+            made = connection.receiver(place.address, prefetch=_prefetch(options), options=_link_options(options))
+            async with connection, made as receiver:
+                if options.outcome == "browse":
+                    check_browsing(receiver)
+                taking = Taking(receiver, options, sink, progress)
+                await taking.run()
+    except Timeout:
+        if taking is None or options.timeout is None:
+            raise
+    except asyncio.CancelledError:
+        raise codes.CommandError(f"interrupted: {taking.done if taking else 0} received", codes.INTERRUPTED) from None
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if taking is not None and taking.done:
+            tell(options, f"{taking.done} received")
+        raise explained(error) from None
+    finally:
+        sink.close()
+    done = 0 if taking is None else taking.done
+    if options.count is not None and done < options.count:
+        raise codes.CommandError(f"expected {options.count} messages, got {done}", codes.TIMEOUT)
+    return codes.DONE
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    if options.stream and (not options.output or options.json):
+        raise codes.CommandError("--stream needs --output, and no --json", codes.USAGE)
+    return run_coroutine(_receive(options, place_of(options)))
