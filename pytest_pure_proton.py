@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from proton.testing import Broker, Certificates
+    from proton.testing import Broker, Certificates, Joined
 
     class BrokerFactory(Protocol):
         """Starts a broker; the parameters are those of `Broker`."""
 
         def __call__(self, **options: Any) -> Broker: ...
+
+    class Joiner(Protocol):
+        """Joins handlers; the parameters are those of `Joined`."""
+
+        def __call__(self, program: object, peer: object = None, **options: Any) -> Joined: ...
 
 
 def _testing() -> Any:
@@ -57,3 +62,15 @@ def amqp_certificates() -> Iterator[Certificates]:
 def amqp_tls_broker(amqp_broker_factory: BrokerFactory, amqp_certificates: Certificates) -> Broker:
     """A broker with a certificate for localhost and 127.0.0.1; clients need `amqp_certificates.client_domain()`."""
     return amqp_broker_factory(ssl_domain=amqp_certificates.server_domain())
+
+
+@pytest.fixture
+def amqp_joined() -> Iterator[Joiner]:
+    """A function that makes a `proton.testing.Joined` of a handler: memory and virtual time; ended after the test."""
+    with contextlib.ExitStack() as made:
+
+        def join(program: object, peer: object = None, **options: Any) -> Joined:
+            joined: Joined = made.enter_context(_testing().Joined(program, peer, **options))
+            return joined
+
+        yield join

@@ -10,7 +10,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from proton import Message
+from proton import Endpoint, Message
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
 
@@ -40,7 +40,8 @@ class Client(MessagingHandler):
 
     def on_link_opened(self, event: LinkEvent) -> None:
         # The address to reply to is known once the peer has opened the receiver.
-        if event.receiver == self.receiver:
+        # Nothing can be asked if the sender was refused, which is the next callback.
+        if event.receiver == self.receiver and not self.sender.state & Endpoint.REMOTE_CLOSED:
             self.ask()
 
     def ask(self) -> None:

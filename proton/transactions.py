@@ -211,10 +211,11 @@ class TransactionState:
             self._report(Outcome.COMMIT_FAILED, event)
         self._release_pending()
         self._pending = []
-        # No outcome comes for these any more; settled they are forgotten by their link.
+        # No outcome comes for these any more; settled they are forgotten by their link. One that has not left does not
+        # leave, settled, when the link is made again: a coordinator refuses that.
         for delivery in (self._declare, self._discharge):
             if delivery is not None:
-                delivery.settle()
+                delivery.abort()
         self._declare = self._discharge = None
 
     def _release_pending(self) -> None:

@@ -12,10 +12,11 @@ from pytest_pure_proton import (
     amqp_broker,
     amqp_broker_factory,
     amqp_certificates,
+    amqp_joined,
     amqp_tls_broker,
 )
 
-__all__ = ["amqp_broker", "amqp_broker_factory", "amqp_certificates", "amqp_tls_broker"]
+__all__ = ["amqp_broker", "amqp_broker_factory", "amqp_certificates", "amqp_joined", "amqp_tls_broker"]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from proton import ConnectionException, Message
 from proton.utils import BlockingConnection
 from tests.support.programs import ROOT
 
-FIXTURES = ["amqp_broker", "amqp_broker_factory", "amqp_certificates", "amqp_tls_broker"]
+FIXTURES = ["amqp_broker", "amqp_broker_factory", "amqp_certificates", "amqp_joined", "amqp_tls_broker"]
 
 
 def test_a_broker(amqp_broker):
