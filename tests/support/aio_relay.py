@@ -77,6 +77,12 @@ class Relay:
         for half in self.halves:
             half.transport.pause_reading()
 
+    def thaw(self):
+        """Goes on."""
+        self.is_frozen = False
+        for half in self.halves:
+            half.transport.resume_reading()
+
     def cut(self):
         """Drops all connections."""
         for half in list(self.halves):
