@@ -1,6 +1,7 @@
 """Back-pressure: what waits to be written is bounded where the socket, or the window of the session, takes no more."""
 
 import asyncio
+import contextlib
 
 from proton import Message
 from proton.asyncio import connect
@@ -49,26 +50,28 @@ def test_a_socket_that_takes_no_more_holds_the_program_up():
 
 def test_a_session_whose_window_is_closed_holds_the_program_up():
     async def main():
-        async with peer() as server, connect(server.url, max_frame_size=1024) as connection:
-            async with connection.session(incoming_capacity=8192) as session:
-                receiver = await session.receiver("q", prefetch=1000)
-                sender = server.link
-                await until(lambda: sender.credit == 1000)
-                sent = 0
+        async with contextlib.AsyncExitStack() as stack:
+            server = await stack.enter_async_context(peer())
+            connection = await stack.enter_async_context(connect(server.url, max_frame_size=1024))
+            session = await stack.enter_async_context(connection.session(incoming_capacity=8192))
+            receiver = await session.receiver("q", prefetch=1000)
+            sender = server.link
+            await until(lambda: sender.credit == 1000)
+            sent = 0
 
-                async def send():
-                    nonlocal sent
-                    for number in range(500):
-                        await sender.send_soon(Message(body=bytes(2000), id=number))
-                        sent += 1
-
-                sending = server.start(send())
-                assert 8192 < 2000 * await stalled(lambda: sent) < 8192 + UNSENT + 5000
-                assert sender.credit > 0
+            async def send():
+                nonlocal sent
                 for number in range(500):
-                    message, delivery = await receiver.receive()
-                    assert message.id == number
-                    delivery.accept()
-                await sending
+                    await sender.send_soon(Message(body=bytes(2000), id=number))
+                    sent += 1
+
+            sending = server.start(send())
+            assert 8192 < 2000 * await stalled(lambda: sent) < 8192 + UNSENT + 5000
+            assert sender.credit > 0
+            for number in range(500):
+                message, delivery = await receiver.receive()
+                assert message.id == number
+                delivery.accept()
+            await sending
 
     run(main)
