@@ -37,6 +37,10 @@ class Command(NamedTuple):
 COMMANDS = {
     "send": Command("proton.cli.send", "send messages: from arguments, standard input or a file"),
     "receive": Command("proton.cli.receive", "take messages and print them"),
+    "request": Command("proton.cli.request", "send requests and print the responses"),
+    "browse": Command("proton.cli.browse", "print the messages of a queue and leave them there"),
+    "broker": Command("proton.cli.broker", "run a broker in memory, for tries and tests"),
+    "bench": Command("proton.cli.bench", "measure messages a second, and their latency"),
 }
 
 _EPILOG = """\

@@ -10,15 +10,17 @@ import os
 import pathlib
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any, NamedTuple
 
-from proton import ProtonException, SSLDomain, Timeout, Url
+from proton import Link, ProtonException, SSLDomain, Timeout, Url
 from proton.asyncio import Connection, ConnectionClosed, LinkClosed, SessionClosed, Undeliverable, connect
 from proton.cli import codes
+from proton.reactor import LinkOption
 from proton.transport import trace
 
 __all__ = [
+    "Capable",
     "Place",
     "add_connection_arguments",
     "add_timeout_argument",
@@ -52,6 +54,22 @@ class Place(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Place({self.url!r}, {self.address!r})"
+
+
+class Capable(LinkOption):
+    """Asks for a node with capabilities (3.5.3, 3.5.4).
+
+    :param names: the capabilities, such as "queue", "topic" or "temporary-queue".
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
+
+    def apply(self, link: Link) -> None:
+        """Puts them into the terminus at the peer."""
+        terminus = link.target if link.is_sender else link.source
+        for name in self._names:
+            terminus.capabilities.put_symbol(name)
 
 
 # -- options ---------------------------------------------------------------------------------------------------------
@@ -90,6 +108,13 @@ def add_connection_arguments(parser: argparse.ArgumentParser, with_address: bool
     )
     if with_address:
         group.add_argument("--address", metavar="NODE", help="the address at the peer, in place of that in URL")
+        group.add_argument(
+            "--capability",
+            metavar="NAME",
+            action="append",
+            default=[],
+            help="what the node has to be, such as queue or topic",
+        )
     group.add_argument("--user", metavar="NAME", help="the user; its password is asked for on a terminal")
     group.add_argument(
         "--password-file", metavar="FILE", help=f"the first line is the password; else ${PASSWORD_VARIABLE} has it"

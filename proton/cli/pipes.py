@@ -132,13 +132,17 @@ class Output:
         self._worker = Worker()
         self._stream: Any = sys.stdout if file is None else file
         self._descriptor = _descriptor(self._stream)
+        #: whether it is a screen, on which what a peer says must not move the cursor
+        self.is_terminal: bool = self._stream.isatty()
         if file is None:
             self._stream.flush()
 
-    @property
-    def is_terminal(self) -> bool:
-        """Whether a person reads it, so that what a peer says must not move the cursor."""
-        return bool(self._stream.isatty())
+    def shown(self, text: bytes) -> bytes:
+        """A text as it may be written: on a terminal, with escapes for what moves the cursor."""
+        if not self.is_terminal:
+            return text
+        decoded = text.decode("utf-8", "backslashreplace")
+        return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in decoded).encode("utf-8")
 
     async def write(self, data: bytes) -> None:
         """Write all of it; when this returns, the system has it.

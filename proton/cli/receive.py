@@ -10,6 +10,7 @@ from proton import Message, Terminus
 from proton.asyncio import Delivery, Drained, Receiver, Timeout
 from proton.cli import codes
 from proton.cli.common import (
+    Capable,
     Place,
     add_connection_arguments,
     add_timeout_argument,
@@ -25,7 +26,7 @@ from proton.cli.progress import Progress
 from proton.cli.values import dumps, message_to_json, text_of
 from proton.reactor import Copy, Selector
 
-__all__ = ["EXAMPLES", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "add_taking_arguments", "run"]
 
 EXAMPLES = """\
   pure-proton receive amqp://localhost/queue                   what is there now
@@ -87,9 +88,8 @@ class Sink:
         self._is_one_file = bool(options.output) and "{n}" not in options.output
         self._file: Any = _opened(options.output) if self._is_one_file else None
         self._output = None if options.output and not self._is_one_file else Output(self._file)
-        self._is_terminal = self._output is not None and self._output.is_terminal
         #: whether the messages do not go to the terminal that progress would be shown on
-        self.is_elsewhere = not self._is_terminal
+        self.is_elsewhere = self._output is None or not self._output.is_terminal
         self._end = b"" if options.output else b"\0" if options.null else b"\n"
 
     def text(self, message: Message) -> bytes:
@@ -97,9 +97,8 @@ class Sink:
         if self._options.json:
             return dumps(message_to_json(message)).encode("utf-8", "surrogateescape") + self._end_of_json
         body = text_of(message.body)
-        if self._is_terminal:
-            shown = body.decode("utf-8", "backslashreplace")
-            body = "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in shown).encode("utf-8")
+        if self._output is not None:
+            body = self._output.shown(body)
         return body + self._end
 
     @property
@@ -251,7 +250,7 @@ class Taking:
 
 
 def _link_options(options: argparse.Namespace) -> list[Any]:
-    made: list[Any] = []
+    made: list[Any] = [Capable(options.capability)]
     if options.outcome == "browse":
         made.append(Copy())
     if options.selector:

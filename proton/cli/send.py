@@ -14,6 +14,7 @@ from proton import LinkException, Message, ProtonException, Timeout
 from proton.asyncio import ConnectionClosed, LinkClosed, Lost, Receipt, Sender, SessionClosed, Undeliverable
 from proton.cli import codes
 from proton.cli.common import (
+    Capable,
     Place,
     add_connection_arguments,
     add_timeout_argument,
@@ -31,7 +32,7 @@ from proton.cli.progress import Progress
 from proton.cli.values import from_json, message_from_json
 from proton.reactor import AtMostOnce
 
-__all__ = ["EXAMPLES", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "Template", "add_arguments", "add_message_arguments", "run", "text_behind_broker"]
 
 EXAMPLES = """\
   pure-proton send amqp://localhost/queue 'Hello World!'
@@ -59,8 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--lines", action="store_true", help="a message for each line of standard input")
     source.add_argument("--json", action="store_true", help="a message for each line, which is an object of JSON")
     source.add_argument("--file", metavar="FILE", help="one message with the bytes of a file, - for standard input")
-    group = parser.add_argument_group("messages")
+    group = add_message_arguments(parser)
     group.add_argument("-n", "--count", type=count, default=1, help="how often each message is sent (default 1)")
+    group.add_argument("--settled", action="store_true", help="send settled: no outcome, and no loss is noticed")
+    add_timeout_argument(parser, "connecting, for credit, and for outcomes")
+
+
+def add_message_arguments(parser: argparse.ArgumentParser) -> Any:
+    """The arguments for the attributes of messages; their group."""
+    group = parser.add_argument_group("messages")
     group.add_argument("--id", help="the message-id; {n} in it is the number of the message")
     group.add_argument("--correlation-id", metavar="ID", help="the correlation-id")
     group.add_argument("--subject")
@@ -76,8 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--ttl", metavar="S", type=seconds, help="seconds that the message is of use")
     group.add_argument("--priority", metavar="N", type=int, help="0 to 255")
     group.add_argument("--data", action="store_true", help="bodies are bytes, not strings")
-    group.add_argument("--settled", action="store_true", help="send settled: no outcome, and no loss is noticed")
-    add_timeout_argument(parser, "connecting, for credit, and for outcomes")
+    return group
 
 
 def entries(words: list[str]) -> dict[str, Any] | None:
@@ -319,9 +326,8 @@ async def _send(options: argparse.Namespace, place: Place) -> int:
     connection = make_connection(options, place, options.timeout)
     with Progress("messages sent", total, options.quiet) as progress:
         async with connection:
-            sender = await connection.sender(
-                place.address, tags=tags, options=AtMostOnce() if options.settled else None
-            )
+            link_options: list[Any] = [Capable(options.capability), *([AtMostOnce()] if options.settled else [])]
+            sender = await connection.sender(place.address, tags=tags, options=link_options)
             sending = Sending(sender, options, progress)
             try:
                 await source(sending, options, template)
@@ -342,10 +348,14 @@ async def _send(options: argparse.Namespace, place: Place) -> int:
     return codes.DONE
 
 
-def run(options: argparse.Namespace) -> int:
-    """Run the command."""
-    # `--broker B TEXT`: what argparse takes for the URL is a text.
+def text_behind_broker(options: argparse.Namespace) -> None:
+    """Make a text of what argparse takes for the URL in `--broker URL TEXT`."""
     if options.broker and options.url is not None:
         options.text.insert(0, options.url)
         options.url = None
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the command."""
+    text_behind_broker(options)
     return run_coroutine(_send(options, place_of(options)))
