@@ -83,6 +83,7 @@ if __name__ == "__main__":
         "small message": message_calls(SMALL),
         "full message": message_calls(FULL),
         "nested Data": data_calls(NESTED),
+        "1,000 integers in Data": data_calls(list(range(1000))),
     }
     rows = {}
     for kind, (encode, decode) in kinds.items():

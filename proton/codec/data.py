@@ -18,7 +18,19 @@ from typing import Any, Callable, ClassVar
 
 from proton.codec import types as t
 from proton.codec.encode import out_of_range, type_number
-from proton.codec.nodes import Node, decode_node, depth_bounded, encode_node, to_array, to_described, to_dict, to_object
+from proton.codec.nodes import (
+    Node,
+    closed_node,
+    decode_closed,
+    decode_node,
+    depth_bounded,
+    encode_closed,
+    encode_node,
+    to_array,
+    to_described,
+    to_dict,
+    to_object,
+)
 from proton.codec.text import format_value
 from proton.codec.types import AMQPValue
 from proton.exceptions import DataException
@@ -45,6 +57,8 @@ _INTEGERS: dict[int, tuple[type[int], int, int]] = {
 def _integer(kind: int, value: Any) -> int:
     """An integer as a value of that type: `TypeError` for another class, `OverflowError` outside of the range."""
     cls, low, high = _INTEGERS[kind]
+    if value.__class__ is int and low <= value <= high:  # what programs put nearly always
+        return value if cls is int else int.__new__(cls, value)
     try:
         number = int(operator.index(value))
     except TypeError:
@@ -243,10 +257,9 @@ class Data:
         :raise TypeError: when `encoded` is not bytes-like
         """
         # The whole value is decoded before the tree is touched.
-        value, size = decode_node(memoryview(encoded).tobytes())
-        self._put(value.kind, value.value)
-        for child in value.children:
-            self._here().adopt(child)
+        buf = memoryview(encoded).tobytes()
+        node, size = (decode_closed(buf) if buf else None) or decode_node(buf)
+        self._put_node(node)
         return size
 
     @depth_bounded
@@ -283,10 +296,27 @@ class Data:
     # -- writing ------------------------------------------------------------------------------------------------
 
     def _put(self, kind: int, value: Any = None) -> None:
-        if self._move(0 if self._current is None else self._current.index + 1) is None:
-            self._current = self._parent.adopt(Node(kind, value))
+        current, siblings = self._current, self._parent.children
+        index = 0 if current is None else current.index + 1
+        if index < len(siblings):
+            self._current = siblings[index]
+            self._current.set(kind, value)
         else:
-            self._here().set(kind, value)
+            self._current = self._parent.adopt(Node(kind, value))
+
+    def _put_node(self, node: Node) -> None:
+        if self._move(0 if self._current is None else self._current.index + 1) is None:
+            self._current = self._parent.adopt(node)
+        else:
+            self._here().take_over(node)
+
+    def _put_whole(self, value: Any) -> bool:
+        """Put a list, map or described value as its bytes; False if it has to be put value by value."""
+        encoded = encode_closed(value)
+        if encoded is None:
+            return False
+        self._put_node(closed_node(encoded, True))
+        return True
 
     def _here(self) -> Node:
         if self._current is None:
@@ -507,6 +537,8 @@ class Data:
         :param d: the map, its keys and values such as `put_object` takes.
         """
         items = d.items()
+        if self._put_whole(d):
+            return
         self.put_map()
         self._fill([member for item in items for member in item])
 
@@ -519,6 +551,8 @@ class Data:
         :param s: the elements, such as `put_object` takes.
         """
         elements = list(s)
+        if self._put_whole(elements):
+            return
         self.put_list()
         self._fill(elements)
 
@@ -529,6 +563,8 @@ class Data:
         :param d: a `Described`.
         """
         members = [d.descriptor, d.value]
+        if self._put_whole(d):
+            return
         self.put_described()
         self._fill(members)
 

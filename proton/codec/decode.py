@@ -27,7 +27,7 @@ from proton.codec.limits import (
 from proton.codec.types import UNDESCRIBED, Array, Described
 from proton.exceptions import DataException
 
-__all__ = ["DECODE", "DECODE_ERRORS", "DEFAULT_LIMITS", "DecodeLimits", "decode_fields", "decode_value"]
+__all__ = ["DECODE", "DECODE_ERRORS", "DEFAULT_LIMITS", "DecodeLimits", "decode_fields", "decode_value", "end_of_value"]
 
 #: What a decoder may raise for bytes that are not AMQP.
 DECODE_ERRORS = (IndexError, struct.error, UnicodeDecodeError, DataException)
@@ -303,7 +303,7 @@ def _check_keys(buf: bytes, pos: int, keys: int, limits: DecodeLimits, start: in
     seen: set[Any] = set()
     for number in range(keys):
         if number:
-            pos = _behind(buf, pos)
+            pos = end_of_value(buf, pos)
         key, pos = DECODE[buf[pos]](buf, pos + 1, limits)
         # `1`, `True` and `1.0` are one key for a `dict` and three values for AMQP: class and text tell them apart.
         same = (key.__class__, repr(key))
@@ -312,7 +312,7 @@ def _check_keys(buf: bytes, pos: int, keys: int, limits: DecodeLimits, start: in
         seen.add(same)
 
 
-def _behind(buf: bytes, pos: int) -> int:
+def end_of_value(buf: bytes, pos: int) -> int:
     """The position behind the value at `pos`, which is known to be well-formed."""
     values = 1
     while values:

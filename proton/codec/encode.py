@@ -8,6 +8,7 @@ encoders of one compound append its header and its content as two pieces (arrays
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Sequence
 from typing import Any, Callable
@@ -289,9 +290,14 @@ def encode_list(out: list[bytes], value: list[Any] | tuple[Any, ...]) -> None:
         out.append(b"\x45")
         return
     pieces: list[bytes] = []
-    encoders = ENCODE
-    for item in value:
-        encoders[type(item)](pieces, item)
+    # Integers alone are put in place: a call for each makes a list of a thousand a half slower.
+    if type(value[0]) is int and set(map(type, value)) == {int}:
+        with contextlib.suppress(struct.error):  # out of range: the loop below tells which
+            pieces = [_LONG[item] if -0x80 <= item <= 0x7F else _TAG_I64(0x81, item) for item in value]
+    if not pieces:
+        encoders = ENCODE
+        for item in value:
+            encoders[type(item)](pieces, item)
     # Joined here, since the size comes before the content; a compound inside another is copied once for each level.
     content = b"".join(pieces)
     out.append(compound_header(0xC0, len(content), len(value)))

@@ -6,21 +6,37 @@ number of children), so `Data` and the text forms work on nodes. The cursor live
 Keep true: scalars are read and written by the functions of `decode` and `encode`, only what has children is
 handled here; a tree that is not an AMQP value raises `DataException` and never becomes bytes; limits are those of
 `decode`, and the total number of nodes is bounded too, because a node costs a hundred times its byte.
+
+A compound value that no program has entered is its bytes (`closed_node`, `Node.encoded`): most put a whole Python
+value, or get one, and a node for each element is ten times as dear as the bytes. Reading `children` opens such a node,
+one level of it. Bytes are kept only if they are known to be a value without arrays, so that opening cannot fail.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import uuid
 from collections.abc import Sequence
 from typing import Any, Callable, TypeVar
 
 from proton.codec import types as t
-from proton.codec.decode import DECODE, DECODE_ERRORS
-from proton.codec.encode import PreEncoded, encode_value
+from proton.codec.decode import DECODE, DECODE_ERRORS, decode_value, end_of_value
+from proton.codec.encode import PreEncoded, encode, encode_value
 from proton.codec.limits import DEFAULT_LIMITS, DecodeLimits, KeyHashes, bad_count, charge_zero_width, too_deep
 from proton.exceptions import DataException
 
-__all__ = ["CONSTRUCTOR_TYPES", "Node", "decode_node", "depth_bounded", "encode_node", "to_object"]
+__all__ = [
+    "CONSTRUCTOR_TYPES",
+    "Node",
+    "closed_node",
+    "decode_closed",
+    "decode_node",
+    "depth_bounded",
+    "encode_closed",
+    "encode_node",
+    "to_object",
+]
 
 #: The type number of every constructor; 0x00 opens a descriptor.
 CONSTRUCTOR_TYPES: dict[int, int] = {
@@ -67,29 +83,70 @@ CONSTRUCTOR_TYPES: dict[int, int] = {
 }
 
 _COMPOUND = frozenset((t.TYPE_DESCRIBED, t.TYPE_ARRAY, t.TYPE_LIST, t.TYPE_MAP))
+_CLOSABLE = frozenset((t.TYPE_DESCRIBED, t.TYPE_LIST, t.TYPE_MAP))
+#: classes whose values are scalars, and those that hold others; what derives from them is looked at value by value
+_SCALARS = frozenset((type(None), bool, int, float, str, bytes, uuid.UUID)) | frozenset(
+    (t.ubyte, t.byte, t.ushort, t.short, t.uint, t.int32, t.ulong, t.timestamp, t.float32, t.char, t.symbol)
+    + (t.decimal32, t.decimal64, t.decimal128)
+)
+_HOLDERS = frozenset((list, tuple, dict, t.Described))
+
+
+#: The `value` of a closed node whose Python value is not at hand.
+_NOT_DECODED: Any = object()
 
 
 class Node:
     """One value of a tree: `kind` is its type number, 0 for the root.
 
     `value` of a scalar is a Python value of its wrapper class, of an array the pair (described, element type),
-    else None. `children` is a list for what may have children and an empty tuple for a scalar.
+    else None. `children` is a list for what may have children and an empty tuple for a scalar. `encoded` of a closed
+    node is its bytes, else None; `is_smallest` tells whether `encode` would write the same.
     """
 
-    __slots__ = ("children", "index", "kind", "parent", "value")
+    __slots__ = ("encoded", "index", "is_smallest", "kind", "members", "parent", "value")
 
     def __init__(self, kind: int, value: Any = None) -> None:
         self.parent: Node | None = None
         # The place among the siblings: `next` and `prev` of the cursor cost the same in a list of any length.
         self.index: int = 0
-        self.set(kind, value)
+        # As `set` does, without its call: one for each element of a tree that is put or walked.
+        self.kind: int = kind
+        self.value: Any = value
+        self.encoded: bytes | None = None
+        self.is_smallest: bool = False
+        # A shared empty tuple for scalars, which are most nodes: an empty list takes 56 bytes.
+        self.members: Sequence[Node] = [] if kind in _COMPOUND or not kind else ()
 
     def set(self, kind: int, value: Any) -> None:
         """Make it another value, without children."""
-        self.kind: int = kind
-        self.value: Any = value
-        # A shared empty tuple for scalars, which are most nodes: an empty list takes 56 bytes.
-        self.children: Sequence[Node] = [] if kind in _COMPOUND or not kind else ()
+        self.kind, self.value = kind, value
+        self.encoded, self.is_smallest = None, False
+        self.members = [] if kind in _COMPOUND or not kind else ()
+
+    def close(self, encoded: bytes, is_smallest: bool, value: Any = _NOT_DECODED) -> None:
+        """Make it the compound value of these bytes, unopened.
+
+        :param encoded: a value that is valid, and holds no array
+        :param is_smallest: whether `encode` would write it so
+        :param value: its Python value, which is given away: no one else may keep it
+        """
+        self.set(CONSTRUCTOR_TYPES[encoded[0]], value)
+        self.encoded, self.is_smallest = encoded, is_smallest
+
+    def take_over(self, other: Node) -> None:
+        """Become what another node is, children included; the other is not used any more."""
+        self.set(other.kind, other.value)
+        self.encoded, self.is_smallest = other.encoded, other.is_smallest
+        for child in other.members:
+            self.adopt(child)
+
+    @property
+    def children(self) -> Sequence[Node]:
+        """The nodes below it."""
+        if self.encoded is not None:
+            _open(self, self.encoded)
+        return self.members
 
     def adopt(self, child: Node) -> Node:
         """Add a last child and return it.
@@ -107,7 +164,11 @@ class Node:
     def copy_children(self, source: Node) -> None:
         """Add copies of the whole content of another node."""
         for child in source.children:
-            self.adopt(Node(child.kind, child.value)).copy_children(child)
+            twin = self.adopt(Node(child.kind, child.value))
+            if child.encoded is None:
+                twin.copy_children(child)
+            else:
+                twin.close(child.encoded, child.is_smallest)
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -274,6 +335,90 @@ class _NodeDecoder:
         return node, pos
 
 
+# -- closed nodes -------------------------------------------------------------------------------------------------
+
+
+def closed_node(encoded: bytes, is_smallest: bool, value: Any = _NOT_DECODED) -> Node:
+    """A node without parent, see `Node.close`."""
+    node = Node(0)
+    node.close(encoded, is_smallest, value)
+    return node
+
+
+def encode_closed(value: Any) -> bytes | None:
+    """The bytes of a list, map or described value, for a closed node.
+
+    None for what has to be put value by value: arrays in it, whose elements `Data` checks by type, and whatever has no
+    bytes; the fault is then that of the value that is to blame, and what comes before it is put.
+    """
+    try:
+        encoded = encode(value)
+    except Exception:  # whatever it is, putting value by value meets it again
+        return None
+    return None if _may_hold_array(encoded, value) else encoded
+
+
+def decode_closed(buf: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> tuple[Node, int] | None:
+    """The first value in `buf` as a closed node, and how many bytes it takes; None where `decode_node` has to look."""
+    # Every node has a byte at least, but for elements of arrays: so their number is bounded without counting them.
+    if CONSTRUCTOR_TYPES.get(buf[0]) not in _CLOSABLE or len(buf) > limits.elements:
+        return None
+    try:
+        value, end = decode_value(buf, 0, limits)
+    except (*DECODE_ERRORS, TypeError, ValueError, OverflowError):
+        return None
+    encoded = buf if end == len(buf) else buf[:end]
+    # Of equal keys that only AMQP tells apart a dict shows one: what the others have is not to be seen in it.
+    return None if _may_hold_array(encoded, value, _HOLDERS - {dict}) else (closed_node(encoded, False, value), end)
+
+
+def _may_hold_array(encoded: bytes, value: Any, holders: frozenset[type] = _HOLDERS) -> bool:
+    """Whether something in a value may be an array, or of a class that the type table does not name.
+
+    :param holders: the classes that are looked into
+    """
+    # Most bytes have none of an array's constructors.
+    return (b"\xe0" in encoded or b"\xf0" in encoded) and _look_for_array(value, holders)
+
+
+def _look_for_array(value: Any, holders: frozenset[type]) -> bool:
+    kind = type(value)
+    if kind not in holders:
+        return kind not in _SCALARS
+    if kind is dict:
+        members = [*value, *value.values()]
+    else:
+        members = [value.descriptor, value.value] if kind is t.Described else value
+    inner = set(map(type, members)) - _SCALARS
+    return bool(inner) and any(_look_for_array(member, holders) for member in members)
+
+
+def _open(node: Node, encoded: bytes) -> None:
+    """Give a closed node its children: scalars as they are, and closed nodes."""
+    is_smallest = node.is_smallest
+    node.set(node.kind, None)
+    code = encoded[0]
+    if code == 0x45:
+        return
+    if not code:
+        count, pos = 2, 1
+    else:
+        width = 4 if code & 0x10 else 1
+        pos = 1 + 2 * width
+        count = int.from_bytes(encoded[1 + width : pos], "big")
+    for _ in range(count):
+        code = encoded[pos]
+        kind = CONSTRUCTOR_TYPES[code]
+        if kind in _COMPOUND:
+            end = end_of_value(encoded, pos)
+            child = closed_node(encoded[pos:end], is_smallest)
+            pos = end
+        else:
+            value, pos = DECODE[code](encoded, pos + 1, DEFAULT_LIMITS)
+            child = Node(kind, value)
+        node.adopt(child)
+
+
 # -- to Python values ---------------------------------------------------------------------------------------------
 
 
@@ -285,6 +430,10 @@ def to_object(node: Node) -> Any:
     kind = node.kind
     if kind not in _COMPOUND:
         return node.value
+    if node.encoded is not None:
+        value = _closed_value(node, node.encoded)
+        if value is not _NOT_DECODED:
+            return value
     if kind == t.TYPE_LIST:
         return [to_object(child) for child in node.children]
     if kind == t.TYPE_MAP:
@@ -292,8 +441,22 @@ def to_object(node: Node) -> Any:
     return to_array(node) if kind == t.TYPE_ARRAY else to_described(node)
 
 
+def _closed_value(node: Node, encoded: bytes) -> Any:
+    """The Python value of a closed node; `_NOT_DECODED` if it is nested beyond the limits, or has a key like a list."""
+    # Given away once: the program may change what it gets.
+    value, node.value = node.value, _NOT_DECODED
+    if value is _NOT_DECODED:
+        with contextlib.suppress(*DECODE_ERRORS):
+            value = decode_value(encoded)[0]
+    return value
+
+
 def to_dict(node: Node) -> dict[Any, Any]:
     """The children of a node, taken as keys and values in turn."""
+    if node.kind == t.TYPE_MAP and node.encoded is not None:
+        found: dict[Any, Any] = _closed_value(node, node.encoded)
+        if found is not _NOT_DECODED:
+            return found
     # `next` with a default takes the key of an odd map with None, as `decode` does.
     values = iter([to_object(child) for child in node.children])
     return {key: next(values, None) for key in values}
@@ -322,6 +485,8 @@ def encode_node(node: Node) -> PreEncoded:
 
     :raise DataException: the tree is not an AMQP value
     """
+    if node.is_smallest and node.encoded is not None:
+        return PreEncoded(node.encoded)
     out: list[bytes] = []
     encode_value(out, _encodable(node))
     return PreEncoded(b"".join(out))

@@ -31,7 +31,7 @@ LEVEL = {**dict.fromkeys(LOWEST, 0), **{name: level for level, name in enumerate
 
 FILE_LINES = 620
 FILE_EXCEPTIONS = {
-    "codec/data.py": 800,  # some 95 short public accessors, one subject
+    "codec/data.py": 820,  # some 95 short public accessors, one subject
 }
 FUNCTION_LINES = 60
 FUNCTION_EXCEPTIONS = {
