@@ -1,7 +1,9 @@
-"""Traces of messages with OpenTracing and Jaeger; importing this module switches them on.
+"""Old: traces of messages with OpenTracing and Jaeger; importing this module switches them on.
 
-A message that is sent carries the context of its span, so that the span of its receiver becomes a child. The
-only file that needs `opentracing` and `jaeger_client`, and the only one that changes classes of others.
+The makers of both libraries have given them up. New programs trace with hooks of their own, see docs/hooks.md, for
+OpenTelemetry for instance; this module stays for those that use it, and needs `opentracing` and `jaeger_client`. A
+message that is sent carries the context of its span, so that the span of its receiver becomes a child. `Sender` and the
+handlers are names of before, when this module had classes of its own for them.
 """
 
 from __future__ import annotations
@@ -10,16 +12,14 @@ import atexit
 import os
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING, Any
 
-import proton._endpoints as _endpoints
-import proton._handlers as _handlers
-import proton.handlers
 from proton.codec.types import symbol
-from proton.endpoints import sender, session
-from proton.endpoints.terminus import Terminus
-from proton.handlers import incoming, messaging, outgoing
-from proton.message import Message
+from proton.endpoints.sender import Sender as Sender
+from proton.handlers import IncomingMessageHandler as IncomingMessageHandler
+from proton.handlers import OutgoingMessageHandler as OutgoingMessageHandler
+from proton.hooks import MessageHooks, add_hooks
 from proton.url import Url
 
 try:
@@ -31,7 +31,11 @@ except ImportError as error:
     raise ImportError("proton tracing requires opentracing and jaeger_client modules") from error
 
 if TYPE_CHECKING:
-    from proton.handlers.events import MessageEvent, OutcomeEvent
+    from contextlib import AbstractContextManager
+
+    from proton.endpoints.delivery import Delivery
+    from proton.endpoints.receiver import Receiver
+    from proton.message import Message
 
 __all__ = ["get_tracer", "init_tracer"]
 
@@ -84,71 +88,6 @@ def _tags(kind: str, destination: Any, connection: Any) -> dict[str, Any]:
     }
 
 
-class Sender(sender.Sender):
-    """A sender that traces what it sends."""
-
-    def send(self, obj: Any, tag: Any = None) -> Any:
-        """Send a message, which gets an annotation for the receiver to go on from; all else as `proton.Sender.send`.
-
-        :param obj: a `Message`, or what else can be sent.
-        :param tag: the delivery tag; one is made when it is empty.
-        """
-        # What goes to a coordinator is not a message of the program (4.2), and other objects have no annotations.
-        if not isinstance(obj, Message) or self.target.type == Terminus.COORDINATOR:
-            return super().send(obj, tag)
-        tracer = get_tracer()
-        span = tracer.start_span(
-            "amqp-delivery-send", tags=_tags(tags.SPAN_KIND_PRODUCER, self.target.address, self.connection)
-        )
-        carrier: dict[str, str] = {}
-        tracer.inject(span, Format.TEXT_MAP, carrier)
-        before = obj.annotations
-        if before is None or isinstance(before, dict):
-            # New ones, which the message keeps: they must not change a dict that the program uses for several messages.
-            obj.annotations = {**(before or {}), KEY: carrier}
-        try:
-            delivery: Any = super().send(obj, tag)
-        except BaseException:
-            obj.annotations = before
-            span.finish()
-            raise
-        # Ended by `on_settled` of the outgoing handler: the span is as long as the delivery is open.
-        delivery.span = span
-        span.set_tag("delivery-tag", delivery.tag_bytes.decode("utf-8", "backslashreplace"))
-        return delivery
-
-
-class OutgoingMessageHandler(outgoing.OutgoingMessageHandler):
-    """Ends the spans of messages when they are settled."""
-
-    def on_settled(self, event: OutcomeEvent) -> None:
-        """Called when the receiver has settled a message."""
-        if self.delegate is None:
-            return
-        span = getattr(event.delivery, "span", None)
-        if span is not None:
-            state = event.delivery.remote_state
-            state = getattr(state, "name", state)
-            span.set_tag("delivery-terminal-state", state)
-            span.log_kv({"event": "delivery settled", "state": state})
-            span.finish()
-        super().on_settled(event)
-
-
-class IncomingMessageHandler(incoming.IncomingMessageHandler):
-    """Traces the handling of messages."""
-
-    def on_message(self, event: MessageEvent) -> None:
-        """Called for each message; what it sends becomes a child of its span."""
-        if self.delegate is None:
-            return
-        tracer = get_tracer()
-        of_event = _tags(tags.SPAN_KIND_CONSUMER, event.receiver.source.address, event.connection)
-        parent = _context(tracer, event.message.annotations)
-        with tracer.start_active_span("amqp-delivery-receive", child_of=parent, tags=of_event):
-            super().on_message(event)
-
-
 def _context(tracer: Any, annotations: Any) -> Any:
     """The context that a message carries, None when there is none."""
     carrier = (annotations or {}).get(KEY)
@@ -160,9 +99,54 @@ def _context(tracer: Any, annotations: Any) -> Any:
         return None  # whatever the sender has made of it, its message is a message
 
 
-# Each module that has the class by its name, since a reference that was imported is not replaced with the original.
-for place in (proton, _endpoints, session):
-    place.Sender = Sender  # type: ignore[attr-defined]
-for place in (proton.handlers, _handlers, messaging):
-    place.IncomingMessageHandler = IncomingMessageHandler  # type: ignore[attr-defined]
-    place.OutgoingMessageHandler = OutgoingMessageHandler  # type: ignore[attr-defined]
+class _Spans(MessageHooks):
+    """Two spans a message: from its send to its outcome, and while `on_message` handles it."""
+
+    def before_send(self, sender: Sender, message: Message) -> Any:
+        tracer = get_tracer()
+        span = tracer.start_span(
+            "amqp-delivery-send", tags=_tags(tags.SPAN_KIND_PRODUCER, sender.target.address, sender.connection)
+        )
+        carrier: dict[str, str] = {}
+        tracer.inject(span, Format.TEXT_MAP, carrier)
+        before = message.annotations
+        if before is None or isinstance(before, dict):
+            # New ones, which the message keeps: they must not change a dict that the program uses for several messages.
+            message.annotations = {**(before or {}), KEY: carrier}
+        return span, before
+
+    def send_failed(self, message: Message, token: Any, error: BaseException) -> None:
+        span, message.annotations = token
+        span.finish()
+
+    def after_send(self, delivery: Delivery, token: Any) -> None:
+        span = token[0]
+        delivery.span = span  # type: ignore[attr-defined]
+        span.set_tag("delivery-tag", delivery.tag_bytes.decode("utf-8", "backslashreplace"))
+
+    def outcome(self, delivery: Delivery, token: Any) -> None:
+        span = token[0]
+        state = delivery.remote_state
+        name = getattr(state, "name", state)
+        span.set_tag("delivery-terminal-state", name)
+        span.log_kv({"event": "delivery settled", "state": name})
+        span.finish()
+
+    def around_message(
+        self, receiver: Receiver, message: Message, delivery: Delivery
+    ) -> AbstractContextManager[object]:
+        tracer = get_tracer()
+        of_event = _tags(tags.SPAN_KIND_CONSUMER, receiver.source.address, receiver.connection)
+        parent = _context(tracer, message.annotations)
+        manager: AbstractContextManager[object] = tracer.start_active_span(
+            "amqp-delivery-receive", child_of=parent, tags=of_event
+        )
+        return manager
+
+
+add_hooks(_Spans())
+warnings.warn(
+    "proton.tracing needs OpenTracing and Jaeger's client, which their makers have given up: see docs/hooks.md",
+    DeprecationWarning,
+    stacklevel=2,
+)

@@ -16,6 +16,7 @@ from proton.asyncio.delivery import BodyStream, Delivery
 from proton.asyncio.errors import Drained, LinkClosed, Lost
 from proton.asyncio.link import Link, LinkSettings
 from proton.asyncio.waiting import DEFAULT, check_timeout, timed_out
+from proton.endpoints import hooks as _hooks
 from proton.endpoints.condition import DECODE_ERROR, Condition
 from proton.endpoints.disposition import DispositionType, RejectedDisposition
 from proton.endpoints.endpoint import endpoint_state
@@ -125,27 +126,36 @@ class Receiver(Link):
         :raises LinkClosed, SessionClosed, ConnectionClosed: the link has ended.
         """
         taken = self._take()
-        if taken is not None:
-            return taken
-        if timeout is not None:
-            check_timeout("timeout", timeout)
-        return await self._wait(timeout)
+        if taken is None:
+            if timeout is not None:
+                check_timeout("timeout", timeout)
+            taken = await self._wait(timeout)
+        if _hooks.active is not None:
+            self.tell_received(*taken)
+        return taken
 
     def __aiter__(self) -> Receiver:
         return self
 
     async def __anext__(self) -> tuple[Message, Delivery]:
         taken = self._take()
-        if taken is not None:
-            return taken
-        try:
-            return await self._wait(None)
-        except Drained:
-            raise StopAsyncIteration from None
-        except Exception:
-            if self._is_own_end:
+        if taken is None:
+            try:
+                taken = await self._wait(None)
+            except Drained:
                 raise StopAsyncIteration from None
-            raise
+            except Exception:
+                if self._is_own_end:
+                    raise StopAsyncIteration from None
+                raise
+        if _hooks.active is not None:
+            self.tell_received(*taken)
+        return taken
+
+    def tell_received(self, message: Message, delivery: Delivery | None) -> None:
+        """Tells the hooks of a message that the program gets; of the response to a request without its delivery."""
+        if _hooks.active is not None:
+            _hooks.active.received(self._link, message, None if delivery is None else delivery.engine_delivery)
 
     def _take(self) -> tuple[Message, Delivery] | None:
         """The message that is next, if it is there and whole."""

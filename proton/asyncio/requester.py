@@ -159,6 +159,7 @@ class Requester:
             self._requests.pop(number, None)
         if isinstance(outcome, Exception):
             raise outcome
+        self.receiver.tell_received(outcome, None)
         return outcome  # type: ignore[no-any-return]
 
     def _answered(self, message: Message) -> None:

@@ -18,7 +18,7 @@ from proton.asyncio.errors import LinkClosed, Lost, Undeliverable
 from proton.asyncio.link import Link, LinkSettings
 from proton.asyncio.loop import CancelledError
 from proton.asyncio.outcomes import Late, Receipt, outcome_of
-from proton.asyncio.streams import MAX_UNSENT, check_source, write_body
+from proton.asyncio.streams import MAX_UNSENT, begin_body, check_source, write_body
 from proton.asyncio.waiting import DEFAULT, timed_out
 from proton.endpoints.disposition import DispositionType, TransactionalDisposition
 from proton.endpoints.streaming import StreamEncoder, check_size
@@ -551,17 +551,14 @@ class Sender(Link):
         limit = self._limit(timeout)
         check_source(source)
         check_kind("message", message, Message)
-        encoder = StreamEncoder(message, size)
+        StreamEncoder(message, size)  # what is wrong with it is to be raised here
         loop = self.connection.loop
         loop.check()
         await self._turn_to_stream()
         delivery: Any = None
         try:
             await self._turn(limit)
-            link = self._link
-            delivery = link.delivery(tag or link.delivery_tag())
-            if message is not None and message.message_format:
-                delivery.message_format = message.message_format
+            delivery, encoder = begin_body(self._link, message, size, tag)
             future = loop.create_future()
             self._pending[delivery] = future
             await write_body(self.connection.host, delivery, future, encoder, source, limit)

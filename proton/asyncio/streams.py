@@ -6,12 +6,14 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from proton.asyncio.waiting import timed_out
+from proton.endpoints import hooks as _hooks
+from proton.endpoints.streaming import StreamEncoder
+from proton.message import Message
 
 if TYPE_CHECKING:
     from proton.asyncio.host import Host
-    from proton.endpoints.streaming import StreamEncoder
 
-__all__ = ["MAX_UNSENT", "check_source", "write_body"]
+__all__ = ["MAX_UNSENT", "begin_body", "check_source", "write_body"]
 
 #: bytes that may wait to be written before a sender waits: as many as one write of the loop takes
 MAX_UNSENT = 65536
@@ -26,6 +28,28 @@ def check_source(source: Any) -> None:
     if not is_one or isinstance(source, (str, bytes, bytearray, memoryview)):
         wanted = "an iterator of bytes, asynchronous or not, or a binary file"
         raise TypeError(f"source takes {wanted}, got {type(source).__name__} {source!r:.50}")
+
+
+def begin_body(link: Any, message: Message | None, size: int | None, tag: Any) -> tuple[Any, StreamEncoder]:
+    """The delivery of a message whose body comes piece by piece, and what encodes the pieces.
+
+    :param link: the sender of the engine.
+    :param message: what surrounds the body, or None.
+    :param size: bytes of the body, or None.
+    :param tag: the delivery tag; made by the link if it is empty.
+    """
+    made: list[StreamEncoder] = []
+
+    def begin(message: Message | None) -> Any:
+        made.append(StreamEncoder(message, size))
+        delivery = link.delivery(tag or link.delivery_tag())
+        if message is not None and message.message_format:
+            delivery.message_format = message.message_format
+        return delivery
+
+    if _hooks.active is None:
+        return begin(message), made[0]
+    return _hooks.active.send(link, Message() if message is None else message, begin), made[0]
 
 
 async def write_body(

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from proton.endpoints import hooks as _hooks
 from proton.endpoints.arguments import NotCopied
 from proton.endpoints.disposition import (
     STATES,
@@ -89,6 +90,7 @@ class Delivery(NotCopied):
     _resuming = False  # it was suspended with an earlier link, and goes on with this one
     _local: LocalDisposition | None = None
     _remote_value: Any = None  # the value of the state that the peer sent
+    _watched_by: Any = ()  # pairs of a hook and its token, of a message that was sent
     _work_next: Delivery | None = None  # as of the last look at Connection.work_head
 
     def __init__(
@@ -302,6 +304,8 @@ class Delivery(NotCopied):
         self._settled = True
         state.unsettled.pop(self, None)
         self._mark_dirty(state)
+        if _hooks.active is not None:
+            _hooks.active.settled_here(self)
 
     def _lacks_outcome(self) -> bool:
         """Whether this is settled without an outcome, and can still get one: the settlement is not yet written.
@@ -327,6 +331,8 @@ class Delivery(NotCopied):
         link: LinkState = self.link._state
         link.unsettled.pop(self, None)
         self._mark_dirty(link)
+        if _hooks.active is not None:
+            _hooks.active.settled_here(self)
 
     def _mark_dirty(self, link: LinkState) -> None:
         """Notes that there is something to say about this delivery."""

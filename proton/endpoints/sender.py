@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 
+from proton.endpoints import hooks as _hooks
 from proton.endpoints.arguments import check_count
 from proton.endpoints.delivery import Delivery, check_message_format
 from proton.endpoints.endpoint import endpoint_state
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import BinaryIO, Protocol, Union
 
+    from proton.endpoints.condition import Condition
     from proton.endpoints.session import Session, SessionState
 
     _Tag = Union[str, bytes, None]
@@ -171,7 +174,26 @@ class SenderState(LinkState):
         self.binding.link_credit = 0
         link.credit = -link.queued
 
+    def tell_no_outcome(self, also_queued: bool = False) -> None:
+        """The hooks hear that none will come for what was sent.
+
+        :param also_queued: nor for what has not begun to be sent.
+        """
+        if _hooks.active is not None and not (self.endpoint is not None and self.endpoint.recoverable):
+            for delivery in self.unsettled:
+                if also_queued or delivery._id is not None:
+                    _hooks.active.ended(delivery)
+
+    def remote_closed(self, condition: Condition | None) -> None:
+        LinkState.remote_closed(self, condition)
+        self.tell_no_outcome()
+
+    def remote_detached(self, condition: Condition | None) -> None:
+        LinkState.remote_detached(self, condition)
+        self.tell_no_outcome()
+
     def unbind(self) -> None:
+        self.tell_no_outcome()
         self.drop_begun()
         LinkState.unbind(self)
         link = self.endpoint
@@ -181,6 +203,7 @@ class SenderState(LinkState):
         self.drain_mode = False
 
     def dispose(self) -> None:
+        self.tell_no_outcome(also_queued=True)
         while self.outgoing:  # nothing sends it any more
             self.drop(self.outgoing[0])
         LinkState.dispose(self)
@@ -268,17 +291,13 @@ class Sender(Link):
             is True; the tag is too long; bytes, and there is no current delivery.
         :raises TypeError: anything else.
         """
+        if _hooks.active is not None and isinstance(obj, Message) and self not in _hooks.active.announced:
+            return _hooks.active.send(self, obj, partial(self.send, tag=tag))
         if obj.__class__ is not Message:
             # A program's own message class, which calls `delivery`, `stream` and `advance` by itself.
             if hasattr(obj, "send"):
                 return obj.send(self, tag=tag)
-            data = _bytes(obj, "send() expects a Message (or bytes for the current delivery)")
-            if self.current is None:
-                raise LinkException(
-                    f"[-1]: send() of bytes needs a current delivery, got {len(data)} bytes and no delivery: "
-                    "call delivery(tag) first, or send a Message"
-                )
-            return self.stream(data)
+            return self._send_bytes(obj)
         # What Message.send does through the public methods, in one go: it costs half as many calls.
         body = obj.body
         if body.__class__ is bytes and len(body) >= LARGE_MESSAGE:
@@ -319,6 +338,15 @@ class Sender(Link):
         state.mark_sender_dirty(self)
         return delivery
 
+    def _send_bytes(self, obj: Any) -> int:
+        data = _bytes(obj, "send() expects a Message (or bytes for the current delivery)")
+        if self.current is None:
+            raise LinkException(
+                f"[-1]: send() of bytes needs a current delivery, got {len(data)} bytes and no delivery: "
+                "call delivery(tag) first, or send a Message"
+            )
+        return self.stream(data)
+
     def send_stream(
         self,
         source: BinaryIO | Iterable[bytes],
@@ -342,6 +370,9 @@ class Sender(Link):
         :raises OverflowError: size is not in 0 to 2**32 - 1.
         :raises TypeError: source is neither a file nor iterable.
         """
+        if _hooks.active is not None and self not in _hooks.active.announced:
+            send = partial(self.send_stream, source, tag=tag, size=size)
+            return _hooks.active.send(self, Message() if message is None else message, send)  # type: ignore[no-any-return]
         check_size(size)
         # Here and not at the first piece, which is read within a write of the transport.
         if not hasattr(source, "read"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from proton.endpoints import hooks as _hooks
 from proton.endpoints.arguments import check_count
 from proton.endpoints.endpoint import (
     LOCAL_ACTIVE,
@@ -395,6 +396,10 @@ class SessionState(EndpointState):
             link.binding.remotely_detached = True  # those too that the peer has not answered
         binding.turned_away = [link for waiting in binding.unanswered.values() for link in waiting]
         # What was sent can get no disposition any more; senders waiting for a window have nothing to wait for.
+        if _hooks.active is not None:
+            for delivery in binding.outgoing.values():
+                if not delivery.link.recoverable:
+                    _hooks.active.ended(delivery)
         binding.incoming.clear()
         binding.outgoing.clear()
         binding.blocked.clear()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from proton.endpoints import hooks as _hooks
 from proton.endpoints.condition import DECODE_ERROR, PRECONDITION_FAILED, Condition
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import ModifiedDisposition
@@ -137,7 +138,7 @@ class IncomingMessageHandler(Delegating, Acking):
                 return
             try:
                 # A `try` of its own: a `MessageException` of the program is not a message that cannot be decoded.
-                result = self.on_message(event)  # type: ignore[arg-type]
+                result = self.on_message(event) if _hooks.active is None else self._on_watched_message(event)  # type: ignore[arg-type]
                 if result is not None:
                     check_result(self, "on_message", result)
                 # In the `try`, after the callback: what it raises leaves the delivery unsettled.
@@ -170,15 +171,23 @@ class IncomingMessageHandler(Delegating, Acking):
         self.on_taken_back(event)
         return True
 
+    def _on_watched_message(self, event: Any) -> Any:
+        # A blocking operation hands the message to the program, and tells the hooks then.
+        if hasattr(self._program(), "_on_undecodable"):
+            return self.on_message(event)
+        return _hooks.active.handle(self.on_message, event)  # type: ignore[union-attr]
+
+    def _program(self) -> Any:
+        return self if self.delegate is None else self.delegate
+
     @forwarding
     def on_message(self, event: MessageEvent) -> None:
         """Called with `event.message` set, for each message."""
 
     def _undecodable(self, event: Any, error: MessageException) -> None:
         """Tells of a rejected message: in the log, unless a blocking operation raises it."""
-        handler = self if self.delegate is None else self.delegate
         # Of blocking receivers and requests only: a public callback would be a method that programs do not expect.
-        told = getattr(handler, "_on_undecodable", None)
+        told = getattr(self._program(), "_on_undecodable", None)
         if told is not None:
             told(event, error)
             return

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from proton.codec.composites import DISPOSITION
+from proton.endpoints import hooks as _hooks
 from proton.endpoints.condition import DECODE_ERROR, NOT_ALLOWED, RESOURCE_LIMIT_EXCEEDED
 from proton.endpoints.disposition import DispositionType, decode_state
 from proton.endpoints.events import Collector, Event
@@ -88,8 +89,7 @@ def on_disposition(transport: TransportState, channel: int, fields: list[Any], p
             if not _is_told_again(transport, session.shared.collector, delivery, same, settled):
                 continue
             if settled:
-                delivery.settled = True
-                del known[number]
+                _settle(delivery, known, number)
             continue
         fresh += 1
         if state:
@@ -99,9 +99,18 @@ def on_disposition(transport: TransportState, channel: int, fields: list[Any], p
         if settled:
             delivery.settled = True
             del known[number]
+            if _hooks.active is not None:
+                _hooks.active.ended(delivery)
         emit(_DELIVERY, delivery)
     if span:
         _count_repeats(transport, session, min(span + 1, size) - fresh, fresh, size)
+
+
+def _settle(delivery: Delivery, known: dict[int, Delivery], number: int) -> None:
+    delivery.settled = True
+    del known[number]
+    if _hooks.active is not None:
+        _hooks.active.ended(delivery)
 
 
 def _set_state(delivery: Delivery, state: DispositionType | int, value: Any, compared: dict[int, bool]) -> bool:

@@ -13,6 +13,7 @@ import types
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from proton.endpoints import hooks as _hooks
 from proton.endpoints.arguments import NotCopied, check_count, check_timeout
 from proton.endpoints.condition import reason_of
 from proton.endpoints.delivery import Delivery
@@ -348,6 +349,8 @@ class Fetcher(MessagingHandler):
         if not delivery.settled:
             self.unsettled.append(delivery)
             self.messages[delivery] = message
+        if _hooks.active is not None:
+            _hooks.active.received(delivery.link, message, delivery)  # type: ignore[arg-type]
         return message
 
     def settle(self, state: Any = None, message: Message | None = None) -> None:  # type: ignore[override]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from proton.endpoints import hooks as _hooks
 from proton.endpoints.endpoint import endpoint_state
 from proton.exceptions import LinkException, MessageException
 from proton.handlers.incoming import IncomingMessageHandler
@@ -177,6 +178,8 @@ class SyncRequestResponse(IncomingMessageHandler):
             raise why or operations.disconnect_error()
         if isinstance(response, MessageException):
             raise response
+        if _hooks.active is not None:
+            _hooks.active.received(link, response, None)
         return response
 
     def _on_undecodable(self, event: Any, error: MessageException) -> None:

@@ -173,7 +173,6 @@ def test_asyncio_is_the_standard_module(path):
 
 #: Objects of others that are set up by their attributes: (file, name of the variable).
 FOREIGN = {
-    ("tracing.py", "place"),  # modules whose classes are replaced
     ("transport/tls/domain.py", "context"),  # `ssl.SSLContext`
 }
 #: Attributes that are hung on an object whose class does not declare them: it only becomes less.

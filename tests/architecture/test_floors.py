@@ -18,7 +18,7 @@ PACKAGE = ROOT / "proton"
 FILES = sorted(PACKAGE.rglob("*.py"))
 # One floor, the lowest: none of these imports another.
 LOWEST = {"exceptions", "logs", "url", "warn"}
-FLOORS = ["reconnect", "codec", "message", "endpoints", "transport", "driver", "sasl", "transactions"]
+FLOORS = ["reconnect", "codec", "message", "endpoints", "transport", "driver", "sasl", "hooks", "transactions"]
 FLOORS += ["io", "options", "connector", "asyncio", "handlers", "reactor", "utils"]
 # Above all floors: old names for what is elsewhere, and what changes classes when it is imported.
 FLOORS += ["_common", "_condition", "_data", "_delivery", "_endpoints", "_events", "_exceptions", "_message"]
