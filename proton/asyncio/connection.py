@@ -1,35 +1,23 @@
-"""`connect` and `Connection`: an AMQP connection in an asyncio program, its sessions, and what happens to it.
-
-The engine connection and its events are the business of `Host`; what may be waited for is here.
-"""
+"""`connect` and `Connection`: an AMQP connection in an asyncio program, its sessions, and what happens to it."""
 
 from __future__ import annotations
 
 import contextvars
-import uuid
 import warnings
-from collections import deque
-from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Callable
 
-from proton.asyncio.checks import check_condition, check_flag, check_kind, check_number
-from proton.asyncio.errors import ConnectionClosed, Lost, Timeout, Undeliverable, error_of
-from proton.asyncio.host import Host
+from proton.asyncio.checks import check_flag, check_kind, check_number
+from proton.asyncio.connection_core import ConnectionCore, ConnectionEvent
 from proton.asyncio.incoming import LinkRequest
-from proton.asyncio.loop import Loop
 from proton.asyncio.making import LinkMaker
+from proton.asyncio.opening import Cored, Openable
 from proton.asyncio.outcomes import Receipt
-from proton.asyncio.receiver import Receiver
-from proton.asyncio.sender import Sender
-from proton.asyncio.session import Session
-from proton.asyncio.waiting import DEFAULT, Waiters, check_timeout, limit_of
+from proton.asyncio.session import Session, SessionCore
+from proton.asyncio.waiting import DEFAULT, check_timeout
 from proton.connector import Connector
 from proton.endpoints import connection as engine
-from proton.endpoints.condition import NOT_ALLOWED, RESOURCE_LIMIT_EXCEEDED, Condition
-from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, endpoint_state
-from proton.endpoints.ends import end_of
-from proton.endpoints.notices import shown
-from proton.endpoints.printable import condition_text
+from proton.endpoints.condition import Condition
 from proton.options.config import configured_options, read_config
 from proton.options.connect_options import CONNECT_OPTIONS, warn_of_urls
 from proton.options.connection_options import ConnectionOptions
@@ -48,30 +36,6 @@ if TYPE_CHECKING:
     from proton.url import Url
 
 __all__ = ["Connection", "ConnectionEvent", "connect"]
-
-#: links that may wait for the program to accept them; beyond it they are refused
-MAX_WAITING = 1000
-
-
-class ConnectionEvent(NamedTuple):
-    """Something that has happened to a connection, for `on_event`.
-
-    :ivar name: ``"lost"``: it was open and is no more; ``"connecting"``: an attempt to make it again is planned, or
-        has failed and the next one is; ``"restored"``: it is open again, and its links are being attached;
-        ``"gave up"``: it, or a session or link that the peer has ended, is not made again.
-    :ivar connection: the connection.
-    :ivar reason: why, in words; empty where there is nothing to say.
-    :ivar attempt: the number of the attempt, from 1.
-    :ivar delay: seconds until it.
-    :ivar address: where it leads to, without a password.
-    """
-
-    name: str
-    connection: Connection
-    reason: str = ""
-    attempt: int = 0
-    delay: float = 0.0
-    address: str = ""
 
 
 class _Defaults:
@@ -138,63 +102,27 @@ def connect(
     settings = ConnectionOptions.checked(given, _Defaults, addresses.values)
     # Before it was open once, each place has one attempt: a wrong address or password should be told at once.
     policy = ReconnectPolicy(addresses, wanted if initial_retry else Backoff(max_tries=1), given.get("retry_on"))
-    made = Connection(
+    made = ConnectionCore(
         check_timeout("connect_timeout", connect_timeout),
         check_timeout("timeout", timeout),
         check_timeout("close_timeout", close_timeout),
     )
-    made._set_up(Connector(policy, settings), wanted, on_event, on_late_outcome)
-    return made
+    made.set_up(Connector(policy, settings), wanted, on_event, on_late_outcome)
+    return Connection(made)
 
 
-class Connection(LinkMaker):
+class Connection(LinkMaker, Openable, Cored[ConnectionCore]):
     """An AMQP connection. Made by `connect`, or by a `Listener`."""
 
-    def __init__(
-        self, connect_timeout: float | None = 30.0, timeout: float | None = 60.0, close_timeout: float | None = 10.0
-    ) -> None:
-        #: seconds until it is open; that a call may take; that the peer has to answer a close; None for no limit
-        self.connect_timeout = connect_timeout
-        self.timeout = timeout
-        self.close_timeout = close_timeout
-        #: the context variables that callbacks see: those of the caller of `connect`
-        self.context: contextvars.Context = contextvars.copy_context()
-        self._connector: Connector | None = None
-        self._wanted: Any = False  # `reconnect`, once it was open
-        self._on_event: Callable[[ConnectionEvent], object] | None = None
-        self._on_late_outcome: Callable[[Any], object] | None = None
-        self._host: Host | None = None
-        self._engine: Any = None
-        self._error: Exception | None = None
-        self._reason: Condition | None = None  # of the last loss
-        self._waiters = Waiters()
-        self._was_open = False
-        self._is_handed_over = False  # `open` has returned
-        self._is_down = False
-        self._is_over = False  # nothing of it is left
-        # Links that the peer asks for; None for an end that offers none.
-        self._links_offered: deque[Any] | None = None
-
-    def _set_up(self, connector: Connector, wanted: Any, on_event: Any, on_late_outcome: Any) -> None:
-        for name, value in (("on_event", on_event), ("on_late_outcome", on_late_outcome)):
-            if value is not None and not callable(value):
-                raise TypeError(f"{name} takes a callable or None, got {type(value).__name__} {value!r:.50}")
-        self._connector = connector
-        self._wanted = wanted
-        self._on_event = on_event
-        self._on_late_outcome = on_late_outcome
+    def __init__(self, core: ConnectionCore) -> None:
+        super().__init__(core)
+        core.face = self
 
     def __repr__(self) -> str:
-        how = "closed" if self._is_over else "open" if self.is_connected else "not connected"
-        return f"<proton.asyncio.Connection {self._place()!r}: {how}>"
-
-    def _place(self) -> str:
-        if self._engine is not None and self._engine.url is not None:
-            return shown(self._engine.url)
-        return "" if self._connector is None else ", ".join(map(shown, self._connector.address.values))
+        return repr(self._core)
 
     def __del__(self) -> None:
-        if self._host is not None and not self._is_over:
+        if self._core.is_unclosed():
             warnings.warn(
                 f"unclosed {self!r}: use async with, or await close()", ResourceWarning, stacklevel=1, source=self
             )
@@ -202,117 +130,78 @@ class Connection(LinkMaker):
     # -- what it is ----------------------------------------------------------------------------------------------
 
     @property
-    def loop(self) -> Loop:
-        """The loop that the connection is used in.
+    def connect_timeout(self) -> float | None:
+        """Seconds until it is open, None for no limit."""
+        return self._core.connect_timeout
 
-        :raises ConnectionClosed: it was not opened.
-        """
-        return self.host.loop
+    @connect_timeout.setter
+    def connect_timeout(self, seconds: float | None) -> None:
+        self._core.connect_timeout = check_timeout("connect_timeout", seconds)
 
     @property
-    def host(self) -> Host:
-        """The engine's host: for the parts of this package.
+    def timeout(self) -> float | None:
+        """Seconds that a call may take that says nothing else, None for no limit."""
+        return self._core.timeout
 
-        :raises ConnectionClosed: it was not opened.
-        """
-        if self._host is None:
-            raise self._error or ConnectionClosed("the connection is not open: use async with, or await it")
-        return self._host
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self._core.timeout = check_timeout("timeout", seconds)
+
+    @property
+    def close_timeout(self) -> float | None:
+        """Seconds that the peer has to answer a close, None for no limit."""
+        return self._core.close_timeout
+
+    @close_timeout.setter
+    def close_timeout(self, seconds: float | None) -> None:
+        self._core.close_timeout = check_timeout("close_timeout", seconds)
+
+    @property
+    def context(self) -> contextvars.Context:
+        """The context variables that callbacks see: those of the caller of `connect`."""
+        return self._core.context
 
     @property
     def engine(self) -> engine.Connection:
         """The `proton.Connection` below: what its open has, and the peer's. Change nothing on it."""
-        return self.host.connection
+        return self._core.host.connection
 
     @property
     def is_connected(self) -> bool:
         """True while the connection is open at both ends."""
-        return self._engine is not None and self._error is None and bool(self._engine.connected)
+        return self._core.is_connected
 
     @property
     def is_closed_here(self) -> bool:
         """True once this end has closed it, before the peer did."""
-        return self._engine is not None and endpoint_state(self._engine).ended_here_first()
+        return self._core.is_closed_here
 
     @property
     def remote_container(self) -> str | None:
         """The container-id of the peer, None while it is not connected."""
-        return None if self._engine is None else self._engine.remote_container
+        return None if self._core.engine is None else self._core.engine.remote_container
 
     @property
     def remote_properties(self) -> dict[Any, Any] | None:
         """The properties of the peer's open, None while it is not connected."""
-        return None if self._engine is None else self._engine.remote_properties
+        return None if self._core.engine is None else self._core.engine.remote_properties
 
     @property
     def user(self) -> str | None:
         """The user that was authenticated: of a client, as the server knows it; None without SASL."""
-        transport = None if self._engine is None else self._engine.transport
+        transport = None if self._core.engine is None else self._core.engine.transport
         return None if transport is None else transport.user
-
-    def reason_text(self) -> str:
-        """Why the connection was lost last, in words; empty where no reason is known."""
-        return condition_text(self._reason)
 
     # -- opening -------------------------------------------------------------------------------------------------
 
-    def __await__(self) -> Generator[Any, Any, Connection]:
-        return self.open().__await__()
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def open(self) -> Connection:
+    async def open(self) -> Self:
         """Connect, and wait until the peer has opened the connection. To open it once more does nothing.
 
         :raises ConnectionClosed: it could not be made: the text and `condition` say why.
         :raises Timeout: it is not open after `connect_timeout`.
         """
-        if self._host is None:
-            self._start()
-        host = self.host
-        place = self._place()
-        try:
-            await self._waiters.until(host.loop, self._is_there, self.connect_timeout, f"connecting to {place}")
-        except BaseException:
-            # It may be open by now: without a return the program has nothing to close.
-            if not self._is_handed_over and not self._waiters:
-                self._drop()
-            raise
-        self._is_handed_over = True
+        await self._core.open()
         return self
-
-    def _start(self) -> None:
-        connector = self._connector
-        assert connector is not None  # accepted connections have a host from the beginning
-        self._error = None
-        made = engine.Connection()
-        connector.options.set_up(made, lambda: str(uuid.uuid4()))
-        state = endpoint_state(made)
-        state.shared.reconnect = connector.policy
-        state.raises_errors = True  # until it was open, `open` raises what goes wrong
-        self._engine = made
-        self._host = Host(Loop(), self, made, connector)
-        made._session_policy = self._host.sessions
-        made.open()
-        self._host.turn()
-
-    def _is_there(self) -> bool:
-        if self._error is not None:
-            raise self._error
-        return self.is_connected
-
-    def check_open(self, what: str) -> None:
-        """Raise where the connection has ended, or was not opened.
-
-        :param what: what the caller wants, in words.
-        """
-        if self._error is not None:
-            raise self._error
-        if self._host is None:
-            raise ConnectionClosed(f"{what}: the connection is not open: use async with, or await it")
-        self._host.loop.check()
 
     async def ready(self, timeout: float | None = DEFAULT) -> None:
         """Wait until the connection is open and each of its links is attached, for instance after a loss.
@@ -321,120 +210,27 @@ class Connection(LinkMaker):
         :raises ConnectionClosed: the connection has ended.
         :raises Timeout: it is not so in time.
         """
-        limit = limit_of(timeout, self.timeout)
-        self.check_open("waiting for the connection")
-        await self._waiters.until(self.loop, self._is_ready, limit, f"waiting for {self._place()}")
+        await self._core.ready(timeout)
 
-    def _is_ready(self) -> bool:
-        host = self.host
-        return self._is_there() and all(getattr(owner, "is_open", True) for owner in host.links.values())
+    # -- links and sessions --------------------------------------------------------------------------------------
 
-    # -- what the host tells -------------------------------------------------------------------------------------
+    def _owner(self) -> ConnectionCore:
+        return self._core
 
-    def on_open(self) -> None:
-        """The peer has opened the connection."""
-        if not self._was_open:
-            self._was_open = True
-            endpoint_state(self._engine).raises_errors = False
-            connector = self._connector
-            if connector is not None:
-                connector.policy.renew(self._wanted)
-        elif self._is_down:
-            self._tell(ConnectionEvent("restored", self, address=self._place()))
-        self._is_down = False
-
-    def on_end_of_transport(self, transport: Any) -> None:
-        """The connection is lost, closed or could not be made; the connector decides what follows."""
-        self._reason = transport.condition or self._engine.remote_condition
-        if self._was_open and not self._is_down and self._engine.state & LOCAL_ACTIVE:
-            self._is_down = True
-            self._tell(ConnectionEvent("lost", self, condition_text(self._reason), address=self._place()))
-
-    def on_told(self, name: str, event: Any) -> None:
-        """What the connector tells."""
-        if not self._was_open:
-            return
-        if name == "connecting":
-            made = ConnectionEvent(name, self, "", event.attempt, event.delay, shown(event.address))
-        else:
-            made = ConnectionEvent(name, self, event.reason, address=self._place())
-        self._tell(made)
-
-    def wake(self) -> None:
-        """A link is attached again: `ready` looks whether all are."""
-        self._waiters.wake()
-
-    def _tell(self, event: ConnectionEvent) -> None:
-        if self._on_event is not None:
-            self.host.tell(self._on_event, event)
-
-    def tell_late_outcome(self, outcome: Receipt | Exception) -> None:
-        """The outcome of a message that no coroutine waits for any more."""
-        if self._on_late_outcome is not None:
-            self.host.tell(self._on_late_outcome, outcome)
-
-    def on_loss(self) -> None:
-        """The transport is gone."""
-        self.on_change()
-
-    def on_change(self) -> None:
-        """The connection was opened, has ended, or its last byte has moved."""
-        if self._error is None:
-            end = end_of(self._engine)
-            if end is not None:
-                self._error = self._error_of(end)
-                self._host.blocked.clear()  # type: ignore[union-attr]
-        if self._error is not None and self.host.pipe is None and self._engine.transport is None:
-            self._is_over = True
-        self._waiters.wake()
-        for owner in list(self.host.links.values()) if self._error is not None else ():
-            owner.on_change()
-
-    def _error_of(self, end: Any) -> Exception:
-        if self._was_open:
-            return error_of(end, "no connection")
-        reason = end.condition or self._reason
-        text = condition_text(reason) or "closed before it was open"
-        if reason is not None and reason.name == "proton.pythonio":
-            text = str(reason.description)
-        return ConnectionClosed(f"connecting to {self._place()}: {text}", reason)
-
-    def on_link(self, link: Any) -> None:
-        """The peer asks for a link."""
-        offered = self._links_offered
-        if offered is not None and len(offered) < MAX_WAITING:
-            offered.append(link)
-            self._waiters.wake()
-            return
-        if offered is None:
-            link.condition = Condition(NOT_ALLOWED, "this end offers no addresses")
-        else:
-            link.condition = Condition(RESOURCE_LIMIT_EXCEEDED, "too many links wait to be attached")
-        link.close()
+    def _engine_session(self) -> Any:
+        return self._core.engine_session()
 
     async def incoming(self) -> AsyncGenerator[LinkRequest, None]:
         """The links that the peer asks for, as they come; it ends with the connection.
 
         A connection that `connect` has made refuses them until this is first called; one of a `Listener` keeps them.
         """
-        if self._links_offered is None:
-            self._links_offered = deque()
-        offered = self._links_offered
-        while True:
-            await self._waiters.until(self.loop, lambda: offered or self._error is not None, None, "")
-            if not offered:
-                return
-            request = LinkRequest(self, offered.popleft())
+        core = self._core
+        offered = core.offer()
+        while await core.until_offered(offered):
+            request = LinkRequest(core, offered.popleft())
             if request.is_open:
                 yield request
-
-    # -- sessions ------------------------------------------------------------------------------------------------
-
-    def _owner(self) -> Connection:
-        return self
-
-    def _engine_session(self) -> Any:
-        return self.host.sessions.session(self._engine)
 
     def session(self, *, incoming_capacity: int = 0, outgoing_window: int | None = None) -> Session:
         """Make a session of the program's own; ``async with``, or to await it, begins it.
@@ -448,7 +244,7 @@ class Connection(LinkMaker):
         check_number("incoming_capacity", incoming_capacity, "bytes")
         if outgoing_window is not None:
             check_number("outgoing_window", outgoing_window, "frames")
-        return Session(self, incoming_capacity, outgoing_window)
+        return Session(SessionCore(self._core, incoming_capacity, outgoing_window))
 
     # -- the end -------------------------------------------------------------------------------------------------
 
@@ -456,25 +252,10 @@ class Connection(LinkMaker):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if kind is None and self._error is None:
-                await self._flush(self.close_timeout)
+            if kind is None and self._core.error is None:
+                await self._core.flush(self._core.close_timeout)
         finally:
             await self.close()
-
-    def _senders(self) -> list[Sender]:
-        host = self._host
-        return [] if host is None else [owner for owner in host.links.values() if isinstance(owner, Sender)]
-
-    async def _flush(self, timeout: float | None) -> None:
-        """What was sent by `send_soon` has an outcome; the first failure is raised when all are there."""
-        failure: Exception | None = None
-        for sender in self._senders():
-            try:
-                await sender.flush(timeout)
-            except (Undeliverable, Lost, Timeout) as error:
-                failure = failure or error
-        if failure is not None:
-            raise failure
 
     async def close(self, condition: Condition | None = None, timeout: float | None = DEFAULT) -> None:
         """Close the connection, and wait until the peer has; it is dropped if the peer does not answer in time.
@@ -484,45 +265,11 @@ class Connection(LinkMaker):
         :param condition: the reason, an error; None for an orderly close.
         :param timeout: seconds, None for no limit; `close_timeout` if left out.
         """
-        limit = limit_of(timeout, self.close_timeout)
-        check_condition(condition)
-        if self._host is None:
-            self._error = self._error or ConnectionClosed("the connection is closed")
-            return
-        host = self._host
-        host.loop.check()
-        self._close_engine(condition)
-        try:
-            await self._waiters.until(host.loop, self._is_finished, limit, "closing")
-        except Timeout:
-            host.stop()
-            await self._waiters.until(host.loop, self._is_finished, None, "dropping")
-        except BaseException:
-            host.stop()
-            raise
-
-    def _close_engine(self, condition: Condition | None = None) -> None:
-        made, host = self._engine, self.host
-        if not made.state & LOCAL_CLOSED:
-            if condition is not None:
-                made.condition = condition
-            made.close()
-            host.turn()
-            host.give_up_attempt("closed")
-        self.on_change()
-
-    def _drop(self) -> None:
-        """Ends at once what `open` has begun."""
-        self._close_engine()
-        self.host.stop()
-        self.on_change()
-
-    def _is_finished(self) -> bool:
-        return self._is_over
+        await self._core.close(condition, timeout)
 
     async def wait_closed(self) -> None:
         """Wait until the connection has ended, for whatever reason, and nothing of it is left."""
-        await self._waiters.until(self.loop, self._is_finished, None, "waiting for the end")
+        await self._core.wait_closed()
 
     async def drain(self, timeout: float | None = 10.0) -> None:
         """End the connection gracefully.
@@ -534,24 +281,4 @@ class Connection(LinkMaker):
         :raises Timeout: something was left at the end of the time: the text says what.
         :raises Undeliverable, Lost: a message of `send_soon` was not accepted.
         """
-        limit = check_timeout("timeout", timeout)
-        self.check_open("draining")
-        loop = self.loop
-        deadline = loop.deadline(limit)
-
-        failure: Exception | None = None
-        try:
-            for owner in list(self.host.links.values()):
-                if isinstance(owner, Receiver):
-                    try:
-                        await owner.finish(loop.left(deadline))
-                    except (Timeout, Lost) as error:
-                        failure = failure or error
-            try:
-                await self._flush(loop.left(deadline))
-            except (Undeliverable, Lost, Timeout) as error:
-                failure = failure or error
-        finally:
-            await self.close()
-        if failure is not None:
-            raise failure
+        await self._core.drain(timeout)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proton.asyncio.checks import check_flag, check_kind
-from proton.asyncio.errors import Lost, Rejected, Undeliverable
+from proton.asyncio.errors import Lost, Undeliverable, disposition_of
 from proton.asyncio.loop import CancelledError
 from proton.asyncio.waiting import DEFAULT, Waiters, limit_of
-from proton.endpoints.condition import Condition
+from proton.endpoints.condition import Condition, reason_of
 from proton.endpoints.disposition import (
     Disposition,
     DispositionType,
     LocalDisposition,
     ModifiedDisposition,
+    RejectedDisposition,
 )
 from proton.exceptions import LinkException, MessageException
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from proton.asyncio.receiver import Receiver
+    from proton.asyncio.receiver_core import ReceiverCore
     from proton.codec.types import AMQPValue
+    from proton.endpoints.delivery import Delivery as EngineDelivery
     from proton.endpoints.streaming import BodyReader
     from proton.message import Message
 
@@ -40,15 +43,15 @@ class Delivery:
     failed attempt. The last two go on.
     """
 
-    __slots__ = ("_delivery", "_receiver")
+    __slots__ = ("_core", "_delivery")
 
-    def __init__(self, delivery: Any, receiver: Receiver) -> None:
+    def __init__(self, delivery: EngineDelivery, core: ReceiverCore) -> None:
         self._delivery = delivery
-        self._receiver = receiver
+        self._core = core
 
     def __repr__(self) -> str:
         how = "open" if self.is_open else "settled"
-        return f"<proton.asyncio.Delivery {self._delivery.tag_bytes!r:.40} of {self._receiver!r}: {how}>"
+        return f"<proton.asyncio.Delivery {self._delivery.tag_bytes!r:.40} of {self._core!r}: {how}>"
 
     @property
     def tag(self) -> bytes:
@@ -59,15 +62,16 @@ class Delivery:
     @property
     def is_open(self) -> bool:
         """True while it waits for its outcome: not settled, and its connection not lost since."""
-        return self._delivery in self._receiver.open_deliveries
+        return self._delivery in self._core.open_deliveries
 
     @property
     def receiver(self) -> Receiver:
         """The receiver that has it."""
-        return self._receiver
+        receiver: Receiver = self._core.face
+        return receiver
 
     @property
-    def engine_delivery(self) -> Any:
+    def engine_delivery(self) -> EngineDelivery:
         """The `proton.Delivery` below."""
         return self._delivery
 
@@ -81,11 +85,11 @@ class Delivery:
         :return: False where it has no effect: the message has an outcome already, or its connection was lost since,
             and the sender sends it again.
         """
-        receiver = self._receiver
+        core = self._core
         delivery = self._delivery
-        if receiver.open_deliveries.pop(delivery, None) is None:
+        if core.open_deliveries.pop(delivery, None) is None:
             return False
-        if delivery.link.rcv_settle_mode == _RCV_SECOND or receiver.watches_settlements:
+        if delivery.link.rcv_settle_mode == _RCV_SECOND or core.watches_settlements:
             return self._settle(_ACCEPTED)
         delivery._settle_with(_ACCEPTED)
         return True
@@ -101,7 +105,7 @@ class Delivery:
         :return: as `accept`.
         :raises TypeError: the condition is of another type.
         """
-        return self.settle(Rejected(condition, description, info).disposition())
+        return self.settle(RejectedDisposition(reason_of(condition, description, info)))
 
     def release(self) -> bool:
         """Give the message back, as if it had not been sent (3.4.4).
@@ -140,18 +144,18 @@ class Delivery:
         if isinstance(outcome, LocalDisposition):
             raise TypeError("expected a disposition of the program's own, got one of a delivery")
         self._delivery.update(outcome)
-        self._receiver.open_deliveries.pop(self._delivery, None)
+        self._core.open_deliveries.pop(self._delivery, None)
         return self._settle(None)
 
     def _settle(self, outcome: Any) -> bool:
-        delivery, receiver = self._delivery, self._receiver
+        delivery, core = self._delivery, self._core
         if outcome is not None:
             delivery.update(outcome)
         if delivery.link.rcv_settle_mode == _RCV_SECOND and not delivery.settled:
-            receiver.settling[delivery] = Waiters()
+            core.settling[delivery] = Waiters()
         else:
             delivery.settle()
-        receiver.note_settled(delivery)
+        core.note_settled(delivery)
         return True
 
     async def settled(self, timeout: float | None = DEFAULT) -> None:
@@ -163,21 +167,21 @@ class Delivery:
         :raises Lost: the connection was lost before; the sender may send the message again.
         :raises Timeout: the sender has not answered in time.
         """
-        receiver = self._receiver
-        limit = limit_of(timeout, receiver.connection.timeout)
-        waiters = receiver.settling.get(self._delivery)
+        core = self._core
+        limit = limit_of(timeout, core.connection.timeout)
+        waiters = core.settling.get(self._delivery)
         if waiters is None:
             return
         delivery = self._delivery
 
         def done() -> bool:
-            if delivery not in receiver.settling:
+            if delivery not in core.settling:
                 if not delivery.settled:
-                    raise Lost(f"{receiver!r}: the connection was lost before the sender has settled")
+                    raise Lost(f"{core!r}: the connection was lost before the sender has settled")
                 return True
             return False
 
-        connection = receiver.connection
+        connection = core.connection
         await waiters.until(connection.loop, done, limit, "waiting for the sender to settle")
 
     # -- the block -----------------------------------------------------------------------------------------------
@@ -192,7 +196,7 @@ class Delivery:
             self.accept()
         elif isinstance(error, Undeliverable) and error.receipt is None:
             # One with a receipt is the outcome of a message that the block has sent.
-            self.settle(error.disposition())
+            self.settle(disposition_of(error))
             return True
         elif isinstance(error, (CancelledError, GeneratorExit)):
             self.release()
@@ -209,11 +213,11 @@ class BodyStream:
     :ivar delivery: the `Delivery` of the message, which is still to be settled.
     """
 
-    def __init__(self, reader: BodyReader, receiver: Receiver, delivery: Delivery) -> None:
+    def __init__(self, reader: BodyReader, core: ReceiverCore, delivery: Delivery, waiters: Waiters) -> None:
         self.delivery: Delivery = delivery
         self._reader = reader
-        self._receiver = receiver
-        self._waiters = Waiters()
+        self._core = core
+        self._waiters = waiters  # woken if more has come, or nothing will
         self._is_closed = False
 
     @property
@@ -225,10 +229,6 @@ class BodyStream:
     def finished(self) -> bool:
         """True when the whole body was read."""
         return self._reader.finished
-
-    def wake(self) -> None:
-        """More has come, or nothing will."""
-        self._waiters.wake()
 
     async def read(self, size: int = -1, timeout: float | None = None) -> bytes:
         """The next bytes of the body.
@@ -252,25 +252,25 @@ class BodyStream:
 
     async def _next(self, size: int, timeout: float | None) -> bytes:
         found: bytes | None = None
-        receiver = self._receiver
+        core = self._core
 
         def ready() -> bool:
             nonlocal found
             if self._is_closed:
                 raise LinkException("the stream of a body is closed")
-            if not self._reader.finished and receiver.is_cut(self.delivery.engine_delivery):
-                receiver.end_stream(self)
-                raise receiver.cut_error()
+            if not self._reader.finished and core.is_cut(self.delivery.engine_delivery):
+                core.end_stream(self)
+                raise core.cut_error()
             found = self._reader.read(size)
             return found is not None
 
         try:
-            await self._waiters.until(receiver.connection.loop, ready, timeout, "waiting for more of a body")
+            await self._waiters.until(core.connection.loop, ready, timeout, "waiting for more of a body")
         except (LinkException, MessageException):
-            receiver.end_stream(self)
+            core.end_stream(self)
             raise
         if self._reader.finished:
-            receiver.end_stream(self)
+            core.end_stream(self)
         return found or b""
 
     def __aiter__(self) -> BodyStream:
@@ -291,6 +291,6 @@ class BodyStream:
     def close(self) -> None:
         """Read no more: what is left of the body is dropped, and the link goes on to the next message."""
         if not self._is_closed and not self._reader.finished:
-            self._receiver.end_stream(self)
+            self._core.end_stream(self)
         self._is_closed = True
         self._waiters.wake()

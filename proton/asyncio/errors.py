@@ -32,6 +32,7 @@ __all__ = [
     "Timeout",
     "TransactionAborted",
     "Undeliverable",
+    "disposition_of",
     "error_of",
 ]
 
@@ -66,10 +67,6 @@ class Undeliverable(ProtonException):
         self.receipt: Receipt | None = None
         self.others: list[Undeliverable] = []
 
-    def disposition(self) -> Disposition | int:
-        """What the sender of a message is told, where the exception is raised inside ``async with delivery``."""
-        return int(self.state)
-
     def __str__(self) -> str:
         text = super().__str__()
         return f"{text} (and {len(self.others)} more)" if self.others else text
@@ -91,10 +88,6 @@ class Rejected(Undeliverable):
         reason = reason_of(condition, description, info)
         super().__init__(f"rejected: {printable(condition_text(reason))}" if reason else "rejected")
         self.condition = reason
-
-    def disposition(self) -> Disposition | int:
-        """Rejected, with the condition."""
-        return RejectedDisposition(self.condition)
 
 
 class Released(Undeliverable):
@@ -129,10 +122,6 @@ class Modified(Undeliverable):
         self.undeliverable = undeliverable
         self.annotations = annotations
         super().__init__(f"modified: failed={failed}, undeliverable={undeliverable}, annotations={annotations!r:.200}")
-
-    def disposition(self) -> Disposition | int:
-        """Modified, with its fields."""
-        return ModifiedDisposition(self.failed, self.undeliverable, self.annotations)
 
 
 class LinkClosed(LinkException):
@@ -192,6 +181,15 @@ class TransactionAborted(ProtonException):
     def __init__(self, text: str, condition: Condition | None = None) -> None:
         super().__init__(text)
         self.condition = condition
+
+
+def disposition_of(error: Undeliverable) -> Disposition | int:
+    """What the sender of a message is told, where the exception is raised inside ``async with delivery``."""
+    if isinstance(error, Rejected):
+        return RejectedDisposition(error.condition)
+    if isinstance(error, Modified):
+        return ModifiedDisposition(error.failed, error.undeliverable, error.annotations)
+    return int(error.state)
 
 
 def error_of(end: End, what: str) -> Exception:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from proton.asyncio.errors import LinkClosed
-from proton.asyncio.link import LinkSettings
+from proton.asyncio.link_core import LinkSettings
 from proton.asyncio.receiver import Receiver
+from proton.asyncio.receiver_core import ReceiverCore
 from proton.asyncio.sender import Sender
+from proton.asyncio.sender_core import SenderCore
 from proton.endpoints.condition import Condition
 from proton.endpoints.endpoint import LOCAL_UNINIT, REMOTE_ACTIVE
 from proton.options.link_options import apply_options, as_options
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from proton.asyncio.connection import Connection
+    from proton.asyncio.connection_core import ConnectionCore
     from proton.endpoints.terminus import Terminus
     from proton.options.link_options import LinkOption
 
@@ -25,14 +28,18 @@ __all__ = ["LinkRequest"]
 class LinkRequest:
     """A link that the peer asks for: `accept` or `refuse` it. Got from `Connection.incoming`."""
 
-    def __init__(self, connection: Connection, link: Any) -> None:
-        #: the connection
-        self.connection: Connection = connection
+    def __init__(self, connection: ConnectionCore, link: Any) -> None:
+        self._connection = connection
         self._link = link
 
     def __repr__(self) -> str:
         way = "receive from" if self.is_sender else "send to"
         return f"<proton.asyncio.LinkRequest: the peer wants to {way} {self.address!r}>"
+
+    @property
+    def connection(self) -> Connection:
+        """The connection."""
+        return self._connection.face
 
     @property
     def is_sender(self) -> bool:
@@ -95,11 +102,11 @@ class LinkRequest:
             raise LinkClosed(f"{self!r} was withdrawn")
         link = self._link
         settings = LinkSettings(address or self.address, None, link.name, None)
-        made: Sender | Receiver
+        core: SenderCore | ReceiverCore
         if link.is_sender:
-            made = Sender(self.connection, settings, lambda: link.session)
+            core = SenderCore(self._connection, settings, lambda: link.session)
         else:
-            made = Receiver(self.connection, settings, lambda: link.session, prefetch)
+            core = ReceiverCore(self._connection, settings, lambda: link.session, prefetch)
         link.source.copy(link.remote_source)
         link.target.copy(link.remote_target)
         if address is not None:
@@ -108,8 +115,8 @@ class LinkRequest:
         link.snd_settle_mode = link.remote_snd_settle_mode
         link.rcv_settle_mode = link.remote_rcv_settle_mode
         apply_options(chosen, link)
-        made.adopt(link)
-        return made
+        core.adopt(link)
+        return Sender(core) if isinstance(core, SenderCore) else Receiver(core)
 
     def refuse(self, condition: str | Condition = "amqp:not-found", description: str | None = None) -> None:
         """Refuse the link (2.6.3).
@@ -120,4 +127,4 @@ class LinkRequest:
         if self.is_open:
             self._link.condition = condition if isinstance(condition, Condition) else Condition(condition, description)
             self._link.close()
-            self.connection.host.turn()
+            self._connection.host.turn()

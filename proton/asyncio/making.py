@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.asyncio.checks import check_flag, check_kind
-from proton.asyncio.link import LinkSettings
+from proton.asyncio.link_core import LinkSettings
 from proton.asyncio.receiver import Receiver
+from proton.asyncio.receiver_core import ReceiverCore
 from proton.asyncio.requester import Requester
 from proton.asyncio.sender import Sender
+from proton.asyncio.sender_core import SenderCore
 from proton.asyncio.transaction import Transaction
 from proton.options.link_options import check_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from proton.asyncio.connection import Connection
+    from proton.asyncio.connection_core import ConnectionCore
     from proton.options.link_options import LinkOption
 
 __all__ = ["LinkMaker"]
@@ -24,7 +26,7 @@ __all__ = ["LinkMaker"]
 class LinkMaker:
     """What makes links."""
 
-    def _owner(self) -> Connection:
+    def _owner(self) -> ConnectionCore:
         raise NotImplementedError
 
     def _engine_session(self) -> Any:
@@ -55,7 +57,7 @@ class LinkMaker:
         check_flag("resend", resend)
         check_kind("source", source, str)
         settings = LinkSettings(address, source, name, options)
-        return Sender(self._owner(), settings, self._engine_session, tags, resend)
+        return Sender(SenderCore(self._owner(), settings, self._engine_session, tags, resend))
 
     def receiver(
         self,
@@ -79,7 +81,7 @@ class LinkMaker:
         """
         check_kind("target", target, str)
         settings = LinkSettings(address, target, name, options, dynamic)
-        return Receiver(self._owner(), settings, self._engine_session, prefetch)
+        return Receiver(ReceiverCore(self._owner(), settings, self._engine_session, prefetch))
 
     def requester(
         self,
@@ -109,8 +111,8 @@ class LinkMaker:
         requests = LinkSettings(address, None, None, options)
         responses = LinkSettings(reply_to, None, None, reply_options, dynamic=reply_to is None)
         return Requester(
-            Sender(self._owner(), requests, self._engine_session),
-            Receiver(self._owner(), responses, self._engine_session, prefetch),
+            SenderCore(self._owner(), requests, self._engine_session),
+            ReceiverCore(self._owner(), responses, self._engine_session, prefetch),
             resend,
         )
 

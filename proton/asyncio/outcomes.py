@@ -10,7 +10,7 @@ from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import DispositionType
 
 if TYPE_CHECKING:
-    from proton.asyncio.connection import Connection
+    from proton.asyncio.connection_core import ConnectionCore
 
 __all__ = ["Late", "Receipt", "outcome_of"]
 
@@ -35,7 +35,7 @@ class Receipt(NamedTuple):
 class Late:
     """Stands for a coroutine that has given up waiting for its outcome."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ConnectionCore) -> None:
         self._connection = connection
 
     def done(self) -> bool:

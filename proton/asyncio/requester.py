@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from proton.asyncio.errors import Lost
+from proton.asyncio.opening import Openable
+from proton.asyncio.receiver import Receiver
+from proton.asyncio.sender import Sender
 from proton.asyncio.waiting import DEFAULT, limit_of, timed_out
 from proton.exceptions import ProtonException
 from proton.message import Message
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from proton.asyncio.connection import Connection
-    from proton.asyncio.receiver import Receiver
-    from proton.asyncio.sender import Sender
+    from proton.asyncio.receiver_core import ReceiverCore
+    from proton.asyncio.sender_core import SenderCore
 
 __all__ = ["Requester"]
 
@@ -52,17 +54,19 @@ class _Request:
         self.is_sent = False
 
 
-class Requester:
+class Requester(Openable):
     """The client of a service. Made by `Connection.requester`; calling it makes a request.
 
     Responses come to a node of this client alone. What comes without being asked for, such as the response to a
     request that was cancelled, is passed over.
     """
 
-    def __init__(self, sender: Sender, receiver: Receiver, resend: bool) -> None:
+    def __init__(self, sender: SenderCore, receiver: ReceiverCore, resend: bool) -> None:
         #: the links that requests and responses go over
-        self.sender = sender
-        self.receiver = receiver
+        self.sender: Sender = Sender(sender)
+        self.receiver: Receiver = Receiver(receiver)
+        self._sender = sender
+        self._receiver = receiver
         self._resend = resend
         self._requests: dict[str, _Request] = {}
         self._numbers = itertools.count(1)
@@ -84,17 +88,7 @@ class Requester:
         """The address that responses are sent to."""
         return self.receiver.address
 
-    def __await__(self) -> Generator[Any, Any, Requester]:
-        return self.open().__await__()
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.close()
-
-    async def open(self, timeout: float | None = DEFAULT) -> Requester:
+    async def open(self, timeout: float | None = DEFAULT) -> Self:
         """Attach both links, and wait until the peer has.
 
         :param timeout: seconds for each, None for no limit; the connection's if left out.
@@ -104,7 +98,7 @@ class Requester:
         try:
             await self.sender.open(timeout)
         except BaseException:
-            self.receiver.abandon()
+            self._receiver.abandon()
             raise
         return self
 
@@ -133,7 +127,7 @@ class Requester:
             raise TypeError(f"a request is a Message, got {type(request).__name__} {request!r:.50}")
         if self.sender.address is None and not request.address:
             raise ValueError(f"expected an address, of the requester or of the request, got none: {request!r:.200}")
-        connection = self.connection
+        connection = self._sender.connection
         limit = limit_of(timeout, connection.timeout)
         loop = connection.loop
         loop.check()
@@ -149,9 +143,9 @@ class Requester:
 
         self._requests[number] = entry
         try:
-            await self.receiver.attached(loop.left(deadline))
-            while not await self.sender.put(request, _Outcome(entry), loop.left(deadline), prepare):
-                await self.receiver.attached(loop.left(deadline))
+            await self._receiver.attached(loop.left(deadline))
+            while not await self._sender.put_with(request, _Outcome(entry), loop.left(deadline), prepare):
+                await self._receiver.attached(loop.left(deadline))
             outcome = await loop.wait(
                 entry.future, loop.left(deadline), lambda: timed_out("waiting for a response", limit)
             )
@@ -159,7 +153,7 @@ class Requester:
             self._requests.pop(number, None)
         if isinstance(outcome, Exception):
             raise outcome
-        self.receiver.tell_received(outcome, None)
+        self._receiver.tell_received(outcome, None)
         return outcome  # type: ignore[no-any-return]
 
     def _answered(self, message: Message) -> None:
@@ -184,6 +178,6 @@ class Requester:
             if entry.is_kept and entry.is_sent and not entry.future.done():
                 entry.message.reply_to = self.receiver.address
                 try:
-                    self.sender.put_now(entry.message, _Outcome(entry))
+                    self._sender.put_now(entry.message, _Outcome(entry))
                 except ProtonException as error:
                     entry.future.set_result(error)

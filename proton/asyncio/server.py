@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections import deque
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from proton.asyncio.checks import check_kind
 from proton.asyncio.connection import Connection
+from proton.asyncio.connection_core import ConnectionCore
 from proton.asyncio.host import HANDSHAKE_TIMEOUT, Host
 from proton.asyncio.loop import Loop, Pipe, listen
+from proton.asyncio.opening import Openable
 from proton.asyncio.waiting import Waiters, check_timeout
 from proton.endpoints import connection as engine
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition
@@ -73,7 +74,7 @@ def serve(
     return Listener(place, checked, ssl_domain, container_id, settings, check_timeout("heartbeat", heartbeat))
 
 
-class Listener:
+class Listener(Openable):
     """Listens for clients: ``async for connection in listener``. Made by `serve`.
 
     A connection is given once its client has authenticated and opened it. The program accepts the links that the
@@ -99,7 +100,7 @@ class Listener:
         self._loop: Loop | None = None
         self._server: Any = None
         self._is_closed = False
-        self._handshaking: dict[Any, None] = {}  # connections, the oldest first
+        self._handshaking: dict[_Accepted, None] = {}  # connections, the oldest first
         self._opened: deque[Connection] = deque()
         self._connections: dict[Connection, None] = {}
         self._waiters = Waiters()
@@ -107,17 +108,7 @@ class Listener:
     def __repr__(self) -> str:
         return f"<proton.asyncio.Listener {self._url}: {'closed' if self._is_closed else self.addresses}>"
 
-    def __await__(self) -> Generator[Any, Any, Listener]:
-        return self.open().__await__()
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.close()
-
-    async def open(self) -> Listener:
+    async def open(self) -> Self:
         """Listen.
 
         :raises OSError: the name does not resolve, or the port is in use.
@@ -149,7 +140,8 @@ class Listener:
         """Makes the pipe of a new connection, before the first byte has come."""
         assert self._loop is not None
         timeout, close_timeout = self._settings
-        owner = _Accepted(self, timeout, close_timeout)
+        owner = _Accepted(timeout, close_timeout, self._note_open, self._note_end)
+        Connection(owner)
         made = engine.Connection()
         made.container = self._container_id if self._container_id is not None else self._own_id
         transport = Transport(Transport.SERVER)
@@ -173,21 +165,21 @@ class Listener:
             oldest.host.stop()
         return host.attach_pipe(transport)
 
-    def note_open(self, connection: Any) -> None:
+    def _note_open(self, connection: _Accepted) -> None:
         """A client has opened its connection."""
         self._handshaking.pop(connection, None)
         if self._is_closed or len(self._opened) >= MAX_WAITING:
             reason = Condition(RESOURCE_LIMIT_EXCEEDED, "too many connections wait to be served")
-            connection.refuse(None if self._is_closed else reason)
+            connection.close_engine(None if self._is_closed else reason)
             return
-        self._connections[connection] = None
-        self._opened.append(connection)
+        self._connections[connection.face] = None
+        self._opened.append(connection.face)
         self._waiters.wake()
 
-    def note_end(self, connection: Any) -> None:
+    def _note_end(self, connection: _Accepted) -> None:
         """A connection has ended."""
         self._handshaking.pop(connection, None)
-        self._connections.pop(connection, None)
+        self._connections.pop(connection.face, None)
 
     def __aiter__(self) -> Listener:
         return self
@@ -237,35 +229,42 @@ class Listener:
             raise failure
 
 
-class _Accepted(Connection):
-    """The connection of a client."""
+class _Accepted(ConnectionCore):
+    """The connection of a client.
 
-    def __init__(self, listener: Listener, timeout: float | None, close_timeout: float | None) -> None:
+    :param opened: called once the client has opened the connection.
+    :param ended: called when nothing of it is left.
+    """
+
+    def __init__(
+        self,
+        timeout: float | None,
+        close_timeout: float | None,
+        opened: Callable[[_Accepted], None],
+        ended: Callable[[_Accepted], None],
+    ) -> None:
         super().__init__(HANDSHAKE_TIMEOUT, timeout, close_timeout)
-        self._listener = listener
+        self._opened = opened
+        self._ended = ended
 
     def join(self, host: Host, made: engine.Connection) -> None:
         """Takes the engine's half."""
         self._host = host
-        self._engine = made
-        self._links_offered = deque()
+        self.engine = made
+        self.offer()
         made._session_policy = host.sessions
+
+    def is_unclosed(self) -> bool:
+        """False: the listener closes it, and a client that was cut leaves nothing."""
+        return False
 
     def on_open(self) -> None:
         """The client has opened the connection."""
         super().on_open()
-        self._listener.note_open(self)
+        self._opened(self)
 
     def on_change(self) -> None:
         """The connection was opened, or has ended."""
         super().on_change()
-        if self._is_over:
-            self._listener.note_end(self)
-
-    def refuse(self, condition: Condition | None) -> None:
-        """Close it at once."""
-        self._close_engine(condition)
-
-    def __del__(self) -> None:
-        # The listener closes it; a client that was cut leaves nothing.
-        pass
+        if self.is_over:
+            self._ended(self)

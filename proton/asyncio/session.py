@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 from proton.asyncio.errors import SessionClosed, error_of
 from proton.asyncio.making import LinkMaker
+from proton.asyncio.opening import Cored, Openable
 from proton.asyncio.waiting import DEFAULT, Waiters, limit_of
-from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED
+from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED, endpoint_state
 from proton.endpoints.ends import end_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from proton.asyncio.connection import Connection
+    from proton.asyncio.connection_core import ConnectionCore
     from proton.endpoints.session import Session as EngineSession
 
-__all__ = ["Session"]
+__all__ = ["Session", "SessionCore"]
 
 _OPEN = LOCAL_ACTIVE | REMOTE_ACTIVE
 
 
-class Session(LinkMaker):
-    """A session of a program's own. Made by `Connection.session`."""
+class SessionCore:
+    """The state of a session, and the owner of the engine's."""
 
-    def __init__(self, connection: Connection, incoming_capacity: int, outgoing_window: int | None) -> None:
-        #: the connection of this session
-        self.connection: Connection = connection
+    def __init__(self, connection: ConnectionCore, incoming_capacity: int, outgoing_window: int | None) -> None:
+        #: that of the connection of this session
+        self.connection: ConnectionCore = connection
         self._settings = incoming_capacity, outgoing_window
         self._session: EngineSession | None = None
         self._error: Exception | None = None
@@ -36,10 +37,8 @@ class Session(LinkMaker):
     def __repr__(self) -> str:
         return f"<proton.asyncio.Session of {self.connection!r}>"
 
-    def _owner(self) -> Connection:
-        return self.connection
-
-    def _engine_session(self) -> Any:
+    def engine_session(self) -> Any:
+        """The engine's session; raises where it has ended."""
         if self._error is not None:
             raise self._error
         if self._session is None:
@@ -51,24 +50,8 @@ class Session(LinkMaker):
         """True while it is open at both ends."""
         return self._session is not None and self._error is None and self._session.state == _OPEN
 
-    def __await__(self) -> Generator[Any, Any, Session]:
-        return self.open().__await__()
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.close()
-
-    async def open(self, timeout: float | None = DEFAULT) -> Session:
-        """Begin the session, and wait until the peer has.
-
-        :param timeout: seconds, None for no limit; the connection's if left out.
-        :raises SessionClosed: the peer has ended it.
-        :raises ConnectionClosed: the connection has ended.
-        :raises Timeout: the peer has not answered in time.
-        """
+    async def open(self, timeout: float | None) -> None:
+        """See `Session.open`."""
         limit = limit_of(timeout, self.connection.timeout)
         self.connection.check_open("cannot begin a session")
         host = self.connection.host
@@ -84,12 +67,11 @@ class Session(LinkMaker):
             session.open()
             host.turn()
         await self._waiters.until(host.loop, self._is_begun, limit, "beginning a session")
-        return self
 
     def _is_begun(self) -> bool:
         if self._error is not None:
             raise self._error
-        return self._engine_session().state == _OPEN  # type: ignore[no-any-return]
+        return self.engine_session().state == _OPEN  # type: ignore[no-any-return]
 
     def on_change(self) -> None:
         """The session, or its connection, has opened or ended."""
@@ -105,12 +87,8 @@ class Session(LinkMaker):
         """The transport is gone."""
         self.on_change()
 
-    async def close(self, timeout: float | None = DEFAULT) -> None:
-        """End the session and its links, and wait until the peer has.
-
-        :param timeout: seconds, None for no limit; the connection's `close_timeout` if left out.
-        :raises Timeout: the peer has not answered in time.
-        """
+    async def close(self, timeout: float | None) -> None:
+        """See `Session.close`."""
         limit = limit_of(timeout, self.connection.close_timeout)
         session = self._session
         if session is None:
@@ -120,8 +98,9 @@ class Session(LinkMaker):
         host.loop.check()
         if not session.state & LOCAL_CLOSED:
             session.close()
-            for owner in list(host.links.values()):
-                if getattr(owner, "engine_link", None) is not None and owner.engine_link.session is session:  # type: ignore[attr-defined]
+            for link in list(endpoint_state(session).members):
+                owner = host.links.get(link.endpoint)
+                if owner is not None:
                     owner.on_change()
             self._error = self._error or SessionClosed("the session is closed")
             host.turn()
@@ -130,3 +109,45 @@ class Session(LinkMaker):
 
     def _is_gone(self, session: EngineSession) -> bool:
         return bool(session.state & REMOTE_CLOSED) or not self.connection.is_connected
+
+
+class Session(LinkMaker, Openable, Cored[SessionCore]):
+    """A session of a program's own. Made by `Connection.session`."""
+
+    def __repr__(self) -> str:
+        return repr(self._core)
+
+    def _owner(self) -> ConnectionCore:
+        return self._core.connection
+
+    def _engine_session(self) -> Any:
+        return self._core.engine_session()
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of this session."""
+        return self._core.connection.face
+
+    @property
+    def is_open(self) -> bool:
+        """True while it is open at both ends."""
+        return self._core.is_open
+
+    async def open(self, timeout: float | None = DEFAULT) -> Self:
+        """Begin the session, and wait until the peer has.
+
+        :param timeout: seconds, None for no limit; the connection's if left out.
+        :raises SessionClosed: the peer has ended it.
+        :raises ConnectionClosed: the connection has ended.
+        :raises Timeout: the peer has not answered in time.
+        """
+        await self._core.open(timeout)
+        return self
+
+    async def close(self, timeout: float | None = DEFAULT) -> None:
+        """End the session and its links, and wait until the peer has.
+
+        :param timeout: seconds, None for no limit; the connection's `close_timeout` if left out.
+        :raises Timeout: the peer has not answered in time.
+        """
+        await self._core.close(timeout)

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.asyncio.errors import Lost, TransactionAborted
+from proton.asyncio.opening import core_of
 from proton.asyncio.waiting import DEFAULT, Waiters, limit_of
 from proton.endpoints.condition import Condition
 from proton.endpoints.ends import end_of
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from proton.asyncio.connection import Connection
+    from proton.asyncio.connection_core import ConnectionCore
     from proton.asyncio.delivery import Delivery
     from proton.asyncio.outcomes import Receipt
-    from proton.asyncio.sender import Sender, Tag
+    from proton.asyncio.sender import Sender
+    from proton.asyncio.sender_core import Tag
     from proton.message import Message
 
 __all__ = ["Transaction"]
@@ -74,7 +77,7 @@ class _Answer(_Settled):
 class _Control:
     """The owner of a control link."""
 
-    def __init__(self, control: ControlLink, connection: Connection) -> None:
+    def __init__(self, control: ControlLink, connection: ConnectionCore) -> None:
         self._control = control
         self._connection = connection
 
@@ -94,7 +97,7 @@ class _Control:
     def on_change(self) -> None:
         """The link has ended: what it held is rolled back (4.2)."""
         link = self._control.link
-        if not self._control.is_usable or self._connection.engine.state & self._connection.engine.LOCAL_CLOSED:
+        if not self._control.is_usable or self._connection.is_closing:
             self._control.fail_transactions(_Settled(link.remote_condition or link.session.remote_condition))
             self._connection.host.links.pop(link, None)
 
@@ -110,9 +113,8 @@ class Transaction:
     At the end of an ``async with`` block it is committed; if an exception ends the block, it is aborted.
     """
 
-    def __init__(self, connection: Connection, session: Callable[[], Any]) -> None:
-        #: the connection of this transaction
-        self.connection: Connection = connection
+    def __init__(self, connection: ConnectionCore, session: Callable[[], Any]) -> None:
+        self._connection = connection
         self._session_for = session
         self._state: _State | None = None
         self._waiters = Waiters()
@@ -122,6 +124,11 @@ class Transaction:
         state = self._state
         how = "new" if state is None else "declaring" if state.outcome is None else state.outcome.value
         return f"<proton.asyncio.Transaction: {how}>"
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of this transaction."""
+        return self._connection.face
 
     @property
     def id(self) -> bytes | None:
@@ -142,7 +149,7 @@ class Transaction:
             return
         if kind is None:
             await self.commit()
-        elif self.connection.is_connected and self.outcome is Outcome.DECLARED:
+        elif self._connection.is_connected and self.outcome is Outcome.DECLARED:
             await self.abort()
 
     @property
@@ -158,8 +165,8 @@ class Transaction:
         :raises ConnectionClosed: the connection has ended.
         :raises Timeout: the coordinator has not answered in time.
         """
-        limit = limit_of(timeout, self.connection.timeout)
-        connection = self.connection
+        limit = limit_of(timeout, self._connection.timeout)
+        connection = self._connection
         connection.check_open("cannot declare a transaction")
         host = connection.host
         if self._state is None:
@@ -167,7 +174,7 @@ class Transaction:
             def set_up(control: ControlLink) -> None:
                 host.links[control.link] = _Control(control, connection)
 
-            control = control_link(self._session_for, connection.engine, set_up)
+            control = control_link(self._session_for, host.connection, set_up)
             self._state = control.add(_State(control.link, self._waiters))
             host.turn()
         try:
@@ -182,14 +189,14 @@ class Transaction:
         return self
 
     async def _until(self, ready: Callable[[], bool], limit: float | None, what: str) -> None:
-        await self._waiters.until(self.connection.loop, ready, limit, what)
+        await self._waiters.until(self._connection.loop, ready, limit, what)
 
     def _aborted(self, how: str) -> TransactionAborted:
         self._is_ended = True
         state = self._state
         condition = None if state is None else state.condition
         reason = condition_text(condition) or (
-            "the connection to the coordinator has ended" if not self.connection.is_connected else ""
+            "the connection to the coordinator has ended" if not self._connection.is_connected else ""
         )
         return TransactionAborted(f"the transaction was {how}{f': {reason}' if reason else ''}", condition)
 
@@ -214,7 +221,7 @@ class Transaction:
         :raises Rejected, Released, Modified, Lost, Timeout, LinkClosed: as `Sender.send`.
         """
         state = self._need()
-        return await sender.send_in(state.id or b"", message, tag, timeout)
+        return await core_of(sender).send_in(state.id or b"", message, tag, timeout)
 
     def accept(self, delivery: Delivery) -> bool:
         """Accept a message as part of it: it is accepted with the commit (4.4.3).
@@ -224,7 +231,7 @@ class Transaction:
         :raises TransactionAborted: the transaction has ended.
         """
         state = self._need()
-        receiver = delivery.receiver
+        receiver = core_of(delivery.receiver)
         if receiver.open_deliveries.pop(delivery.engine_delivery, None) is None:
             return False
         state.accept(delivery.engine_delivery)
@@ -262,14 +269,14 @@ class Transaction:
         self._is_ended = True
 
     async def _discharge(self, failed: bool, timeout: float | None) -> None:
-        limit = limit_of(timeout, self.connection.timeout)
+        limit = limit_of(timeout, self._connection.timeout)
         state = self._need()
-        self.connection.loop.check()
+        self._connection.loop.check()
         if failed:
             state.abort()
         else:
             state.commit()
-        self.connection.host.turn()
+        self._connection.host.turn()
         self._is_ended = True
         what = "aborting a transaction" if failed else "committing a transaction; what has become of it is not known"
         await self._until(lambda: state.outcome is not Outcome.DECLARED, limit, what)

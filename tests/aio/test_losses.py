@@ -13,6 +13,7 @@ from proton.asyncio import (
     TransactionAborted,
     connect,
 )
+from proton.asyncio.opening import core_of
 from tests.support.aio import run
 from tests.support.aio_peer import FORCED, QUICK, peer, until
 from tests.support.programs import free_port
@@ -162,7 +163,7 @@ def test_the_next_url_is_taken_after_a_loss():
             sender = await connection.sender("q")
             await sender.send(Message(body=1))
             for each in one.listener.connections:
-                each.host.stop()
+                core_of(each).host.stop()
             await one.listener.close()
             await sender.send(Message(body=2))
             assert (one.bodies, two.bodies) == ([1], [2])
@@ -319,7 +320,7 @@ def test_a_peer_that_is_silent_for_too_long_counts_as_lost():
         async with peer() as server:
             connection = await connect(server.url, heartbeat=0.2, reconnect=QUICK, on_event=events.append)
             sender = await connection.sender("q")
-            pipe = server.connection.host.pipe
+            pipe = core_of(server.connection).host.pipe
             pipe.turn = lambda: None  # it hears and says nothing any more
             pipe.flush = lambda: None
             with pytest.raises(Lost, match="amqp:resource-limit-exceeded"):
@@ -329,6 +330,6 @@ def test_a_peer_that_is_silent_for_too_long_counts_as_lost():
             await sender.send(Message(body=2))
             assert server.bodies[-1] == 2
             await connection.close()
-            server.connections[0].host.stop()
+            core_of(server.connections[0]).host.stop()
 
     run(main)

@@ -6,6 +6,7 @@ import pytest
 
 from proton import Condition, DeclaredDisposition
 from proton.asyncio import Lost, TransactionAborted, connect, serve
+from proton.asyncio.opening import core_of
 from tests.support.aio import run
 from tests.support.server import serving
 
@@ -28,7 +29,7 @@ def test_a_transaction_tells_why_the_peer_has_ended_its_session():
                 session = connection.engine.session_head(0)
                 session.condition = Condition("amqp:not-implemented", "no transactions here")
                 session.close()
-                connection.host.turn()
+                core_of(connection).host.turn()
 
     async def main():
         async with serve("127.0.0.1:0") as listener:
@@ -52,7 +53,7 @@ def test_a_commit_whose_answer_is_lost_is_not_called_an_abort(abort):
                 _, declare = await messages.receive()
                 declare.settle(DeclaredDisposition(b"1"))
                 await messages.receive()
-                connection.host.pipe.abort()
+                core_of(connection).host.pipe.abort()
 
     async def main():
         async with serve("127.0.0.1:0") as listener:

@@ -7,6 +7,7 @@ import contextlib
 
 from proton import Condition, DeclaredDisposition, Terminus
 from proton.asyncio import Sender, serve
+from proton.asyncio.opening import core_of
 
 FORCED = Condition("amqp:connection:forced", "stopped")
 #: delays between attempts: none, then short ones without end
@@ -99,11 +100,11 @@ class Peer:
         session = self.link.engine_link.session
         session.condition = condition
         session.close()
-        self.connection.host.turn()
+        core_of(self.connection).host.turn()
 
     def kill(self):
         """Drops the latest connection without a word."""
-        self.connection.host.stop()
+        core_of(self.connection).host.stop()
 
     def stop(self):
         """Closes it as a broker does that is stopped."""

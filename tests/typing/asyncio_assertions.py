@@ -8,6 +8,7 @@ from typing import Any, Union
 
 from typing_extensions import assert_type
 
+import proton
 from proton import Condition, Message, SSLDomain, Timeout, Url
 from proton.asyncio import (
     BodyStream,
@@ -82,6 +83,7 @@ async def sending(connection: Connection) -> None:
         assert_type(await sender.send_stream(pieces(), Message(subject="s"), size=1), Receipt)
         assert_type(await sender.send_stream([b"x"]), Receipt)
         assert_type(sender.credit, int)
+        assert_type(sender.engine_link, Union[proton.Sender, None])
     assert_type(await connection.sender("q"), Sender)
     assert_type(await asyncio.gather(sender.send(Message()), sender.send(Message())), tuple[Receipt, Receipt])
     try:
@@ -101,6 +103,8 @@ async def receiving(connection: Connection) -> None:
             assert_type(message, Message)
             assert_type(delivery, Delivery)
             assert_type(delivery.accept(), bool)
+            assert_type(delivery.engine_delivery, proton.Delivery)
+            assert_type(delivery.receiver, Receiver)
             assert_type(delivery.reject("app:no", "because", {"a": 1}), bool)
             assert_type(delivery.modify(undeliverable=True), bool)
             assert_type(await delivery.settled(timeout=1), None)
@@ -117,6 +121,8 @@ async def receiving(connection: Connection) -> None:
                 assert_type(piece, bytes)
             assert_type(stream.delivery.tag, bytes)
         assert_type(receiver.address, Union[str, None])
+        assert_type(receiver.engine_link, Union[proton.Receiver, None])
+        assert_type(receiver.connection, Connection)
         receiver.resume()
 
 
