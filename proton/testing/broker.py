@@ -122,6 +122,7 @@ class Broker:
     :param listen_options: for `Container.listen`: `credentials`, `ssl_domain`, `require_auth`, …
     :raises TypeError: an option with another name, or a value of another type.
     :raises ValueError: a number is out of its range.
+    :raises SSLException: `ssl_domain` is not an `SSLDomain` of servers.
     """
 
     def __init__(

@@ -555,9 +555,9 @@ def due_of(message: Message, now: float, time_of_day: float) -> float | None:
     if not annotations:
         return None
     delay, when = annotations.get(DELIVERY_DELAY), annotations.get(DELIVERY_TIME)
-    if isinstance(delay, (int, float)):
+    if isinstance(delay, (int, float)) and not isinstance(delay, bool):
         return now + delay / 1000
-    if isinstance(when, (int, float)):
+    if isinstance(when, (int, float)) and not isinstance(when, bool):
         return now + when / 1000 - time_of_day
     return None
 

@@ -144,6 +144,8 @@ class Seen:
         self.messages: Records[SeenMessage] = Records(keep)
         self.outcomes: Records[SeenOutcome] = Records(keep)
         self.ends: Records[SeenEnd] = Records(keep)
+        #: called without arguments after each record, where the broker runs
+        self.on_news: Callable[[], object] = _nothing
         self._changed = threading.Condition()
 
     def __repr__(self) -> str:
@@ -162,13 +164,19 @@ class Seen:
         with self._changed:
             records.append(record)
             self._changed.notify_all()
+        self.on_news()
 
     def news(self) -> None:
         """Wake the threads that wait for something that is not in the lists."""
         with self._changed:
             self._changed.notify_all()
+        self.on_news()
 
     def wait_for(self, condition: Callable[[Seen], Any], seconds: float) -> bool:
         """Wait until a condition holds; False when the time is over before."""
         with self._changed:
             return bool(self._changed.wait_for(lambda: condition(self), seconds))
+
+
+def _nothing() -> None:
+    """Stands for a broker that waits for nothing."""

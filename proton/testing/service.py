@@ -62,7 +62,10 @@ class Service(MessagingHandler):
         self._seen = seen
         self._coordinator = Coordinator(self.settle, self._refuse, self._retire, self._dispatch)
         self.links = Links(nodes, self._coordinator)
+        #: the connections that clients have opened, by their number
         self._numbers: dict[Connection, int] = {}
+        #: those that clients have connected, and not opened yet
+        self._unopened: set[Connection] = set()
         self._timers: Any = None
         self._alarm: Any = None
         self._cutting: Any = None
@@ -86,6 +89,8 @@ class Service(MessagingHandler):
         if sessions_first:
             self.end_sessions(condition)
         self.close_connections(condition)
+        for connection in list(self._unopened):
+            _cut(connection)
         if self._numbers:
             self._cutting = self._timers.call_later(CLOSE_SECONDS, self.cut)
 
@@ -156,7 +161,7 @@ class Service(MessagingHandler):
 
     def cut(self) -> None:
         """End all connections without a word."""
-        for connection in list(self._numbers):
+        for connection in [*self._numbers, *self._unopened]:
             _cut(connection)
 
     def grant(self) -> None:
@@ -176,8 +181,14 @@ class Service(MessagingHandler):
 
     # -- connections and sessions --------------------------------------------------------------------------------
 
+    def on_connection_bound(self, event: Any) -> None:
+        self._unopened.add(event.connection)
+        if self._stopping:  # it was accepted before
+            _cut(event.connection)
+
     def on_connection_opening(self, event: Any) -> None:
         connection, transport = event.connection, event.transport
+        self._unopened.discard(connection)
         number = self._seen.connections.total
         self._numbers[connection] = number
         connection.offered_capabilities = CAPABILITIES
@@ -230,6 +241,7 @@ class Service(MessagingHandler):
         self._gone(event.connection)
 
     def on_transport_closed(self, event: Any) -> None:
+        self._unopened.discard(event.connection)
         number = self._number(event)
         if number >= 0:
             self._gone(event.connection)

@@ -19,12 +19,14 @@ CAPABILITIES = ("amqp:local-transactions", "amqp:multi-txns-per-ssn", "amqp:mult
 #: delivery states, by the number of their descriptor (4.5.5, 4.5.8)
 DECLARED, TRANSACTIONAL = 0x33, 0x34
 
-OUTCOMES = {
+#: the outcomes (3.4), by the name and the number of their descriptor
+OUTCOMES: dict[object, Any] = {
     "amqp:accepted:list": Delivery.ACCEPTED,
     "amqp:rejected:list": Delivery.REJECTED,
     "amqp:released:list": Delivery.RELEASED,
     "amqp:modified:list": Delivery.MODIFIED,
 }
+OUTCOMES.update({int(state): state for state in [*OUTCOMES.values()]})
 
 
 class Outcome(NamedTuple):

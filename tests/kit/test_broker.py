@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 
 import pytest
 
@@ -11,13 +12,14 @@ from proton.reactor import AtMostOnce, DynamicNodeProperties
 from proton.testing import Broker
 from proton.utils import BlockingConnection
 from tests.support.client import Client
+from tests.support.kit import BROKERS
 
 SHORT = 0.2
 
 
-@pytest.fixture
-def broker():
-    with Broker() as made:
+@pytest.fixture(params=BROKERS.values(), ids=BROKERS)
+def broker(request):
+    with request.param() as made:
         yield made
 
 
@@ -152,8 +154,9 @@ def test_what_clients_did_is_recorded(broker):
     assert (seen.connections, seen.links, seen.messages, seen.ends) == ([], [], [], [])
 
 
-def test_a_user_is_recorded():
-    with Broker(credentials={"fred": "pencil"}, allow_insecure_mechs=True) as broker:
+@pytest.mark.parametrize("kind", BROKERS.values(), ids=BROKERS)
+def test_a_user_is_recorded(kind):
+    with kind(credentials={"fred": "pencil"}, allow_insecure_mechs=True) as broker:
         connection = BlockingConnection(broker.url, user="fred", password="pencil", allow_insecure_mechs=True)
         connection.close()
         with pytest.raises(ConnectionException, match="unauthorized"):
@@ -201,3 +204,16 @@ def test_a_port_in_use_is_an_error(broker):
 def test_a_wait_says_what_it_waited_for(broker):
     with pytest.raises(TimeoutError, match=r"no second client within 0.01 s: Seen\(0 connections"):
         broker.wait_for(lambda seen: len(seen.connections) == 2, "second client", seconds=0.01)
+
+
+@pytest.mark.parametrize("sent", [b"", b"AMQP\0\1\0\0"], ids=["nothing", "a header"])
+def test_a_client_that_has_not_opened_its_connection_does_not_keep_the_broker(broker, sent):
+    with socket.create_connection(("127.0.0.1", broker.port)) as client:
+        client.sendall(sent)
+        client.settimeout(20)
+        received = client.recv(100) if sent else b""
+        broker.stop()
+        assert not broker.running
+        with contextlib.suppress(ConnectionError):  # a reset is an end, too
+            received += client.recv(100)
+        assert received in (b"", b"AMQP\0\1\0\0")

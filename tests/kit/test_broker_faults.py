@@ -9,13 +9,13 @@ import pytest
 from proton import Endpoint, Message
 from proton.handlers import MessagingHandler
 from proton.reactor import Container
-from proton.testing import Broker
 from tests.support.client import Client
+from tests.support.kit import BROKERS
 
 
-@pytest.fixture
-def broker():
-    with Broker() as made:
+@pytest.fixture(params=BROKERS.values(), ids=BROKERS)
+def broker(request):
+    with request.param() as made:
         yield made
 
 

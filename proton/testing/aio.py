@@ -1,0 +1,467 @@
+"""`AsyncBroker`: the broker for tests in the event loop of the program, without a thread.
+
+The service is the same as that of `Broker`. Each connection is a `Driver`, whose events go to the service; what it
+sends on the connection of another client leaves in the next turn of that connection's pipe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import uuid
+from collections.abc import Iterable
+from typing import Any, Callable
+
+from proton import Connection, Message, Transport
+from proton.asyncio.loop import Loop, Pipe
+from proton.driver import Driver
+from proton.io import sockets
+from proton.testing.commands import SECONDS, Commands, Settings, condition_of, late
+from proton.testing.rules import Answer
+from proton.testing.seen import Seen
+from proton.testing.service import Service, log
+
+__all__ = ["AsyncBroker"]
+
+
+class _Client(Pipe):
+    """The pipe of one client. While it is stalled no bytes move.
+
+    :param runner: what runs the service.
+    :param connection: the connection.
+    """
+
+    def __init__(self, runner: _Runner, connection: Connection, driver: Driver) -> None:
+        self._runner = runner
+        self._socket: Any = None
+        self._is_stalled = runner.is_stalled
+        super().__init__(runner.loop, driver, self._dispatch, runner.forget)
+        self._connection = connection
+
+    def _dispatch(self) -> None:
+        for event in self.driver.events():
+            event.dispatch(self._runner.service)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._socket = transport
+        self._runner.clients.add(self)
+        super().connection_made(transport)
+        if self._is_stalled:
+            self._socket.pause_reading()
+
+    def turn(self) -> None:
+        if not self._is_stalled:
+            super().turn()
+
+    def stall(self) -> None:
+        """Move no bytes."""
+        self._is_stalled = True
+        self._socket.pause_reading()
+
+    def resume(self) -> None:
+        """Go on."""
+        if self._is_stalled:
+            self._is_stalled = False
+            self._socket.resume_reading()
+            self.turn()
+
+
+class _Timer:
+    """A call of the loop, after which the connections have their turns."""
+
+    def __init__(self, runner: _Runner, seconds: float, function: Callable[[], object]) -> None:
+        self._runner = runner
+        self._function = function
+        self._handle = runner.loop.call_later(seconds, self._call)
+        runner.timers.add(self)
+
+    def _call(self) -> None:
+        self._runner.timers.discard(self)
+        self._function()
+        self._runner.turn()
+
+    def cancel(self) -> None:
+        """Do not call."""
+        self._runner.timers.discard(self)
+        self._handle.cancel()
+
+
+class _Runner:
+    """Runs a service in the event loop.
+
+    :param service: the service.
+    :param settings: where it listens.
+    :raises OSError: the port is in use.
+    """
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self.loop = Loop()
+        self.service = service
+        self.clients: set[_Client] = set()
+        self.timers: set[_Timer] = set()
+        self.is_stalled = False
+        self._stop_watching: Callable[[Any], object] = _nothing
+        #: done once it listens no more and all clients are gone
+        self.ended = self.loop.create_future()
+        self._settings = settings
+        self._container_id = f"broker-{uuid.uuid4()}"
+        self._listeners = sockets.listen(settings.host, settings.port)
+        settings.port = self._listeners[0].getsockname()[1]
+        self._connecting: set[asyncio.Task[Any]] = set()  # clients that were accepted
+        self._acceptors: list[asyncio.Task[Any]] = []
+        self._listen()
+        service.begin(self)
+        log.info("listening on %s", settings.url)
+
+    def _listen(self) -> None:
+        # Not by a server of the loop: closed while a client is on its way, that of Python 3.11 leaves its socket open.
+        # To cancel `sock_accept` may lose a client, too: it is for loops that cannot watch a socket, on Windows.
+        loop = asyncio.get_running_loop()
+        try:
+            for listener in self._listeners:
+                loop.add_reader(listener, self._accept, listener)
+            self._stop_watching = loop.remove_reader
+        except NotImplementedError:
+            self._acceptors = [loop.create_task(self._serve(listener)) for listener in self._listeners]
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            accepted = sockets.accept(listener)
+        except OSError as error:  # no descriptors are left
+            log.warning("cannot accept a client: %s", error)
+            return
+        if accepted is not None:
+            self._take(accepted[0])
+
+    async def _serve(self, listener: socket.socket) -> None:
+        while True:
+            accepted, _ = await asyncio.get_running_loop().sock_accept(listener)
+            self._take(accepted)
+
+    def _take(self, accepted: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(self._make_client, accepted))
+        self._connecting.add(task)
+        task.add_done_callback(self._forget_task)
+
+    def _forget_task(self, task: asyncio.Task[Any]) -> None:
+        self._connecting.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.warning("cannot accept a client: %s", task.exception())
+        self._check_end()
+
+    def _make_client(self) -> _Client:
+        connection, transport = Connection(), Transport(Transport.SERVER)
+        driver = Driver(transport)
+        connection.collect(driver.collector)
+        connection.container = self._container_id
+        if self._settings.ssl_domain is not None:
+            transport.ssl(self._settings.ssl_domain)
+        self._settings.options.apply(transport)
+        transport.bind(connection)
+        return _Client(self, connection, driver)
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> _Timer:
+        """Have a function called."""
+        return _Timer(self, seconds, function)
+
+    def stop_listening(self) -> None:
+        """Let no more clients in."""
+        for acceptor in self._acceptors:
+            acceptor.cancel()
+        for listener in self._listeners:
+            self._stop_watching(listener)
+            listener.close()
+        self._listeners = []
+
+    async def wait_closed(self) -> None:
+        """Wait until no task is left."""
+        await asyncio.gather(*self._acceptors, return_exceptions=True)
+
+    def forget(self, pipe: Pipe) -> None:
+        """A client is gone."""
+        pipe.driver.unbind()
+        self.clients.discard(pipe)
+        self._check_end()
+
+    def abort(self) -> None:
+        """End the connections that are left."""
+        for client in list(self.clients):
+            client.abort()
+
+    def turn(self) -> None:
+        """Give each connection a turn."""
+        for client in list(self.clients):
+            client.turn()
+        self._check_end()
+
+    def _check_end(self) -> None:
+        if not self._listeners and not self.clients and not self._connecting and not self.ended.done():
+            for timer in list(self.timers):
+                timer.cancel()
+            self.ended.set_result(None)
+
+
+class AsyncBroker:
+    """A broker in the event loop of the program: what `Broker` is in a thread, with coroutines as commands.
+
+    It is started by `async with`, or by `start`, in the loop that runs then, to which its commands belong until it is
+    stopped. The parameters are those of `Broker`.
+
+    :raises TypeError: an option with another name, or a value of another type.
+    :raises ValueError: a number is out of its range.
+    :raises SSLException: `ssl_domain` is not an `SSLDomain` of servers.
+    """
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        host: str = "127.0.0.1",
+        nodes: Iterable[str] = (),
+        dead_letters: str | None = None,
+        max_deliveries: int | None = None,
+        keep_records: int | None = None,
+        **listen_options: Any,
+    ) -> None:
+        self._settings = Settings(host, port, listen_options)
+        self._commands = Commands(nodes, dead_letters, max_deliveries, keep_records)
+        #: what clients did, a `Seen`
+        self.seen: Seen = self._commands.seen
+        self.seen.on_news = self._tell_waiters
+        self._runner: _Runner | None = None
+        self._waiters: list[tuple[Callable[[Seen], Any], asyncio.Future[None]]] = []
+
+    @property
+    def port(self) -> int:
+        """The port; 0 before the first start."""
+        return self._settings.port
+
+    @property
+    def url(self) -> str:
+        """The URL for clients."""
+        return self._settings.url
+
+    @property
+    def running(self) -> bool:
+        """True from start to stop."""
+        return self._runner is not None
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return self._commands.connection_count
+
+    def __repr__(self) -> str:
+        return f"AsyncBroker({self.url!r}, {'running' if self.running else 'stopped'})"
+
+    async def __aenter__(self) -> AsyncBroker:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *problem: object) -> None:
+        if self.running:
+            await self.stop(None)
+
+    # -- start and stop ------------------------------------------------------------------------------------------
+
+    async def start(self, empty: bool = False) -> None:
+        """See `Broker.start`."""
+        service = self._commands.begin(empty)
+        try:
+            self._runner = _Runner(service, self._settings)
+        except BaseException:
+            self._commands.service = None
+            raise
+
+    async def stop(
+        self,
+        condition: str | None = "amqp:connection:forced",
+        description: str = "the broker is shut down",
+        sessions_first: bool = False,
+    ) -> None:
+        """See `Broker.stop`."""
+        reason = condition_of(condition, description)
+        await self._end(lambda service: service.stop(reason, sessions_first))
+
+    async def kill(self) -> None:
+        """See `Broker.kill`."""
+        await self._end(Service.kill)
+
+    async def _end(self, command: Callable[[Service], object]) -> None:
+        commands = self._checked()
+        service = commands.running()
+        runner = self._runner
+        assert runner is not None
+        await self.resume()
+        command(service)
+        runner.turn()
+        await runner.loop.wait(runner.ended, SECONDS, runner.abort)
+        await runner.wait_closed()
+        self._runner = commands.service = None
+
+    def _checked(self) -> Commands:
+        """The commands, in the right loop."""
+        if self._runner is not None:
+            self._runner.loop.check()
+        return self._commands
+
+    # -- nodes and messages --------------------------------------------------------------------------------------
+
+    async def make_queue(self, address: str) -> None:
+        """See `Broker.make_queue`."""
+        self._checked().make_queue(address)
+
+    async def make_topic(self, address: str) -> None:
+        """See `Broker.make_topic`."""
+        self._checked().make_topic(address)
+
+    async def delete(self, address: str) -> None:
+        """See `Broker.delete`."""
+        self._checked().delete(address)
+
+    async def addresses(self) -> list[str]:
+        """The addresses of all nodes."""
+        return self._checked().addresses()
+
+    async def put(self, address: str, *messages: Message) -> None:
+        """See `Broker.put`."""
+        self._checked().put(address, messages)
+
+    async def messages(self, address: str) -> list[Message]:
+        """See `Broker.messages`."""
+        return self._checked().messages(address)
+
+    async def scheduled(self, address: str) -> list[Message]:
+        """See `Broker.scheduled`."""
+        return self._checked().scheduled(address)
+
+    async def advance(self, seconds: float) -> None:
+        """See `Broker.advance`."""
+        self._checked().advance(seconds)
+
+    async def set_credit(self, credit: int) -> None:
+        """See `Broker.set_credit`."""
+        self._checked().set_credit(credit)
+
+    # -- rules ---------------------------------------------------------------------------------------------------
+
+    async def refuse(
+        self,
+        address: str | None,
+        condition: str | None = "amqp:not-found",
+        description: str = "no such node",
+        how: str = "detach",
+        role: str | None = None,
+        times: int | None = None,
+    ) -> None:
+        """See `Broker.refuse`."""
+        self._checked().refuse(address, condition_of(condition, description), how, role, times)
+
+    async def allow(self, address: str | None) -> None:
+        """See `Broker.allow`."""
+        self._checked().allow(address)
+
+    async def answer_next(
+        self,
+        answer: str,
+        condition: str | None = None,
+        description: str = "",
+        address: str | None = None,
+        when: Callable[[Message], Any] | None = None,
+        times: int | None = 1,
+    ) -> None:
+        """See `Broker.answer_next`."""
+        self._checked().answer_next(Answer(answer, condition_of(condition, description), address, when), times)
+
+    async def close_next(self, condition: str | None, description: str = "", times: int | None = 1) -> None:
+        """See `Broker.close_next`."""
+        self._checked().close_next(condition_of(condition, description), times)
+
+    async def end_next(self, condition: str | None, description: str = "", times: int | None = 1) -> None:
+        """See `Broker.end_next`."""
+        self._checked().end_next(condition_of(condition, description), times)
+
+    async def slow_down(self, seconds: float) -> None:
+        """See `Broker.slow_down`."""
+        self._checked().slow_down(seconds)
+
+    async def behave(self) -> None:
+        """See `Broker.behave`."""
+        self._checked().behave()
+
+    # -- faults now ----------------------------------------------------------------------------------------------
+
+    async def detach(
+        self, address: str | None, condition: str | None = None, description: str = "", closed: bool = True
+    ) -> int:
+        """See `Broker.detach`."""
+        return self._checked().detach(address, condition_of(condition, description), closed)
+
+    async def end_sessions(self, condition: str | None = None, description: str = "") -> None:
+        """See `Broker.end_sessions`."""
+        self._checked().end_sessions(condition_of(condition, description))
+
+    async def close_connections(self, condition: str | None = None, description: str = "") -> None:
+        """See `Broker.close_connections`."""
+        self._checked().close_connections(condition_of(condition, description))
+
+    async def cut(self) -> None:
+        """See `Broker.cut`."""
+        self._checked().cut()
+        assert self._runner is not None
+        self._runner.turn()
+
+    async def stall(self) -> None:
+        """Move no bytes any more, not even heartbeats, until `resume`. Other commands work, and are not seen."""
+        self._checked().running()
+        assert self._runner is not None
+        self._runner.is_stalled = True
+        for client in self._runner.clients:
+            client.stall()
+
+    async def resume(self) -> None:
+        """See `Broker.resume`."""
+        self._checked()
+        if self._runner is not None:
+            self._runner.is_stalled = False
+            for client in list(self._runner.clients):
+                client.resume()
+
+    # -- what it has seen ----------------------------------------------------------------------------------------
+
+    async def link_count(self, address: str | None = None) -> int:
+        """See `Broker.link_count`."""
+        return self._checked().link_count(address)
+
+    async def wait_for(self, condition: Callable[[Seen], Any], what: str = "", seconds: float = SECONDS) -> None:
+        """See `Broker.wait_for`."""
+        if condition(self.seen):
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter = (condition, future)
+        self._waiters.append(waiter)
+        try:
+            await asyncio.wait_for(future, seconds)
+        except asyncio.TimeoutError:
+            raise late(what, seconds, self.seen) from None
+        finally:
+            self._waiters.remove(waiter)
+
+    def _tell_waiters(self) -> None:
+        for condition, future in self._waiters:
+            if future.done():
+                continue
+            try:
+                if condition(self.seen):
+                    future.set_result(None)
+            except Exception as error:  # of the condition: it belongs to the task that waits
+                future.set_exception(error)
+
+    def forget(self) -> None:
+        """Empty `seen`."""
+        self.seen.clear()
+
+
+def _nothing(listener: Any) -> None:
+    """Stands for a loop that does not watch sockets."""
