@@ -36,9 +36,9 @@ EXAMPLES = """\
   pure-proton receive amqp://localhost/queue -o 'body-{n}.bin' --stream
 """
 
-#: messages, and bytes, that are written at once at most
+#: messages, and bytes, that are written at once at most: they are accepted together, when all is written
 MAX_BATCH = 200
-MAX_BYTES = 262144
+MAX_BYTES = 32768
 #: up to so many messages are asked for one by one, so that no others are taken and given back
 FEW = 20
 

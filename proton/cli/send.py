@@ -221,9 +221,13 @@ class Sending:
 
         :param limit: `timeout`, seconds.
         """
-        if self._flushing is not None:
-            await self._flushing
-            self._flushing = None
+        flushing, self._flushing = self._flushing, None
+        if flushing is not None:
+            # Its limit is another one. What it has not told, the next one tells.
+            flushing.cancel()
+            await asyncio.wait([flushing])
+            if not flushing.cancelled():
+                flushing.result()
         await self._flush(**limit)
 
     def give_up(self) -> None:
