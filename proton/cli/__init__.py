@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import importlib
 import importlib.metadata
 import logging
@@ -43,11 +44,19 @@ COMMANDS = {
     "bench": Command("proton.cli.bench", "measure messages a second, and their latency"),
 }
 
+_FORM = functools.partial(argparse.RawDescriptionHelpFormatter, max_help_position=32)
 _EPILOG = """\
 pure-proton COMMAND --help shows the options of a command, with examples.
 
-exit codes: 0 done; 1 refused by the peer, or a message was not accepted; 2 wrong arguments; 3 no connection;
-4 time ran out, or fewer messages than asked for; 5 input cannot be read; 130 Ctrl-C; 141 closed pipe
+exit codes:
+  0    done
+  1    refused by the peer, or a message was not accepted
+  2    wrong arguments
+  3    the connection cannot be made, or was lost
+  4    time ran out, or fewer messages came than were asked for
+  5    input cannot be read, or output cannot be written
+  130  Ctrl-C (143: SIGTERM)
+  141  the reader of standard output has gone
 """
 
 
@@ -64,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description="AMQP 1.0 from the command line.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_FORM,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -84,7 +93,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         prog=f"{PROGRAM} {name}",
         description=command.help[0].upper() + command.help[1:] + ".",
         epilog=f"examples:\n{module.EXAMPLES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_FORM,
     )
     module.add_arguments(parser)
     parser.set_defaults(command=name, run=module.run)

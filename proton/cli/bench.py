@@ -16,8 +16,9 @@ from proton.cli import codes
 from proton.cli.common import (
     Capable,
     Place,
-    add_connection_arguments,
+    add_connection_options,
     add_timeout_argument,
+    add_url_argument,
     count,
     explained,
     make_connection,
@@ -48,7 +49,8 @@ def _size(text: str) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    add_connection_arguments(parser)
+    parser.usage = "%(prog)s URL [options]"
+    add_url_argument(parser)
     group = parser.add_argument_group("what is measured")
     group.add_argument("-n", "--count", metavar="N", type=count, default=10_000, help="messages (default 10000)")
     group.add_argument("--size", metavar="BYTES", type=_size, default=100, help="bytes of a body (default 100)")
@@ -58,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--json", action="store_true", help="the result as an object of JSON")
     add_timeout_argument(parser, "connecting, and for each message")
+    add_connection_options(parser)
 
 
 class Run:

@@ -29,6 +29,7 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
+    parser.usage = "%(prog)s [options]"
     parser.add_argument(
         "-a", "--address", metavar="HOST:PORT", default="localhost:5672", help="where to listen (default %(default)s)"
     )

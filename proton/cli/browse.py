@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from proton.cli import receive
-from proton.cli.common import add_connection_arguments, add_timeout_argument
+from proton.cli.common import add_connection_options, add_timeout_argument, add_url_argument
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -17,9 +17,11 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    add_connection_arguments(parser)
+    parser.usage = "%(prog)s URL [options]"
+    add_url_argument(parser)
     receive.add_taking_arguments(parser)
-    add_timeout_argument(parser, "the next message; without -n and -f the queue's end is asked for instead", None)
+    add_timeout_argument(parser, "the next message; without -n and -f the queue's end is asked for", None)
+    add_connection_options(parser)
     parser.set_defaults(outcome="browse")
 
 

@@ -23,7 +23,9 @@ __all__ = [
     "Capable",
     "Place",
     "add_connection_arguments",
+    "add_connection_options",
     "add_timeout_argument",
+    "add_url_argument",
     "count",
     "explained",
     "make_connection",
@@ -96,35 +98,34 @@ def add_connection_arguments(parser: argparse.ArgumentParser, with_address: bool
 
     :param with_address: whether the command needs an address at the peer.
     """
-    parser.add_argument(
-        "url",
-        metavar="URL",
-        nargs="?",
-        help="amqp[s]://[user[:password]@]host[:port]" + ("/address" if with_address else ""),
-    )
+    add_url_argument(parser, with_address)
+    add_connection_options(parser, with_address)
+
+
+def add_url_argument(parser: argparse.ArgumentParser, with_address: bool = True) -> None:
+    """The first of `add_connection_arguments`: what comes between the two stands before the connection in the help."""
+    form = "amqp[s]://[user[:password]@]host[:port]" + "/address" * with_address
+    parser.add_argument("url", metavar="URL", nargs="?", help=form)
+
+
+def add_connection_options(parser: argparse.ArgumentParser, with_address: bool = True) -> None:
+    """The second part of `add_connection_arguments`."""
     group = parser.add_argument_group("connection")
-    group.add_argument(
-        "--broker", metavar="URL", help="the peer, in place of URL" + ", without an address" * with_address
-    )
+    without = ", without an address" * with_address
+    group.add_argument("--broker", metavar="URL", help=f"the peer, in place of URL{without}")
     if with_address:
         group.add_argument("--address", metavar="NODE", help="the address at the peer, in place of that in URL")
         group.add_argument(
-            "--capability",
-            metavar="NAME",
-            action="append",
-            default=[],
-            help="what the node has to be, such as queue or topic",
+            "--capability", metavar="NAME", action="append", default=[], help="what the node has to be: queue, topic, …"
         )
     group.add_argument("--user", metavar="NAME", help="the user; its password is asked for on a terminal")
     group.add_argument(
-        "--password-file", metavar="FILE", help=f"the first line is the password; else ${PASSWORD_VARIABLE} has it"
+        "--password-file", metavar="FILE", help=f"its first line is the password; else ${PASSWORD_VARIABLE}"
     )
-    group.add_argument(
-        "--mechanisms", metavar="NAMES", help="SASL mechanisms that may be used, such as 'PLAIN EXTERNAL'"
-    )
-    group.add_argument("--ca", metavar="FILE", help="trust these authorities (PEM) in place of those of the system")
+    group.add_argument("--mechanisms", metavar="NAMES", help="SASL mechanisms that may be used: 'PLAIN EXTERNAL'")
+    group.add_argument("--ca", metavar="FILE", help="trust these authorities (PEM), not those of the system")
     group.add_argument("--cert", metavar="FILE", help="the client's certificate (PEM)")
-    group.add_argument("--key", metavar="FILE", help="the key of --cert (PEM), if it is in a file of its own")
+    group.add_argument("--key", metavar="FILE", help="its key (PEM), if that is in a file of its own")
     group.add_argument("--insecure", action="store_true", help="do not verify the peer's certificate")
     group.add_argument("--container-id", metavar="NAME", help="the container-id of this end")
     group.add_argument("--virtual-host", metavar="NAME", help="the host name in the open")

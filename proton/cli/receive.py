@@ -12,8 +12,9 @@ from proton.cli import codes
 from proton.cli.common import (
     Capable,
     Place,
-    add_connection_arguments,
+    add_connection_options,
     add_timeout_argument,
+    add_url_argument,
     count,
     explained,
     make_connection,
@@ -45,7 +46,8 @@ FEW = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    add_connection_arguments(parser)
+    parser.usage = "%(prog)s URL [options]"
+    add_url_argument(parser)
     add_taking_arguments(parser)
     group = parser.add_argument_group("what becomes of the messages").add_mutually_exclusive_group()
     outcomes = (
@@ -56,13 +58,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, text in outcomes:
         group.add_argument(f"--{name}", dest="outcome", action="store_const", const=name, default="accept", help=text)
     group.add_argument("--browse", dest="outcome", action="store_const", const="browse", help="copies: see browse")
-    add_timeout_argument(parser, "the next message; without -n and -f the queue's end is asked for instead", None)
+    add_timeout_argument(parser, "the next message; without -n and -f the queue's end is asked for", None)
+    add_connection_options(parser)
 
 
 def add_taking_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments that `receive` and `browse` share."""
     group = parser.add_argument_group("messages")
-    group.add_argument("-n", "--count", type=count, help="so many messages, then end; exit code 4 if fewer have come")
+    group.add_argument(
+        "-n", "--count", metavar="N", type=count, help="so many messages, then end; exit code 4 if fewer have come"
+    )
     group.add_argument("-f", "--follow", action="store_true", help="wait for more at the queue's end")
     group.add_argument("--selector", metavar="EXPRESSION", help="only messages for which it is true (JMS selectors)")
     group.add_argument("--prefetch", metavar="N", type=int, default=100, help="messages of credit (default 100)")

@@ -15,8 +15,9 @@ from proton.cli import codes
 from proton.cli.common import (
     Capable,
     Place,
-    add_connection_arguments,
+    add_connection_options,
     add_timeout_argument,
+    add_url_argument,
     count,
     explained,
     make_connection,
@@ -41,7 +42,8 @@ EXAMPLES = """\
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    add_connection_arguments(parser)
+    parser.usage = "%(prog)s URL [TEXT ...] [options]"
+    add_url_argument(parser)
     parser.add_argument("text", metavar="TEXT", nargs="*", help="the bodies of requests")
     parser.add_argument("--lines", action="store_true", help="a request for each line of standard input")
     add_message_arguments(parser)
@@ -49,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--json", action="store_true", help="each response as an object of JSON in a line")
     group.add_argument("--window", metavar="N", type=count, default=10, help="requests under way (default 10)")
     add_timeout_argument(parser, "connecting, and for each response")
+    add_connection_options(parser)
 
 
 class Asking:

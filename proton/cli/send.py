@@ -16,8 +16,9 @@ from proton.cli import codes
 from proton.cli.common import (
     Capable,
     Place,
-    add_connection_arguments,
+    add_connection_options,
     add_timeout_argument,
+    add_url_argument,
     count,
     explained,
     make_connection,
@@ -54,24 +55,28 @@ FILE_BLOCK = 262144
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    add_connection_arguments(parser)
+    parser.usage = "%(prog)s URL [TEXT ...] [options]"
+    add_url_argument(parser)
     parser.add_argument("text", metavar="TEXT", nargs="*", help="the bodies of messages")
     source = parser.add_argument_group("what is sent").add_mutually_exclusive_group()
     source.add_argument("--lines", action="store_true", help="a message for each line of standard input")
     source.add_argument("--json", action="store_true", help="a message for each line, which is an object of JSON")
     source.add_argument("--file", metavar="FILE", help="one message with the bytes of a file, - for standard input")
     group = add_message_arguments(parser)
-    group.add_argument("-n", "--count", type=count, default=1, help="how often each message is sent (default 1)")
+    group.add_argument(
+        "-n", "--count", metavar="N", type=count, default=1, help="how often each message is sent (default 1)"
+    )
     group.add_argument("--settled", action="store_true", help="send settled: no outcome, and no loss is noticed")
     add_timeout_argument(parser, "connecting, for credit, and for outcomes")
+    add_connection_options(parser)
 
 
 def add_message_arguments(parser: argparse.ArgumentParser) -> Any:
     """The arguments for the attributes of messages; their group."""
     group = parser.add_argument_group("messages")
-    group.add_argument("--id", help="the message-id; {n} in it is the number of the message")
+    group.add_argument("--id", metavar="ID", help="the message-id; {n} in it is the number of the message")
     group.add_argument("--correlation-id", metavar="ID", help="the correlation-id")
-    group.add_argument("--subject")
+    group.add_argument("--subject", metavar="TEXT")
     group.add_argument("--to", metavar="NODE", help="the address in the message")
     group.add_argument("--reply-to", metavar="NODE")
     group.add_argument("--group-id", metavar="ID")

@@ -18,7 +18,7 @@ def test_help_names_each_command_and_code(run):
     assert ended.code == codes.DONE
     for name, command in COMMANDS.items():
         assert name in ended.out and command.help in ended.out
-    assert "exit codes: 0 done; 1 refused" in ended.out
+    assert "exit codes:\n  0    done\n  1    refused" in ended.out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
