@@ -153,6 +153,9 @@ __all__ = [
     "ushort",
 ]
 
+#: the version of this package; the build and CHANGELOG.md take it from here
+__version__ = "0.1.0"
+
 #: the version of the API that programs written for it can rely on, and the package's own language
 VERSION_MAJOR = 0
 VERSION_MINOR = 40
