@@ -42,6 +42,7 @@ COMMANDS = {
     "browse": Command("proton.cli.browse", "print the messages of a queue and leave them there"),
     "broker": Command("proton.cli.broker", "run a broker in memory, for tries and tests"),
     "bench": Command("proton.cli.bench", "measure messages a second, and their latency"),
+    "check": Command("proton.cli.check", "say what is at a URL, or what is installed here"),
 }
 
 _FORM = functools.partial(argparse.RawDescriptionHelpFormatter, max_help_position=32)

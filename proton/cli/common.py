@@ -30,6 +30,7 @@ __all__ = [
     "explained",
     "make_connection",
     "one_line",
+    "password_of",
     "place_of",
     "run",
     "seconds",
@@ -164,7 +165,12 @@ def place_of(options: argparse.Namespace, with_address: bool = True) -> Place:
     return Place(f"{url.scheme}://{host}:{port}", address, url.username, url.password)
 
 
-def _password(options: argparse.Namespace, place: Place, user: str | None) -> str | None:
+def password_of(options: argparse.Namespace, place: Place, user: str | None) -> str | None:
+    """The password that the options, the URL, the environment or the terminal give; None if none does.
+
+    :param user: the user that a terminal is asked for.
+    :raises CommandError: the file cannot be read.
+    """
     if options.password_file:
         try:
             lines = pathlib.Path(options.password_file).read_text(encoding="utf-8").splitlines()
@@ -202,7 +208,7 @@ def make_connection(options: argparse.Namespace, place: Place, timeout: float | 
     user = options.user or place.user
     wanted: dict[str, Any] = {
         "user": user,
-        "password": _password(options, place, user),
+        "password": password_of(options, place, user),
         "allowed_mechs": options.mechanisms,
         "container_id": options.container_id,
         "virtual_host": options.virtual_host,

@@ -174,6 +174,7 @@ def test_asyncio_is_the_standard_module(path):
 #: Objects of others that are set up by their attributes: (file, name of the variable).
 FOREIGN = {
     ("transport/tls/domain.py", "context"),  # `ssl.SSLContext`
+    ("cli/checks/tls.py", "context"),
 }
 #: Attributes that are hung on an object whose class does not declare them: it only becomes less.
 UNDECLARED = {

@@ -1,5 +1,6 @@
 """Certificates are read as OpenSSL shows them; names match by the documented rules; no bytes raise but `ValueError`."""
 
+import datetime
 import shutil
 import ssl
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proton.transport.tls.certificate import Attribute, Certificate, matches, read_certificate
+from proton.transport.tls.certificate import Attribute, Certificate, matches, read_certificate, read_issue
 
 SUBJECT = [
     ("C", "US"),
@@ -117,10 +118,58 @@ def test_names(certificate, host, expected):
 BROKEN = [b"", b"\x30", b"\x30\x80", b"\x30\x05\x30\x03", b"\x31\x00", b"\x30\x02\x30\x00", b"\x30\x84\xff\xff\xff\xff"]
 
 
+@pytest.mark.parametrize("read", [read_certificate, read_issue])
 @pytest.mark.parametrize("der", BROKEN, ids=lambda der: der.hex())
-def test_what_is_not_certificate(der):
+def test_what_is_not_certificate(der, read):
     with pytest.raises(ValueError):
-        read_certificate(der)
+        read(der)
+
+
+def test_how_it_was_issued(authority, issued):
+    issue = read_issue(der_of(issued.cert))
+    assert (issue.issuer, issue.self_issued) == ("CN=Authority", False)
+    day, now = datetime.timedelta(days=1), datetime.datetime.now(datetime.timezone.utc)
+    assert issue.not_after - issue.not_before == 31 * day
+    assert now - 2 * day < issue.not_before < now
+    assert read_issue(der_of(authority.cert)).self_issued
+
+
+def with_times(*times):
+    """A certificate with these elements in place of its validity, all of it empty."""
+
+    def wrap(tag, data):
+        return bytes([tag, len(data)]) + data
+
+    validity = wrap(0x30, b"".join(wrap(tag, text.encode()) for tag, text in times))
+    return wrap(0x30, wrap(0x30, b"\x02\x01\x01" + b"\x30\x00" * 2 + validity + b"\x30\x00"))
+
+
+UTC, GENERAL = 0x17, 0x18
+
+
+def test_points_in_time():
+    # Two digits of the year are of 1950 to 2049 (RFC 5280 4.1.2.5.1).
+    issue = read_issue(with_times((UTC, "500101000000Z"), (UTC, "491231235959Z")))
+    assert (issue.not_before.year, issue.not_after.year) == (1950, 2049)
+    issue = read_issue(with_times((UTC, "690630120102Z"), (GENERAL, "99991231235959Z")))
+    assert issue.not_before.isoformat() == "1969-06-30T12:01:02+00:00"
+    assert issue.not_after.isoformat() == "9999-12-31T23:59:59+00:00"
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [],
+        [(UTC, "260101000000Z")],
+        [(UTC, "260101000000Z")] * 3,
+        [(UTC, "260101000000Z"), (UTC, "261301000000Z")],
+        [(UTC, "260101000000Z"), (UTC, "\u00e9")],
+        [(UTC, "260101000000Z"), (0x0C, "260101000000Z")],
+    ],
+)
+def test_points_in_time_that_are_broken(times):
+    with pytest.raises(ValueError):
+        read_issue(with_times(*times))
 
 
 def test_very_long_identifiers():
@@ -143,9 +192,10 @@ def test_a_spoiled_certificate_raises_nothing_else(data, issued):
         der[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))
     der = bytes(der[: data.draw(st.integers(0, len(der)))]) if data.draw(st.booleans()) else bytes(der)
     try:
-        certificate = read_certificate(der)
+        certificate, issue = read_certificate(der), read_issue(der)
     except ValueError:
         return
+    assert issue.not_before.tzinfo is issue.not_after.tzinfo is not None
     assert isinstance(certificate.subject_text() + certificate.names_text(), str)
     assert matches(certificate, "a.example") in (True, False)
 

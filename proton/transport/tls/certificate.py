@@ -7,10 +7,11 @@ that are not a certificate raise `ValueError`, and nothing else.
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 from typing import NamedTuple
 
-__all__ = ["Certificate", "matches", "read_certificate"]
+__all__ = ["Certificate", "Issue", "matches", "read_certificate", "read_issue"]
 
 #: RFC 4514 (3) and what is common beside it: the short name of an attribute of a name, by object identifier
 SHORT_NAMES = {
@@ -43,6 +44,8 @@ SHORT_NAMES = {
     "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
 }
 _SEQUENCE, _SET, _OID, _OCTETS = 0x30, 0x31, 0x06, 0x04
+#: the forms of a point in time (RFC 5280 4.1.2.5): two digits of the year, or four
+_TIMES = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}
 _VERSION, _EXTENSIONS = 0xA0, 0xA3
 #: how the text types encode their characters; others are shown as bytes
 _ENCODINGS = {0x0C: "utf-8", 0x12: "ascii", 0x13: "ascii", 0x14: "latin-1", 0x16: "ascii", 0x1A: "ascii"}
@@ -71,7 +74,7 @@ class Certificate(NamedTuple):
 
     def subject_text(self) -> str:
         """The subject as RFC 2253 writes it: the last part first, commas without spaces."""
-        return ",".join("+".join(_attribute_text(part) for part in parts) for parts in reversed(self.subject))
+        return _name_text(self.subject)
 
     def values(self, short_name: str) -> list[str]:
         """The values of an attribute of the subject, by its short name such as "CN"."""
@@ -86,6 +89,19 @@ class Certificate(NamedTuple):
         """The names that it is valid for, for an error text."""
         names = [f"DNS:{name}" for name in self.dns_names] + [f"IP:{address}" for address in self.addresses]
         return ", ".join(names or [f"CN={name}" for name in self.values("CN")]) or "no name"
+
+
+class Issue(NamedTuple):
+    """How a certificate was issued: by what, which is its own subject if it is `self_issued`, and for which time."""
+
+    issuer: str
+    self_issued: bool
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+
+
+def _name_text(name: list[list[Attribute]]) -> str:
+    return ",".join("+".join(_attribute_text(part) for part in parts) for parts in reversed(name))
 
 
 def _attribute_text(part: Attribute) -> str:
@@ -160,13 +176,7 @@ def read_certificate(der: bytes) -> Certificate:
     :param der: its DER form.
     :raises ValueError: not a certificate.
     """
-    pos, end = _enter(der, 0, len(der), _SEQUENCE)
-    pos, end = _enter(der, pos, end, _SEQUENCE)  # tbsCertificate
-    fields = _children(der, pos, end)
-    if fields and fields[0][0] == _VERSION:
-        del fields[0]
-    if len(fields) < 5:  # serial number, signature, issuer, validity, subject
-        raise ValueError(f"expected 5 fields at least, got {len(fields)}")
+    fields = _fields(der)
     subject = [_relative_name(der, *part) for part in _children(der, fields[4][1], fields[4][2])]
     dns_names: list[str] = []
     addresses: list[str] = []
@@ -176,6 +186,46 @@ def read_certificate(der: bytes) -> Certificate:
             for _, first, last in _children(der, pos, end):
                 _read_extension(der, first, last, dns_names, addresses)
     return Certificate(subject, dns_names, addresses)
+
+
+def read_issue(der: bytes) -> Issue:
+    """Read what TLS does not need of a certificate, for programs that show it.
+
+    :param der: its DER form.
+    :raises ValueError: not a certificate.
+    """
+    fields = _fields(der)
+    issuer = [_relative_name(der, *part) for part in _children(der, fields[2][1], fields[2][2])]
+    times = [_time(der, *part) for part in _children(der, fields[3][1], fields[3][2])]
+    if len(times) != 2:
+        raise ValueError(f"expected two points in time, got {len(times)}")
+    issuer_der, subject_der = (der[start:stop] for _, start, stop in (fields[2], fields[4]))
+    return Issue(_name_text(issuer), issuer_der == subject_der, *times)
+
+
+def _fields(der: bytes) -> list[tuple[int, int, int]]:
+    """The fields of a certificate from its serial number on: signature, issuer, validity, subject and what follows."""
+    pos, end = _enter(der, 0, len(der), _SEQUENCE)
+    pos, end = _enter(der, pos, end, _SEQUENCE)  # tbsCertificate
+    fields = _children(der, pos, end)
+    if fields and fields[0][0] == _VERSION:
+        del fields[0]
+    if len(fields) < 5:
+        raise ValueError(f"expected 5 fields at least, got {len(fields)}")
+    return fields
+
+
+def _time(der: bytes, tag: int, start: int, stop: int) -> datetime.datetime:
+    form = _TIMES.get(tag)
+    if form is None:
+        raise ValueError(f"expected a point in time, got tag 0x{tag:02x}")
+    try:
+        time = datetime.datetime.strptime(der[start:stop].decode("ascii"), form)
+    except UnicodeDecodeError:
+        raise ValueError("expected a point in time in ASCII") from None
+    if tag == 0x17 and time.year >= 2050:  # RFC 5280 4.1.2.5.1; the library divides at 1969
+        time = time.replace(year=time.year - 100)
+    return time.replace(tzinfo=datetime.timezone.utc)
 
 
 def _relative_name(der: bytes, tag: int, start: int, stop: int) -> list[Attribute]:
