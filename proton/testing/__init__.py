@@ -17,6 +17,7 @@ from proton.testing.broker import Broker
 from proton.testing.certificates import Certificates
 from proton.testing.clock import VirtualClock
 from proton.testing.joined import Joined, JoinedBroker
+from proton.testing.script import Script, ScriptConnection
 from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
 from proton.testing.selector import InvalidSelector, Selector
 
@@ -27,6 +28,8 @@ __all__ = [
     "InvalidSelector",
     "Joined",
     "JoinedBroker",
+    "Script",
+    "ScriptConnection",
     "Seen",
     "SeenConnection",
     "SeenEnd",

@@ -18,15 +18,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 __all__ = ["Authority", "Issued"]
 
-DAY = datetime.timedelta(days=1)
-AUTHORITY_DAYS = (-1, 365)
-USAGES = {
+DAY: datetime.timedelta = datetime.timedelta(days=1)
+AUTHORITY_DAYS: tuple[int, int] = (-1, 365)
+USAGES: dict[str | None, list[x509.ObjectIdentifier]] = {
     "server": [ExtendedKeyUsageOID.SERVER_AUTH],
     "client": [ExtendedKeyUsageOID.CLIENT_AUTH],
     "both": [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH],
     None: [],
 }
-OIDS = {
+OIDS: dict[str, x509.ObjectIdentifier] = {
     "C": NameOID.COUNTRY_NAME,
     "ST": NameOID.STATE_OR_PROVINCE_NAME,
     "L": NameOID.LOCALITY_NAME,
@@ -101,7 +101,7 @@ class Authority:
     """
 
     def __init__(self, folder: str | pathlib.Path, name: str = "Authority", parent: Authority | None = None) -> None:
-        self.folder = pathlib.Path(folder)
+        self.folder: pathlib.Path = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._count = 0
         self._parent = parent
@@ -113,7 +113,7 @@ class Authority:
         builder = builder.add_extension(_SIGNS, critical=True)
         self._pem = builder.sign(issuer.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
         #: the path of its own certificate
-        self.cert = self._write(f"{name}.pem", self._pem)
+        self.cert: str = self._write(f"{name}.pem", self._pem)
 
     def _write(self, name: str, data: bytes) -> str:
         path = self.folder / name.replace(" ", "-")

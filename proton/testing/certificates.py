@@ -38,7 +38,7 @@ class Certificates:
     def __init__(self, folder: str | os.PathLike[str] | None = None, name: str = "Authority") -> None:
         make_authority = _authority_class()
         #: the path of the folder
-        self.folder = tempfile.mkdtemp(prefix="proton-") if folder is None else os.fspath(folder)
+        self.folder: str = tempfile.mkdtemp(prefix="proton-") if folder is None else os.fspath(folder)
         self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         if folder is not None:
             self._remove.detach()

@@ -16,6 +16,7 @@ from proton.testing.broker import Broker
 from proton.testing.clock import VirtualClock
 from proton.testing.commands import condition_of
 from proton.testing.memory import Connect, MemoryNetwork, MemorySelector
+from proton.testing.script import Player, Script
 from proton.testing.seen import Seen
 from proton.testing.service import Service
 
@@ -62,11 +63,11 @@ class _Container(Container):
         io.base.resolve, io.base.resolves_in_thread = network.resolve, False
         waker: Any = _Waker()
         self.waker = waker
-        self.network = network
+        self.network: Any = network
         self.timeout = NEVER
         self.mark()
         #: True once nothing is left to do for it
-        self.has_ended = False
+        self.has_ended: bool = False
 
     def mark(self) -> float:
         """Bring `now` up to date, and return it."""
@@ -110,7 +111,7 @@ class _World:
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self.network = MemoryNetwork(clock)
-        self.containers: list[_Container] = []
+        self.containers: list[_Container | Player] = []
         self._runs = False
 
     def make(self, name: str, handlers: object) -> _Container:
@@ -132,7 +133,7 @@ class _World:
             finally:
                 self._runs = False
 
-    def settle(self, containers: list[_Container]) -> None:
+    def settle(self, containers: Sequence[_Container | Player]) -> None:
         """As `run`, with some of the containers."""
         for _ in range(MAX_TURNS):
             changes = self.network.changes
@@ -175,7 +176,7 @@ class Joined:
     left to do at this time; only `advance` and `run_until` let time pass. What a handler raises comes out of them.
 
     :param program: the handler under test, or several of one container.
-    :param peer: the handler at the other end, or several; if omitted, a broker, `joined.broker`.
+    :param peer: the handler at the other end, or several, or a `Script`; if omitted, a broker, `joined.broker`.
     :param clock: the time; a new one if omitted.
     :param options: how connections are accepted, as for `Container.listen` (`credentials`, `ssl_domain`, …); without
         a peer, those of `Broker` (`nodes`, `dead_letters`, …) too.
@@ -191,11 +192,12 @@ class Joined:
         **options: Any,
     ) -> None:
         #: the time, a `VirtualClock`
-        self.clock = VirtualClock() if clock is None else clock
+        self.clock: VirtualClock = VirtualClock() if clock is None else clock
         self._world = _World(self.clock)
         self._network = self._world.network
         self._broker = JoinedBroker(self._world, **options) if peer is None else None
-        self._peer = None if peer is None else self._world.make("peer", peer)
+        self._script = peer if isinstance(peer, Script) else None
+        self._peer = None if peer is None or self._script is not None else self._world.make("peer", peer)
         self._listen_options = {} if peer is None else options
         if peer is not None:
             ListenOptions.checked(options.get("credentials"), _without_users(options), options.get("ssl_domain"))
@@ -228,6 +230,8 @@ class Joined:
                     acceptor.close()
                 else:
                     self._network.fallback = fallback
+            if self._script is not None:
+                self._world.containers.append(Player(self._script, self._network))
             self._world.add(self._program)
 
     # -- what is joined ------------------------------------------------------------------------------------------
@@ -244,7 +248,7 @@ class Joined:
         :raises RuntimeError: the peer is the broker.
         """
         if self._peer is None:
-            raise RuntimeError("the peer is the broker: there is no handler of the test at the other end")
+            raise RuntimeError("the peer is a broker or a script: there is no handler of the test at the other end")
         return self._peer
 
     @property
@@ -254,7 +258,7 @@ class Joined:
         :raises RuntimeError: the test has given another peer.
         """
         if self._broker is None:
-            raise RuntimeError("there is no broker: the peer is a handler of the test")
+            raise RuntimeError("there is no broker: the test has another peer")
         return self._broker
 
     def add(self, handler: object, name: str = "another") -> Container:

@@ -55,10 +55,10 @@ class _End:
         self.peer: _End | None = None
         #: the error number of a connect that has failed, None while it is under way
         self.result: int | None = None
-        self.incoming = bytearray()
-        self.has_ended = False
-        self.is_reset = False
-        self.is_closed = False
+        self.incoming: bytearray = bytearray()
+        self.has_ended: bool = False
+        self.is_reset: bool = False
+        self.is_closed: bool = False
 
     def fileno(self) -> int:
         return -1 if self.is_closed else self._number
@@ -102,6 +102,12 @@ class _End:
         self._network.changes += 1
         return min(len(data), room)
 
+    def put(self, data: bytes) -> None:
+        """As `send`, however much is on its way already."""
+        if self.peer is not None and not self.peer.is_closed and not self.is_reset:
+            self.peer.incoming += data
+            self._network.changes += 1
+
     def close(self) -> None:
         if not self.is_closed:
             self.is_closed = True
@@ -123,9 +129,10 @@ class _Listener:
     def __init__(self, network: MemoryNetwork, host: str | None, port: int) -> None:
         self._network = network
         self._number = network.new_number(self)
-        self.host, self.port = host, port
+        self.host: str | None = host
+        self.port: int = port
         self.waiting: collections.deque[_End] = collections.deque()
-        self.is_closed = False
+        self.is_closed: bool = False
 
     def fileno(self) -> int:
         return -1 if self.is_closed else self._number
@@ -169,20 +176,22 @@ class MemoryNetwork:
         #: gets the connections to places where nothing listens
         self.fallback: _Listener | None = None
         #: True while no bytes arrive, in any direction
-        self.is_stalled = False
+        self.is_stalled: bool = False
         #: True while connects are neither accepted nor refused
-        self.is_down = False
+        self.is_down: bool = False
         #: counts what one end has done that the other one sees
-        self.changes = 0
+        self.changes: int = 0
         #: how many connects are refused
         self.refusals: float = 0
 
     def new_number(self, owner: _End | _Listener) -> int:
+        """A number for something that is as a socket."""
         self._next_number += 1
         self._objects[self._next_number] = owner
         return self._next_number
 
     def forget(self, number: int) -> None:
+        """Drop what has a number."""
         self.changes += 1
         self._objects.pop(number, None)
 
@@ -278,7 +287,7 @@ class MemorySelector:
         #: the time-out of the last `select`, in seconds; None if there was none since it was set so
         self.timeout: float | None = None
         #: whether it has found something
-        self.has_found = False
+        self.has_found: bool = False
 
     def register(self, fileobj: int, events: int, data: object = None) -> SelectorKey:
         if fileobj in self._keys:

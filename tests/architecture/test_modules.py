@@ -185,6 +185,7 @@ TESTED_BY = {
     "testing/certificates": ("kit/test_certificates.py", "client_domain"),
     "testing/aio": ("kit/test_broker_aio.py", "AsyncBroker"),
     "testing/rules": ("kit/test_broker_faults.py", "rejected"),
+    "testing/script": ("kit/test_script.py", "read_frame"),
     "testing/seen": ("kit/test_broker.py", "outcomes"),
     "testing/selector": ("kit/test_selector.py", "Selector"),
     "testing/selector_values": ("kit/test_selector.py", "JMSXDeliveryCount"),
