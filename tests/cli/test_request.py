@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from proton import Message
+from proton import Message, Timeout
 from proton.cli import codes
 from proton.utils import BlockingConnection
 
@@ -29,7 +29,7 @@ class Service:
         while not self._stop.is_set():
             try:
                 request = receiver.receive(timeout=0.1)
-            except Exception:
+            except Timeout:
                 request = None
             if request is not None:
                 receiver.accept()
