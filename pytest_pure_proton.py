@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from proton.testing import Broker, Certificates, Joined
+    from proton.testing import AsyncBroker, Broker, Certificates, Joined
 
     class BrokerFactory(Protocol):
         """Starts a broker; the parameters are those of `Broker`."""
@@ -48,6 +48,16 @@ def amqp_broker_factory() -> Iterator[BrokerFactory]:
 def amqp_broker(amqp_broker_factory: BrokerFactory) -> Broker:
     """A `proton.testing.Broker` on a free port, `amqp_broker.url`; it is stopped after the test."""
     return amqp_broker_factory()
+
+
+@pytest.fixture
+def amqp_async_broker() -> AsyncBroker:
+    """A `proton.testing.AsyncBroker`, which the test starts in its own loop: `async with amqp_async_broker: ...`.
+
+    It is not a coroutine, so that any plugin for asynchronous tests will do, or `asyncio.run` alone.
+    """
+    broker: AsyncBroker = _testing().AsyncBroker()
+    return broker
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ class Script:
 
         def play(connection):
             header = yield 8  # waits for so many bytes
-            connection.send(b"HTTP/1.1 400 Bad Request\\r\\n\\r\\n")
+            connection.send(b"not AMQP")
             connection.close()
 
     :param play: a generator function, called with the `ScriptConnection` of each connection of the program. It yields

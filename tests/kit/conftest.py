@@ -9,6 +9,7 @@ import time
 import pytest
 
 from pytest_pure_proton import (
+    amqp_async_broker,
     amqp_broker,
     amqp_broker_factory,
     amqp_certificates,
@@ -16,7 +17,14 @@ from pytest_pure_proton import (
     amqp_tls_broker,
 )
 
-__all__ = ["amqp_broker", "amqp_broker_factory", "amqp_certificates", "amqp_joined", "amqp_tls_broker"]
+__all__ = [
+    "amqp_async_broker",
+    "amqp_broker",
+    "amqp_broker_factory",
+    "amqp_certificates",
+    "amqp_joined",
+    "amqp_tls_broker",
+]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import configparser
 import os
 import subprocess
@@ -11,10 +12,18 @@ import textwrap
 import pytest
 
 from proton import ConnectionException, Message
+from proton.asyncio import connect
 from proton.utils import BlockingConnection
 from tests.support.programs import ROOT
 
-FIXTURES = ["amqp_broker", "amqp_broker_factory", "amqp_certificates", "amqp_joined", "amqp_tls_broker"]
+FIXTURES = [
+    "amqp_async_broker",
+    "amqp_broker",
+    "amqp_broker_factory",
+    "amqp_certificates",
+    "amqp_joined",
+    "amqp_tls_broker",
+]
 
 
 def test_a_broker(amqp_broker):
@@ -36,6 +45,16 @@ def test_a_broker_with_tls(amqp_tls_broker, amqp_certificates):
     BlockingConnection(amqp_tls_broker.url, ssl_domain=amqp_certificates.client_domain()).close()
     with pytest.raises(ConnectionException):
         BlockingConnection(amqp_tls_broker.url)
+
+
+def test_a_broker_in_the_loop_of_the_test(amqp_async_broker):
+    async def main():
+        async with amqp_async_broker as broker, connect(broker.url) as connection:
+            async with connection.sender("q") as sender:
+                await sender.send(Message(body="x"))
+            return [message.body for message in await broker.messages("q")]
+
+    assert asyncio.run(main()) == ["x"]
 
 
 @pytest.fixture
