@@ -32,8 +32,8 @@ if __name__ == "__main__":
     options = parser.parse_args()
     place = Url(options.address)
     broker = Broker(
-        place.port,
-        host=place.host,
+        int(place.port or 5672),
+        host=place.host or "",
         nodes=options.node or (),
         dead_letters=options.dead_letters,
         keep_records=0,  # it has no test to tell

@@ -40,9 +40,9 @@ class Settings:
         self.host = host
         self.port = port
         #: the domain for TLS, or None
-        self.ssl_domain = options.pop("ssl_domain", None)
+        self.ssl_domain: Any = options.pop("ssl_domain", None)
         users = options.pop("credentials", None)
-        self.options = ListenOptions.checked(users, options, self.ssl_domain)
+        self.options: ListenOptions = ListenOptions.checked(users, options, self.ssl_domain)
 
     @property
     def place(self) -> str:
@@ -84,9 +84,9 @@ class Commands:
                 _check_count(option, number)
         if max_deliveries == 0:
             raise ValueError("max_deliveries takes 1 or more, or None for no limit, got 0")
-        self.nodes = Nodes(names, dead_letters, max_deliveries)
-        self.rules = Rules()
-        self.seen = Seen(keep_records)
+        self.nodes: Nodes = Nodes(names, dead_letters, max_deliveries)
+        self.rules: Rules = Rules()
+        self.seen: Seen = Seen(keep_records)
         #: the run, None if there is none
         self.service: Service | None = None
 

@@ -13,6 +13,7 @@ import collections
 import heapq
 import itertools
 import time
+from collections.abc import Iterator
 from typing import Any, Callable
 
 from proton import Delivery, Link, LinkException, Message, Sender
@@ -43,13 +44,13 @@ class Entry:
     _numbers = itertools.count()
 
     def __init__(self, message: Message, queue: Queue, now: float) -> None:
-        self.message = message
-        self.queue = queue
-        self.number = next(self._numbers)
+        self.message: Message = message
+        self.queue: Queue = queue
+        self.number: int = next(self._numbers)
         #: how many deliveries have failed
-        self.delivery_count = message.delivery_count or 0
+        self.delivery_count: int = message.delivery_count or 0
         #: True once it was given to a consumer
-        self.acquired = False
+        self.acquired: bool = False
         #: when its time to live is over, None for never
         self.expires: float | None = now + message.ttl if message.ttl else None
         #: the consumers that it is not for
@@ -93,10 +94,10 @@ class Consumer:
         self.browses = browses
         #: what was sent and has no outcome yet
         self.unsettled: dict[Delivery, Entry] = {}
-        self.is_ready = False
+        self.is_ready: bool = False
         #: the number of the last message that a browser was shown
         self.shown = -1
-        self.lane = queue.join(self, selector)
+        self.lane: Lane = queue.join(self, selector)
 
     def wake(self) -> None:
         """Take part in the turns again: there is credit."""
@@ -467,7 +468,7 @@ class Nodes:
         self.dead_letters = dead_letters
         self.max_deliveries = max_deliveries
         #: seconds that a program has let pass
-        self.offset = 0.0
+        self.offset: float = 0.0
         #: seconds, of a clock that does not go back; and the time of day
         self.clock: Callable[[], float] = time.monotonic
         self.day_clock: Callable[[], float] = time.time
@@ -475,7 +476,7 @@ class Nodes:
         self.changed: Callable[[Queue], object] = _nothing
         #: called if something is due earlier than before
         self.alarmed: Callable[[], object] = _nothing
-        self.numbers = itertools.count()
+        self.numbers: Iterator[int] = itertools.count()
         self._alarms: list[tuple[float, int, Callable[[], object]]] = []
         self._makes_nodes = not names
         for address in (*names, dead_letters) if names else ():

@@ -78,14 +78,14 @@ class Rules:
     def __init__(self) -> None:
         #: by address; that of None is for every address
         self.refusals: dict[str | None, Counted] = {}
-        self.answers = Counted()
+        self.answers: Counted = Counted()
         #: conditions that new connections and sessions are ended with at once
-        self.connections = Counted()
-        self.sessions = Counted()
+        self.connections: Counted = Counted()
+        self.sessions: Counted = Counted()
         #: credit that each sender of a client is kept supplied with
         self.credit = 100
         #: seconds between a message and its answer, and between a message and its sending
-        self.delay = 0.0
+        self.delay: float = 0.0
 
     def refusal(self, address: str | None, role: str) -> Refusal | None:
         """The refusal of a link to this address, or None."""

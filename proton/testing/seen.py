@@ -113,7 +113,7 @@ class Records(list[_Record]):
     def __init__(self, most: int | None = None) -> None:
         super().__init__()
         #: how many there were since the start, or since `Broker.forget`, those that are not kept among them
-        self.total = 0
+        self.total: int = 0
         self._most = most
 
     def append(self, record: _Record) -> None:

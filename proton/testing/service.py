@@ -20,7 +20,7 @@ from proton.testing.transactions import Coordinator, Outcome, state_of
 __all__ = ["Service", "Timers"]
 
 #: what happens in a broker: connections and links at INFO, messages at DEBUG
-log = logging.getLogger("proton.testing")
+log: logging.Logger = logging.getLogger("proton.testing")
 
 #: Seconds that clients have for the answer to a close before they are cut off.
 CLOSE_SECONDS = 1.0
@@ -61,7 +61,7 @@ class Service(MessagingHandler):
         self._rules = rules
         self._seen = seen
         self._coordinator = Coordinator(self.settle, self._refuse, self._retire, self._dispatch)
-        self.links = Links(nodes, self._coordinator)
+        self.links: Links = Links(nodes, self._coordinator)
         #: the connections that clients have opened, by their number
         self._numbers: dict[Connection, int] = {}
         #: those that clients have connected, and not opened yet
