@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from proton import Message
@@ -269,6 +271,21 @@ def test_the_same_run_gives_the_same_events():
     first = events()
     assert first == events()
     assert len(first) > 100
+
+
+def test_delays_of_chance_are_the_same_after_a_seed():
+    class Patient(MessagingHandler):
+        def on_start(self, event):
+            event.container.connect("amqp://broker.example")
+
+    def times(seed):
+        random.seed(seed)
+        with Joined(Patient()) as joined:
+            joined.refuse_connects()
+            joined.advance(60)
+            return [each.at for each in joined.connects]
+
+    assert times(1) == times(1) != times(2)
 
 
 def test_its_parts_are_those_of_the_package():
