@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import pathlib
 import socket
 import threading
 import time
@@ -25,6 +27,16 @@ __all__ = [
     "amqp_joined",
     "amqp_tls_broker",
 ]
+
+HERE = pathlib.Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    """Tests of certificates are skipped where the package that makes them cannot be had."""
+    if importlib.util.find_spec("cryptography") is None:
+        for item in (item for item in items if item.path.parent == HERE):
+            if "certificate" in item.name or "amqp_certificates" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.skip(reason="cryptography is not installed: it has no wheels for PyPy"))
 
 
 @pytest.fixture
