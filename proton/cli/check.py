@@ -20,11 +20,11 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 SECONDS = 10.0
 EXAMPLES = """\
-  pure-proton check                                        what is installed here
+  pure-proton check                               what is installed here
   pure-proton check amqp://broker.example.com
-  pure-proton check amqps://broker.example.com --ca authority.pem --user worker
-  pure-proton check amqp://localhost/tasks                 attach a sender and a receiver, too; nothing is moved
-  pure-proton check amqps://localhost:5671 --json | jq '.steps[] | select(.status != "ok")'
+  pure-proton check amqps://localhost --ca authority.pem --user worker
+  pure-proton check amqp://localhost/tasks        with links; nothing is moved
+  pure-proton check amqp://localhost --json | jq '.steps[-1].text'
 """
 
 
@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     if problem:
         parser.add_argument("url", metavar="URL", nargs="?")
     else:
+        parser.usage = "%(prog)s [URL] [options]"
         common.add_connection_arguments(parser)
         common.add_timeout_argument(parser, "the whole check", SECONDS)
     parser.add_argument(
@@ -65,16 +66,18 @@ def run(options: argparse.Namespace) -> int:
     place = None
     if not problem and (options.url or options.broker):
         place = common.place_of(options, with_address=False)
+    # Before the first line: it may ask for the password.
+    target = _target(options, place) if place is not None else None
     report = Report(_ignore if options.json else _print_unless_ok if getattr(options, "quiet", False) else _print)
     tell_package(report)
     tell_python(report)
     if problem:
         text = f"the package cannot be imported: {problem}"
         report.failed(codes.CONNECTION, "import", text, CURE)
-    elif place is None:
+    elif target is None:
         tell_optional(report)
     else:
-        examine.examine(report, _target(options, place), Deadline(options.timeout))
+        examine.examine(report, target, Deadline(options.timeout))
     if options.json:
         steps = [finding.data() for finding in report.findings]
         found = {"url": place.url if place is not None else None, "code": report.code, "steps": steps}
@@ -97,7 +100,8 @@ def _target(options: argparse.Namespace, place: Any) -> Any:
     tls = None
     if url.scheme == "amqps":
         tls = examine.TLSOptions(options.ca, options.cert, options.key, options.insecure)
-    return examine.Target(url.host or "localhost", int(url.port), login, tls, options.address or url.path or None)
+    address = options.address or url.path or None
+    return examine.Target(url.host or "localhost", int(url.port), login, tls, address, tuple(options.capability or ()))
 
 
 def _print(finding: Finding) -> None:

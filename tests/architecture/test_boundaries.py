@@ -175,7 +175,8 @@ def test_asyncio_is_the_standard_module(path):
 FOREIGN = {
     ("transport/tls/domain.py", "context"),  # `ssl.SSLContext`
     ("cli/checks/tls.py", "context"),
-    *((f"cli/{name}.py", "parser") for name in ("bench", "broker", "browse", "receive", "request", "send")),  # argparse
+    # `argparse.ArgumentParser`
+    *((f"cli/{name}.py", "parser") for name in ("bench", "broker", "browse", "check", "receive", "request", "send")),
 }
 #: Attributes that are hung on an object whose class does not declare them: it only becomes less.
 UNDECLARED = {

@@ -162,6 +162,15 @@ def test_verbose_shows_the_frames(capfd):
     assert "@open" not in written.out
 
 
+def test_the_node_is_asked_for_its_capabilities(capfd):
+    with Broker() as broker:
+        code = main(["check", "-v", f"{broker.url}/news", "--capability", "topic"])
+    attaches = [line for line in capfd.readouterr().err.splitlines() if "-> @attach(18)" in line]
+    assert code == codes.DONE
+    assert len(attaches) == 2
+    assert all("capabilities=" in line and ":topic" in line for line in attaches), attaches
+
+
 def test_a_mistake_in_the_url_is_a_mistake_of_usage(capsys):
     code = main(["check", "amqp://127.0.0.1:port"])
     written = capsys.readouterr()

@@ -18,7 +18,7 @@ from proton.cli.checks.peers import HEADER_BYTES, SASL_HEADER, printed
 from proton.cli.checks.tls import TLSOptions
 from proton.driver import Driver, IOLayer
 
-__all__ = ["Answer", "Conversation", "Login", "condition_text"]
+__all__ = ["Answer", "Conversation", "Login", "Node", "condition_text"]
 
 _REMEMBERED_BYTES = 4096
 _SASL_MECHANISMS = 0x40
@@ -43,6 +43,14 @@ class Login(NamedTuple):
     virtual_host: str | None = None
     #: whether the frames are written to standard error
     shows_frames: bool = False
+
+
+class Node(NamedTuple):
+    """What links are attached to."""
+
+    address: str
+    #: what it has to be, such as "queue"
+    capabilities: tuple[str, ...] = ()
 
 
 class _FirstBytes(IOLayer):
@@ -200,7 +208,7 @@ class Conversation:
         session.close()
         return spent
 
-    def attach(self, address: str, is_sender: bool, deadline: Deadline) -> Answer:
+    def attach(self, node: Node, is_sender: bool, deadline: Deadline) -> Answer:
         """Attach a link to an address in a session of its own, without credit, and detach it.
 
         :return: what the peer has answered.
@@ -209,7 +217,10 @@ class Conversation:
         session.open()
         name = f"check-{uuid.uuid4()}"
         link: Any = session.sender(name) if is_sender else session.receiver(name)
-        (link.target if is_sender else link.source).address = address
+        wanted = link.target if is_sender else link.source
+        wanted.address = node.address
+        for capability in node.capabilities:
+            wanted.capabilities.put_symbol(capability)
         link.open()
         endpoints = (link, session, self.connection)
         self.run_until(lambda: _has_answered(endpoints), deadline)

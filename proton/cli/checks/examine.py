@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from proton import Url
 from proton.cli import codes
 from proton.cli.checks import tls
-from proton.cli.checks.amqp import Conversation, Login, condition_text
+from proton.cli.checks.amqp import Conversation, Login, Node, condition_text
 from proton.cli.checks.findings import Deadline, Report, shown_seconds, shown_time
 from proton.cli.checks.network import Address, connect_all, open_socket, resolve
 from proton.cli.checks.peers import (
@@ -48,6 +48,8 @@ class Target(NamedTuple):
     tls: TLSOptions | None
     #: the address to attach links to
     address: str | None = None
+    #: the capabilities that its node has to have (3.5.3, 3.5.4)
+    capabilities: tuple[str, ...] = ()
 
 
 def examine(report: Report, target: Target, deadline: Deadline) -> None:
@@ -81,7 +83,7 @@ def _examine_peer(report: Report, connected: tuple[Address, socket.socket], targ
             _tell_open(report, conversation)
             _tell_round_trip(report, conversation, deadline)
             if target.address is not None:
-                _tell_address(report, conversation, target.address, deadline)
+                _tell_address(report, conversation, target, deadline)
     finally:
         conversation.close()
 
@@ -348,9 +350,10 @@ def _tell_round_trip(report: Report, conversation: Conversation, deadline: Deadl
 # -- addresses -----------------------------------------------------------------------------------------------------
 
 
-def _tell_address(report: Report, conversation: Conversation, name: str, deadline: Deadline) -> None:
+def _tell_address(report: Report, conversation: Conversation, target: Target, deadline: Deadline) -> None:
     """Attach a sender and a receiver; one of them is enough for some programs."""
-    answers = [(is_sender, conversation.attach(name, is_sender, deadline)) for is_sender in (True, False)]
+    name, node = target.address or "", Node(target.address or "", target.capabilities)
+    answers = [(is_sender, conversation.attach(node, is_sender, deadline)) for is_sender in (True, False)]
     is_usable = any(answer.is_attached for _, answer in answers)
     for is_sender, answer in answers:
         what = f"{'sender to' if is_sender else 'receiver from'} '{name}'"
