@@ -28,7 +28,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = pathlib.Path(__file__).parent
 #: folders whose tests start processes or brokers, or depend on the speed of the machine
-REPEATED = ("aio", "brokers", "examples", "faults", "interop", "rhea")
+REPEATED = ("aio", "brokers", "cli", "examples", "faults", "interop", "rhea")
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 

@@ -94,7 +94,7 @@ class Sink:
         self._file: Any = _opened(options.output) if self._is_one_file else None
         self._output = None if options.output and not self._is_one_file else Output(self._file)
         #: whether the messages do not go to the terminal that progress would be shown on
-        self.is_elsewhere = self._output is None or not self._output.is_terminal
+        self.is_elsewhere: bool = self._output is None or not self._output.is_terminal
         self._end = b"" if options.output else b"\0" if options.null else b"\n"
 
     def text(self, message: Message) -> bytes:
@@ -156,7 +156,7 @@ class Taking:
 
     def __init__(self, receiver: Receiver, options: argparse.Namespace, sink: Sink, progress: Progress) -> None:
         self.receiver = receiver
-        self.done = 0
+        self.done: int = 0
         self._options = options
         self._sink = sink
         self._progress = progress

@@ -58,9 +58,9 @@ class Asking:
     """Requests under way, whose responses are printed in the order of the requests."""
 
     def __init__(self, ask: Requester, options: argparse.Namespace, output: Output, progress: Progress) -> None:
-        self.sent = 0
-        self.answered = 0
-        self.code = codes.DONE
+        self.sent: int = 0
+        self.answered: int = 0
+        self.code: int = codes.DONE
         self._ask = ask
         self._options = options
         self._output = output

@@ -168,8 +168,8 @@ class Sending:
 
     def __init__(self, sender: Sender, options: argparse.Namespace, progress: Progress) -> None:
         self.sender = sender
-        self.sent = 0
-        self.refused = 0
+        self.sent: int = 0
+        self.refused: int = 0
         self._options = options
         self._progress = progress
         self._flushing: asyncio.Task[None] | None = None
