@@ -13,8 +13,9 @@ import importlib
 import importlib.metadata
 import logging
 import os
+import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from proton.cli import codes
@@ -102,6 +103,24 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_intermixed_args(arguments[1:])
 
 
+@contextlib.contextmanager
+def _log(is_verbose: bool) -> Iterator[None]:
+    """What the package logs, on standard error: all of it, or errors of the links that a command has.
+
+    A message that cannot be decoded is one. Of the rest, the errors of commands tell.
+    """
+    logger, handler = logging.getLogger("proton"), logging.StreamHandler(sys.stderr)
+    if not is_verbose:
+        handler.setLevel(logging.ERROR)
+        handler.addFilter(lambda record: pathlib.PurePath(record.pathname).parent.name == "asyncio")
+    handler.setFormatter(logging.Formatter(f"{PROGRAM}: %(message)s"))
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command.
 
@@ -111,11 +130,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = _options(arguments)
-    # The errors of commands say what the log would say: it is for `--verbose`.
-    if not getattr(options, "verbose", False):
-        logging.getLogger("proton").addHandler(logging.NullHandler())
     try:
-        return int(options.run(options))
+        with _log(bool(getattr(options, "verbose", False))):
+            return int(options.run(options))
     except codes.CommandError as error:
         sys.stderr.write(f"{PROGRAM} {options.command}: {error}\n")
         return error.code

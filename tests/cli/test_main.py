@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import configparser
 import importlib
+import logging
 import subprocess
 import sys
 
 import pytest
 
 from proton.cli import COMMANDS, codes, common
+from proton.transport import trace
 from tests.support.programs import ROOT, free_port, our_environment
 
 
@@ -98,6 +100,32 @@ def test_frames_are_shown_without_the_password(broker, queue):
     assert found.returncode == codes.DONE
     assert b"@transfer(20)" in found.stderr
     assert b"secret" not in found.stderr
+
+
+LOGGED = [
+    ("asyncio/receiver.py", logging.ERROR, [], True),
+    ("asyncio/receiver.py", logging.WARNING, [], False),
+    ("io/sockets.py", logging.ERROR, [], False),
+    ("io/sockets.py", logging.WARNING, ["--verbose"], True),
+]
+
+
+@pytest.mark.parametrize(("file", "level", "words", "is_shown"), LOGGED)
+def test_errors_of_links_in_the_log_are_shown_and_the_rest_if_verbose(
+    run, queue, monkeypatch, file, level, words, is_shown
+):
+    def connect(*arguments, **options):
+        log.handle(logging.LogRecord("proton", level, f"/x/proton/{file}", 1, "what happened", (), None))
+        return made(*arguments, **options)
+
+    log, made = logging.getLogger("proton"), common.connect
+    before = list(log.handlers)
+    monkeypatch.setattr(common, "connect", connect)
+    monkeypatch.setattr(trace, "trace_by_default", lambda flags: None)
+    ended = run("send", queue, "x", *words)
+    assert ended.code == codes.DONE
+    assert ("pure-proton: what happened\n" in ended.err) == is_shown
+    assert log.handlers == before
 
 
 def test_texts_of_errors_are_one_line():
