@@ -32,6 +32,7 @@ __all__ = ["BodyStream", "Delivery"]
 
 _ACCEPTED = DispositionType.ACCEPTED
 _RELEASED = DispositionType.RELEASED
+_OUTCOMES = (_ACCEPTED, DispositionType.REJECTED, _RELEASED, DispositionType.MODIFIED)
 _RCV_SECOND = 1
 
 
@@ -164,22 +165,27 @@ class Delivery:
         On other links, and for a delivery without an outcome of this end, there is nothing to wait for.
 
         :param timeout: seconds, None for no limit; the connection's if left out.
-        :raises Lost: the connection was lost before; the sender may send the message again.
+        :raises Lost: the connection was lost, or the link has ended, before; the sender may send the message again.
         :raises Timeout: the sender has not answered in time.
         """
         core = self._core
         limit = limit_of(timeout, core.connection.timeout)
-        waiters = core.settling.get(self._delivery)
-        if waiters is None:
-            return
         delivery = self._delivery
 
         def done() -> bool:
-            if delivery not in core.settling:
-                if not delivery.settled:
-                    raise Lost(f"{core!r}: the connection was lost before the sender has settled")
-                return True
-            return False
+            if delivery in core.settling:
+                return False
+            waited = delivery.link.rcv_settle_mode == _RCV_SECOND and delivery.local_state in _OUTCOMES
+            if waited and not delivery.settled:
+                is_loss = core.error is None or isinstance(core.error, Lost)
+                how = "the connection was lost" if is_loss else "the link has ended"
+                raise Lost(f"{core!r}: {how} before the sender has settled")
+            return True
+
+        waiters = core.settling.get(delivery)
+        if waiters is None:
+            done()
+            return
 
         connection = core.connection
         await waiters.until(connection.loop, done, limit, "waiting for the sender to settle")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import math
 import os
 import socket
 from collections.abc import Coroutine
@@ -37,6 +38,9 @@ TimeoutErrors: tuple[type[Exception], ...] = (
 
 #: seconds by which the loop may be late before the log tells, if the connection has no idle time-out
 LATE = 10.0
+
+#: the deadline of a wait without a limit
+NEVER = math.inf
 
 
 class Loop:
@@ -97,6 +101,13 @@ class Loop:
         finally:
             timer.cancel()
 
+    def interrupt(self, ended: Future) -> Interrupt:
+        """Ends a wait for what a program has given, such as a source of bytes, if a future is done.
+
+        :param ended: the future.
+        """
+        return Interrupt(self._loop, ended)
+
     def deadline(self, limit: float | None) -> float | None:
         """The time at which a number of seconds, from now, is over; None for no limit."""
         return None if limit is None else self.time() + limit
@@ -104,6 +115,66 @@ class Loop:
     def left(self, deadline: float | None) -> float | None:
         """The seconds until a deadline, 0 after it; None for no limit."""
         return None if deadline is None else max(0.0, deadline - self.time())
+
+
+class Interrupt:
+    """A block whose waits end if a future is done, or if one of them takes too long.
+
+    What the block waits for is the program's: no future of ours could be given a result. So the task is cancelled, as
+    `asyncio.timeout` does, and the cancellation goes no further than the block. One from outside does, from Python 3.11
+    on also if both come at once.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, ended: Future) -> None:
+        self._loop = loop
+        self._ended = ended
+        self._task: Any = None
+        self._is_over = False
+        self._was_cancelled = False
+        self._cancellations = 0  # of others, before the block
+        self._due = NEVER
+        self._timer: TimerHandle | None = None
+        #: True if a wait has taken too long
+        self.is_late: bool = False
+
+    def __enter__(self) -> Interrupt:
+        self._task = asyncio.current_task(self._loop)
+        if hasattr(self._task, "cancelling"):
+            self._cancellations = self._task.cancelling()
+        self._ended.add_done_callback(self._stop)
+        return self
+
+    def limit(self, seconds: float | None) -> None:
+        """From now on the next wait may take this many seconds, None for no limit."""
+        self._due = NEVER if seconds is None else self._loop.time() + seconds
+        if seconds is not None and self._timer is None:
+            self._timer = self._loop.call_at(self._due, self._check)
+
+    def _check(self) -> None:
+        # Each piece moves the deadline: one timer that looks again costs less than one for each of them.
+        self._timer = None
+        if self._loop.time() < self._due:
+            if self._due != NEVER:
+                self._timer = self._loop.call_at(self._due, self._check)
+        elif not self._was_cancelled:
+            self.is_late = True
+            self._stop(None)
+
+    def _stop(self, _: Any) -> None:
+        # The call may have been scheduled before the end of the block.
+        if not self._is_over and not self._was_cancelled:
+            self._was_cancelled = True
+            self._task.cancel()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self._is_over = True
+        self._ended.remove_done_callback(self._stop)
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._was_cancelled:
+            return False
+        is_ours = not hasattr(self._task, "uncancel") or self._task.uncancel() <= self._cancellations
+        return is_ours and kind is not None and issubclass(kind, CancelledError)
 
 
 def _give_up(future: Future, late: Callable[[], object]) -> None:

@@ -107,6 +107,7 @@ class Receiver(Link[ReceiverCore]):
         on.
 
         :param timeout: seconds, None for no limit; the connection's if left out.
+        :raises LinkClosed, SessionClosed, ConnectionClosed: the link has ended.
         :raises Timeout: the sender has not answered in time.
         """
         await self._core.drain(self._core.limit_of(timeout))

@@ -404,6 +404,11 @@ class ReceiverCore(LinkCore):
             raise self.error
         if self.link is None:
             raise self.not_open()
+        await self._stop_credit(limit)
+        if self.error is not None:
+            raise self.error
+
+    async def _stop_credit(self, limit: float | None) -> None:
         host = self.connection.host
         host.loop.check()
         self._is_drained = True
@@ -427,7 +432,7 @@ class ReceiverCore(LinkCore):
     async def finish(self, timeout: float | None) -> None:
         """For `Connection.drain`: give back what was not taken, and wait until all that was taken is settled."""
         if not self.is_lost and self.error is None:
-            await self.drain(timeout)
+            await self._stop_credit(timeout)
             self._release_queued()
         self.watches_settlements = True
         await self.waiters.until(

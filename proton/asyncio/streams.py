@@ -65,20 +65,28 @@ async def write_body(
     link = delivery.link
     link.stream(encoder.begin())
     pieces = _pieces(source)
+    interrupt = host.loop.interrupt(ended)
     try:
-        async for piece in pieces:
-            if ended.done():  # lost, or the receiver has seen enough
-                return
-            for part in encoder.piece(piece):
-                link.stream(part)
-            while link.session.outgoing_bytes > MAX_UNSENT and not ended.done():
-                host.turn()
-                if link.session.outgoing_bytes > MAX_UNSENT:
-                    await _room(host, ended, limit)
+        # Lost, or the receiver has seen enough: a source that is slow, or stands still, is not waited for.
+        with interrupt:
+            interrupt.limit(limit)
+            async for piece in pieces:
+                if ended.done():
+                    return
+                interrupt.limit(None)
+                for part in encoder.piece(piece):
+                    link.stream(part)
+                while link.session.outgoing_bytes > MAX_UNSENT and not ended.done():
+                    host.turn()
+                    if link.session.outgoing_bytes > MAX_UNSENT:
+                        await _room(host, ended, limit)
+                interrupt.limit(limit)
     finally:
         await pieces.aclose()
     if ended.done():
         return
+    if interrupt.is_late:
+        raise timed_out("waiting for the next piece of a source", limit)
     link.stream(encoder.end())
     link.advance()
 

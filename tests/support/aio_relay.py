@@ -32,6 +32,7 @@ class _Half(asyncio.Protocol):
 
     def connection_lost(self, exc):
         self.relay.halves.discard(self)
+        self.relay.clients.discard(self)
         if self.other is not None:
             self.other.transport.close()
 
@@ -43,6 +44,7 @@ class Relay:
         self.target = port
         self.port = 0
         self.halves = set()
+        self.clients = set()  # those of the halves that clients have made
         self.is_frozen = False
         self.connections = 0
         self._tasks = set()
@@ -59,6 +61,7 @@ class Relay:
 
     def _accept(self):
         near = _Half(self)
+        self.clients.add(near)
         self.connections += 1
         task = asyncio.ensure_future(self._join(near))
         self._tasks.add(task)
@@ -75,6 +78,11 @@ class Relay:
         """Hands nothing on any more."""
         self.is_frozen = True
         for half in self.halves:
+            half.transport.pause_reading()
+
+    def hold(self):
+        """Hands on what servers say, and nothing of what clients say."""
+        for half in self.clients:
             half.transport.pause_reading()
 
     def thaw(self):
