@@ -161,7 +161,7 @@ class ConnectionCore:
         except BaseException:
             # It may be open by now: without a return the program has nothing to close.
             if not self._is_handed_over and not self.waiters:
-                self._drop()
+                self.drop()
             raise
         self._is_handed_over = True
 
@@ -351,8 +351,8 @@ class ConnectionCore:
             host.give_up_attempt("closed")
         self.on_change()
 
-    def _drop(self) -> None:
-        """Ends at once what `open` has begun."""
+    def drop(self) -> None:
+        """Ends it at once, without waiting for the peer."""
         self.close_engine()
         self.host.stop()
         self.on_change()
@@ -368,22 +368,35 @@ class ConnectionCore:
         """See `Connection.drain`."""
         limit = check_timeout("timeout", timeout)
         self.check_open("draining")
-        loop = self.loop
-        deadline = loop.deadline(limit)
-
-        failure: Exception | None = None
+        self.stop_credit()
         try:
-            for owner in list(self.host.links.values()):
-                if isinstance(owner, ReceiverCore):
-                    try:
-                        await owner.finish(loop.left(deadline))
-                    except (Timeout, Lost) as error:
-                        failure = failure or error
-            try:
-                await self.flush(loop.left(deadline))
-            except (Undeliverable, Lost, Timeout) as error:
-                failure = failure or error
+            await self.finish(self.loop.deadline(limit))
         finally:
             await self.close(None, DEFAULT)
+
+    def _receivers(self) -> list[ReceiverCore]:
+        """Those of the program; the work that it ends may still make requests, and wait for their responses."""
+        owners = list(self.host.links.values())
+        return [owner for owner in owners if isinstance(owner, ReceiverCore) and owner.on_taken is None]
+
+    def stop_credit(self) -> None:
+        """For `drain`: no receiver gets more messages."""
+        for receiver in self._receivers():
+            receiver.stop_credit()
+        self.host.turn()
+
+    async def finish(self, deadline: float | None) -> None:
+        """For `drain`: all that was taken and sent has its outcome; the first failure is raised after the last wait."""
+        receivers = self._receivers()
+        failure: Exception | None = None
+        for step in (
+            *(receiver.give_back for receiver in receivers),
+            *(receiver.until_settled for receiver in receivers),
+            self.flush,
+        ):
+            try:
+                await step(self.loop.left(deadline))
+            except (Undeliverable, Lost, Timeout) as error:
+                failure = failure or error
         if failure is not None:
             raise failure

@@ -338,6 +338,10 @@ class ReceiverCore(LinkCore):
     def _drop_binding(self) -> None:
         """What was not settled is sent again; what its sender has settled is the program's."""
         link = self.link
+        stream = None if self._stream is None else self._stream.delivery.engine_delivery
+        for delivery in self.open_deliveries.keys() | self.settling.keys():
+            if delivery is not stream:  # that one still has its reader
+                delivery.settle()
         self._forget_deliveries()
         if self._stream is not None:
             self._stream_waiters.wake()
@@ -398,6 +402,13 @@ class ReceiverCore(LinkCore):
             if link.current is delivery:
                 link.advance()
 
+    def stop_credit(self) -> None:
+        """Asks the sender to use up its credit or to give it back (2.6.7), with the next write."""
+        if self.error is None and not self._is_drained:
+            self._is_drained = True
+            if not self.is_lost:
+                self.link.drain(0)
+
     async def drain(self, limit: float | None) -> None:
         """See `Receiver.drain`."""
         if self.error is not None:
@@ -411,10 +422,8 @@ class ReceiverCore(LinkCore):
     async def _stop_credit(self, limit: float | None) -> None:
         host = self.connection.host
         host.loop.check()
-        self._is_drained = True
-        if not self.is_lost:
-            self.link.drain(0)
-            host.turn()
+        self.stop_credit()
+        host.turn()
         await self.waiters.until(host.loop, self._has_no_credit, limit, f"draining {self.described()}")
         self._wake_all()
 
@@ -429,11 +438,14 @@ class ReceiverCore(LinkCore):
         if not self.is_lost:
             self._top_up()
 
-    async def finish(self, timeout: float | None) -> None:
-        """For `Connection.drain`: give back what was not taken, and wait until all that was taken is settled."""
+    async def give_back(self, timeout: float | None) -> None:
+        """For `Connection.drain`: give back what was not taken."""
         if not self.is_lost and self.error is None:
             await self._stop_credit(timeout)
             self._release_queued()
+
+    async def until_settled(self, timeout: float | None) -> None:
+        """For `Connection.drain`: wait until all that was taken is settled."""
         self.watches_settlements = True
         await self.waiters.until(
             self.connection.loop,

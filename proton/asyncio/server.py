@@ -102,7 +102,7 @@ class Listener(Openable):
         self._is_closed = False
         self._handshaking: dict[_Accepted, None] = {}  # connections, the oldest first
         self._opened: deque[Connection] = deque()
-        self._connections: dict[Connection, None] = {}
+        self._connections: dict[_Accepted, None] = {}
         self._waiters = Waiters()
 
     def __repr__(self) -> str:
@@ -134,7 +134,7 @@ class Listener(Openable):
     @property
     def connections(self) -> list[Connection]:
         """The connections of clients that are open."""
-        return list(self._connections)
+        return [owner.face for owner in self._connections]
 
     def _accept(self) -> Pipe:
         """Makes the pipe of a new connection, before the first byte has come."""
@@ -172,14 +172,14 @@ class Listener(Openable):
             reason = Condition(RESOURCE_LIMIT_EXCEEDED, "too many connections wait to be served")
             connection.close_engine(None if self._is_closed else reason)
             return
-        self._connections[connection.face] = None
+        self._connections[connection] = None
         self._opened.append(connection.face)
         self._waiters.wake()
 
     def _note_end(self, connection: _Accepted) -> None:
         """A connection has ended."""
         self._handshaking.pop(connection, None)
-        self._connections.pop(connection.face, None)
+        self._connections.pop(connection, None)
 
     def __aiter__(self) -> Listener:
         return self
@@ -198,35 +198,59 @@ class Listener(Openable):
         await self._end(False, None)
 
     async def drain(self, timeout: float | None = 10.0) -> None:
-        """Stop listening, and end each connection gracefully, see `Connection.drain`.
+        """Stop listening, and end all connections gracefully, see `Connection.drain`.
 
-        :param timeout: seconds for each of them, None for no limit.
+        :param timeout: seconds for all of them together, without the close; None for no limit.
         :raises Timeout, Undeliverable: as `Connection.drain`; the others are ended all the same.
         """
-        await self._end(True, timeout)
+        await self._end(True, check_timeout("timeout", timeout))
 
-    async def _end(self, gracefully: bool, timeout: float | None) -> None:
+    async def _end(self, gracefully: bool, limit: float | None) -> None:
         if self._loop is not None:
             self._loop.check()
         self._is_closed = True
         self._waiters.wake()
         if self._server is not None:
             self._server.close()
-        failure: Exception | None = None
         for owner in list(self._handshaking):
             owner.host.stop()
-        for connection in list(self._connections):
-            try:
-                if gracefully and connection.is_connected:
-                    await connection.drain(timeout)
-                else:
-                    await connection.close()
-            except Exception as error:
-                failure = failure or error
+        owners = list(self._connections)
+        failure: Exception | None = None
+        try:
+            if gracefully:
+                failure = await self._finish(owners, limit)
+            await self._close(owners)
+        except BaseException:
+            for owner in owners:
+                owner.drop()
+            raise
         for owner in list(self._handshaking):
             await owner.wait_closed()
         if failure is not None:
             raise failure
+
+    async def _finish(self, owners: list[_Accepted], limit: float | None) -> Exception | None:
+        """Waits until the programs of all connections have finished; the first failure."""
+        owners = [owner for owner in owners if owner.is_connected]
+        for owner in owners:
+            owner.stop_credit()
+        deadline = self._loop.deadline(limit) if self._loop is not None else None
+        failure: Exception | None = None
+        for owner in owners:
+            try:
+                await owner.finish(deadline)
+            except Exception as error:
+                failure = failure or error
+            owner.close_engine()
+        return failure
+
+    async def _close(self, owners: list[_Accepted]) -> None:
+        """Closes all, and waits for all of them together."""
+        for owner in owners:
+            owner.close_engine()
+        deadline = owners[0].loop.deadline(self._settings[1]) if owners else None
+        for owner in owners:
+            await owner.close(None, owner.loop.left(deadline))
 
 
 class _Accepted(ConnectionCore):

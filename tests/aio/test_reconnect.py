@@ -183,7 +183,7 @@ def test_what_was_not_settled_at_the_loss_has_no_outcome_and_comes_again_from_th
         assert not held.is_open
         assert not held.accept()
         assert not held.reject("a:b")
-        assert receiver.unsettled == receiver.queued == 0
+        assert receiver.unsettled == receiver.queued == receiver.engine_link.unsettled == 0
         await put(server, 1, 2, 3)
         for number in (1, 2, 3):
             message, delivery = await receiver.receive()
