@@ -44,6 +44,7 @@ COMMANDS = {
     "broker": Command("proton.cli.broker", "run a broker in memory, for tries and tests"),
     "bench": Command("proton.cli.bench", "measure messages a second, and their latency"),
     "check": Command("proton.cli.check", "say what is at a URL, or what is installed here"),
+    "decode": Command("proton.cli.decode", "show the frames and messages in a capture or a dump"),
 }
 
 _FORM = functools.partial(argparse.RawDescriptionHelpFormatter, max_help_position=32)
