@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import pathlib
 import sys
 from typing import NamedTuple
 
 import pytest
 
 from proton.cli import main
+from proton.cli.checks import package
 from proton.testing import Broker
 
 
@@ -54,3 +56,10 @@ def run(capsysbinary, monkeypatch):
         return Ended(code, out.decode("utf-8", "surrogateescape"), err.decode("utf-8"))
 
     return run_command
+
+
+@pytest.fixture
+def used_package_alone(monkeypatch):
+    """`check` finds no second package: tests run from a checkout, and tox installs the package beside it."""
+    find, used = package.owners, str(pathlib.Path(package.__file__).resolve().parents[2])
+    monkeypatch.setattr(package, "owners", lambda: [owner for owner in find() if owner.folder == used])

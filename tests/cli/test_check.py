@@ -17,6 +17,8 @@ from proton.testing import Broker
 from tests.support.programs import ROOT
 from tests.support.wrong_peers import WrongPeer, is_silent
 
+pytestmark = pytest.mark.usefixtures("used_package_alone")
+
 
 def check(capsys, *arguments):
     """The exit code, and the lines that are written."""

@@ -128,6 +128,7 @@ def test_another_folder_has_the_other_one(install):
     assert [owner.name for owner in owners()] == ["pure-proton", "python-qpid-proton"]
 
 
+@pytest.mark.usefixtures("used_package_alone")
 def test_the_command_tells_the_installation(capsys):
     assert main(["check"]) == 0
     steps = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
