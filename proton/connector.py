@@ -20,7 +20,7 @@ from proton.endpoints.notices import place_of, warn_of_unfinished
 from proton.endpoints.printable import condition_text, printable
 from proton.endpoints.session import Session
 from proton.logs import log
-from proton.reconnect import MAX_REPEATS, ReconnectPolicy, Urls
+from proton.reconnect import MAX_REPEATS, Backoff, ReconnectPolicy, Urls
 from proton.transactions import fail_begun_transactions, fail_transactions
 from proton.transport.outbound import answer_close
 from proton.transport.sasl.layer import SASL
@@ -107,9 +107,13 @@ def _fatal_conditions(handler: Any) -> list[Any]:
 
 
 def _level(connection: Any) -> int:
-    # Where nothing is made again, the next blocking call raises it.
-    raised = endpoint_state(connection).raises_errors and endpoint_state(connection).shared.reconnect.reconnect is False
-    return logging.INFO if raised else logging.WARNING
+    # Where nothing is made again, the next blocking call raises it, or the asyncio call that has made the attempt.
+    state = endpoint_state(connection)
+    policy = state.shared.reconnect
+    delays, places = policy.reconnect, policy.addresses.values
+    # Of several places it raises what the last one has said.
+    once = delays is False or (isinstance(delays, Backoff) and delays.max_tries == 1 and len(places) == 1)
+    return logging.INFO if state.raises_errors and once else logging.WARNING
 
 
 def _kind(endpoint: Any) -> str:

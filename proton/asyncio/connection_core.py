@@ -269,7 +269,7 @@ class ConnectionCore:
 
     def _error_of(self, end: Any) -> Exception:
         if self.was_open:
-            return error_of(end, "no connection")
+            return error_of(end, "")
         reason = end.condition or self._reason
         text = condition_text(reason) or "closed before it was open"
         if reason is not None and reason.name == "proton.pythonio":

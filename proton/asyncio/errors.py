@@ -195,7 +195,7 @@ def disposition_of(error: Undeliverable) -> Disposition | int:
 def error_of(end: End, what: str) -> Exception:
     """The exception for an end.
 
-    :param what: the endpoint that the caller has used, in words.
+    :param what: the endpoint that the caller has used, in words; empty for the connection.
     """
     ended: Any = end.endpoint
     reason = f": {printable(condition_text(end.condition))}" if end.condition else ""
@@ -203,7 +203,7 @@ def error_of(end: End, what: str) -> Exception:
     connection = ended.connection
     if ended is connection:
         place = printable(connection.connected_address or connection.hostname or connection.remote_container or "")
-        text = f"{what}: the connection{f' to {place}' if place else ''} was {how}{reason}"
+        text = f"{f'{what}: ' if what else ''}the connection{f' to {place}' if place else ''} was {how}{reason}"
         return (Lost if end.is_loss else ConnectionClosed)(text, end.condition)
     if not hasattr(ended, "session"):
         return SessionClosed(f"{what}: its session was {how}{reason}", end.condition)

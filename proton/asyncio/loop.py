@@ -68,7 +68,10 @@ class Loop:
         """
         running = asyncio.get_running_loop()
         if running is not self._loop:
-            raise RuntimeError(f"expected a call in the loop of the connection, {self._loop!r}, got one in {running!r}")
+            raise RuntimeError(
+                f"expected a call in the event loop of the connection, {self._loop!r} at {id(self._loop):#x}, "
+                f"got one in another, {running!r} at {id(running):#x}"
+            )
 
     def run_soon(self, context: contextvars.Context, callback: Callable[..., object], *args: Any) -> None:
         """Call a function of the program in the next turn; what it raises goes to the loop's exception handler.

@@ -189,7 +189,7 @@ class ReceiverCore(LinkCore):
                 self._ask()
             left = loop.left(deadline)
             try:
-                error = await loop.wait(future, left, lambda: timed_out(f"receiving from {self.described()}", timeout))
+                error = await loop.wait(future, left, lambda: timed_out(self._awaited(), timeout))
             except BaseException:
                 if future.done() and not future.cancelled():
                     self._wake_one(takers)
@@ -221,6 +221,12 @@ class ReceiverCore(LinkCore):
             takers.clear()
         if self._stream is not None:
             self._stream_waiters.wake()
+
+    def _awaited(self) -> str:
+        """What a receive waits for, in words."""
+        if self._stream is not None:
+            return f"waiting for the end of a stream that {self.described()} reads"
+        return f"waiting for a message: {self.described()}"
 
     async def receive_stream(self, timeout: float | None) -> BodyStream:
         """See `Receiver.receive_stream`."""

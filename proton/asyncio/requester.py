@@ -146,9 +146,8 @@ class Requester(Openable):
             await self._receiver.attached(loop.left(deadline))
             while not await self._sender.put_with(request, _Outcome(entry), loop.left(deadline), prepare):
                 await self._receiver.attached(loop.left(deadline))
-            outcome = await loop.wait(
-                entry.future, loop.left(deadline), lambda: timed_out("waiting for a response", limit)
-            )
+            what = f"waiting for a response ({self._sender.described()})"
+            outcome = await loop.wait(entry.future, loop.left(deadline), lambda: timed_out(what, limit))
         finally:
             self._requests.pop(number, None)
         if isinstance(outcome, Exception):

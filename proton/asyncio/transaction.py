@@ -204,9 +204,22 @@ class Transaction:
         state = self._state
         if state is None or state.outcome is None:
             raise ProtonException("expected a declared transaction, got one that was not awaited")
+        if state.outcome is Outcome.COMMITTED:
+            # Not TransactionAborted: a program that is told so does the work once more.
+            raise ProtonException("expected a transaction that is under way, got one that was committed")
+        if self._is_in_doubt(state):
+            raise self._in_doubt(state)
         if state.outcome is not Outcome.DECLARED:
             raise self._aborted(state.outcome.value.replace("_", " "))
         return state
+
+    def _is_in_doubt(self, state: _State) -> bool:
+        """Whether the discharge has left, or may have, and was not answered: only its answer would tell (4.3)."""
+        return state.outcome is Outcome.COMMIT_FAILED and not state.is_answered
+
+    def _in_doubt(self, state: _State) -> Lost:
+        reason = f": {condition_text(state.condition)}" if state.condition else ""
+        return Lost(f"the coordinator is gone{reason}; the transaction may have been committed", state.condition)
 
     async def send(
         self, sender: Sender, message: Message, *, tag: Tag = None, timeout: float | None = DEFAULT
@@ -217,7 +230,8 @@ class Transaction:
         :param message: the message.
         :param tag: the delivery tag; made by the link if left out.
         :param timeout: seconds, None for no limit; the connection's if left out.
-        :raises TransactionAborted: the transaction has ended.
+        :raises TransactionAborted: the transaction was aborted; nothing of it counts.
+        :raises ProtonException: it was not declared, or is committed.
         :raises Rejected, Released, Modified, Lost, Timeout, LinkClosed: as `Sender.send`.
         """
         state = self._need()
@@ -228,7 +242,8 @@ class Transaction:
 
         :param delivery: the delivery of the message.
         :return: False where the message has an outcome already, or its connection was lost since.
-        :raises TransactionAborted: the transaction has ended.
+        :raises TransactionAborted: the transaction was aborted; nothing of it counts.
+        :raises ProtonException: it was not declared, or is committed.
         """
         state = self._need()
         receiver = core_of(delivery.receiver)
@@ -249,10 +264,8 @@ class Transaction:
         await self._discharge(False, timeout)
         if self.outcome is not Outcome.COMMITTED:
             state = self._state
-            if state is not None and state.outcome is Outcome.COMMIT_FAILED and not state.is_answered:
-                # The discharge has left, or may have: only its answer would tell (4.3).
-                reason = f": {condition_text(state.condition)}" if state.condition else ""
-                raise Lost(f"the coordinator is gone{reason}; the transaction may have been committed", state.condition)
+            if state is not None and self._is_in_doubt(state):
+                raise self._in_doubt(state)
             raise self._aborted("not committed")
         self._is_ended = True
 

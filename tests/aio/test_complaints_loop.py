@@ -188,7 +188,7 @@ def test_complaint_13_each_call_from_another_loop_raises():
             loop = asyncio.get_running_loop()
             errors = await loop.run_in_executor(None, use)
             for number, error in enumerate(errors):
-                assert "expected a call in the loop of the connection" in str(error), (number, error)
+                assert "expected a call in the event loop of the connection" in str(error), (number, error)
             # Nothing has changed by it.
             await sender.send(Message(body="x"))
             message, delivery = await receiver.receive()

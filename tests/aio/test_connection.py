@@ -1,6 +1,7 @@
 """`connect` and `Connection`: opening, mistakes, closing, and what is left."""
 
 import asyncio
+import logging
 import socket
 
 import pytest
@@ -89,7 +90,7 @@ def test_another_loop_raises():
             try:
                 # The other loop runs in a thread of its own while this one waits.
                 def use():
-                    with pytest.raises(RuntimeError, match="expected a call in the loop of the connection"):
+                    with pytest.raises(RuntimeError, match="expected a call in the event loop of the connection"):
                         foreign.run_until_complete(connection.close())
 
                 await asyncio.get_running_loop().run_in_executor(None, use)
@@ -99,3 +100,15 @@ def test_another_loop_raises():
             await asyncio.get_running_loop().shutdown_default_executor()
 
     run(open_it)
+
+
+@pytest.mark.parametrize("reconnect", [False, True])
+def test_a_first_attempt_that_fails_is_raised_and_not_logged_as_well(reconnect, caplog):
+    async def main():
+        with pytest.raises(ConnectionClosed):
+            await connect(f"127.0.0.1:{port}", reconnect=reconnect)
+
+    port = free_port()
+    with caplog.at_level(logging.WARNING, "proton"):
+        run(main)
+    assert caplog.messages == []

@@ -31,7 +31,8 @@ PRINTED = {
     "stream_in": "200000 bytes",
     "what_is_there": "nothing is left",
     "requests": "[2, 4, 6]",
-    "in_time": "receiving from receiver from 'empty': timed out after 0.05 s",
+    "with_a_temporary_queue": "responses come to ",
+    "in_time": "waiting for a message: receiver from 'empty': timed out after 0.05 s",
     "serving": "fred says to the server",
     "in_a_thread": "b'02468'",
 }

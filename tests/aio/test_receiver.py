@@ -36,7 +36,7 @@ def test_messages_come_in_order(prefetch):
 
 def test_receive_times_out_and_loses_nothing():
     async def test(peer, connection, receiver):
-        with pytest.raises(Timeout, match=r"receiving from receiver from 'q': timed out after 0\.02 s"):
+        with pytest.raises(Timeout, match=r"waiting for a message: receiver from 'q': timed out after 0\.02 s"):
             await receiver.receive(timeout=0.02)
         peer.queue("q").put_nowait(Message(body="late"))
         message, _ = await receiver.receive()

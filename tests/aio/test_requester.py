@@ -36,7 +36,7 @@ def test_many_requests_at_once_get_their_own_responses():
 def test_a_request_without_a_response_times_out():
     async def main():
         async with broker() as peer, connect(peer.url) as connection, connection.requester("ask") as ask:
-            with pytest.raises(Timeout, match=r"waiting for a response: timed out after 0\.05 s"):
+            with pytest.raises(Timeout, match=r"waiting for a response \(sender to '\w+'\): timed out after 0\.05 s"):
                 await ask(Message(body=1), timeout=0.05)
 
     run(main)

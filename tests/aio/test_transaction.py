@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
-from proton import Condition, DeclaredDisposition
+from proton import Condition, DeclaredDisposition, Message
 from proton.asyncio import Lost, TransactionAborted, connect, serve
 from proton.asyncio.opening import core_of
+from proton.exceptions import ProtonException
+from proton.testing import AsyncBroker
 from tests.support.aio import run
 from tests.support.server import serving
 
@@ -40,6 +42,22 @@ def test_a_transaction_tells_why_the_peer_has_ended_its_session():
             task.cancel()
             await asyncio.wait([task])
         assert caught.value.condition.name == "amqp:not-implemented"
+
+    run(main)
+
+
+def test_a_committed_transaction_that_is_used_again_is_not_called_aborted():
+    # What a program hears as an abort, it does once more.
+    async def main():
+        async with AsyncBroker() as broker, connect(broker.url) as connection, connection.sender("q") as sender:
+            transaction = await connection.transaction()
+            await transaction.send(sender, Message("x"))
+            await transaction.commit()
+            for again in (transaction.commit, transaction.abort, lambda: transaction.send(sender, Message("y"))):
+                with pytest.raises(ProtonException, match="under way, got one that was committed") as caught:
+                    await again()
+                assert not isinstance(caught.value, TransactionAborted)
+            assert [message.body for message in await broker.messages("q")] == ["x"]
 
     run(main)
 

@@ -77,7 +77,7 @@ def test_json_has_the_whole_response(run, queue, service):
 def test_a_request_without_a_response_is_code_4_and_the_others_go_on(run, queue, service):
     ended = run("request", queue, "a", "silence", "c", "--timeout", "1")
     assert (ended.code, ended.out) == (codes.TIMEOUT, "A\nC\n")
-    assert ended.err.startswith("pure-proton request: request 2: waiting for a response: timed out")
+    assert ended.err.startswith("pure-proton request: request 2: waiting for a response (sender to ")
 
 
 def test_a_request_that_is_rejected_is_code_1(run, broker, queue):

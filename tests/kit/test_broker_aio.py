@@ -80,7 +80,7 @@ def test_a_broker_belongs_to_the_loop_that_it_was_started_in():
 
     async def first():
         await broker.start()
-        with pytest.raises(RuntimeError, match="expected a call in the loop of the connection"):
+        with pytest.raises(RuntimeError, match="expected a call in the event loop of the connection"):
             await asyncio.to_thread(asyncio.run, broker.put("q", Message()))
         await broker.stop()
 
