@@ -54,6 +54,7 @@ REFUSAL_TIMEOUT = 1
 _OVER = Endpoint.LOCAL_CLOSED | Endpoint.REMOTE_CLOSED
 
 _Self = TypeVar("_Self", bound="BlockingLink")
+_Receiver = TypeVar("_Receiver", bound="BlockingReceiver")
 
 
 def leave(close: Callable[[], None], error: BaseException | None) -> None:
@@ -323,6 +324,13 @@ class Fetcher(MessagingHandler):
                 delivery.settle()
         self.incoming = kept
 
+    def give_back(self) -> None:
+        """Releases all messages that have no outcome: some brokers keep them when their link is closed."""
+        for delivery in [delivery for _, delivery in self.incoming] + list(self.unsettled):
+            if not delivery.settled:
+                MessagingHandler.settle(self, delivery, Delivery.RELEASED)
+        self.incoming = deque(entry for entry in self.incoming if entry[1].settled)
+
     def on_link_error(self, event: LinkEvent) -> None:
         """Nothing: the operations on the link raise its end."""
 
@@ -380,8 +388,8 @@ class BlockingReceiver(BlockingLink):
     """Receives messages one by one. Made by `BlockingConnection.create_receiver`.
 
     ``for message in receiver`` is `messages` without a limit. What was received waits for its outcome: `accept`,
-    `reject`, `release` and `modify` give it to the oldest message, or to that named by ``message=``. When the link is
-    closed, messages without an outcome go back to their sender.
+    `reject`, `release` and `modify` give it to the oldest message, or to that named by ``message=``. In a loop or a
+    ``with`` block, messages without an outcome are released when the link is closed.
 
     :param fetcher: keeps the messages; None when the link has a handler of the program's own.
     :param credit: messages to ask for at once.
@@ -402,6 +410,8 @@ class BlockingReceiver(BlockingLink):
     ) -> None:
         super().__init__(connection, receiver, deadline)
         self._waiting = 0  # threads in `receive`
+        # Programs that use neither `with` nor a loop may receive after `close` what has come before.
+        self._gives_back = False
         # After the attach was checked: credit for a refused link would bring messages to it.
         if credit:
             self.flow(credit)
@@ -447,14 +457,23 @@ class BlockingReceiver(BlockingLink):
             self._waiting -= 1
         return fetcher.pop()
 
+    def __enter__(self: _Receiver) -> _Receiver:
+        self._gives_back = True
+        return self
+
+    def _close(self, deadline: float | None) -> None:
+        if self._gives_back and not self._closed and self.fetcher is not None:
+            self.fetcher.give_back()
+        super()._close(deadline)
+
     def __iter__(self) -> Iterator[Message]:
         return self.messages()
 
     def messages(self, limit: int | None = None, timeout: float | None = None) -> Iterator[Message]:
         """The messages, one after the other, each when it comes.
 
-        It ends when this end closes the link or its connection, in the loop or from another thread; messages that have
-        come, but were not received, go back then. A message that cannot be decoded is rejected, logged, and passed
+        It ends when this end closes the link or its connection, in the loop or from another thread; messages without an
+        outcome go back then. A message that cannot be decoded is rejected, logged, and passed
         over. While a connection that is made again is down, it waits; what was not settled before the loss comes again.
 
         :param limit: messages after which it ends, None for no limit.
@@ -467,6 +486,7 @@ class BlockingReceiver(BlockingLink):
             raise ValueError(f"limit takes 0 or more messages, got {limit!r}")
         if timeout is not None:
             check_timeout("timeout", timeout)
+        self._gives_back = True
         return self._messages(limit, timeout)
 
     def _messages(self, limit: int | None, timeout: float | None) -> Iterator[Message]:

@@ -53,6 +53,29 @@ def test_outcomes(connection, queue):
     receiver.accept()
 
 
+def test_blocks_and_loops(rabbitmq, queue):
+    with BlockingConnection(rabbitmq.address, timeout=SECONDS) as connection:
+        with connection.create_sender(queue) as sender:
+            for number in range(20):
+                sender.send(Message(body=number))
+        bodies = []
+        # One at a time: RabbitMQ 3 keeps what is on its way to a link that closes, until the session ends.
+        with connection.create_receiver(queue) as receiver:
+            for message in receiver:
+                bodies.append(message.body)
+                receiver.accept()
+                if message.body == 4:
+                    break
+            for message in receiver.messages(limit=3):
+                bodies.append(message.body)
+                receiver.reject("app:bad", "it is a bad one")
+        with connection.create_receiver(queue, credit=5) as receiver:
+            for message in receiver.messages(timeout=2):
+                bodies.append(message.body)
+                receiver.accept(message=message)
+    assert bodies[:8] == list(range(8)) and sorted(bodies) == list(range(20))
+
+
 def test_a_message_that_no_queue_takes_is_released(connection):
     sender = connection.create_sender("/exchange/amq.direct/nobody")
     try:
