@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import tracemalloc
 
 import pytest
 
@@ -70,7 +69,7 @@ def test_memory_does_not_grow_with_the_capture():
             )
         return int(done.stderr.split()[-1])
 
-    assert tracemalloc.is_tracing() is False
+    pytest.importorskip("tracemalloc", reason="PyPy does not count what is allocated", exc_type=ImportError)
     small, large = peak(5), peak(100)
     assert large < small + (1 << 20), (small, large)
 

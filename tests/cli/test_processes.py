@@ -13,6 +13,7 @@ import pytest
 from proton import Message
 from proton.cli import codes
 from tests.support.programs import our_environment
+from tests.support.references import steady
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and pipes of POSIX")
 
@@ -118,6 +119,7 @@ def test_a_reader_that_stands_still_does_not_cost_the_connection(broker, queue):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads /proc")
+@steady
 def test_a_long_pipe_takes_little_memory(broker, queue):
     """Once through: the lines that come out are those that went in, and both ends stay small."""
     sender = start("send", queue, "--quiet")

@@ -13,6 +13,7 @@ from proton.handlers import MessagingHandler
 from proton.reactor import Container
 from tests.support.client import Client
 from tests.support.kit import BROKERS
+from tests.support.references import steady
 
 COUNT = 1_000_000 if os.environ.get("PROTON_LONG_TESTS") else 50_000
 STATUS = pathlib.Path("/proc/self/status")
@@ -60,6 +61,7 @@ class Through(MessagingHandler):
 
 @pytest.mark.timeout(1800 if COUNT > 100_000 else 120)
 @pytest.mark.skipif(not STATUS.exists(), reason="memory is looked up in /proc")
+@steady
 @pytest.mark.parametrize("kind", BROKERS.values(), ids=BROKERS)
 def test_many_messages_pass_with_flat_memory(kind):
     with kind(keep_records=100) as broker:

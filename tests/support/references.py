@@ -10,6 +10,8 @@ import pytest
 counting = pytest.mark.skipif(platform.python_implementation() != "CPython", reason="only CPython counts references")
 
 
+#: for tests of how much memory the process has: PyPy's grows by what it compiles, and in large steps
+steady = pytest.mark.skipif(platform.python_implementation() != "CPython", reason="PyPy's memory grows in large steps")
 #: PyPy runs finalizers after a collection, so the next one frees the rest. In a heap of all tests each takes long.
 COLLECTIONS = 1 if platform.python_implementation() == "CPython" else 3
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import os
 import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -72,6 +73,8 @@ def reading_context(options: TLSOptions) -> SSLContext:
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.set_ciphers("ALL:@SECLEVEL=0")
     if options.cert is not None:
+        for path in filter(None, (options.cert, options.key)):
+            os.stat(path)  # the system names its reason, which PyPy's `ssl` does not
         context.load_cert_chain(options.cert, options.key, lambda: "")
     return context
 
