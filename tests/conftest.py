@@ -18,6 +18,7 @@ import threading
 import weakref
 
 import pytest
+from hypothesis import settings
 
 from proton.transport import failure
 
@@ -25,6 +26,10 @@ INTERNAL = logging.getLogger(failure.log.name)
 
 # A shell that runs the tests in the background has SIGINT ignored: tests of Ctrl-C would wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes depends on the machine and on who else uses it; tests of cost say so and compare.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")
 
 TESTS = pathlib.Path(__file__).parent
 #: folders whose tests start processes or brokers, or depend on the speed of the machine

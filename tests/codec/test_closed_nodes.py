@@ -13,7 +13,7 @@ import uuid
 from unittest import mock
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from proton.codec import data as data_module
@@ -119,7 +119,6 @@ def put(value):
     return outcome(lambda: data.put_object(value)), data
 
 
-@settings(deadline=None)  # each example is looked at by a dozen doors
 @given(VALUES, DOORS)
 @example({(1,): None}, "dict")  # a key that Python cannot hash once it is a list
 def test_a_value_that_is_put_is_as_its_nodes(value, first):
@@ -146,7 +145,6 @@ def nearly_values(draw):
     return bytes(encoded) + draw(st.binary(max_size=2))
 
 
-@settings(deadline=None)
 @given(nearly_values(), DOORS)
 # Two keys that are one for Python: the value of the first, an array, is not in the dict.
 @example(bytes.fromhex("c1 18 04 82 3ff0000000000000 e0 02 01 40 81 0000000000000001 40"), "encode")
@@ -179,7 +177,6 @@ def walk(data, steps):
     return [outcome(calls.get(step) or getattr(data, step)) for step in steps] + [shown(data), outcome(data.encode)]
 
 
-@settings(deadline=None)
 @given(VALUES, STEPS)
 def test_a_cursor_walks_and_writes_as_among_nodes(value, steps):
     with as_nodes():
