@@ -27,7 +27,7 @@ INTERNAL = logging.getLogger(failure.log.name)
 # A shell that runs the tests in the background has SIGINT ignored: tests of Ctrl-C would wait in vain.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes depends on the machine and on who else uses it; tests of cost say so and compare.
+# How long an example takes depends on the machine and on what else runs there; tests of cost compare two counts.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
 
