@@ -225,19 +225,21 @@ def test_input_byte_by_byte_costs_in_proportion():
 
 
 def test_a_login_byte_by_byte_costs_in_proportion():
-    transport = Transport(Transport.SERVER)
-    transport.sasl().allowed_mechs("EXTERNAL")
-    transport.push(SASL_HEADER)
     data = frame(0, "sasl-init", kind=1, mechanism="EXTERNAL", initial_response=bytes(500))
     pieces = [data[n : n + 1] for n in range(len(data) - 1)]
+    costs = []
+    for _ in range(3):  # the least counts: a collection in between runs the finalizers of other tests
+        transport = Transport(Transport.SERVER)
+        transport.sasl().allowed_mechs("EXTERNAL")
+        transport.push(SASL_HEADER)
 
-    def feed():
-        for piece in pieces:
-            transport.push(piece)
+        def feed(push=transport.push):
+            for piece in pieces:
+                push(piece)
 
-    cost = calls(feed)
-    assert cost < 8 * len(pieces), cost
-    assert transport.condition is None
+        costs.append(calls(feed))
+        assert transport.condition is None
+    assert min(costs) < 8 * len(pieces), costs
 
 
 def test_settled_deliveries_and_freed_endpoints_leave_nothing_behind():
