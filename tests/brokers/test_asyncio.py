@@ -23,18 +23,14 @@ from proton.asyncio import (
 from proton.reactor import DurableSubscription, LinkOption, Selector
 from tests.brokers.test_operations import TABLE
 from tests.support.aio import run
-from tests.support.peers import BROKERS
+from tests.support.peers import BROKERS, started
 
 MANY = 10_000
 
 
 @pytest.fixture(scope="module", params=BROKERS)
 def broker(request):
-    missing, start, _ = BROKERS[request.param]
-    problem = missing()
-    if problem:
-        pytest.skip(problem)
-    with start() as peer:
+    with started(request.param) as peer:
         yield request.param, peer
 
 

@@ -15,7 +15,7 @@ from proton.asyncio import Undeliverable, connect
 from proton.reactor import AtMostOnce, Backoff, LinkOption
 from tests.brokers.test_asyncio import connected, durable
 from tests.support.aio import run
-from tests.support.peers import BROKERS
+from tests.support.peers import started
 
 MIB = 1 << 20
 #: messages that go through a broker that is restarted, and those after which it is
@@ -25,11 +25,7 @@ SECONDS = 60.0
 
 @pytest.fixture(scope="module", params=["RabbitMQ 4.0", "RabbitMQ 4.3", "Artemis 2.40"])
 def broker(request):
-    missing, start, _ = BROKERS[request.param]
-    problem = missing()
-    if problem:
-        pytest.skip(problem)
-    with start() as peer:
+    with started(request.param) as peer:
         yield request.param, peer
 
 

@@ -9,16 +9,12 @@ import pytest
 from proton import Message
 from proton.cli import codes, main
 from proton.utils import BlockingConnection
-from tests.support.peers import BROKERS
+from tests.support.peers import BROKERS, started
 
 
 @pytest.fixture(scope="module", params=BROKERS)
 def broker(request):
-    missing, start, _ = BROKERS[request.param]
-    problem = missing()
-    if problem:
-        pytest.skip(problem)
-    with start() as peer:
+    with started(request.param) as peer:
         yield request.param, peer
 
 

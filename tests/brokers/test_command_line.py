@@ -12,18 +12,14 @@ from proton import Message
 from proton.cli import codes
 from proton.utils import BlockingConnection
 from tests.cli.conftest import run
-from tests.support.peers import BROKERS
+from tests.support.peers import started
 
 __all__ = ["run"]  # the fixture
 
 
 @pytest.fixture(scope="module", params=["RabbitMQ 4.3", "Artemis 2.40"])
 def broker(request):
-    missing, start, _ = BROKERS[request.param]
-    problem = missing()
-    if problem:
-        pytest.skip(problem)
-    with start() as peer:
+    with started(request.param) as peer:
         yield peer
 
 

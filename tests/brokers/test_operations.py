@@ -8,7 +8,7 @@ import pytest
 
 from tests.brokers.operations import OPERATIONS
 from tests.brokers.table import cell
-from tests.support.peers import BROKERS
+from tests.support.peers import BROKERS, started
 
 DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / "docs" / "brokers.md"
 
@@ -26,11 +26,7 @@ TABLE = documented()
 
 @pytest.fixture(scope="module", params=BROKERS)
 def broker(request):
-    missing, run, _ = BROKERS[request.param]
-    problem = missing()
-    if problem:
-        pytest.skip(problem)
-    with run() as peer:
+    with started(request.param) as peer:
         yield request.param, peer
 
 

@@ -6,6 +6,8 @@ import contextlib
 import itertools
 import subprocess
 
+import pytest
+
 from tests.support import artemis, rabbitmq, rabbitmq4
 from tests.support.management import ArtemisManagement, RabbitManagement
 from tests.support.probe import Probe
@@ -118,3 +120,14 @@ BROKERS = {
     "RabbitMQ 4.3": (lambda: rabbitmq4.missing("sid"), _rabbit4("sid"), lambda: rabbitmq4.version("sid")),
     "Artemis 2.40": (artemis.missing, _artemis, artemis.version),
 }
+
+
+@contextlib.contextmanager
+def started(name):
+    """The running broker of this name; the test is skipped with the reason where it cannot be had."""
+    missing, start, _ = BROKERS[name]
+    problem = missing()
+    if problem:
+        pytest.skip(problem)
+    with start() as peer:
+        yield peer
