@@ -247,6 +247,8 @@ class _Parser:
 
     # -- values
 
+    # Sums and products are read alike, each in its own method: one for both is two frames more for each parenthesis.
+
     def _sum(self) -> _Expression:
         first = self._product()
         others: list[tuple[str, Evaluate]] = []

@@ -9,7 +9,7 @@ import logging
 import time
 from typing import Any, Callable, Protocol
 
-from proton import Condition, Connection, Delivery, Link, symbol
+from proton import Condition, Connection, Delivery, Endpoint, Link, symbol
 from proton.handlers import MessagingHandler
 from proton.testing.links import Links
 from proton.testing.nodes import Consumer, Entry, Nodes, Queue
@@ -149,15 +149,13 @@ class Service(MessagingHandler):
             session = connection.session_head(0)
             while session is not None:
                 following = session.next(0)
-                session.condition = condition
-                session.close()
+                _close(session, condition)
                 session = following
 
     def close_connections(self, condition: Condition | None) -> None:
         """Close all connections."""
         for connection in list(self._numbers):
-            connection.condition = condition
-            connection.close()
+            _close(connection, condition)
 
     def cut(self) -> None:
         """End all connections without a word."""
@@ -206,8 +204,7 @@ class Service(MessagingHandler):
     def on_connection_opened(self, event: Any) -> None:
         rule = self._rules.connections.take()
         if rule is not None:
-            event.connection.condition = rule.condition
-            event.connection.close()
+            _close(event.connection, rule.condition)
 
     def on_session_opening(self, event: Any) -> None:
         self._seen.add(self._seen.sessions, self._number(event))
@@ -215,8 +212,7 @@ class Service(MessagingHandler):
     def on_session_opened(self, event: Any) -> None:
         rule = self._rules.sessions.take()
         if rule is not None:
-            event.session.condition = rule.condition
-            event.session.close()
+            _close(event.session, rule.condition)
 
     def on_session_closing(self, event: Any) -> None:
         self._drop_session(event)
@@ -270,12 +266,9 @@ class Service(MessagingHandler):
         self._seen.add(self._seen.links, SeenLink(number, link.name, role, address, rule is not None))
         condition = self.links.attach(link) if rule is None else rule.condition
         if rule is not None and rule.how != "detach":
-            endpoint = event.session if rule.how == "end" else event.connection
-            endpoint.condition = condition
-            endpoint.close()
+            _close(event.session if rule.how == "end" else event.connection, condition)
         elif rule is not None or condition is not None:
-            link.condition = condition
-            link.close()  # refuses it: the client sees an attach without a terminus (2.6.3)
+            _close(link, condition)  # refuses it: the client sees an attach without a terminus (2.6.3)
         elif link in self.links.producers and self._rules.credit:
             link.flow(self._rules.credit)
         elif link in self.links.control:
@@ -362,9 +355,7 @@ class Service(MessagingHandler):
         elif answer == "cut":
             _cut(link.connection)
         elif answer != "none":
-            endpoint = {"end": link.session, "close": link.connection}[answer]
-            endpoint.condition = condition
-            endpoint.close()
+            _close({"end": link.session, "close": link.connection}[answer], condition)
 
     def _post(self, record: SeenMessage, delivery: Delivery, condition: Condition | None) -> None:
         """Answer a message that has a state: it is part of a transaction."""
@@ -447,6 +438,11 @@ class Service(MessagingHandler):
         queue = entry.queue
         queue.give_back(entry, failed=outcome.state == Delivery.MODIFIED and outcome.failed)
         self._dispatch(queue)
+
+
+def _close(endpoint: Endpoint, condition: Condition | None) -> None:
+    endpoint.condition = condition
+    endpoint.close()
 
 
 def _cut(connection: Connection) -> None:
