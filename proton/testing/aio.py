@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import uuid
-from collections.abc import Iterable
 from typing import Any, Callable
 
 from proton import Connection, Message, Transport
 from proton.asyncio.loop import Loop, Pipe
 from proton.driver import Driver
 from proton.io import sockets
-from proton.testing.commands import SECONDS, Commands, Settings, condition_of, late
+from proton.testing.commands import SECONDS, Commanded, Commands, Settings, condition_of, late
 from proton.testing.rules import Answer
 from proton.testing.seen import Seen
 from proton.testing.service import Service, log
@@ -202,7 +201,7 @@ class _Runner:
             self.ended.set_result(None)
 
 
-class AsyncBroker:
+class AsyncBroker(Commanded):
     """A broker in the event loop of the program: what `Broker` is in a thread, with coroutines as commands.
 
     It is started by `async with`, or by `start`, in the loop that runs then, to which its commands belong until it is
@@ -213,44 +212,10 @@ class AsyncBroker:
     :raises SSLException: `ssl_domain` is not an `SSLDomain` of servers.
     """
 
-    def __init__(
-        self,
-        port: int = 0,
-        *,
-        host: str = "127.0.0.1",
-        nodes: Iterable[str] = (),
-        dead_letters: str | None = None,
-        max_deliveries: int | None = None,
-        keep_records: int | None = None,
-        **listen_options: Any,
-    ) -> None:
-        self._settings = Settings(host, port, listen_options)
-        self._commands = Commands(nodes, dead_letters, max_deliveries, keep_records)
-        #: what clients did, a `Seen`
-        self.seen: Seen = self._commands.seen
+    def _set_up(self) -> None:
         self.seen.on_news = self._tell_waiters
         self._runner: _Runner | None = None
         self._waiters: list[tuple[Callable[[Seen], Any], asyncio.Future[None]]] = []
-
-    @property
-    def port(self) -> int:
-        """The port; 0 before the first start."""
-        return self._settings.port
-
-    @property
-    def url(self) -> str:
-        """The URL for clients."""
-        return self._settings.url
-
-    @property
-    def running(self) -> bool:
-        """True from start to stop."""
-        return self._runner is not None
-
-    @property
-    def connection_count(self) -> int:
-        """How many connections are open."""
-        return self._commands.connection_count
 
     def __repr__(self) -> str:
         return f"AsyncBroker({self.url!r}, {'running' if self.running else 'stopped'})"
@@ -457,10 +422,6 @@ class AsyncBroker:
                     future.set_result(None)
             except Exception as error:  # of the condition: it belongs to the task that waits
                 future.set_exception(error)
-
-    def forget(self) -> None:
-        """Empty `seen`."""
-        self.seen.clear()
 
 
 def _nothing(listener: Any) -> None:

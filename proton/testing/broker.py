@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from typing import Any, Callable
 
 from proton import Message
 from proton.reactor import ApplicationEvent, Container, EventInjector
-from proton.testing.commands import SECONDS, Commands, Settings, condition_of, late
+from proton.testing.commands import SECONDS, Commanded, Settings, condition_of, late
 from proton.testing.rules import Answer
 from proton.testing.seen import Seen
 from proton.testing.service import Service, log
 
-__all__ = ["Broker"]
+__all__ = ["Broker", "ContainerRunner"]
 
 
 class _Call:
@@ -48,16 +47,42 @@ class _Timer:
         self._function()
 
 
-class _Runner:
-    """The handler of a container that runs a service. Only `tell` may be called from other threads.
+class ContainerRunner:
+    """The handler of a container that runs a service.
+
+    :param service: the service.
+    :param listen: listens in a container; its acceptor.
+    """
+
+    def __init__(self, service: Service, listen: Callable[[Container], Any]) -> None:
+        self.handlers = [service]
+        self._service = service
+        self._listen = listen
+
+    def on_reactor_init(self, event: Any) -> None:
+        self._container = event.container
+        self._acceptor = self._listen(self._container)
+        self._service.begin(self)
+
+    def call_later(self, seconds: float, function: Callable[[], object]) -> Any:
+        """Have a function called."""
+        self._container.mark()  # what a command asks for counts from now on
+        return self._container.schedule(seconds, _Timer(function))
+
+    def stop_listening(self) -> None:
+        """Let no more clients in, and end when the last one is gone."""
+        self._acceptor.close()
+
+
+class _Runner(ContainerRunner):
+    """Runs a service in a thread. Only `tell` may be called from other threads.
 
     :param service: the service.
     :param settings: where it listens.
     """
 
     def __init__(self, service: Service, settings: Settings) -> None:
-        self.handlers = [service]
-        self._service = service
+        super().__init__(service, settings.listen)
         self._settings = settings
         self._injector = EventInjector()
         #: set once clients can connect
@@ -74,14 +99,10 @@ class _Runner:
         self.is_ready.set()
 
     def on_reactor_init(self, event: Any) -> None:
-        settings = self._settings
-        self._container = event.container
-        self._container.selectable(self._injector)
-        options = settings.options._asdict()
-        self._acceptor = self._container.listen(settings.place, ssl_domain=settings.ssl_domain, **options)
-        settings.port = self._acceptor.port
-        self._service.begin(self)
-        log.info("listening on %s", settings.url)
+        event.container.selectable(self._injector)
+        super().on_reactor_init(event)
+        self._settings.port = self._acceptor.port
+        log.info("listening on %s", self._settings.url)
         self.is_ready.set()
 
     def on_command(self, event: Any) -> None:
@@ -91,18 +112,12 @@ class _Runner:
         """Have a function called in the thread."""
         self._injector.trigger(ApplicationEvent("command", subject=function))
 
-    def call_later(self, seconds: float, function: Callable[[], object]) -> Any:
-        """Have a function called; called in the thread."""
-        self._container.mark()  # what a command asks for counts from now on
-        return self._container.schedule(seconds, _Timer(function))
-
     def stop_listening(self) -> None:
-        """Let no more clients in, and end when the last one is gone; called in the thread."""
-        self._acceptor.close()
+        super().stop_listening()
         self._injector.close()
 
 
-class Broker:
+class Broker(Commanded):
     """A broker in a thread. Its commands return when they are done, and may be called from any thread.
 
     It is started by `with`, or by `start`. Nodes, rules and records outlive a stop. A name of a condition may be
@@ -125,33 +140,9 @@ class Broker:
     :raises SSLException: `ssl_domain` is not an `SSLDomain` of servers.
     """
 
-    def __init__(
-        self,
-        port: int = 0,
-        *,
-        host: str = "127.0.0.1",
-        nodes: Iterable[str] = (),
-        dead_letters: str | None = None,
-        max_deliveries: int | None = None,
-        keep_records: int | None = None,
-        **listen_options: Any,
-    ) -> None:
-        self._settings = Settings(host, port, listen_options)
-        self._commands = Commands(nodes, dead_letters, max_deliveries, keep_records)
-        #: what clients did, a `Seen`
-        self.seen: Seen = self._commands.seen
+    def _set_up(self) -> None:
         self._runner: _Runner | None = None
         self._resume = threading.Event()
-
-    @property
-    def port(self) -> int:
-        """The port; 0 before the first start."""
-        return self._settings.port
-
-    @property
-    def url(self) -> str:
-        """The URL for clients."""
-        return self._settings.url
 
     def __repr__(self) -> str:
         return f"Broker({self.url!r}, {'running' if self.running else 'stopped'})"
@@ -166,11 +157,6 @@ class Broker:
             self.stop(None)
 
     # -- start and stop ------------------------------------------------------------------------------------------
-
-    @property
-    def running(self) -> bool:
-        """True from start to stop."""
-        return self._runner is not None
 
     def start(self, empty: bool = False) -> None:
         """Listen, on the same port as before, with the messages that are in the queues.
@@ -420,11 +406,6 @@ class Broker:
 
     # -- what it has seen ----------------------------------------------------------------------------------------
 
-    @property
-    def connection_count(self) -> int:
-        """How many connections are open."""
-        return self._commands.connection_count
-
     def link_count(self, address: str | None = None) -> int:
         """How many links are attached to an address; to any for None."""
         return int(self._do(lambda: self._commands.link_count(address)))
@@ -438,7 +419,3 @@ class Broker:
         """
         if not self.seen.wait_for(condition, seconds):
             raise late(what, seconds, self.seen)
-
-    def forget(self) -> None:
-        """Empty `seen`."""
-        self.seen.clear()

@@ -11,12 +11,13 @@ from typing import Any
 
 from proton import Condition, Message
 from proton.options.listen_options import ListenOptions
+from proton.reactor import Container
 from proton.testing.nodes import Nodes
 from proton.testing.rules import ANSWERS, REFUSALS, Answer, Counted, Refusal, Rules
 from proton.testing.seen import Seen
 from proton.testing.service import Service
 
-__all__ = ["SECONDS", "Commands", "Settings", "condition_of", "late"]
+__all__ = ["SECONDS", "Commanded", "Commands", "Settings", "condition_of", "late"]
 
 #: Seconds that anything may take that is waited for.
 SECONDS = 20.0
@@ -49,6 +50,10 @@ class Settings:
         """Where to listen, as a part of a URL."""
         return _place(self.host, self.port)
 
+    def listen(self, container: Container) -> Any:
+        """The acceptor of a container that listens there."""
+        return container.listen(self.place, ssl_domain=self.ssl_domain, **self.options._asdict())
+
     @property
     def url(self) -> str:
         """The URL for clients."""
@@ -58,6 +63,54 @@ class Settings:
 
 def _place(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Commanded:
+    """How `Broker` and `AsyncBroker` are made, and what they tell without asking the run."""
+
+    def __init__(
+        self,
+        port: int = 0,
+        *,
+        host: str = "127.0.0.1",
+        nodes: Iterable[str] = (),
+        dead_letters: str | None = None,
+        max_deliveries: int | None = None,
+        keep_records: int | None = None,
+        **listen_options: Any,
+    ) -> None:
+        self._settings = Settings(host, port, listen_options)
+        self._commands = Commands(nodes, dead_letters, max_deliveries, keep_records)
+        #: what clients did, a `Seen`
+        self.seen: Seen = self._commands.seen
+        self._set_up()
+
+    def _set_up(self) -> None:
+        """What one of the two has beside."""
+
+    @property
+    def port(self) -> int:
+        """The port; 0 before the first start."""
+        return self._settings.port
+
+    @property
+    def url(self) -> str:
+        """The URL for clients."""
+        return self._settings.url
+
+    @property
+    def running(self) -> bool:
+        """True from start to stop."""
+        return self._commands.service is not None
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return self._commands.connection_count
+
+    def forget(self) -> None:
+        """Empty `seen`."""
+        self.seen.clear()
 
 
 class Commands:

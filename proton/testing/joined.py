@@ -12,13 +12,12 @@ from typing import Any, Callable
 from proton import Condition
 from proton.options.listen_options import ListenOptions
 from proton.reactor import Container
-from proton.testing.broker import Broker
+from proton.testing.broker import Broker, ContainerRunner
 from proton.testing.clock import VirtualClock
 from proton.testing.commands import condition_of
 from proton.testing.memory import Connect, MemoryNetwork, MemorySelector
 from proton.testing.script import Player, Script
 from proton.testing.seen import Seen
-from proton.testing.service import Service
 
 __all__ = ["Joined", "JoinedBroker"]
 
@@ -358,38 +357,6 @@ def _without_users(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in ("credentials", "ssl_domain")}
 
 
-class _Runner:
-    """The handler of a container that runs a broker's service.
-
-    :param broker: is told that clients can connect.
-    """
-
-    def __init__(self, service: Service, listen: Callable[[Container], Any]) -> None:
-        self.handlers = [service]
-        self._service = service
-        self._listen = listen
-
-    def on_reactor_init(self, event: Any) -> None:
-        self._container = event.container
-        self._acceptor = self._listen(self._container)
-        self._service.begin(self)
-
-    def call_later(self, seconds: float, function: Callable[[], object]) -> Any:
-        self._container.mark()
-        return self._container.schedule(seconds, _Timer(function))
-
-    def stop_listening(self) -> None:
-        self._acceptor.close()
-
-
-class _Timer:
-    def __init__(self, function: Callable[[], object]) -> None:
-        self._function = function
-
-    def on_timer_task(self, event: Any) -> None:
-        self._function()
-
-
 class JoinedBroker(Broker):
     """The broker of a `Joined`: the commands of `Broker`, whose effects show after the next `run`.
 
@@ -402,24 +369,18 @@ class JoinedBroker(Broker):
         nodes = self._commands.nodes
         nodes.clock = nodes.day_clock = lambda: self._world.clock.now
 
-    @property
-    def running(self) -> bool:
-        """True from start to stop."""
-        return self._commands.service is not None
-
     def start(self, empty: bool = False) -> None:
         """Listen, with the messages that are in the queues.
 
         :param empty: without messages.
         :raises RuntimeError: it runs already.
         """
-        container = self._world.make("broker", _Runner(self._commands.begin(empty), self._listen))
+        container = self._world.make("broker", ContainerRunner(self._commands.begin(empty), self._listen))
         self._world.add(container)
         self._world.settle([container])
 
     def _listen(self, container: Container) -> Any:
-        settings = self._settings
-        acceptor = container.listen(settings.place, ssl_domain=settings.ssl_domain, **settings.options._asdict())
+        acceptor = self._settings.listen(container)
         network = self._world.network
         network.fallback = network.listeners()[-1]
         return acceptor
