@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from proton import Link, ProtonException, SSLDomain, Timeout, Url
 from proton.asyncio import Connection, ConnectionClosed, LinkClosed, SessionClosed, Undeliverable, connect
 from proton.cli import codes
+from proton.endpoints.printable import printable
 from proton.reactor import LinkOption
 from proton.transport import trace
 
@@ -233,8 +234,7 @@ def make_connection(options: argparse.Namespace, place: Place, timeout: float | 
 
 def one_line(error: object) -> str:
     """A text in one line, without control characters: parts of it may have come from the peer."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    return printable(" ".join(str(error).split()) or type(error).__name__, sys.maxsize)
 
 
 def tell(options: argparse.Namespace, text: str) -> None:

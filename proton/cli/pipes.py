@@ -10,15 +10,20 @@ import asyncio
 import contextlib
 import os
 import queue
+import re
 import sys
 import threading
 from collections.abc import AsyncGenerator
 from typing import Any, BinaryIO, Callable
 
+from proton.endpoints.printable import printable
+
 __all__ = ["BLOCK", "Input", "Output", "Worker"]
 
 #: bytes that are read at once
 BLOCK = 65536
+#: what lies between the line ends and tabs of a text
+_SHOWN = re.compile(r"[^\n\t]+")
 
 
 class Worker:
@@ -142,7 +147,7 @@ class Output:
         if not self.is_terminal:
             return text
         decoded = text.decode("utf-8", "backslashreplace")
-        return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in decoded).encode("utf-8")
+        return _SHOWN.sub(lambda found: printable(found.group(), sys.maxsize), decoded).encode("utf-8")
 
     async def write(self, data: bytes) -> None:
         """Write all of it; when this returns, the system has it.

@@ -134,7 +134,7 @@ class _Decoder:
         if head.startswith(_GZIP):
             return self._input(cast(BinaryIO, gzip.GzipFile(fileobj=source)), title)
         if not head:
-            self._fault("expected input, got none")
+            self.fault("expected input, got none")
             return
         form = self._options.format or recognised(head)
         view = _View(self, title)
@@ -144,20 +144,16 @@ class _Decoder:
                 view.take(each)
         except Unreadable as error:
             view.end()
-            self._fault(str(error))
+            self.fault(str(error))
         else:
             view.end()
         if not view.shown:
-            self._fault(
+            self.fault(
                 f"expected AMQP, got none in {view.packets} packets" if form == "pcap" else "expected AMQP, got none"
             )
 
-    def _fault(self, text: str) -> None:
-        self.faults += 1
-        self._output.text(text)
-
-    def remark(self, text: str) -> None:
-        """Something that the input hides, in words."""
+    def fault(self, text: str) -> None:
+        """Something that cannot be read, in words."""
         self.faults += 1
         self._output.text(text)
 
@@ -216,7 +212,7 @@ class _View:
         except Passed as passed:
             if passed.worth and str(passed) not in self._passed:
                 self._passed.add(str(passed))
-                self._decoder.remark(f"packet {found.number}: {passed}; such packets are passed over")
+                self._decoder.fault(f"packet {found.number}: {passed}; such packets are passed over")
             return
         for chunk in self._connections.add(segment):
             self._chunk(chunk)
