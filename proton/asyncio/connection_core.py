@@ -27,6 +27,8 @@ from proton.endpoints.notices import shown
 from proton.endpoints.printable import condition_text
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
     from proton.asyncio.connection import Connection
 
 __all__ = ["ConnectionCore", "ConnectionEvent"]
@@ -312,14 +314,7 @@ class ConnectionCore:
 
     async def flush(self, timeout: float | None) -> None:
         """What was sent by `send_soon` has an outcome; the first failure is raised when all are there."""
-        failure: Exception | None = None
-        for sender in self._senders():
-            try:
-                await sender.flush(timeout)
-            except (Undeliverable, Lost, Timeout) as error:
-                failure = failure or error
-        if failure is not None:
-            raise failure
+        await _take([sender.flush for sender in self._senders()], lambda: timeout)
 
     async def close(self, condition: Condition | None, timeout: float | None) -> None:
         """See `Connection.close`."""
@@ -388,15 +383,22 @@ class ConnectionCore:
     async def finish(self, deadline: float | None) -> None:
         """For `drain`: all that was taken and sent has its outcome; the first failure is raised after the last wait."""
         receivers = self._receivers()
-        failure: Exception | None = None
-        for step in (
-            *(receiver.give_back for receiver in receivers),
-            *(receiver.until_settled for receiver in receivers),
-            self.flush,
-        ):
-            try:
-                await step(self.loop.left(deadline))
-            except (Undeliverable, Lost, Timeout) as error:
-                failure = failure or error
-        if failure is not None:
-            raise failure
+        steps = [*(receiver.give_back for receiver in receivers), *(receiver.until_settled for receiver in receivers)]
+        await _take([*steps, self.flush], lambda: self.loop.left(deadline))
+
+
+async def _take(
+    steps: Iterable[Callable[[float | None], Coroutine[Any, Any, None]]], left: Callable[[], float | None]
+) -> None:
+    """Takes each step in turn; the first failure is raised after the last one.
+
+    :param left: the seconds that the next step may take, None for no limit.
+    """
+    failure: Exception | None = None
+    for step in steps:
+        try:
+            await step(left())
+        except (Undeliverable, Lost, Timeout) as error:
+            failure = failure or error
+    if failure is not None:
+        raise failure
