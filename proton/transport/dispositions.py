@@ -107,6 +107,7 @@ def on_disposition(transport: TransportState, channel: int, fields: list[Any], p
 
 
 def _settle(delivery: Delivery, known: dict[int, Delivery], number: int) -> None:
+    """Notes that the peer has settled a delivery; for a first answer `on_disposition` does so without a call."""
     delivery.settled = True
     del known[number]
     if _hooks.active is not None:

@@ -473,8 +473,8 @@ class BlockingReceiver(BlockingLink):
         """The messages, one after the other, each when it comes.
 
         It ends when this end closes the link or its connection, in the loop or from another thread; messages without an
-        outcome go back then. A message that cannot be decoded is rejected, logged, and passed
-        over. While a connection that is made again is down, it waits; what was not settled before the loss comes again.
+        outcome go back then. A message that cannot be decoded is rejected, logged, and passed over. While a connection
+        that is made again is down, it waits; what was not settled before the loss comes again.
 
         :param limit: messages after which it ends, None for no limit.
         :param timeout: seconds after which it ends if no message comes, counted for each message; None for no limit.
