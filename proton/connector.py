@@ -369,7 +369,9 @@ class Connector(Handler):
             endpoint_state(endpoint).restart()
             self._ended[endpoint] = event.container.schedule(delay, self)
         elif missing and series.missing_since is not None:
-            self._give_up(event, endpoint, f"refused for {now - series.missing_since:.0f} seconds: {why}")
+            # If there is time left, it is the program's close of the connection that this refusal crosses.
+            if not policy.awaits_node(series, now):
+                self._give_up(event, endpoint, f"refused for {now - series.missing_since:.0f} seconds: {why}")
         elif series.count >= MAX_REPEATS:
             self._give_up(event, endpoint, f"ended {series.count} times with {why}, without progress")
         elif series.count and series.peek() is None:
