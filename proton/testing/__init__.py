@@ -18,7 +18,7 @@ from proton.testing.certificates import Certificates
 from proton.testing.clock import VirtualClock
 from proton.testing.joined import Joined, JoinedBroker
 from proton.testing.script import Script, ScriptConnection
-from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
+from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenFailure, SeenLink, SeenMessage, SeenOutcome
 from proton.testing.selector import InvalidSelector, Selector
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Seen",
     "SeenConnection",
     "SeenEnd",
+    "SeenFailure",
     "SeenLink",
     "SeenMessage",
     "SeenOutcome",

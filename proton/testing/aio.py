@@ -15,7 +15,7 @@ from proton import Connection, Message, Transport
 from proton.asyncio.loop import Loop, Pipe
 from proton.driver import Driver
 from proton.io import sockets
-from proton.testing.commands import SECONDS, Commanded, Commands, Settings, condition_of, late
+from proton.testing.commands import SECONDS, Commanded, Commands, Settings, check_failures, condition_of, late
 from proton.testing.rules import Answer
 from proton.testing.seen import Seen
 from proton.testing.service import Service, log
@@ -227,6 +227,8 @@ class AsyncBroker(Commanded):
     async def __aexit__(self, *problem: object) -> None:
         if self.running:
             await self.stop(None)
+        if problem[0] is None:
+            check_failures(self.seen)
 
     # -- start and stop ------------------------------------------------------------------------------------------
 
@@ -280,6 +282,10 @@ class AsyncBroker(Commanded):
     async def make_topic(self, address: str) -> None:
         """See `Broker.make_topic`."""
         self._checked().make_topic(address)
+
+    async def answer_requests(self, address: str, function: Callable[[Message], Message | None]) -> None:
+        """See `Broker.answer_requests`; the function is not a coroutine."""
+        self._checked().answer_requests(address, function)
 
     async def delete(self, address: str) -> None:
         """See `Broker.delete`."""

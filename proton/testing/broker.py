@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 from proton import Message
 from proton.reactor import ApplicationEvent, Container, EventInjector
-from proton.testing.commands import SECONDS, Commanded, Settings, condition_of, late
+from proton.testing.commands import SECONDS, Commanded, Settings, check_failures, condition_of, late
 from proton.testing.rules import Answer
 from proton.testing.seen import Seen
 from proton.testing.service import Service, log
@@ -134,6 +134,9 @@ class Broker(Commanded):
         they are dropped.
     :param max_deliveries: how many failed deliveries of a message are too often; None for no limit.
     :param keep_records: how many records of each kind `seen` keeps, the latest; None for all.
+    :param resolve: a function that gives the address of the node, of an address that a client gives and that has no
+        node; None: they are the same. If it raises, there is no node, and the end of `with` raises the error.
+    :param selectors: False to ignore the selectors of clients, as a broker that knows none.
     :param listen_options: for `Container.listen`: `credentials`, `ssl_domain`, `require_auth`, …
     :raises TypeError: an option with another name, or a value of another type.
     :raises ValueError: a number is out of its range.
@@ -155,6 +158,8 @@ class Broker(Commanded):
         self.resume()
         if self.running:
             self.stop(None)
+        if problem[0] is None:
+            check_failures(self.seen)
 
     # -- start and stop ------------------------------------------------------------------------------------------
 
@@ -243,6 +248,20 @@ class Broker(Commanded):
         :raises ValueError: there is a node at the address.
         """
         self._do(lambda: self._commands.make_topic(address))
+
+    def answer_requests(self, address: str, function: Callable[[Message], Message | None]) -> None:
+        """Have the messages for an address answered by a function, from now on, over stops and starts.
+
+        What the function returns goes to the reply-to of the request, which may be a dynamic node, or to the receiver
+        that its client has at the same address. It gets the correlation id of the request, or its id, unless it has
+        one. The function runs where the broker runs, and may give commands. If it raises, the request is rejected,
+        the error is in `seen.failures`, and the end of `with` raises it, unless `forget` was called.
+
+        :param function: takes a `Message`; returns one, or None for no response.
+        :raises TypeError: `function` cannot be called.
+        :raises ValueError: there is a queue or a topic at the address.
+        """
+        self._do(lambda: self._commands.answer_requests(address, function))
 
     def delete(self, address: str) -> None:
         """Delete a node with its messages; its links are ended with `amqp:resource-deleted`.

@@ -7,17 +7,18 @@ them. A mistake raises before anything has changed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Callable
 
 from proton import Condition, Message
 from proton.options.listen_options import ListenOptions
 from proton.reactor import Container
 from proton.testing.nodes import Nodes
+from proton.testing.responders import Responder
 from proton.testing.rules import ANSWERS, REFUSALS, Answer, Counted, Refusal, Rules
-from proton.testing.seen import Seen
+from proton.testing.seen import Seen, SeenFailure
 from proton.testing.service import Service
 
-__all__ = ["SECONDS", "Commanded", "Commands", "Settings", "condition_of", "late"]
+__all__ = ["SECONDS", "Commanded", "Commands", "Settings", "check_failures", "condition_of", "late"]
 
 #: Seconds that anything may take that is waited for.
 SECONDS = 20.0
@@ -77,10 +78,12 @@ class Commanded:
         dead_letters: str | None = None,
         max_deliveries: int | None = None,
         keep_records: int | None = None,
+        resolve: Callable[[str], str] | None = None,
+        selectors: bool = True,
         **listen_options: Any,
     ) -> None:
         self._settings = Settings(host, port, listen_options)
-        self._commands = Commands(nodes, dead_letters, max_deliveries, keep_records)
+        self._commands = Commands(nodes, dead_letters, max_deliveries, keep_records, resolve, selectors)
         #: what clients did, a `Seen`
         self.seen: Seen = self._commands.seen
         self._set_up()
@@ -120,10 +123,18 @@ class Commands:
     :param dead_letters: the address of the queue for dead letters, or None.
     :param max_deliveries: how many failed deliveries make one, or None.
     :param keep_records: how many records of each kind are kept, or None.
+    :param resolve: the address of the node, of the address that a client gives, or None.
+    :param selectors: False to ignore the selectors of clients.
     """
 
     def __init__(
-        self, nodes: Iterable[str], dead_letters: str | None, max_deliveries: int | None, keep_records: int | None
+        self,
+        nodes: Iterable[str],
+        dead_letters: str | None,
+        max_deliveries: int | None,
+        keep_records: int | None,
+        resolve: Callable[[str], str] | None,
+        selectors: bool,
     ) -> None:
         if isinstance(nodes, str):
             raise TypeError(f"nodes takes several addresses, got the str {nodes!r:.50}")
@@ -137,9 +148,14 @@ class Commands:
                 _check_count(option, number)
         if max_deliveries == 0:
             raise ValueError("max_deliveries takes 1 or more, or None for no limit, got 0")
-        self.nodes: Nodes = Nodes(names, dead_letters, max_deliveries)
+        if resolve is not None and not callable(resolve):
+            raise TypeError(f"resolve takes a function of an address, got {type(resolve).__name__}")
+        if not isinstance(selectors, bool):
+            raise TypeError(f"selectors takes a bool, got {type(selectors).__name__} {selectors!r:.50}")
+        self.nodes: Nodes = Nodes(names, dead_letters, max_deliveries, resolve, selectors)
         self.rules: Rules = Rules()
         self.seen: Seen = Seen(keep_records)
+        self.nodes.failed = self._add_failure
         #: the run, None if there is none
         self.service: Service | None = None
 
@@ -175,6 +191,21 @@ class Commands:
         if address in self.nodes.found:
             raise ValueError(f"there is a node at {address!r} already")
         self.nodes.make(address, topic)
+
+    def answer_requests(self, address: str, function: Callable[[Message], Message | None]) -> None:
+        _check_text("address", address)
+        if not callable(function):
+            raise TypeError(f"answer_requests takes a function of a message, got {type(function).__name__}")
+        node = self.nodes.found.get(address)
+        if isinstance(node, Responder):
+            node.function = function
+        elif node is not None:
+            raise ValueError(f"there is a node at {address!r} already")
+        else:
+            self.nodes.found[address] = Responder(address, self.nodes, function)
+
+    def _add_failure(self, address: str, message: Message | None, error: Exception) -> None:
+        self.seen.add(self.seen.failures, SeenFailure(address, message, error))
 
     def delete(self, address: str) -> None:
         _check_text("address", address)
@@ -282,6 +313,13 @@ class Commands:
 def condition_of(name: str | None, description: str | None) -> Condition | None:
     """A condition, None without a name."""
     return None if name is None else Condition(name, description or None)
+
+
+def check_failures(seen: Seen) -> None:
+    """Raise the error of the first function of the test that has failed."""
+    for failure in seen.failures:
+        what = "resolve" if failure.message is None else "the function for requests"
+        raise RuntimeError(f"{what} failed for the address {failure.address!r}") from failure.error
 
 
 def late(what: str, seconds: float, seen: Seen) -> TimeoutError:

@@ -14,7 +14,7 @@ from proton.options.listen_options import ListenOptions
 from proton.reactor import Container
 from proton.testing.broker import Broker, ContainerRunner
 from proton.testing.clock import VirtualClock
-from proton.testing.commands import condition_of
+from proton.testing.commands import check_failures, condition_of
 from proton.testing.memory import Connect, MemoryNetwork, MemorySelector
 from proton.testing.script import Player, Script
 from proton.testing.seen import Seen
@@ -210,6 +210,8 @@ class Joined:
     def __exit__(self, *problem: object) -> None:
         for container in self._world.containers:
             container.end()
+        if self._broker is not None and problem[0] is None:
+            check_failures(self._broker.seen)
 
     def __repr__(self) -> str:
         return f"Joined(after {self.clock.elapsed} s)"

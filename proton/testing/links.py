@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from proton import Condition, Link, Receiver, Sender, Terminus
-from proton.testing.nodes import Consumer, Nodes, Queue, Subscription, Topic
+from proton.testing.nodes import Consumer, Node, Nodes, Queue, Subscription, Topic
+from proton.testing.responders import Responder
 from proton.testing.termini import lifetime_policy, selector_filters, selector_of, symbols_of
 from proton.testing.transactions import Coordinator
 
@@ -72,7 +73,7 @@ class Links:
             link.target.address = self._make_dynamic(link, remote).address
         elif remote.address and self._find(remote) is None:
             return Condition(NOT_FOUND, f"no node at {remote.address}")
-        self.producers[link] = link.target.address or None
+        self.producers[link] = link.target.address if remote.dynamic else self._nodes.address_of(remote.address or None)
         return None
 
     def _attach_consumer(self, link: Sender) -> Condition | None:
@@ -80,7 +81,7 @@ class Links:
         link.target.copy(link.remote_target)
         if remote.type == Terminus.UNSPECIFIED:
             return self._resume(link)
-        filters = selector_filters(remote)
+        filters = selector_filters(remote) if self._nodes.selectors else {}
         try:
             selector = selector_of(filters)
         except ValueError as error:
@@ -89,19 +90,25 @@ class Links:
         if node is None:
             return Condition(NOT_FOUND, f"no node at {remote.address}")
         link.source.copy(remote)
-        link.source.address = node.address
+        if remote.dynamic:
+            link.source.address = node.address
         # 3.5.8: the filters in the answer are those that work.
         link.source.filter.clear()
         if filters:
             link.source.filter.put_object(filters)
         if isinstance(node, Topic):
             return self._subscribe(link, node, selector)
+        if isinstance(node, Responder):
+            self.consumers[link] = Consumer(link, node.attach(link), selector)
+            return None
+        assert isinstance(node, Queue)
         browses = remote.distribution_mode == Terminus.DIST_MODE_COPY
         self.consumers[link] = Consumer(link, node, selector, browses)
         return None
 
-    def _find(self, terminus: Terminus) -> Queue | Topic | None:
-        return self._nodes.find(terminus.address, "topic" in symbols_of(terminus.capabilities))
+    def _find(self, terminus: Terminus) -> Node | None:
+        address = self._nodes.address_of(terminus.address)
+        return self._nodes.find(address, "topic" in symbols_of(terminus.capabilities))
 
     def _make_dynamic(self, link: Link, terminus: Terminus) -> Queue | Topic:
         is_topic = bool(symbols_of(terminus.capabilities) & {"topic", "temporary-topic"})
@@ -163,6 +170,10 @@ class Links:
                 continue
             consumer.leave()
             queue = consumer.queue
+            node = self._nodes.found.get(queue.address)
+            if isinstance(node, Responder):
+                node.detach(link)
+                continue
             if not isinstance(queue, Subscription) or queue.consumers or (queue.is_durable and not closed):
                 left[queue] = None
             else:

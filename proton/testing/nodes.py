@@ -19,7 +19,7 @@ from typing import Any, Callable
 from proton import Delivery, Link, LinkException, Message, Sender
 from proton.testing.selector import Selector
 
-__all__ = ["DYNAMIC", "Consumer", "Entry", "Lifetime", "Nodes", "Queue", "Subscription", "Topic"]
+__all__ = ["DYNAMIC", "Consumer", "Entry", "Lifetime", "Node", "Nodes", "Queue", "Subscription", "Topic"]
 
 #: what the addresses of dynamic nodes begin with
 DYNAMIC = "dynamic/"
@@ -200,6 +200,19 @@ class Node:
         message = self.scheduled.pop(number, None)
         if message is not None:
             self.put(message)
+
+    def __len__(self) -> int:
+        return 0
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages that wait."""
+        return []
+
+    @property
+    def unsettled(self) -> int:
+        """How many messages clients hold."""
+        return 0
 
     def put(self, message: Message) -> None:
         """Put a message into it, now."""
@@ -459,12 +472,21 @@ class Nodes:
     :param names: the addresses of the only nodes that exist; none: all exist.
     :param dead_letters: the address of the queue for rejected messages, and for those that failed too often.
     :param max_deliveries: how many failed deliveries make a dead letter; None for no limit.
+    :param resolve: the address of the node, of the address that a client gives; None for the same.
+    :param selectors: False to ignore the selectors of clients.
     """
 
     def __init__(
-        self, names: tuple[str, ...] = (), dead_letters: str | None = None, max_deliveries: int | None = None
+        self,
+        names: tuple[str, ...] = (),
+        dead_letters: str | None = None,
+        max_deliveries: int | None = None,
+        resolve: Callable[[str], str] | None = None,
+        selectors: bool = True,
     ) -> None:
-        self.found: dict[str, Queue | Topic] = {}
+        self._resolve = resolve
+        self.selectors = selectors
+        self.found: dict[str, Node] = {}
         self.dead_letters = dead_letters
         self.max_deliveries = max_deliveries
         #: seconds that a program has let pass
@@ -474,6 +496,8 @@ class Nodes:
         self.day_clock: Callable[[], float] = time.time
         #: called for a queue that has got a message
         self.changed: Callable[[Queue], object] = _nothing
+        #: called with the address, the request and the error if a function of the test fails
+        self.failed: Callable[[str, Message | None, Exception], object] = _nothing
         #: called if something is due earlier than before
         self.alarmed: Callable[[], object] = _nothing
         self.numbers: Iterator[int] = itertools.count()
@@ -485,7 +509,7 @@ class Nodes:
 
     # -- by address ----------------------------------------------------------------------------------------------
 
-    def find(self, address: str | None, topic: bool = False) -> Queue | Topic | None:
+    def find(self, address: str | None, topic: bool = False) -> Node | None:
         """What is at an address, made if it is new; None if nothing exists there, or no longer.
 
         :param topic: make a topic, whatever the address is.
@@ -494,6 +518,19 @@ class Nodes:
         if found is None and address and self._makes_nodes and not address.startswith(DYNAMIC):
             return self.make(address, topic or address.startswith("topic"))
         return found
+
+    def address_of(self, address: str | None) -> str | None:
+        """The address of a node, of the address that a client gives; None if the function for that fails."""
+        if self._resolve is None or address is None or address in self.found:
+            return address
+        try:
+            resolved = self._resolve(address)
+            if not isinstance(resolved, str):
+                raise TypeError(f"resolve returns a str, got {type(resolved).__name__} {resolved!r:.50}")
+        except Exception as error:  # of the test: it is told of it, and the broker goes on
+            self.failed(address, None, error)
+            return None
+        return resolved
 
     def make(self, address: str, topic: bool | None = None) -> Queue | Topic:
         """Make a node.

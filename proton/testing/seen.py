@@ -7,7 +7,7 @@ from typing import Any, Callable, NamedTuple, TypeVar
 
 from proton import Condition, Message
 
-__all__ = ["Records", "Seen", "SeenConnection", "SeenEnd", "SeenLink", "SeenMessage", "SeenOutcome"]
+__all__ = ["Records", "Seen", "SeenConnection", "SeenEnd", "SeenFailure", "SeenLink", "SeenMessage", "SeenOutcome"]
 
 _Record = TypeVar("_Record")
 
@@ -104,6 +104,19 @@ class SeenEnd(NamedTuple):
     closed: bool
 
 
+class SeenFailure(NamedTuple):
+    """An error of a function of the test: one for requests, see `Broker.answer_requests`, or `resolve`.
+
+    :param address: the address of the node, or the one to resolve.
+    :param message: the request, None for `resolve`.
+    :param error: what the function has raised, or a `TypeError` for what it has returned.
+    """
+
+    address: str
+    message: Message | None
+    error: Exception
+
+
 class Records(list[_Record]):
     """Records of one kind, the oldest first: a list.
 
@@ -144,6 +157,7 @@ class Seen:
         self.messages: Records[SeenMessage] = Records(keep)
         self.outcomes: Records[SeenOutcome] = Records(keep)
         self.ends: Records[SeenEnd] = Records(keep)
+        self.failures: Records[SeenFailure] = Records(keep)
         #: called without arguments after each record, where the broker runs
         self.on_news: Callable[[], object] = _nothing
         self._changed = threading.Condition()

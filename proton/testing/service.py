@@ -13,6 +13,7 @@ from proton import Condition, Connection, Delivery, Endpoint, Link, symbol
 from proton.handlers import MessagingHandler
 from proton.testing.links import Links
 from proton.testing.nodes import Consumer, Entry, Nodes, Queue
+from proton.testing.responders import Responder
 from proton.testing.rules import Rules
 from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
 from proton.testing.transactions import Coordinator, Outcome, state_of
@@ -311,7 +312,7 @@ class Service(MessagingHandler):
             return
         if link not in self.links.producers:
             return
-        address = self.links.producers[link] or message.address
+        address = self.links.producers[link] or self.nodes.address_of(message.address)
         rule = self._rules.answers.take(lambda rule: rule.applies(address, message))
         answer, condition = ("accepted", None) if rule is None else (rule.answer, rule.condition)
         if answer == "accepted" and self.nodes.find(address) is None:
@@ -332,17 +333,24 @@ class Service(MessagingHandler):
         if delivery.remote_state:
             self._post(record, delivery, condition)
         elif answer == "accepted":
-            self.settle(delivery, Delivery.ACCEPTED)
-            self._put(record)
+            self._put(record, delivery)
         else:
             self._answer_otherwise(answer, delivery, condition)
         if link in self.links.producers and link.credit <= self._rules.credit // 2:
             self._grant(link, self._rules.credit)
 
-    def _put(self, record: SeenMessage) -> None:
+    def _put(self, record: SeenMessage, delivery: Delivery) -> None:
         node = self.nodes.find(record.address)
-        if node is not None:
-            node.post(record.message)
+        if not isinstance(node, Responder):
+            self.settle(delivery, Delivery.ACCEPTED)
+            if node is not None:
+                node.post(record.message)
+            return
+        condition = node.respond(record.message, delivery.link.session)
+        if condition is None:
+            self.settle(delivery, Delivery.ACCEPTED)
+        else:
+            self._answer_otherwise("rejected", delivery, condition)
 
     def _answer_otherwise(self, answer: str, delivery: Delivery, condition: Condition | None) -> None:
         link: Any = delivery.link

@@ -9,7 +9,7 @@ import uuid
 from typing import Any, Callable, NamedTuple
 
 from proton import UNDESCRIBED, Array, Condition, Data, Delivery, Described, Link, Message, Terminus, symbol, ulong
-from proton.testing.nodes import Consumer, Entry, Queue, Topic
+from proton.testing.nodes import Consumer, Entry, Node, Queue
 
 __all__ = ["Coordinator", "Outcome", "Transaction", "state_of"]
 
@@ -55,7 +55,7 @@ class Transaction:
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        self.messages: list[tuple[Queue | Topic, Message]] = []
+        self.messages: list[tuple[Node, Message]] = []
         self.answers: dict[Entry, tuple[Consumer, Delivery, Outcome]] = {}
         #: why it cannot be committed any more
         self.failure: Condition | None = None
@@ -174,7 +174,7 @@ class Coordinator:
 
     # -- work ----------------------------------------------------------------------------------------------------
 
-    def post(self, delivery: Delivery, txn_id: Any, node: Queue | Topic, message: Message) -> Condition | None:
+    def post(self, delivery: Delivery, txn_id: Any, node: Node, message: Message) -> Condition | None:
         """Take a message into a transaction, and tell the client (4.4.1); the reason if there is no such one."""
         transaction = self.find(delivery.link, txn_id)
         if transaction is None:

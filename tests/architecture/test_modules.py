@@ -184,6 +184,7 @@ TESTED_BY = {
     "testing/nodes": ("kit/test_nodes.py", "Consumer"),
     "testing/certificates": ("kit/test_certificates.py", "client_domain"),
     "testing/aio": ("kit/test_broker_aio.py", "AsyncBroker"),
+    "testing/responders": ("kit/test_responders.py", "$me"),
     "testing/rules": ("kit/test_broker_faults.py", "rejected"),
     "testing/script": ("kit/test_script.py", "read_frame"),
     "testing/seen": ("kit/test_broker.py", "outcomes"),
