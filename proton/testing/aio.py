@@ -291,6 +291,10 @@ class AsyncBroker(Commanded):
         """See `Broker.delete`."""
         self._checked().delete(address)
 
+    async def purge(self, address: str) -> int:
+        """See `Broker.purge`."""
+        return self._checked().purge(address)
+
     async def addresses(self) -> list[str]:
         """The addresses of all nodes."""
         return self._checked().addresses()

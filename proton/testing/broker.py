@@ -270,6 +270,14 @@ class Broker(Commanded):
         """
         self._do(lambda: self._commands.delete(address))
 
+    def purge(self, address: str) -> int:
+        """Drop the messages of a node that no client holds.
+
+        :return: how many these were.
+        :raises ValueError: there is no node at the address.
+        """
+        return int(self._do(lambda: self._commands.purge(address)))
+
     @property
     def addresses(self) -> list[str]:
         """The addresses of all nodes."""

@@ -216,6 +216,15 @@ class Commands:
         else:
             del self.nodes.found[address]
 
+    def purge(self, address: str) -> int:
+        _check_text("address", address)
+        node = self.nodes.found.get(address)
+        if node is None:
+            raise ValueError(f"there is no node at {address!r}")
+        count = len(node) + len(node.scheduled)
+        node.clear()
+        return count
+
     def addresses(self) -> list[str]:
         return list(self.nodes.found)
 

@@ -136,6 +136,23 @@ def test_asyncio_and_joined_raise_the_error_too():
         joined.broker.put("node", Message())
 
 
+def test_messages_are_purged():
+    with Broker() as broker:
+        delayed = Message(annotations={symbol("x-opt-delivery-delay"): 60000})
+        broker.put("q", Message(), Message(), delayed)
+        assert broker.purge("q") == 3
+        assert (broker.messages("q"), broker.scheduled("q"), broker.purge("q")) == ([], [], 0)
+        with pytest.raises(ValueError, match="there is no node at 'other'"):
+            broker.purge("other")
+
+    async def main():
+        async with AsyncBroker() as other:
+            await other.put("q", Message())
+            assert await other.purge("q") == 1
+
+    run(main)
+
+
 def test_mistakes():
     broker = Broker()
     broker.make_queue("q")
