@@ -95,13 +95,15 @@ def places(url: Any, urls: Any) -> Urls:
     return Urls([url] if url else urls)
 
 
-def check_reconnect(reconnect: Any) -> None:
-    """What cannot be used should fail where it is given, not in the loop.
+def check_reconnect(reconnect: Any) -> Any:
+    """The delays that a program asks for: True is the default ones, as None is. A mistake raises here, not in the loop.
 
     :raises TypeError: not a sequence of delays.
     :raises ValueError: a delay in a list is below 0.
     """
-    expected = "reconnect takes None, False, a Backoff or a sequence of seconds"
+    if reconnect is True:
+        return None
+    expected = "reconnect takes True, False, None, a Backoff or a sequence of seconds"
     try:
         if isinstance(reconnect, (str, bytes, bytearray)):
             raise TypeError
@@ -115,6 +117,7 @@ def check_reconnect(reconnect: Any) -> None:
                 raise TypeError(f"{expected}, got {type(delay).__name__} {delay!r:.50} in it")
             if not float(delay) >= 0:
                 raise ValueError(f"{expected} of 0 or more, got {delay!r} in it")
+    return reconnect
 
 
 def delays(reconnect: Any) -> Iterator[float]:
@@ -263,7 +266,7 @@ class ReconnectPolicy:
     """Decides for one connection whether it is made again when it is lost, when, and where.
 
     :param addresses: the places to connect to, a `Urls`.
-    :param reconnect: None for the default delays, False for one attempt, a `Backoff` or a sequence of seconds.
+    :param reconnect: None or True for the default delays, False for one attempt, a `Backoff` or a sequence of seconds.
     :param retry_on: the conditions of the peer that can pass: a collection of names, or a callable that is given the
         `Condition`; None for `RETRIABLE`.
     :param chance: gives a number from 0 to 1, for the jitter of the default delays.
@@ -276,9 +279,8 @@ class ReconnectPolicy:
     def __init__(
         self, addresses: Urls, reconnect: Any = None, retry_on: Any = None, chance: Callable[[], float] = random.random
     ) -> None:
-        check_reconnect(reconnect)
+        self.reconnect = reconnect
         self.addresses = addresses
-        self.reconnect: Any = reconnect
         self.retry_on: Any = check_retry_on(retry_on)
         self.chance = chance
         #: True when no further attempt will be made, and why
@@ -291,7 +293,7 @@ class ReconnectPolicy:
         #: collections of names of conditions that cannot pass, whatever `retry_on` says
         self.fatal_conditions: Any = ()
         #: of the connection itself
-        self.series: Series = Series(_places, reconnect, addresses)
+        self.series: Series = Series(_places, self.reconnect, addresses)
         self._first_loss = True  # the next one of an open connection begins a sequence
         self._down_since: float | None = None
         # Seconds since then, before which no line is due for a failure, and for a success.
@@ -299,6 +301,15 @@ class ReconnectPolicy:
 
     def __repr__(self) -> str:
         return f"<ReconnectPolicy {self.addresses.values!r}>"
+
+    @property
+    def reconnect(self) -> Any:
+        """The delays, as the constructor takes them, with None for True. What is set counts from the next start."""
+        return self._reconnect
+
+    @reconnect.setter
+    def reconnect(self, reconnect: Any) -> None:
+        self._reconnect: Any = check_reconnect(reconnect)
 
     # -- what may be retried -------------------------------------------------------------------------------------
 
@@ -377,9 +388,8 @@ class ReconnectPolicy:
 
         :param reconnect: as the constructor takes it.
         """
-        check_reconnect(reconnect)
         self.reconnect = reconnect
-        self.series = Series(_places, reconnect, self.addresses)
+        self.series = Series(_places, self.reconnect, self.addresses)
 
     def connected(self, now: float) -> float | None:
         """The connection is open at both ends.

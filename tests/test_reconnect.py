@@ -76,8 +76,18 @@ def test_given_delays_have_no_jitter():
     assert times(Life(policy(reconnect=Backoff(max_tries=3), chance=lambda: 1.0)).run(60)) == [0, 0.1, 0.3]
 
 
-def test_default_delays_have_jitter():
-    assert times(Life(policy(chance=lambda: 1.0)).run(2)) == [0, 0.05, 0.15, 0.35, 0.75, 1.55]
+@pytest.mark.parametrize("reconnect", [None, True])
+def test_default_delays_have_jitter(reconnect):
+    assert times(Life(policy(reconnect=reconnect, chance=lambda: 1.0)).run(2)) == [0, 0.05, 0.15, 0.35, 0.75, 1.55]
+
+
+def test_delays_that_are_set_are_looked_at_as_those_that_are_given():
+    changed = policy(reconnect=False)
+    changed.reconnect = True
+    assert times(Life(changed).run(0.5)) == [0, 0.1, 0.3]
+    with pytest.raises(TypeError, match="a Backoff or a sequence of seconds, got int 5"):
+        changed.reconnect = 5
+    assert changed.reconnect is None
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,7 @@ def connect(
         targets = [given.pop("url")]
     addresses = places(None, list(targets))
     warn_of_urls(addresses.values, ssl_domain)
-    wanted: Any = None if reconnect is True else reconnect
-    check_reconnect(wanted)
+    wanted: Any = check_reconnect(reconnect)
     settings = ConnectionOptions.checked(given, _Defaults, addresses.values)
     # Before it was open once, each place has one attempt: a wrong address or password should be told at once.
     policy = ReconnectPolicy(addresses, wanted if initial_retry else Backoff(max_tries=1), given.get("retry_on"))

@@ -32,7 +32,7 @@ from proton.url import Url, connection_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Callable, Literal
+    from typing import Callable
 
     from typing_extensions import Unpack
 
@@ -90,7 +90,7 @@ class Container(Reactor):
         urls: Iterable[str | Url] | None = None,
         address: object = None,
         handler: object = None,
-        reconnect: Backoff | Iterable[float] | Literal[False] | None = None,
+        reconnect: Backoff | Iterable[float] | bool | None = None,
         heartbeat: float | None = None,
         ssl_domain: SSLDomain | None = None,
         **kwargs: Unpack[ConnectKeywords],
@@ -103,8 +103,8 @@ class Container(Reactor):
         :param urls: several of them, to try in turn.
         :param address: ignored.
         :param handler: takes the place of the container's handlers for this connection.
-        :param reconnect: the delays between attempts in seconds: None for 0 and then 0.1 doubling up to 10, without
-            end; False for one attempt; a `Backoff` or any sequence of numbers.
+        :param reconnect: the delays between attempts in seconds: None or True for 0 and then 0.1 doubling up to 10,
+            without end; False for one attempt; a `Backoff` or any sequence of numbers.
         :param heartbeat: seconds of silence after which the connection counts as lost.
         :param ssl_domain: the `SSLDomain` for ``amqps``; the container's when left out.
         :param kwargs: `user`, `password`, `allowed_mechs` (a list, or a str with spaces between),

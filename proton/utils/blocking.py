@@ -77,7 +77,8 @@ class BlockingConnection(Handler, NotCopied):
     :param heartbeat: seconds of silence after which the connection counts as lost; a thread then keeps up the
         connection while the program works, and handlers of the program may be called in it.
     :param urls: several places to connect to. When the connection is lost, the next one is tried.
-    :param reconnect: the delays between attempts, as for `Container.connect`; by default one URL is tried once.
+    :param reconnect: the delays between attempts, as for `Container.connect`; by default one URL is tried once, with
+        True again and again.
     :param kwargs: further options of `Container.connect`.
     :raises ConnectionException: the connection cannot be made, or the login is refused.
     :raises Timeout: there was no answer in time.
@@ -101,7 +102,7 @@ class BlockingConnection(Handler, NotCopied):
         ssl_domain: SSLDomain | None = None,
         heartbeat: float | None = None,
         urls: Iterable[str | Url] | None = None,
-        reconnect: Backoff | Iterable[float] | Literal[False] | None = None,
+        reconnect: Backoff | Iterable[float] | bool | None = None,
         **kwargs: Unpack[ConnectKeywords],
     ) -> None:
         if "handler" in kwargs:

@@ -120,7 +120,7 @@ NEGATIVE = {
     "Backoff max_tries": (lambda: Backoff(max_tries=-1), "max_tries takes 0 or more, got -1"),
     "reconnect": (
         lambda: Container().connect("h", reconnect=[0, -0.5]),
-        "reconnect takes None, False, a Backoff or a sequence of seconds of 0 or more, got -0.5 in it",
+        "reconnect takes True, False, None, a Backoff or a sequence of seconds of 0 or more, got -0.5 in it",
     ),
     "timeout": (lambda: BlockingConnection("127.0.0.1:1", timeout=-1), "timeout takes 0 or more seconds, got -1"),
 }

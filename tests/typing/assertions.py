@@ -113,6 +113,7 @@ def containers(container: Container) -> None:
     connection = container.connect("h", user="u", password="p", reconnect=[0, 1], properties={symbol("a"): 1})
     assert_type(connection, Connection)
     container.connect(urls=["h", Url("g")], reconnect=Backoff(max_tries=3), retry_on={"amqp:not-found"})
+    container.connect("h", reconnect=True)
     container.connect("h", reconnect=False, allowed_mechs="PLAIN", token=lambda: "t")
     container.listen("h:0", credentials={"u": "p"}, require_auth=True)
     container.listen("h:0", credentials=lambda user, password: True)

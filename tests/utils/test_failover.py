@@ -44,10 +44,11 @@ def test_patience_ends_with_the_delays():
         BlockingConnection(dead(), reconnect=[0, 0.01, 0.01], timeout=SECONDS)
 
 
-def test_patience_ends_with_the_time():
+@pytest.mark.parametrize("reconnect", [Backoff(), True], ids=["Backoff", "True"])
+def test_patience_ends_with_the_time(reconnect):
     begin = time.monotonic()
     with pytest.raises(ConnectionException, match="Connection refused to all addresses"):
-        BlockingConnection(dead(), reconnect=Backoff(), timeout=0.4)
+        BlockingConnection(dead(), reconnect=reconnect, timeout=0.4)
     assert 0.4 <= time.monotonic() - begin < SECONDS / 2
 
 
@@ -76,9 +77,9 @@ def cut(request, server):
     return lambda: server.tell(request.param)
 
 
-@pytest.mark.parametrize("how", ["urls", "reconnect"])
+@pytest.mark.parametrize("how", ["urls", "Backoff", "True"])
 def test_links_go_on_after_a_loss(server, cut, how):
-    options = {"urls": [server.url]} if how == "urls" else {"url": server.url, "reconnect": Backoff()}
+    options = {"urls": [server.url]} if how == "urls" else {"url": server.url, "reconnect": how == "True" or Backoff()}
     connection = BlockingConnection(timeout=SECONDS, **options)
     sender, receiver = connection.create_sender("q"), connection.create_receiver("q")
     sender.send(Message(body=1))
