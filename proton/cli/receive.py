@@ -201,28 +201,41 @@ class Taking:
                 return taken
 
     async def _messages(self) -> None:
-        receiver, sink = self.receiver, self._sink
         while not self._is_enough():
-            texts: list[bytes] = []
             deliveries: list[Delivery] = []
-            size = 0
             try:
-                while True:
-                    message, delivery = await self._next(receiver.receive)
-                    deliveries.append(delivery)
-                    texts.append(sink.text(message))
-                    size += len(texts[-1])
-                    is_full = len(texts) >= MAX_BATCH or size >= MAX_BYTES or self._is_enough(len(texts))
-                    # What was taken is written before there is a wait.
-                    if is_full or not receiver.queued:
-                        break
-                await sink.put(self.done + 1, texts)
+                texts = await self._batch(deliveries)
+                await self._sink.put(self.done + 1, texts)
             except BaseException:
                 for delivery in deliveries:
                     delivery.release()
                 raise
             for delivery in deliveries:
                 self._settle(delivery)
+
+    async def _batch(self, deliveries: list[Delivery]) -> list[bytes]:
+        """The texts of what is written at once: of a message that is waited for, and of those that are there besides.
+
+        There is no wait with a message in hand: it would be shown late, or given back at the end of the time.
+
+        :param deliveries: gets the delivery of each.
+        """
+        receiver, text_of_message = self.receiver, self._sink.text
+        texts: list[bytes] = []
+        size = 0
+        message, delivery = await self._next(receiver.receive)
+        while True:
+            deliveries.append(delivery)
+            texts.append(text_of_message(message))
+            size += len(texts[-1])
+            if len(texts) >= MAX_BATCH or size >= MAX_BYTES or self._is_enough(len(texts)) or not receiver.queued:
+                return texts
+            try:
+                # What is queued may be of no use: a message in part, or one that cannot be decoded.
+                message, delivery = await receiver.receive(timeout=0)
+            except (Drained, Timeout):
+                return texts
+            self._in_round += 1
 
     async def _streams(self) -> None:
         while not self._is_enough():
