@@ -1,0 +1,69 @@
+"""The programs in docs/start.md and docs/guides: each is run as it stands, with the address of a broker of the test kit.
+
+A block of text right behind a program is what it prints.
+"""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+import re
+import runpy
+from typing import NamedTuple
+
+import pytest
+
+from proton.testing import Broker
+from tests.support.programs import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = [DOCS / "start.md", DOCS / "moving.md", *sorted((DOCS / "guides").glob("*.md"))]
+BLOCK = re.compile(r"```python\n(?P<code>.*?)```\n(?:```text\n(?P<output>.*?)```\n)?", re.S)
+URL = "amqp://localhost:5672"
+#: what the broker of a page has beyond the usual
+OPTIONS = {"worker": {"dead_letters": "dead"}}
+
+
+class Program(NamedTuple):
+    page: pathlib.Path
+    line: int
+    code: str
+    output: str | None
+
+
+def programs():
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in BLOCK.finditer(text):
+            yield Program(page, text.count("\n", 0, match.start()) + 2, match["code"], match["output"])
+
+
+PROGRAMS = list(programs())
+
+
+@pytest.fixture(autouse=True)
+def usual_logging():
+    """A program may set up logging: what it has added goes with it."""
+    loggers = [logging.getLogger(name) for name in ("", "proton")]
+    before = [(logger.level, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, (level, handlers) in zip(loggers, before):
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: f"{program.page.stem}-{program.line}")
+def test_a_program_prints_what_its_page_says(program, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with Broker(**OPTIONS.get(program.page.stem, {})) as broker:
+        file = tmp_path / "program.py"
+        # As many lines above it as on the page, so that a traceback names the line of the page.
+        file.write_text("\n" * (program.line - 1) + program.code.replace(URL, broker.url), encoding="utf-8")
+        runpy.run_path(str(file), run_name="__main__")
+    assert program.output is not None, "each program on a page is followed by what it prints"
+    assert capsys.readouterr().out == program.output
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_has_a_program(page):
+    assert page in {program.page for program in PROGRAMS}
