@@ -59,6 +59,7 @@ def test_a_program_prints_what_its_page_says(program, tmp_path, monkeypatch, cap
         file = tmp_path / "program.py"
         # As many lines above it as on the page, so that a traceback names the line of the page.
         file.write_text("\n" * (program.line - 1) + program.code.replace(URL, broker.url), encoding="utf-8")
+        logging.getLogger().handlers[:] = []  # those of pytest: a program begins without any
         runpy.run_path(str(file), run_name="__main__")
     assert program.output is not None, "each program on a page is followed by what it prints"
     assert capsys.readouterr().out == program.output
