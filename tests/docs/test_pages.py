@@ -5,6 +5,7 @@ A block of text right behind a program is what it prints.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import pathlib
 import re
@@ -41,15 +42,17 @@ def programs():
 PROGRAMS = list(programs())
 
 
-@pytest.fixture(autouse=True)
+@contextlib.contextmanager
 def usual_logging():
-    """A program may set up logging: what it has added goes with it."""
-    loggers = [logging.getLogger(name) for name in ("", "proton")]
-    before = [(logger.level, logger.handlers[:]) for logger in loggers]
-    yield
-    for logger, (level, handlers) in zip(loggers, before):
-        logger.setLevel(level)
-        logger.handlers[:] = handlers
+    """A program begins without the handlers of pytest, and what it sets up goes with it."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    root.handlers[:] = []
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: f"{program.page.stem}-{program.line}")
@@ -59,8 +62,8 @@ def test_a_program_prints_what_its_page_says(program, tmp_path, monkeypatch, cap
         file = tmp_path / "program.py"
         # As many lines above it as on the page, so that a traceback names the line of the page.
         file.write_text("\n" * (program.line - 1) + program.code.replace(URL, broker.url), encoding="utf-8")
-        logging.getLogger().handlers[:] = []  # those of pytest: a program begins without any
-        runpy.run_path(str(file), run_name="__main__")
+        with usual_logging():
+            runpy.run_path(str(file), run_name="__main__")
     assert program.output is not None, "each program on a page is followed by what it prints"
     assert capsys.readouterr().out == program.output
 
