@@ -39,7 +39,7 @@ LEGITIMATE: dict[tuple[str, str], str] = {
 
 def files():
     """All files that are held to it, by their paths from the root."""
-    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("changes/*.md")]
+    found = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("changes/*.md")]
     for folder in ("proton", "examples", "tests", "benchmarks"):
         found += ROOT.glob(f"{folder}/**/*.py")
         found += ROOT.glob(f"{folder}/**/*.md")
