@@ -1,4 +1,4 @@
-"""The programs in docs/start.md and docs/guides: each is run as it stands, with the address of a broker of the test kit.
+"""The programs of the start and the guides: each is run as it stands, with the address of a broker of the test kit.
 
 A block of text right behind a program is what it prints.
 """
