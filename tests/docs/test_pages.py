@@ -18,7 +18,7 @@ from proton.testing import Broker
 from tests.support.programs import ROOT
 
 DOCS = ROOT / "docs"
-PAGES = [DOCS / "start.md", DOCS / "moving.md", *sorted((DOCS / "guides").glob("*.md"))]
+PAGES = [DOCS / "start.md", DOCS / "moving.md", DOCS / "broker-programs.md", *sorted((DOCS / "guides").glob("*.md"))]
 BLOCK = re.compile(r"```python\n(?P<code>.*?)```\n(?:```text\n(?P<output>.*?)```\n)?", re.S)
 URL = "amqp://localhost:5672"
 #: what the broker of a page has beyond the usual
