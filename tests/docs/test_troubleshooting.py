@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import functools
 import re
 import socket
 import threading
@@ -187,17 +188,20 @@ def test_a_program_sees_the_text_of_the_page(text):
     assert re.search(pattern, PROVOKED[text](), re.S)
 
 
+@functools.cache
 def strings_of_the_package():
-    for path in sorted((ROOT / "proton").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
+    return "\n".join(
+        node.value
+        for path in sorted((ROOT / "proton").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 @pytest.mark.parametrize("text", sorted({*TEXTS} - PROVOKED.keys() - FOREIGN))
 def test_the_package_has_the_words_of_the_other_texts(text):
     """Each part of it between values is in a string of the sources."""
-    strings = "\n".join(strings_of_the_package())
+    strings = strings_of_the_package()
     parts = [part.strip(" ,") for part in text.split("…")]
     assert any(parts)
     assert [part for part in parts if part not in strings] == []
