@@ -142,8 +142,8 @@ PROVOKED = {
     "expected a URL with the scheme amqp or amqps, got one with …": lambda: refused("http://localhost"),
     "expected a port from 0 to 65535, got …": lambda: refused("amqp://localhost:99999"),
     "expected at most one '@', between password and host: …": lambda: refused("amqp://fred:p@ss@localhost"),
-    "reconnect takes None, False, a Backoff or a sequence of seconds, got …": lambda: told(
-        BlockingConnection, "amqp://localhost", reconnect=True
+    "reconnect takes True, False, None, a Backoff or a sequence of seconds, got …": lambda: told(
+        BlockingConnection, "amqp://localhost", reconnect=5
     ),
     "certificate verify failed: unable to get local issuer certificate": lambda: over_tls("127.0.0.1", trusting=False),
     "certificate verify failed: expected a certificate for …, got one for …": lambda: over_tls("other.example"),
