@@ -1,4 +1,4 @@
-"""The code in docs/asyncio.md and in README, run as it stands; and the reference, which names all that is public."""
+"""The code in docs/asyncio.md, run as it stands; and the reference, which names all that is public."""
 
 import asyncio
 import inspect
@@ -70,19 +70,6 @@ def test_a_program_of_the_guide(name, capsys):
 
     run(main)
     assert PRINTED.get(name, "") in capsys.readouterr().out
-
-
-def test_the_program_of_the_readme(capsys):
-    (code,) = re.findall(r"```python\n(import asyncio\n.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
-    names = {"__name__": "readme"}
-    exec(compile(code, "README.md", "exec"), names)
-
-    async def main():
-        async with broker() as peer:
-            await names["main"](peer.url)
-
-    run(main)
-    assert capsys.readouterr().out.splitlines()[-1] == "tea"
 
 
 def test_transactions(capsys):

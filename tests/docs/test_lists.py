@@ -101,3 +101,8 @@ def test_links_between_pages_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)", re.sub(r"```.*?```", "", PAGES[page], flags=re.S)):
         if not target.startswith(("http:", "https:")):
             assert (path.parent / target).exists(), target
+
+
+def test_each_example_is_on_the_page_of_the_examples():
+    listed = set(re.findall(r"`(\w+\.py)`", PAGES["examples"]))
+    assert listed == {path.name for path in (ROOT / "examples").glob("*.py")}
