@@ -1,17 +1,22 @@
-"""`pure-proton bench`: messages through a peer and back to this process: how many a second, at what cost, how late."""
+"""`pure-proton bench`: messages through a peer and back to this process: how many a second, at what cost, how late.
+
+The queue is as before at each end of the command: nothing is sent to a queue that is not empty, and what a measurement
+that fails leaves there is taken out again.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import sys
 import time
 import uuid
 from array import array
 from typing import Any
 
-from proton import Message
-from proton.asyncio import Receiver, Sender, Timeout
+from proton import Message, ProtonException
+from proton.asyncio import Connection, Delivery, Drained, Receiver, Sender, Timeout, Undeliverable
 from proton.cli import codes
 from proton.cli.common import (
     Capable,
@@ -20,9 +25,10 @@ from proton.cli.common import (
     add_timeout_argument,
     add_url_argument,
     count,
-    explained,
     make_connection,
+    password_of,
     place_of,
+    tell,
 )
 from proton.cli.common import run as run_coroutine
 from proton.cli.progress import Progress
@@ -38,6 +44,11 @@ EXAMPLES = """\
 
 #: the parts of all messages that arrived within the latency of the same name
 SHARES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
+#: seconds at most for a peer to say that its queue is empty; the measurement goes on if it does not
+DRAIN_TIMEOUT = 5.0
+#: seconds at most for the next message that a failed measurement has left, and for the connection to take it
+REMOVAL_TIMEOUT = 2.0
+REMOVAL_PREFETCH = 500
 
 
 def _size(text: str) -> int:
@@ -76,6 +87,17 @@ class Run:
         self._mark = uuid.uuid4().hex  # of this run's messages
         self._sent = array("d", bytes(8 * options.count))
         self._latencies = array("d")
+        self._sent_count = 0
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a message was sent."""
+        return self._sent_count > 0
+
+    @property
+    def left(self) -> int:
+        """Messages that were sent and have not come back."""
+        return self._sent_count - len(self._latencies)
 
     async def send(self, sender: Sender) -> None:
         """Send all messages, at the rate that was asked for."""
@@ -89,7 +111,12 @@ class Run:
                     await asyncio.sleep(early)
             sent[number] = time.perf_counter()
             await sender.send_soon(Message(body, id=number, group_id=mark, inferred=True))
-        await sender.flush()
+            self._sent_count += 1
+        try:
+            await sender.flush()
+        except Undeliverable as error:
+            self._sent_count -= 1 + len(error.others)  # these are not in the queue
+            raise
 
     async def receive(self, receiver: Receiver) -> None:
         """Receive as many.
@@ -101,14 +128,44 @@ class Run:
             message, delivery = await receiver.receive(timeout=options.timeout)
             if message.group_id != mark:
                 delivery.release()
-                raise codes.CommandError(
-                    "expected a queue of its own, got a message of another program, and gave it back"
-                )
+                raise _foreign()
             number: Any = message.id
             latencies.append(time.perf_counter() - sent[number])
             delivery.accept()
             if not len(latencies) & 255:
                 self._progress.show(len(latencies))
+
+    async def remove(self, receiver: Receiver) -> None:
+        """Take out of the queue what has not come back, to the end of the queue.
+
+        :raises Timeout: the peer does not say that its queue is empty.
+        """
+        foreign: list[Delivery] = []  # given back at the end: before, they would come again
+        is_empty = False
+        try:
+            while not is_empty:
+                await receiver.drain(timeout=REMOVAL_TIMEOUT)
+                is_empty = True
+                with contextlib.suppress(Drained):
+                    while True:
+                        self._remove(foreign, *await receiver.receive())
+                        is_empty = False
+                receiver.resume()
+                if is_empty and self.left > 0:
+                    # What the links of the measurement have given back may be there a little later.
+                    with contextlib.suppress(Timeout):
+                        self._remove(foreign, *await receiver.receive(timeout=REMOVAL_TIMEOUT))
+                        is_empty = False
+        finally:
+            for delivery in foreign:
+                delivery.release()
+
+    def _remove(self, foreign: list[Delivery], message: Message, delivery: Delivery) -> None:
+        if message.group_id == self._mark:
+            delivery.accept()
+            self._sent_count -= 1
+        else:
+            foreign.append(delivery)
 
     def result(self, wall: float, cpu: float) -> dict[str, Any]:
         """What was measured, by name.
@@ -144,25 +201,67 @@ def _text(result: dict[str, Any]) -> str:
     )
 
 
-async def _bench(options: argparse.Namespace, place: Place) -> int:
+def _foreign() -> codes.CommandError:
+    return codes.CommandError(
+        "expected an empty queue, got a message of another program, and gave it back", codes.REFUSED
+    )
+
+
+async def _check_empty(connection: Connection, options: argparse.Namespace, place: Place) -> None:
+    """Look at the queue before anything is sent.
+
+    :raises CommandError: there is a message: it is given back.
+    """
+    async with connection.receiver(place.address, prefetch=1, options=Capable(options.capability)) as receiver:
+        with contextlib.suppress(Timeout):
+            await receiver.drain(timeout=min(options.timeout, DRAIN_TIMEOUT))
+        try:
+            _, delivery = await receiver.receive(timeout=0)
+        except (Drained, Timeout):
+            return
+        delivery.release()
+        raise _foreign()
+
+
+async def _measure(options: argparse.Namespace, place: Place, measured: Run) -> dict[str, Any]:
+    """The result of a measurement."""
     capable = Capable(options.capability)
     sending, receiving = (make_connection(options, place, options.timeout) for _ in range(2))
+    async with sending, receiving:
+        await _check_empty(receiving, options, place)
+        receiver = await receiving.receiver(place.address, prefetch=options.prefetch, options=capable)
+        sender = await sending.sender(place.address, options=capable)
+        wall, cpu = time.perf_counter(), time.process_time()
+        tasks = [asyncio.ensure_future(measured.send(sender)), asyncio.ensure_future(measured.receive(receiver))]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return measured.result(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+async def _clean_up(options: argparse.Namespace, place: Place, measured: Run) -> None:
+    """Take out of the queue what a failed measurement has left, over a new connection; tell what is still there."""
+    try:
+        connection = make_connection(options, place, min(options.timeout, REMOVAL_TIMEOUT))
+        made = connection.receiver(place.address, prefetch=REMOVAL_PREFETCH, options=Capable(options.capability))
+        async with connection, made as receiver:
+            await measured.remove(receiver)
+    except (ProtonException, OSError, asyncio.CancelledError):
+        tell(options, f"up to {max(measured.left, 1)} messages of this measurement are left in the queue")
+
+
+async def _bench(options: argparse.Namespace, place: Place) -> int:
     with Progress("messages", options.count, options.quiet) as progress:
-        async with sending, receiving:
-            receiver = await receiving.receiver(place.address, prefetch=options.prefetch, options=capable)
-            sender = await sending.sender(place.address, options=capable)
-            measured = Run(options, progress)
-            wall, cpu = time.perf_counter(), time.process_time()
-            tasks = [asyncio.ensure_future(measured.send(sender)), asyncio.ensure_future(measured.receive(receiver))]
-            try:
-                await asyncio.gather(*tasks)
-            except Timeout as error:
-                raise explained(error) from None
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-            result = measured.result(time.perf_counter() - wall, time.process_time() - cpu)
+        measured = Run(options, progress)
+        try:
+            result = await _measure(options, place, measured)
+        except BaseException:
+            if measured.is_begun:
+                await _clean_up(options, place, measured)
+            raise
     sys.stdout.write(dumps(result) + "\n" if options.json else _text(result))
     sys.stdout.flush()
     return codes.DONE
@@ -170,4 +269,7 @@ async def _bench(options: argparse.Namespace, place: Place) -> int:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
-    return run_coroutine(_bench(options, place_of(options)))
+    place = place_of(options)
+    # Known before there are several connections: a terminal is asked once.
+    place = place._replace(password=password_of(options, place, options.user or place.user))
+    return run_coroutine(_bench(options, place))

@@ -43,10 +43,14 @@ def queue(broker, request):
 
 @pytest.fixture
 def run(capsysbinary, monkeypatch):
-    """Runs a command: `run("send", url, "text", stdin=b"…")`."""
+    """Runs a command: `run("send", url, "text", stdin=b"…")`.
 
-    def run_command(*words, stdin=b""):
+    `is_terminal`: its standard input says that it is a terminal.
+    """
+
+    def run_command(*words, stdin=b"", is_terminal=False):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        monkeypatch.setattr(sys.stdin, "isatty", lambda: is_terminal)
         capsysbinary.readouterr()
         try:
             code = main([str(word) for word in words])

@@ -83,6 +83,15 @@ def test_an_interrupted_receive_gives_back_what_it_has_not_printed(broker, queue
     assert broker.seen.ends[-1].kind == "connection"
 
 
+def test_an_interrupted_bench_takes_its_messages_out_of_the_queue(broker, queue):
+    process = start("bench", queue, "-n", 1_000_000, "--prefetch", 1)
+    broker.wait_for(lambda seen: len(seen.messages) >= 500)
+    process.send_signal(signal.SIGINT)
+    _, errors = end(process)
+    assert (process.returncode, errors) == (codes.INTERRUPTED, "pure-proton bench: interrupted\n")
+    assert bodies(broker, queue) == []
+
+
 def test_a_closed_pipe_ends_quietly_and_nothing_is_lost(broker, queue):
     count = 2000
     broker.put(name_of(queue), *(Message(f"{number} {'x' * 1000}") for number in range(count)))
