@@ -7,7 +7,6 @@ blocking interface. What this module does not list may change in any release.
 from __future__ import annotations
 
 import logging
-import logging.config
 import os
 import sys
 
@@ -71,6 +70,7 @@ from proton.exceptions import (
     Timeout,
     TransportException,
 )
+from proton.lazy import logging_config
 from proton.logs import DefaultHandler
 from proton.message import Message
 from proton.transport.sasl.credentials import Credentials
@@ -169,7 +169,7 @@ IMPLEMENTATION_LANGUAGE = "Python"
 logconfigfile: str | None = os.environ.get("PNPY_LOGGER_CONFIG")
 handler: DefaultHandler = DefaultHandler()
 if logconfigfile:
-    logging.config.fileConfig(logconfigfile, None, False)
+    logging_config.fileConfig(logconfigfile, None, False)
 log: logging.Logger = logging.getLogger("proton")
 if not logconfigfile:
     log.addHandler(handler)

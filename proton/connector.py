@@ -412,8 +412,7 @@ class Connector(Handler):
         self._set_address(connection, url)
         log.info("Connecting to %r...", url)
         # As a callable: the domain is made if the URL is amqps, and not before.
-        ssl = container.ssl
-        transport = self.options.bind(connection, url, lambda: None if ssl is None else ssl.client)
+        transport = self.options.bind(connection, url, lambda: None if container.ssl is None else container.ssl.client)
         transport.handshake_timeout = container.handshake_timeout
         # With one place only there is nothing to gain by giving up early: the heartbeat or the system decides.
         if len(self.address.values) > 1:

@@ -9,14 +9,18 @@ delays; the same condition without progress comes to an end, so that a message t
 
 from __future__ import annotations
 
-import numbers
 import random
 from collections.abc import Iterable, Iterator
 from typing import Any, Callable, NamedTuple
 
+from proton.lazy import numbers
 from proton.url import Url, connection_url
 
 __all__ = ["Attempt", "Backoff", "ReconnectPolicy", "Series", "Urls", "check_reconnect", "delays", "places"]
+
+
+def _is_real(value: object) -> bool:
+    return type(value) in (int, float) or isinstance(value, numbers.Real)
 
 
 class Backoff:
@@ -46,7 +50,7 @@ class Backoff:
             ("max_delay", max_delay),
             ("max_tries", max_tries),
         ):
-            if not isinstance(value, numbers.Real) and (name != "max_tries" or value is not None):
+            if (name != "max_tries" or value is not None) and not _is_real(value):
                 raise TypeError(f"{name} takes a number, got {type(value).__name__} {value!r:.50}")
             if value is not None and not float(value) >= 0:
                 raise ValueError(f"{name} takes 0 or more, got {value!r}")
@@ -113,7 +117,7 @@ def check_reconnect(reconnect: Any) -> Any:
         raise TypeError(f"{expected}, got {type(reconnect).__name__} {reconnect!r:.50}") from None
     if isinstance(reconnect, (list, tuple)):  # others may be used up by a look at them
         for delay in reconnect:
-            if not isinstance(delay, numbers.Real):
+            if not _is_real(delay):
                 raise TypeError(f"{expected}, got {type(delay).__name__} {delay!r:.50} in it")
             if not float(delay) >= 0:
                 raise ValueError(f"{expected} of 0 or more, got {delay!r} in it")

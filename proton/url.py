@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import functools
 import re
-import socket
 from typing import Any, ClassVar
-from urllib.parse import quote, unquote
+
+from proton.lazy import socket, urllib_parse
 
 __all__ = ["Url", "connection_url", "without_password"]
 
@@ -50,6 +50,14 @@ def _port_number(value: Any) -> int:
         if number is None:
             raise ValueError(f"Not a valid port number or service name: {value!r}") from None
         return number
+
+
+def _quote(text: str) -> str:
+    return text if text.isascii() and text.isalnum() else urllib_parse.quote(text, safe="")
+
+
+def _unquote(text: str) -> str:
+    return urllib_parse.unquote(text) if "%" in text else text
 
 
 class Url:
@@ -155,8 +163,8 @@ class Url:
         if at:
             username, colon, password = user_info.partition(":")
             self._has_lone_percent = _LONE_PERCENT.search(user_info) is not None
-            self.username = unquote(username)
-            self.password = unquote(password) if colon else None
+            self.username = _unquote(username)
+            self.password = _unquote(password) if colon else None
         if "[" in host_port or "]" in host_port:
             # The colons of an IPv6 literal are not those before a port.
             literal, bracket, rest = host_port.partition("]")
@@ -280,7 +288,7 @@ class Url:
         return "@" in (self._path or "") + self._tail
 
     def _text(self, password: str | None) -> str:
-        user_info = quote(self.username, safe="") if self.username else ""
+        user_info = _quote(self.username) if self.username else ""
         if password:
             user_info += ":" + password
         authority = (user_info + "@" if user_info else "") + (self._host or "")
@@ -297,7 +305,7 @@ class Url:
         return repr(self)[5:-2] if self._is_unescaped else self._text(None)
 
     def __str__(self) -> str:
-        return self._text(quote(self.password, safe="") if self.password else None)
+        return self._text(_quote(self.password) if self.password else None)
 
     def __repr__(self) -> str:
         # What follows the last `@` is the only part that is certainly not the password.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import numbers
 import operator
 from typing import Any, NoReturn, SupportsIndex
+
+from proton.lazy import numbers
 
 __all__ = ["check_count", "check_seconds", "NotCopied"]
 
@@ -19,7 +20,7 @@ def check_seconds(name: str, value: Any, alternative: str = "") -> float:
     :raises TypeError: it is not a number.
     :raises ValueError: it is NaN, which cannot be compared.
     """
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+    if isinstance(value, bool) or not (type(value) in (int, float) or isinstance(value, numbers.Real)):
         raise TypeError(f"{name} takes seconds, a number{alternative}, got {type(value).__name__} {value!r:.50}")
     seconds = float(value)
     if math.isnan(seconds):

@@ -7,13 +7,13 @@ Whatever is wrong in a file is told with file, line and key, and never with a va
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
 from typing import Any, Callable
 
 from proton.exceptions import SSLException
+from proton.lazy import json
 from proton.logs import log
 from proton.url import Url
 

@@ -6,6 +6,7 @@ Everything here only makes and sets up objects and queues events; the network is
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -62,8 +63,6 @@ class Container(Reactor):
         super().__init__(*handlers, **kwargs)
         #: the container-id that outgoing connections send, a str; None for one of its own for each connection
         self.container_id: str | None = kwargs.get("container_id", str(uuid.uuid4()))
-        #: the default TLS settings, an `SSLConfig`; None when this Python was built without TLS
-        self.ssl: SSLConfig | None = default_config()
         # Around the base handler, so that a `Connector` binds its transport before the base would bind a plain one.
         self.global_handler = GlobalOverrides(self.global_handler)
         #: unused; kept for programs that look at it
@@ -142,6 +141,11 @@ class Container(Reactor):
         connection._session_policy = SessionPerConnection()
         connection.open()
         return connection
+
+    @functools.cached_property  # the module `ssl` is imported when this is first asked for
+    def ssl(self) -> SSLConfig | None:
+        """The default TLS settings, which may be replaced; None if this Python was built without TLS."""
+        return default_config()
 
     def _need_tls(self) -> SSLConfig:
         if self.ssl is None:

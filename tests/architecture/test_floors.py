@@ -1,8 +1,8 @@
 """The shape of the package, read from its sources: floors, budgets of lines, and what every module must begin with.
 
 Imports only point down: utils, reactor, handlers, connector, options, io, driver, transport, endpoints, message, codec,
-and at the bottom exceptions, url and logs. `handlers` never imports `reactor`; no other face imports `asyncio`. A
-budget is crossed by splitting, or by a new entry here with its reason.
+and at the bottom exceptions, url and logs, over lazy. `handlers` never imports `reactor`; no other face imports
+`asyncio`. A budget is crossed by splitting, or by a new entry here with its reason.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import pathlib
 import sys
 
 import pytest
+
+from proton.lazy import REASONS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "proton"
@@ -27,7 +29,7 @@ FLOORS += ["_transport", "_url", "_handlers", "_reactor", "_utils", "tracing"]
 # package as programs do: by its public modules, all faces included.
 ROOMS = ["testing", "cli", "__main__"]
 FLOORS += ROOMS
-LEVEL = {**dict.fromkeys(LOWEST, 0), **{name: level for level, name in enumerate(FLOORS, 1)}}
+LEVEL = {"lazy": -1, **dict.fromkeys(LOWEST, 0), **{name: level for level, name in enumerate(FLOORS, 1)}}
 
 FILE_LINES = 620
 FILE_EXCEPTIONS = {
@@ -71,6 +73,10 @@ def type_only(tree):
     return nodes
 
 
+def _lazy_name(alias):
+    return alias.name.replace("_", ".")
+
+
 def imports(tree):
     """(node, dotted module name) of everything that is imported at run time, relative imports included."""
     hidden = type_only(tree)
@@ -83,6 +89,8 @@ def imports(tree):
             yield node, "." * node.level + (node.module or "")
             if node.module == "proton":
                 yield from ((node, f"proton.{alias.name}") for alias in node.names)
+            elif node.module == "proton.lazy":  # a module that it puts off counts for the file that uses it
+                yield from ((node, name) for name in REASONS if name in {_lazy_name(alias) for alias in node.names})
 
 
 every_file = pytest.mark.parametrize("path", FILES, ids=name_of)
@@ -126,6 +134,22 @@ def test_imports_stand_at_the_top(path):
             assert not inner, f"{name_of(path)}:{inner}: import inside the function {node.name}"
         if isinstance(node, ast.ImportFrom):
             assert node.names[0].name != "*", f"{name_of(path)}:{node.lineno}: star import"
+
+
+#: what opens sockets has to import it at the start; `asyncio` has done so before
+EAGER = {"socket": ("asyncio", "io")}
+
+
+@every_file
+def test_modules_that_are_put_off_are_imported_in_one_place(path):
+    # The rooms on top are imported by few programs.
+    if floor_of(path) in ("lazy", *ROOMS):
+        return
+    for node, module in imports(tree_of(path)):
+        put_off = module in REASONS and getattr(node, "module", "") != "proton.lazy"
+        assert not put_off or floor_of(path) in EAGER.get(module, ()), (
+            f"{name_of(path)}:{node.lineno}: expected `from proton.lazy import {module}`, got an import at the start"
+        )
 
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="no list of the standard modules")

@@ -33,6 +33,7 @@ TESTED_BY = {
     "tracing": ("api/test_tracing.py", "amqp-delivery-receive"),
     "exceptions": ("test_exceptions.py", "ProtonException"),
     "url": ("test_url.py", "Url"),
+    "lazy": ("test_lazy.py", "is_present"),
     "warn": ("test_warn.py", "unknown_options"),
     "logs": ("test_logs.py", "DefaultHandler"),
     "reconnect": ("test_reconnect.py", "ReconnectPolicy"),

@@ -1,5 +1,7 @@
 """TLS settings of a container: made late, and handed to what they are meant for. TLS itself is played by a test."""
 
+import sys
+
 import pytest
 
 from proton import SSL, SSLDomain, Transport
@@ -8,8 +10,6 @@ from proton.handlers import MessagingHandler
 from proton.options import tls_config as configuration
 from proton.options.tls_config import SSLConfig
 from proton.reactor import Container
-from proton.transport.tls import domain
-from proton.transport.tls import layer as tls
 from tests.support.loops import run
 
 
@@ -87,8 +87,7 @@ def test_domains_may_be_assigned(domains):
 
 
 def test_a_python_without_tls(monkeypatch):
-    monkeypatch.setattr(domain, "ssl", None)
-    monkeypatch.setattr(tls, "ssl", None)
+    monkeypatch.setitem(sys.modules, "ssl", None)  # `import ssl` raises
     assert not SSL.present() and Container().ssl is None
     for make in (lambda: SSLDomain(SSLDomain.MODE_CLIENT), lambda: SSLConfig().client, lambda: SSLConfig().server):
         with pytest.raises(SSLUnavailable, match="SSL libraries not found"):

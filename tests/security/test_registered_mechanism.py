@@ -2,7 +2,7 @@
 
 import pytest
 
-from proton.sasl import register_mechanism
+from proton.sasl import LoginContext, register_mechanism
 from proton.transport.sasl.mechanisms import CLIENT_MECHANISMS
 from tests.support.engines import pump
 from tests.support.secured import ends, reasons
@@ -40,3 +40,19 @@ def test_a_server_offers_it_only_where_it_is_named(allowed):
     pair.server.transport.sasl().allowed_mechs(allowed)
     pump(pair.client, pair.server)
     assert ("X-OPEN" in reasons(pair)[0]) is (allowed is not None)
+
+
+def test_what_a_mechanism_knows_of_a_login_does_not_change_and_shows_no_password():
+    context = LoginContext("fred", "secret", hostname="example.org")
+    assert (context.user, context.password, context.authorization) == ("fred", "secret", None)
+    assert (context.hostname, context.encrypted, context.credentials) == ("example.org", False, None)
+    with pytest.raises(AttributeError, match="expected no change"):
+        context.user = "root"
+    with pytest.raises(AttributeError, match="expected no change"):
+        del context.password
+    assert context.user == "fred" and "fred" in repr(context) and "secret" not in repr(context)
+
+
+def test_logins_are_equal_by_what_is_known_of_them():
+    a, b, other = LoginContext("fred"), LoginContext(user="fred"), LoginContext("fred", encrypted=True)
+    assert a == b and hash(a) == hash(b) and a != other and a != "fred"

@@ -7,13 +7,12 @@ of invented keys. A salt for a user is always the same, or asking twice would te
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from proton.lazy import hashlib, hmac
 from proton.transport.sasl.exchange import AuthenticationFailed, TemporaryAuthFailure
 from proton.transport.sasl.saslprep import saslprep
 from proton.transport.sasl.scram import DEFAULT_ITERATIONS, MAX_ITERATIONS, SCRAM_HASHES, ScramVerifier

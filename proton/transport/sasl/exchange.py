@@ -7,8 +7,7 @@ said of a refusal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from proton.transport.sasl.credentials import Credentials
@@ -23,20 +22,59 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
 class LoginContext:
-    """What a mechanism may know when an exchange begins. No secret is in its repr."""
+    """What a mechanism may know when an exchange begins; it cannot be changed. No secret is in its repr.
 
-    #: a client's: the user to log in as, and the identity to act as
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    authorization: str | None = None
-    #: a client's: the host that the connection is for
-    hostname: str | None = None
-    #: True if TLS is in use: without it, the exchange can be read on the way
-    encrypted: bool = False
-    #: a server's: the users that it lets in; None if it has no list
-    credentials: Credentials | None = None
+    Written by hand: the module `dataclasses` takes 5 ms of the start of each program, of 50.
+
+    :param user: a client's: the user to log in as.
+    :param password: a client's: its password.
+    :param authorization: a client's: the identity to act as.
+    :param hostname: a client's: the host that the connection is for.
+    :param encrypted: True if TLS is in use: without it, the exchange can be read on the way.
+    :param credentials: a server's: the users that it lets in; None if it has no list.
+    """
+
+    __slots__ = ("authorization", "credentials", "encrypted", "hostname", "password", "user")
+
+    user: str | None
+    password: str | None
+    authorization: str | None
+    hostname: str | None
+    encrypted: bool
+    credentials: Credentials | None
+
+    def __init__(
+        self,
+        user: str | None = None,
+        password: str | None = None,
+        authorization: str | None = None,
+        hostname: str | None = None,
+        encrypted: bool = False,
+        credentials: Credentials | None = None,
+    ) -> None:
+        values = (authorization, credentials, encrypted, hostname, password, user)
+        for name, value in zip(self.__slots__, values):
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"expected no change of a LoginContext, got another {name}")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"expected no change of a LoginContext, got a removal of {name}")
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__slots__ if name != "password")
+        return f"LoginContext({', '.join(shown)})"
 
 
 class ClientExchange(Protocol):

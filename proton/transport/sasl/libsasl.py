@@ -17,12 +17,8 @@ import threading
 import weakref
 from typing import Any, Callable
 
+from proton.lazy import ctypes, is_present
 from proton.transport.sasl.exchange import AuthenticationFailed, TemporaryAuthFailure
-
-try:
-    import ctypes
-except ImportError:  # some builds of Python are without
-    ctypes = None  # type: ignore[assignment]
 
 __all__ = ["CONTINUE", "OK", "Handle", "NothingUsable", "find", "initialize", "lock", "wipe"]
 
@@ -67,7 +63,7 @@ def find() -> Any:
     global _library, _searched
     if not _searched:
         with lock:
-            if not _searched and ctypes is not None:
+            if not _searched and is_present(ctypes):
                 _library = _load()
             _searched = True
     return _library

@@ -8,10 +8,10 @@ Programs add theirs with `register_mechanism` (`proton.sasl`).
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any, Callable
 
+from proton.lazy import json
 from proton.transport.sasl.credentials import PlainServer
 from proton.transport.sasl.exchange import (
     AuthenticationFailed,

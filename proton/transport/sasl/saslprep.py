@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import stringprep
-import unicodedata
+from proton.lazy import stringprep, unicodedata
 
 __all__ = ["saslprep"]
 
 # RFC 4013 2.3 names these tables of RFC 3454; they are of Unicode 3.2, whatever version Python has.
-_PROHIBITED = (
-    stringprep.in_table_c12,
-    stringprep.in_table_c21_c22,
-    stringprep.in_table_c3,
-    stringprep.in_table_c4,
-    stringprep.in_table_c5,
-    stringprep.in_table_c6,
-    stringprep.in_table_c7,
-    stringprep.in_table_c8,
-    stringprep.in_table_c9,
-)
+_PROHIBITED = ("c12", "c21_c22", "c3", "c4", "c5", "c6", "c7", "c8", "c9")
 
 
 def saslprep(text: str) -> str:
@@ -35,8 +24,9 @@ def saslprep(text: str) -> str:
     )
     # RFC 4013 2.2 has NFKC as of Unicode 3.2; that table lets no other character pass below.
     prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
+    prohibited = [getattr(stringprep, f"in_table_{name}") for name in _PROHIBITED]
     for position, character in enumerate(prepared):
-        if any(table(character) for table in _PROHIBITED):
+        if any(table(character) for table in prohibited):
             raise ValueError(f"expected no control or special characters, got one at position {position}")
         # Another version might normalize it in another way: the two ends would hash different bytes (RFC 3454 7).
         if stringprep.in_table_a1(character):

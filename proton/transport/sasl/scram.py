@@ -7,14 +7,11 @@ does not know. Channel binding is not offered, as the standard library's TLS has
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import hmac
 import os
 from typing import Any, Callable, NamedTuple
 
 from proton.codec.text import quote
+from proton.lazy import base64, hashlib, hmac
 from proton.transport.sasl.exchange import AuthenticationFailed
 from proton.transport.sasl.saslprep import saslprep
 
@@ -137,7 +134,7 @@ def _decode_attribute(found: dict[str, str], name: str) -> bytes:
         return base64.b64decode(found[name].encode("ascii"), validate=True)
     except KeyError:
         raise AuthenticationFailed(f"malformed SCRAM message: expected attribute {name}, got none") from None
-    except (ValueError, binascii.Error):
+    except ValueError:  # `binascii.Error` is one
         raise AuthenticationFailed(f"malformed SCRAM message: expected base64 in attribute {name}") from None
 
 

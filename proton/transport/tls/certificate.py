@@ -7,9 +7,9 @@ that are not a certificate raise `ValueError`, and nothing else.
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 from typing import NamedTuple
+
+from proton.lazy import datetime, ipaddress
 
 __all__ = ["Certificate", "Issue", "matches", "read_certificate", "read_issue"]
 

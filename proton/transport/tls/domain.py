@@ -2,7 +2,7 @@
 
 The settings are tried when they are made, but the context is made when a transport needs it: loading the system's
 trust store costs more than everything else here. A change gives a new context, so `SSL` objects that exist keep theirs.
-This is the file that wraps `ssl`, which a Python may lack: `ssl` is None then, and every use raises `SSLUnavailable`.
+The first domain imports `ssl`, which a Python may lack: without it every use raises `SSLUnavailable`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from proton.exceptions import SSLException, SSLUnavailable
+from proton.lazy import is_present, ssl
 
 if TYPE_CHECKING:
-    # By its own name: checkers do not know the types behind a module that may be None.
     from ssl import SSLContext
 
-try:
-    import ssl
-except ImportError:  # pragma: no cover -- a Python that was built without it
-    ssl = None  # type: ignore[assignment]
-
-__all__ = ["SSLDomain", "TLSSettings", "plain_reason", "settings_of", "ssl"]
+__all__ = ["SSLDomain", "TLSSettings", "check_tls", "plain_reason", "settings_of"]
 
 NO_TLS = "SSL libraries not found: this Python was built without the module ssl"
 #: a leaf or intermediate certificate in the trust store may be an anchor; `ssl` names the flag from Python 3.10 on
@@ -34,6 +29,15 @@ _ANONYMOUS = "ALL:aNULL:!eNULL:@STRENGTH:@SECLEVEL=0"
 _DH_PARAMETERS = os.path.join(os.path.dirname(__file__), "ffdhe2048.pem")
 _ANONYMOUS_PEER, _VERIFY_PEER_NAME = 2, 3
 _PROTOCOLS = {"TLSv1": "TLSv1", "TLSv1.1": "TLSv1_1", "TLSv1.2": "TLSv1_2", "TLSv1.3": "TLSv1_3"}
+
+
+def check_tls() -> None:
+    """Raise unless this Python has TLS.
+
+    :raises SSLUnavailable: it was built without.
+    """
+    if not is_present(ssl):
+        raise SSLUnavailable(NO_TLS)
 
 
 def plain_reason(error: Any) -> str:
@@ -176,8 +180,7 @@ class SSLDomain:
     def __init__(self, mode: int) -> None:
         if mode not in (self.MODE_CLIENT, self.MODE_SERVER) or isinstance(mode, bool):
             raise ValueError(f"expected MODE_CLIENT or MODE_SERVER, got {mode!r}")
-        if ssl is None:
-            raise SSLUnavailable(NO_TLS)
+        check_tls()
         self._settings = TLSSettings(is_client=mode == self.MODE_CLIENT)
 
     def __repr__(self) -> str:

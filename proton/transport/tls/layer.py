@@ -6,12 +6,12 @@ what cannot be used raises here, before the transport is changed.
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
-from proton.exceptions import SSLException, SSLUnavailable
+from proton.exceptions import SSLException
+from proton.lazy import hashlib, is_present, ssl
 from proton.transport import io_layers
-from proton.transport.tls.domain import NO_TLS, SSLDomain, settings_of, ssl
+from proton.transport.tls.domain import SSLDomain, check_tls, settings_of
 from proton.transport.tls.stream import TLSStream
 from proton.transport.transport_state import TransportState, state_of
 
@@ -94,8 +94,7 @@ class SSL:
         state = state_of(transport)
         if state.ssl is self:
             return
-        if ssl is None:
-            raise SSLUnavailable(NO_TLS)
+        check_tls()
         _check_use(state, domain)
         self._domain = domain
         self._session_details = session_details
@@ -120,7 +119,7 @@ class SSL:
     @staticmethod
     def present() -> bool:
         """True unless this Python was built without TLS."""
-        return ssl is not None
+        return is_present(ssl)
 
     # -- what is known of the session ------------------------------------------------------------------------------
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from proton.codec.text import quote
 from proton.endpoints.printable import printable
+from proton.lazy import ssl
 from proton.transport import protocol_header
 from proton.transport.io_layers import IOLayer, IOLayerError
 from proton.transport.tls.certificate import Certificate, matches, read_certificate
-from proton.transport.tls.domain import TLSSettings, plain_reason, ssl
+from proton.transport.tls.domain import TLSSettings, plain_reason
 
 if TYPE_CHECKING:
     from proton.transport.transport_state import TransportState
