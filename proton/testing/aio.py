@@ -7,6 +7,7 @@ sends on the connection of another client leaves in the next turn of that connec
 from __future__ import annotations
 
 import asyncio
+import inspect
 import socket
 import uuid
 from typing import Any, Callable
@@ -15,7 +16,17 @@ from proton import Connection, Message, Transport
 from proton.asyncio.loop import Loop, Pipe
 from proton.driver import Driver
 from proton.io import sockets
-from proton.testing.commands import SECONDS, Commanded, Commands, Settings, check_failures, condition_of, late
+from proton.testing.commands import (
+    SECONDS,
+    Commanded,
+    Commands,
+    Settings,
+    check_condition,
+    check_failures,
+    check_wanted,
+    condition_of,
+    late,
+)
 from proton.testing.rules import Answer
 from proton.testing.seen import Seen
 from proton.testing.service import Service, log
@@ -213,9 +224,9 @@ class AsyncBroker(Commanded):
     """
 
     def _set_up(self) -> None:
-        self.seen.on_news = self._tell_waiters
+        self.seen.on_change = self._wake_waits
         self._runner: _Runner | None = None
-        self._waiters: list[tuple[Callable[[Seen], Any], asyncio.Future[None]]] = []
+        self._waits: list[asyncio.Future[bool]] = []
 
     def __repr__(self) -> str:
         return f"AsyncBroker({self.url!r}, {'running' if self.running else 'stopped'})"
@@ -410,28 +421,41 @@ class AsyncBroker(Commanded):
         return self._checked().link_count(address)
 
     async def wait_for(self, condition: Callable[[Seen], Any], what: str = "", seconds: float = SECONDS) -> None:
-        """See `Broker.wait_for`."""
-        if condition(self.seen):
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiter = (condition, future)
-        self._waiters.append(waiter)
-        try:
-            await asyncio.wait_for(future, seconds)
-        except asyncio.TimeoutError:
-            raise late(what, seconds, self.seen) from None
-        finally:
-            self._waiters.remove(waiter)
+        """See `Broker.wait_for`; the condition may be a coroutine function, and give commands."""
+        check_condition(condition)
+        await self._wait_for(condition, what, seconds)
 
-    def _tell_waiters(self) -> None:
-        for condition, future in self._waiters:
-            if future.done():
-                continue
+    async def _wait_for(self, condition: Callable[[Seen], Any], what: str, seconds: float) -> Any:
+        """Wait until a condition holds, and return what it returned."""
+        loop = Loop()
+        deadline = loop.deadline(seconds)
+        while True:
+            # Before the condition looks, which may be a coroutine: a change that it misses is one to wake up for.
+            change: asyncio.Future[bool] = loop.create_future()
+            self._waits.append(change)
             try:
-                if condition(self.seen):
-                    future.set_result(None)
-            except Exception as error:  # of the condition: it belongs to the task that waits
-                future.set_exception(error)
+                found = condition(self.seen)
+                if inspect.isawaitable(found):
+                    found = await found
+                if found:
+                    return found
+                if not await loop.wait(change, loop.left(deadline), bool):
+                    raise late(what, seconds, self.seen)
+            finally:
+                self._waits.remove(change)
+
+    async def wait_for_messages(self, address: str, count: int = 1, seconds: float = SECONDS) -> list[Message]:
+        """See `Broker.wait_for_messages`."""
+        what = check_wanted(address, count)
+        found: list[Message] = await self._wait_for(
+            lambda seen: self._checked().messages_from(address, count), what, seconds
+        )
+        return found
+
+    def _wake_waits(self) -> None:
+        for change in self._waits:
+            if not change.done():
+                change.set_result(True)
 
 
 def _nothing(listener: Any) -> None:

@@ -7,7 +7,16 @@ from typing import Any, Callable
 
 from proton import Message
 from proton.reactor import ApplicationEvent, Container, EventInjector
-from proton.testing.commands import SECONDS, Commanded, Settings, check_failures, condition_of, late
+from proton.testing.commands import (
+    SECONDS,
+    Commanded,
+    Settings,
+    check_condition,
+    check_failures,
+    check_wanted,
+    condition_of,
+    late,
+)
 from proton.testing.rules import Answer
 from proton.testing.seen import Seen
 from proton.testing.service import Service, log
@@ -438,11 +447,37 @@ class Broker(Commanded):
         return int(self._do(lambda: self._commands.link_count(address)))
 
     def wait_for(self, condition: Callable[[Seen], Any], what: str = "", seconds: float = SECONDS) -> None:
-        """Wait until a condition holds, which is tried at each record that is added.
+        """Wait until a condition holds, which is tried again after each change.
 
-        :param condition: a function of `seen`.
-        :param what: for the text of the error.
+        :param condition: a function of `seen`; it may give commands.
+        :param what: what is expected, for the text of the error.
+        :param seconds: how long to wait at most.
         :raises TimeoutError: it does not hold after so many seconds.
+        :raises TypeError: the condition is not a function.
         """
-        if not self.seen.wait_for(condition, seconds):
+        check_condition(condition)
+        self._wait_for(condition, what, seconds)
+
+    def _wait_for(self, condition: Callable[[Seen], Any], what: str, seconds: float) -> Any:
+        """Wait until a condition holds, and return what it returned."""
+        found = self.seen.wait_for(condition, seconds)
+        if not found:
             raise late(what, seconds, self.seen)
+        return found
+
+    def wait_for_messages(self, address: str, count: int = 1, seconds: float = SECONDS) -> list[Message]:
+        """Wait until so many messages, or more, are in a queue.
+
+        :param address: the address of the queue.
+        :param count: how many.
+        :param seconds: how long to wait at most.
+        :return: the messages that no client holds, in order, as `messages`.
+        :raises TimeoutError: they are fewer after so many seconds.
+        :raises TypeError: an argument of another type.
+        :raises ValueError: the count is below 1.
+        """
+        what = check_wanted(address, count)
+        found: list[Message] = self._wait_for(
+            lambda seen: self._do(lambda: self._commands.messages_from(address, count)), what, seconds
+        )
+        return found

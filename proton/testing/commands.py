@@ -18,7 +18,17 @@ from proton.testing.rules import ANSWERS, REFUSALS, Answer, Counted, Refusal, Ru
 from proton.testing.seen import Seen, SeenFailure
 from proton.testing.service import Service
 
-__all__ = ["SECONDS", "Commanded", "Commands", "Settings", "check_failures", "condition_of", "late"]
+__all__ = [
+    "SECONDS",
+    "Commanded",
+    "Commands",
+    "Settings",
+    "check_condition",
+    "check_failures",
+    "check_wanted",
+    "condition_of",
+    "late",
+]
 
 #: Seconds that anything may take that is waited for.
 SECONDS = 20.0
@@ -191,6 +201,7 @@ class Commands:
         if address in self.nodes.found:
             raise ValueError(f"there is a node at {address!r} already")
         self.nodes.make(address, topic)
+        self.seen.notify()
 
     def answer_requests(self, address: str, function: Callable[[Message], Message | None]) -> None:
         _check_text("address", address)
@@ -203,6 +214,7 @@ class Commands:
             raise ValueError(f"there is a node at {address!r} already")
         else:
             self.nodes.found[address] = Responder(address, self.nodes, function)
+            self.seen.notify()
 
     def _add_failure(self, address: str, message: Message | None, error: Exception) -> None:
         self.seen.add(self.seen.failures, SeenFailure(address, message, error))
@@ -215,6 +227,7 @@ class Commands:
             self.service.links.delete(address)
         else:
             del self.nodes.found[address]
+        self.seen.notify()
 
     def purge(self, address: str) -> int:
         _check_text("address", address)
@@ -223,6 +236,7 @@ class Commands:
             raise ValueError(f"there is no node at {address!r}")
         count = len(node) + len(node.scheduled)
         node.clear()
+        self.seen.notify()
         return count
 
     def addresses(self) -> list[str]:
@@ -238,6 +252,12 @@ class Commands:
             raise ValueError(f"there is no node at {address!r}")
         for message in messages:
             node.post(message)
+        self.seen.notify()
+
+    def messages_from(self, address: str, count: int) -> list[Message]:
+        """The messages of a node if they are as many, else an empty list."""
+        node = self.nodes.found.get(address)
+        return [] if node is None or len(node) < count else self.messages(address)
 
     def messages(self, address: str) -> list[Message]:
         node = self.nodes.found.get(address)
@@ -254,6 +274,7 @@ class Commands:
             self.nodes.run_due()
         else:
             self.service.run_due()
+        self.seen.notify()
 
     def set_credit(self, credit: int) -> None:
         _check_count("credit", credit)
@@ -300,7 +321,9 @@ class Commands:
     # -- now -----------------------------------------------------------------------------------------------------
 
     def detach(self, address: str | None, condition: Condition | None, closed: bool) -> int:
-        return self.running().detach(address, condition, closed)
+        count = self.running().detach(address, condition, closed)
+        self.seen.notify()
+        return count
 
     def end_sessions(self, condition: Condition | None) -> None:
         self.running().end_sessions(condition)
@@ -331,9 +354,36 @@ def check_failures(seen: Seen) -> None:
         raise RuntimeError(f"{what} failed for the address {failure.address!r}") from failure.error
 
 
-def late(what: str, seconds: float, seen: Seen) -> TimeoutError:
-    """The error of a wait for a condition."""
-    return TimeoutError(f"no {what or 'such record'} within {seconds} s: {seen!r}")
+def late(what: str, seconds: float, seen: Seen | None) -> TimeoutError:
+    """The error of a wait for a condition.
+
+    :param seen: what the broker has seen, None without a broker.
+    """
+    got = "" if seen is None else f", got {seen!r}"
+    return TimeoutError(f"expected {what or 'the condition to hold'} within {seconds} s{got}")
+
+
+def check_condition(condition: Any) -> None:
+    """Raise unless it is a condition of a wait.
+
+    :raises TypeError: it is not a function.
+    """
+    if not callable(condition):
+        raise TypeError(f"wait_for takes a function of seen, got {type(condition).__name__} {condition!r:.50}")
+
+
+def check_wanted(address: Any, count: Any) -> str:
+    """Check the arguments of a wait for messages.
+
+    :return: what is waited for, for the text of an error.
+    :raises TypeError: one of them has another type.
+    :raises ValueError: the count is below 1.
+    """
+    _check_text("address", address)
+    _check_count("count", count)
+    if count == 0:
+        raise ValueError("count takes 1 or more, got 0")
+    return f"{count} messages at {address!r}"
 
 
 def _check_text(name: str, value: Any) -> None:

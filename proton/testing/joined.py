@@ -14,7 +14,7 @@ from proton.options.listen_options import ListenOptions
 from proton.reactor import Container
 from proton.testing.broker import Broker, ContainerRunner
 from proton.testing.clock import VirtualClock
-from proton.testing.commands import check_failures, condition_of
+from proton.testing.commands import check_failures, condition_of, late
 from proton.testing.memory import Connect, MemoryNetwork, MemorySelector
 from proton.testing.script import Player, Script
 from proton.testing.seen import Seen
@@ -150,14 +150,20 @@ class _World:
         self.clock.move_to(max(self.clock.now, min(deadlines)))
         return True
 
-    def run_until(self, condition: Callable[[], object], what: str, seconds: float) -> None:
-        """Let time pass until a condition holds."""
+    def run_until(self, condition: Callable[[], Any], what: str, seconds: float, seen: Seen | None) -> Any:
+        """Let time pass until a condition holds, and return what it returned.
+
+        :param seen: for the text of the error, or None.
+        """
         end = self.clock.now + seconds
         self.run()
-        while not condition():
+        found = condition()
+        while not found:
             if not self.step(end):
-                raise TimeoutError(f"no {what or 'such state'} within {seconds} s")
+                raise late(what, seconds, seen)
             self.run()
+            found = condition()
+        return found
 
 
 class Joined:
@@ -318,12 +324,12 @@ class Joined:
         """Let time pass until a condition holds, from one deadline to the next.
 
         :param condition: a function without arguments.
-        :param what: for the text of the error.
+        :param what: what is expected, for the text of the error.
         :param seconds: how much time may pass.
         :raises TimeoutError: it does not hold after so much time.
         """
         self._begin()
-        self._world.run_until(condition, what, seconds)
+        self._world.run_until(condition, what, seconds, None if self._broker is None else self._broker.seen)
 
     # -- faults --------------------------------------------------------------------------------------------------
 
@@ -426,8 +432,12 @@ class JoinedBroker(Broker):
         """Let time pass until a condition holds.
 
         :param condition: a function of `seen`.
-        :param what: for the text of the error.
+        :param what: what is expected, for the text of the error.
         :param seconds: how much time may pass.
         :raises TimeoutError: it does not hold after so much time.
+        :raises TypeError: the condition is not a function.
         """
-        self._world.run_until(lambda: condition(self.seen), what or "such record", seconds)
+        super().wait_for(condition, what, seconds)
+
+    def _wait_for(self, condition: Callable[[Seen], Any], what: str, seconds: float) -> Any:
+        return self._world.run_until(lambda: condition(self.seen), what, seconds, self.seen)

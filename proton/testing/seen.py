@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any, Callable, NamedTuple, TypeVar
 
 from proton import Condition, Message
@@ -158,9 +159,10 @@ class Seen:
         self.outcomes: Records[SeenOutcome] = Records(keep)
         self.ends: Records[SeenEnd] = Records(keep)
         self.failures: Records[SeenFailure] = Records(keep)
-        #: called without arguments after each record, where the broker runs
-        self.on_news: Callable[[], object] = _nothing
+        #: called without arguments after each change, where the broker runs
+        self.on_change: Callable[[], object] = _nothing
         self._changed = threading.Condition()
+        self._changes = 0  # how many there were
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{found.total} {name}" for name, found in vars(self).items() if isinstance(found, Records))
@@ -174,23 +176,35 @@ class Seen:
                     found.clear()
 
     def add(self, records: Records[Any], record: Any) -> None:
-        """Append a record to one of the lists, and wake the threads that wait for news."""
+        """Append a record to one of the lists, and have the waits try their conditions again."""
         with self._changed:
             records.append(record)
-            self._changed.notify_all()
-        self.on_news()
+        self.notify()
 
-    def news(self) -> None:
-        """Wake the threads that wait for something that is not in the lists."""
+    def notify(self) -> None:
+        """Have the waits try their conditions again: something has changed that a command can ask for."""
         with self._changed:
+            self._changes += 1
             self._changed.notify_all()
-        self.on_news()
+        self.on_change()
 
-    def wait_for(self, condition: Callable[[Seen], Any], seconds: float) -> bool:
-        """Wait until a condition holds; False when the time is over before."""
-        with self._changed:
-            return bool(self._changed.wait_for(lambda: condition(self), seconds))
+    def wait_for(self, condition: Callable[[Seen], Any], seconds: float) -> Any:
+        """Wait until a condition holds, and return what it returned; None if the time is over before."""
+        deadline = time.monotonic() + seconds
+        while True:
+            changes = self._changes  # before the condition looks: a change that it misses is one to wake up for
+            # Without the lock: a condition may give commands, and the thread that does them adds records.
+            found = condition(self)
+            if found:
+                return found
+            left = deadline - time.monotonic()
+            with self._changed:
+                while left > 0 and self._changes == changes:
+                    self._changed.wait(left)
+                    left = deadline - time.monotonic()
+            if left <= 0:
+                return None
 
 
 def _nothing() -> None:
-    """Stands for a broker that waits for nothing."""
+    """Stands for a broker without waits."""

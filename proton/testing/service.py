@@ -120,6 +120,19 @@ class Service(MessagingHandler):
         """Do what is due: messages expire, or their time of delivery comes."""
         self.nodes.run_due()
         self._set_alarm()
+        self._seen.notify()
+
+    def _later(self, function: Callable[[], object]) -> None:
+        """Have a function called after the delay of the rules, at once if there is none."""
+        if not self._rules.delay:
+            function()
+            return
+
+        def call() -> None:
+            function()
+            self._seen.notify()
+
+        self._timers.call_later(self._rules.delay, call)
 
     def _gone(self, connection: Connection) -> None:
         self.links.drop([link for link in self.links if link.connection is connection], closed=False)
@@ -128,7 +141,7 @@ class Service(MessagingHandler):
             log.info("connection %s: gone", number)
         if self._stopping and not self._numbers and self._cutting is not None:
             self._cutting.cancel()
-        self._seen.news()
+        self._seen.notify()
 
     # -- commands ------------------------------------------------------------------------------------------------
 
@@ -173,8 +186,8 @@ class Service(MessagingHandler):
             link.flow(credit - link.credit)
 
     def _dispatch(self, queue: Queue) -> None:
-        if self._rules.delay and len(queue):
-            self._timers.call_later(self._rules.delay, queue.dispatch)
+        if len(queue):
+            self._later(queue.dispatch)
         else:
             queue.dispatch()
 
@@ -226,6 +239,7 @@ class Service(MessagingHandler):
 
     def _drop_session(self, event: Any) -> None:
         self.links.drop([link for link in self.links if link.session is event.session], closed=False)
+        self._seen.notify()
 
     def on_connection_closing(self, event: Any) -> None:
         number = self._number(event)
@@ -300,6 +314,7 @@ class Service(MessagingHandler):
 
     def _refuse(self, link: Link, name: str, description: str) -> None:
         self.links.end(link, Condition(name, description))
+        self._seen.notify()
 
     # -- messages from clients -----------------------------------------------------------------------------------
 
@@ -307,6 +322,7 @@ class Service(MessagingHandler):
         link, delivery, message = event.link, event.delivery, event.message
         if link in self.links.control:
             self._coordinator.control(link, delivery, message.body)
+            self._seen.notify()
             if link.credit <= CONTROL_CREDIT // 2:
                 self._grant(link, CONTROL_CREDIT)
             return
@@ -318,10 +334,7 @@ class Service(MessagingHandler):
         if answer == "accepted" and self.nodes.find(address) is None:
             answer, condition = "rejected", Condition("amqp:not-found", f"no node at {address}")
         record = SeenMessage(self._number(event), address, message, delivery.settled, answer)
-        if self._rules.delay:
-            self._timers.call_later(self._rules.delay, lambda: self._answer(record, delivery, condition))
-        else:
-            self._answer(record, delivery, condition)
+        self._later(lambda: self._answer(record, delivery, condition))
         self._seen.add(self._seen.messages, record)
 
     def _answer(self, record: SeenMessage, delivery: Delivery, condition: Condition | None) -> None:
@@ -384,16 +397,14 @@ class Service(MessagingHandler):
         consumer = self.links.consumers.get(event.link)
         if consumer is None:
             return
-        if self._rules.delay:
-            self._timers.call_later(self._rules.delay, lambda: self._supply(consumer))
-        else:
-            self._supply(consumer)
+        self._later(lambda: self._supply(consumer))
 
     def _supply(self, consumer: Consumer) -> None:
         if consumer.link in self.links.consumers:
             consumer.wake()
             consumer.queue.dispatch()
             consumer.link.drained()
+            self._seen.notify()
 
     def on_delivery(self, event: Any) -> None:
         # The callbacks `on_accepted` and so on do not tell of answers that are part of a transaction.

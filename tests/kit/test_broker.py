@@ -202,7 +202,7 @@ def test_a_port_in_use_is_an_error(broker):
 
 
 def test_a_wait_says_what_it_waited_for(broker):
-    with pytest.raises(TimeoutError, match=r"no second client within 0.01 s: Seen\(0 connections"):
+    with pytest.raises(TimeoutError, match=r"expected second client within 0.01 s, got Seen\(0 connections"):
         broker.wait_for(lambda seen: len(seen.connections) == 2, "second client", seconds=0.01)
 
 

@@ -95,7 +95,7 @@ def test_a_broker_belongs_to_the_loop_that_it_was_started_in():
 def test_a_wait_ends_when_its_time_is_over_or_its_task_is_cancelled():
     async def main():
         async with AsyncBroker() as broker:
-            with pytest.raises(TimeoutError, match=r"no message within 0.01 s: Seen\(0 connections"):
+            with pytest.raises(TimeoutError, match=r"expected message within 0.01 s, got Seen\(0 connections"):
                 await broker.wait_for(lambda seen: seen.messages, "message", seconds=0.01)
             waiting = asyncio.ensure_future(broker.wait_for(lambda seen: seen.connections.total == 2))
             async with connect(broker.url):

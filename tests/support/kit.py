@@ -18,17 +18,17 @@ class InLoop:
     """Each command is given in the loop's thread, and returns what the coroutine returns."""
 
     def __init__(self, port=0, **options):
-        self._broker = AsyncBroker(port, **options)
+        self.broker = AsyncBroker(port, **options)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
 
     def __enter__(self):
-        self._call(self._broker.start)
+        self._call(self.broker.start)
         return self
 
     def __exit__(self, *problem):
-        self._call(self._broker.__aexit__, *problem)
+        self._call(self.broker.__aexit__, *problem)
         self.close()
 
     def close(self):
@@ -44,14 +44,14 @@ class InLoop:
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result(SECONDS)
 
     def __getattr__(self, name):
-        found = getattr(self._broker, name)
+        found = getattr(self.broker, name)
         if not callable(found) or name == "seen":
             return found
         return lambda *args, **options: self._call(found, *args, **options)
 
     @property
     def addresses(self):
-        return self._call(self._broker.addresses)
+        return self._call(self.broker.addresses)
 
 
 BROKERS = {"in a thread": Broker, "in a loop": InLoop}
