@@ -70,6 +70,8 @@ class Service(MessagingHandler):
         self._timers: Any = None
         self._alarm: Any = None
         self._cutting: Any = None
+        #: the timers of what is done after the delay of the rules
+        self._delayed: set[Any] = set()
         self._stopping = False
 
     # -- the run -------------------------------------------------------------------------------------------------
@@ -106,6 +108,10 @@ class Service(MessagingHandler):
         self.nodes.rest()
         if self._alarm is not None:
             self._alarm.cancel()
+        # After its close a connection sends nothing (2.4.3), so what was delayed has no use.
+        for timer in self._delayed:
+            timer.cancel()
+        self._delayed.clear()
         log.info("stopped")
 
     def _set_alarm(self) -> None:
@@ -123,16 +129,18 @@ class Service(MessagingHandler):
         self._seen.notify()
 
     def _later(self, function: Callable[[], object]) -> None:
-        """Have a function called after the delay of the rules, at once if there is none."""
+        """Have a function called after the delay of the rules, at once without one; not after the end of the run."""
         if not self._rules.delay:
             function()
-            return
+        elif not self._stopping:
 
-        def call() -> None:
-            function()
-            self._seen.notify()
+            def call() -> None:
+                self._delayed.discard(timer)
+                function()
+                self._seen.notify()
 
-        self._timers.call_later(self._rules.delay, call)
+            timer = self._timers.call_later(self._rules.delay, call)
+            self._delayed.add(timer)
 
     def _gone(self, connection: Connection) -> None:
         self.links.drop([link for link in self.links if link.connection is connection], closed=False)

@@ -90,16 +90,17 @@ class Client(MessagingHandler):
     def close(self):
         self.connection.close()
         self.until(lambda: self.connection.state & Endpoint.REMOTE_CLOSED, "the connection is closed")
-        self._end()
+        self.run_to_its_end()
 
     def drop(self):
         """Ends the connection without a word to the peer."""
         transport = self.connection.transport
         transport.close_head()
         transport.close_tail()
-        self._end()
+        self.run_to_its_end()
 
-    def _end(self):
+    def run_to_its_end(self):
+        """Returns once the connection is at its end, whatever ends it."""
         while self.container.process():
             pass
         self.container.process()  # which closes what the loop has opened for itself
