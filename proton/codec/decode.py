@@ -129,7 +129,7 @@ def _uuid(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[UUID, int]:
     end = pos + 16
     if end > len(buf):
         raise _too_short("uuid", pos, end, buf)
-    return UUID(bytes=buf[pos:end]), end
+    return t.make_uuid(buf[pos:end]), end
 
 
 def _binary8(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[bytes, int]:
@@ -381,7 +381,7 @@ _FIXED: dict[int, tuple[int, int, str, Callable[..., Any] | None]] = {
     0x83: (t.TYPE_TIMESTAMP, 8, "q", t.timestamp),
     0x84: (t.TYPE_DECIMAL64, 8, "Q", t.decimal64),
     0x94: (t.TYPE_DECIMAL128, 16, "16s", t.decimal128),
-    0x98: (t.TYPE_UUID, 16, "16s", lambda raw: UUID(bytes=raw)),
+    0x98: (t.TYPE_UUID, 16, "16s", t.make_uuid),
 }
 
 # Constructors whose elements carry their own size (1.2.2).

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, ClassVar, SupportsIndex, Union
+from uuid import UUID, SafeUUID
 
 __all__ = [
     "AMQPValue",
@@ -28,6 +29,7 @@ __all__ = [
     "decimal64",
     "float32",
     "int32",
+    "make_uuid",
     "short",
     "symbol",
     "timestamp",
@@ -35,6 +37,7 @@ __all__ = [
     "uint",
     "ulong",
     "ushort",
+    "uuid_maker",
 ]
 
 #: A value that has an AMQP type (1.6): None, bool, int, float, str, bytes, `uuid.UUID`, lists, dicts, and the classes
@@ -350,6 +353,31 @@ class Array:
         return False
 
     __hash__: ClassVar[None] = None  # type: ignore[assignment]
+
+
+def uuid_maker(kind: type[UUID]) -> Callable[[bytes], UUID]:
+    """What makes a UUID of that class of its 16 bytes."""
+    # By the slots of the class: 0.24 against 0.82 us for its constructor, which looks at six ways to give the number
+    # (`benchmarks/run.py --only codec`, decoding the full message: 11.5 against 12.1 us).
+    try:
+        set_number, set_safety = vars(kind)["int"].__set__, vars(kind)["is_safe"].__set__
+        unknown, new, from_bytes = SafeUUID.unknown, object.__new__, int.from_bytes
+
+        def make(raw: bytes) -> UUID:
+            made = new(kind)
+            set_number(made, from_bytes(raw, "big"))
+            set_safety(made, unknown)
+            return made
+
+        if make(bytes(range(16))) == kind(bytes=bytes(range(16))):
+            return make
+    except (AttributeError, KeyError, TypeError):
+        pass  # a class that keeps its number otherwise
+    return lambda raw: kind(bytes=raw)
+
+
+#: makes a UUID of its 16 bytes
+make_uuid = uuid_maker(UUID)
 
 
 # Functions instead of methods: `validation_fn` is a parameter, and an attribute of each instance.

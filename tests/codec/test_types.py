@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import weakref
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -36,6 +38,7 @@ from proton.codec.types import (
     uint,
     ulong,
     ushort,
+    uuid_maker,
 )
 
 UNSIGNED = [(ubyte, 8), (ushort, 16), (uint, 32), (ulong, 64)]
@@ -234,6 +237,32 @@ def test_annotations_from_the_wire_are_lenient_and_have_symbols() -> None:
         annotations = AnnotationDict.from_wire(decoded)
         assert annotations == {"a": 1, 5: 2}
         assert type(next(iter(annotations))) is symbol
+
+
+# -- UUIDs --------------------------------------------------------------------------------------------------------
+
+
+class WithoutSlots(UUID):
+    """A class that keeps its number otherwise than `uuid.UUID` does."""
+
+
+@pytest.mark.parametrize("number", [0, 1, 1 << 127, (1 << 128) - 1, 0x00112233445566778899AABBCCDDEEFF])
+@pytest.mark.parametrize("kind", [UUID, WithoutSlots])
+def test_a_uuid_of_its_bytes_is_as_its_constructor_makes_it(kind: type[UUID], number: int) -> None:
+    expected = kind(int=number)
+    made = uuid_maker(kind)(expected.bytes)
+    assert type(made) is kind and made == expected and hash(made) == hash(expected) and repr(made) == repr(expected)
+    assert (made.bytes, made.fields, made.version, made.is_safe) == (
+        expected.bytes,
+        expected.fields,
+        expected.version,
+        expected.is_safe,
+    )
+    assert pickle.dumps(made) == pickle.dumps(expected)
+    assert pickle.loads(pickle.dumps(made)) == copy.copy(made) == copy.deepcopy(made) == expected
+    assert weakref.ref(made)() is made
+    with pytest.raises(TypeError, match="immutable"):
+        made.int = 0  # type: ignore[misc]
 
 
 # -- SymbolList ---------------------------------------------------------------------------------------------------
