@@ -37,7 +37,9 @@ def put_for_later(broker):
 
 def take(broker):
     with BlockingConnection(broker.url) as connection:
-        connection.create_receiver("there").receive(timeout=10)
+        receiver = connection.create_receiver("there")
+        receiver.receive(timeout=10)
+        receiver.accept()
 
 
 def commit(broker):
