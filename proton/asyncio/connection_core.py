@@ -25,6 +25,7 @@ from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, endpoint_state
 from proton.endpoints.ends import end_of
 from proton.endpoints.notices import shown
 from proton.endpoints.printable import condition_text
+from proton.transport.progress import awaited_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -100,9 +101,10 @@ class ConnectionCore:
 
     def __repr__(self) -> str:
         how = "closed" if self.is_over else "open" if self.is_connected else "not connected"
-        return f"<proton.asyncio.Connection {self._place()!r}: {how}>"
+        return f"<proton.asyncio.Connection {self.place()!r}: {how}>"
 
-    def _place(self) -> str:
+    def place(self) -> str:
+        """Where it leads to, without a password, in words; empty where that is not known."""
         if self.engine is not None and self.engine.url is not None:
             return shown(self.engine.url)
         return "" if self._connector is None else ", ".join(map(shown, self._connector.address.values))
@@ -157,15 +159,19 @@ class ConnectionCore:
         if self._host is None:
             self._start()
         host = self.host
-        place = self._place()
         try:
-            await self.waiters.until(host.loop, self._is_there, self.connect_timeout, f"connecting to {place}")
+            await self.waiters.until(host.loop, self._is_there, self.connect_timeout, self._awaited)
         except BaseException:
             # It may be open by now: without a return the program has nothing to close.
             if not self._is_handed_over and not self.waiters:
                 self.drop()
             raise
         self._is_handed_over = True
+
+    def _awaited(self) -> str:
+        """How far it has come on its way, in words."""
+        transport = None if self.engine is None else self.engine.transport
+        return f"connecting to {self.place()}: {awaited_of(transport)}"
 
     def _start(self) -> None:
         connector = self._connector
@@ -202,7 +208,7 @@ class ConnectionCore:
         """See `Connection.ready`."""
         limit = limit_of(timeout, self.timeout)
         self.check_open("waiting for the connection")
-        await self.waiters.until(self.loop, self._is_ready, limit, f"waiting for {self._place()}")
+        await self.waiters.until(self.loop, self._is_ready, limit, f"waiting for {self.place()}")
 
     def _is_ready(self) -> bool:
         host = self.host
@@ -219,7 +225,7 @@ class ConnectionCore:
             if connector is not None:
                 connector.policy.renew(self._wanted)
         elif self._is_down:
-            self._tell(ConnectionEvent("restored", self.face, address=self._place()))
+            self._tell(ConnectionEvent("restored", self.face, address=self.place()))
         self._is_down = False
 
     def on_end_of_transport(self, transport: Any) -> None:
@@ -227,7 +233,7 @@ class ConnectionCore:
         self._reason = transport.condition or self.engine.remote_condition
         if self.was_open and not self._is_down and self.engine.state & LOCAL_ACTIVE:
             self._is_down = True
-            self._tell(ConnectionEvent("lost", self.face, condition_text(self._reason), address=self._place()))
+            self._tell(ConnectionEvent("lost", self.face, condition_text(self._reason), address=self.place()))
 
     def on_told(self, name: str, event: Any) -> None:
         """What the connector tells."""
@@ -236,7 +242,7 @@ class ConnectionCore:
         if name == "connecting":
             made = ConnectionEvent(name, self.face, "", event.attempt, event.delay, shown(event.address))
         else:
-            made = ConnectionEvent(name, self.face, event.reason, address=self._place())
+            made = ConnectionEvent(name, self.face, event.reason, address=self.place())
         self._tell(made)
 
     def wake(self) -> None:
@@ -276,7 +282,7 @@ class ConnectionCore:
         text = condition_text(reason) or "closed before it was open"
         if reason is not None and reason.name == "proton.pythonio":
             text = str(reason.description)
-        return ConnectionClosed(f"connecting to {self._place()}: {text}", reason)
+        return ConnectionClosed(f"connecting to {self.place()}: {text}", reason)
 
     def on_link(self, link: Any) -> None:
         """The peer asks for a link."""

@@ -52,7 +52,7 @@ class Delivery:
 
     def __repr__(self) -> str:
         how = "open" if self.is_open else "settled"
-        return f"<proton.asyncio.Delivery {self._delivery.tag_bytes!r:.40} of {self._core!r}: {how}>"
+        return f"<proton.asyncio.Delivery {self._delivery.tag_bytes!r:.40} of {self._core.described()}: {how}>"
 
     @property
     def tag(self) -> bytes:
@@ -179,7 +179,7 @@ class Delivery:
             if waited and not delivery.settled:
                 is_loss = core.error is None or isinstance(core.error, Lost)
                 how = "the connection was lost" if is_loss else "the link has ended"
-                raise Lost(f"{core!r}: {how} before the sender has settled")
+                raise Lost(f"{core.described()}: {how} before the sender has settled")
             return True
 
         waiters = core.settling.get(delivery)
@@ -225,6 +225,10 @@ class BodyStream:
         self._core = core
         self._waiters = waiters  # woken if more has come, or nothing will
         self._is_closed = False
+
+    def __repr__(self) -> str:
+        how = "closed" if self._is_closed else "read" if self.finished else "open"
+        return f"<proton.asyncio.BodyStream of {self._core.described()}: {how}>"
 
     @property
     def message(self) -> Message:

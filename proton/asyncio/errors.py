@@ -54,6 +54,7 @@ class Undeliverable(ProtonException):
     """A message was sent, and its receiver has not accepted it; the base of `Rejected`, `Released` and `Modified`.
 
     :ivar receipt: the `Receipt` of the message; None where a program has made the exception.
+    :ivar address: where its sender sends to; None where that is not known.
     :ivar others: those of further messages, where one call tells of several (`Sender.flush`).
     """
 
@@ -65,10 +66,13 @@ class Undeliverable(ProtonException):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)
         self.receipt: Receipt | None = None
+        self.address: str | None = None
         self.others: list[Undeliverable] = []
 
     def __str__(self) -> str:
         text = super().__str__()
+        if self.receipt is not None:  # a log may have nothing else of the message
+            text = f"the message{f' to {printable(self.address)!r}' if self.address else ''} was {text}"
         return f"{text} (and {len(self.others)} more)" if self.others else text
 
 

@@ -12,6 +12,7 @@ from proton.asyncio.sender import Sender
 from proton.asyncio.sender_core import SenderCore
 from proton.endpoints.condition import Condition
 from proton.endpoints.endpoint import LOCAL_UNINIT, REMOTE_ACTIVE
+from proton.endpoints.printable import printable
 from proton.options.link_options import apply_options, as_options
 
 if TYPE_CHECKING:
@@ -33,8 +34,12 @@ class LinkRequest:
         self._link = link
 
     def __repr__(self) -> str:
-        way = "receive from" if self.is_sender else "send to"
-        return f"<proton.asyncio.LinkRequest: the peer wants to {way} {self.address!r}>"
+        how = "open" if self.is_open else "answered or withdrawn"
+        return f"<proton.asyncio.LinkRequest to {self._way()}: {how}>"
+
+    def _way(self) -> str:
+        address = "a new address" if self.address is None else repr(printable(self.address))
+        return f"{'receive from' if self.is_sender else 'send to'} {address}"
 
     @property
     def connection(self) -> Connection:
@@ -99,7 +104,7 @@ class LinkRequest:
         if self.is_dynamic and address is None:
             raise ValueError("expected the address that was made for a dynamic terminus, got none")
         if not self.is_open:
-            raise LinkClosed(f"{self!r} was withdrawn")
+            raise LinkClosed(f"the request of the peer to {self._way()} was withdrawn, or is answered")
         link = self._link
         settings = LinkSettings(address or self.address, None, link.name, None)
         core: SenderCore | ReceiverCore

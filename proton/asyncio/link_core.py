@@ -76,13 +76,32 @@ class LinkCore:
         self.is_lost: bool = False  # its connection was lost, and it is not attached again yet
 
     def __repr__(self) -> str:
-        return f"<proton.asyncio.{self._kind.capitalize()} {self.described()}>"
+        return f"<proton.asyncio.{self._kind.capitalize()}{self._where()}: {self.how()}>"
+
+    def how(self) -> str:
+        """Its state in a word or two."""
+        if self.error is not None:
+            return "closed"
+        if self.link is None:
+            return "not open"
+        return "lost" if self.is_lost else "open" if self.is_open else "opening"
 
     def described(self) -> str:
+        """What it is and where it leads to, in words for an error text."""
+        return f"{self._kind}{self._where()}"
+
+    def _where(self) -> str:
         settings = self.settings
         address = settings.address if self.link is None or settings.address is not None else self.address
-        where = f" {'to' if self._is_sender else 'from'} {printable(address)!r}" if address is not None else ""
-        return f"{self._kind}{where}"
+        return f" {'to' if self._is_sender else 'from'} {printable(address)!r}" if address is not None else ""
+
+    def awaited(self) -> str:
+        """As `described`, for the text of a time-out: it says too that there is no connection, and why."""
+        connection = self.connection
+        if connection.is_connected:
+            return self.described()
+        reason = connection.reason_text()
+        return f"{self.described()}, whose connection is lost{f' ({reason})' if reason else ''}"
 
     # -- opening -------------------------------------------------------------------------------------------------
 
@@ -95,7 +114,7 @@ class LinkCore:
             self._make()
         # A coroutine that opens it beside another one waits with it.
         try:
-            await self.waiters.until(connection.loop, self.is_attached, limit, f"opening {self.described()}")
+            await self.waiters.until(connection.loop, self.is_attached, limit, lambda: f"opening {self.awaited()}")
         except BaseException:
             # Another coroutine may still wait for the same.
             if not self.was_open and not self.waiters:
@@ -149,7 +168,8 @@ class LinkCore:
             raise self.error or self.not_open()
         if self.error is None and not self.is_lost:
             return
-        await self.waiters.until(self.connection.loop, self.is_attached, timeout, f"attaching {self.described()}")
+        loop = self.connection.loop
+        await self.waiters.until(loop, self.is_attached, timeout, lambda: f"attaching {self.awaited()}")
 
     def not_open(self) -> LinkClosed:
         """The exception for a call on a link that was not opened."""

@@ -119,3 +119,8 @@ class LinkMaker:
     def transaction(self) -> Transaction:
         """Make a transaction; ``async with``, or to await it, declares it (4.2)."""
         return Transaction(self._owner(), self._engine_session)
+
+
+# Python's own `TypeError` for a wrong argument names the method by it, and programs know no `LinkMaker`.
+for _method in (LinkMaker.sender, LinkMaker.receiver, LinkMaker.requester, LinkMaker.transaction):
+    _method.__qualname__ = _method.__name__

@@ -47,10 +47,11 @@ class Late:
         self._connection.tell_late_outcome(outcome)
 
 
-def outcome_of(delivery: Delivery, state: DispositionType | int) -> Any:
+def outcome_of(delivery: Delivery, state: DispositionType | int, address: str | None) -> Any:
     """The receipt of an accepted message, or the exception for another outcome.
 
     :param state: the outcome; that of a transaction counts as the one in it, which is provisional (4.5.8).
+    :param address: where its sender sends to.
     """
     remote = delivery.remote
     outcome = remote.outcome_type or DispositionType.ACCEPTED if state == DispositionType.TRANSACTIONAL_STATE else state
@@ -64,4 +65,5 @@ def outcome_of(delivery: Delivery, state: DispositionType | int) -> Any:
     else:
         return Receipt(delivery.tag_bytes, outcome)
     error.receipt = Receipt(delivery.tag_bytes, outcome, error.condition)
+    error.address = address
     return error

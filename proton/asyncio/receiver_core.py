@@ -226,7 +226,7 @@ class ReceiverCore(LinkCore):
         """What a receive waits for, in words."""
         if self._stream is not None:
             return f"waiting for the end of a stream that {self.described()} reads"
-        return f"waiting for a message: {self.described()}"
+        return f"waiting for a message: {self.awaited()}"
 
     async def receive_stream(self, timeout: float | None) -> BodyStream:
         """See `Receiver.receive_stream`."""

@@ -10,6 +10,7 @@ from proton.asyncio.opening import Openable
 from proton.asyncio.receiver import Receiver
 from proton.asyncio.sender import Sender
 from proton.asyncio.waiting import DEFAULT, limit_of, timed_out
+from proton.endpoints.printable import printable
 from proton.exceptions import ProtonException
 from proton.message import Message
 
@@ -76,7 +77,11 @@ class Requester(Openable):
         receiver.on_restored = self._restore
 
     def __repr__(self) -> str:
-        return f"<proton.asyncio.Requester {self.sender!r}>"
+        address = self.sender.address
+        where = f" to {printable(address)!r}" if address is not None else ""
+        # Both links are needed: the one that is further from open says how it is.
+        how = self._sender.how() if self.receiver.is_open else self._receiver.how()
+        return f"<proton.asyncio.Requester{where}: {how}>"
 
     @property
     def connection(self) -> Connection:
@@ -169,7 +174,7 @@ class Requester(Openable):
             if entry.future.done() or (error is None and (entry.is_kept or not entry.is_sent)):
                 continue
             text = "the connection was lost; the request may have been served"
-            entry.future.set_result(error if error is not None else Lost(f"{self!r}: {text}"))
+            entry.future.set_result(error if error is not None else Lost(f"{self._sender.described()}: {text}"))
 
     def _restore(self) -> None:
         """Sends again what has no response, to the new address for it."""

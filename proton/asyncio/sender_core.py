@@ -22,6 +22,7 @@ from proton.endpoints.disposition import DispositionType, TransactionalDispositi
 from proton.endpoints.streaming import StreamEncoder
 from proton.logs import log
 from proton.message import Message
+from proton.transport.progress import awaited_of_delivery, awaited_of_sender
 
 if TYPE_CHECKING:
     from typing import Union
@@ -99,7 +100,7 @@ class SenderCore(LinkCore):
         """The receipt of a delivery; raises where it was not accepted."""
         loop = self.connection.loop
         try:
-            outcome = await loop.wait(future, left, lambda: self._outcome_missing(limit))
+            outcome = await loop.wait(future, left, lambda: self._outcome_missing(delivery, limit))
         except CancelledError:
             self._give_up_on(delivery, future)
             raise
@@ -109,8 +110,8 @@ class SenderCore(LinkCore):
             raise outcome
         return outcome  # type: ignore[no-any-return]
 
-    def _outcome_missing(self, limit: float | None) -> Exception:
-        return timed_out(f"waiting for the outcome of a message to {self.described()}, which may have arrived", limit)
+    def _outcome_missing(self, delivery: Any, limit: float | None) -> Exception:
+        return timed_out(f"{awaited_of_delivery(delivery)}: {self.awaited()}", limit)
 
     def _give_up_on(self, delivery: Any, future: Any) -> None:
         """The coroutine that waited for the outcome of a delivery has ended."""
@@ -131,8 +132,11 @@ class SenderCore(LinkCore):
         if not done():
             host = self.connection.host
             host.turn()
-            await self.waiters.until(host.loop, done, limit, f"flushing {self.described()}")
+            await self.waiters.until(host.loop, done, limit, self._flushing)
         self.raise_failures()
+
+    def _flushing(self) -> str:
+        return f"flushing {self.awaited()}: waiting for the outcomes of {len(self.soon) + len(self._again)} messages"
 
     def raise_failures(self) -> None:
         """Raises what `send_soon` could not tell."""
@@ -238,7 +242,6 @@ class SenderCore(LinkCore):
             raise self.error
         loop = self.connection.loop
         deadline = loop.deadline(limit)
-        what = f"waiting for credit of {self.described()}"
         self._tickets = ticket = self._tickets + 1
         must_wait = bool(self._turns or self._granted) or not self._has_turn()
         while must_wait:
@@ -251,7 +254,7 @@ class SenderCore(LinkCore):
                 loop.call_soon(self._flow_again)
             left = loop.left(deadline)
             try:
-                error = await loop.wait(future, left, lambda: timed_out(what, limit))
+                error = await loop.wait(future, left, lambda: timed_out(self._awaiting_turn, limit))
             except BaseException:
                 self._return_turn(ticket, future)
                 raise
@@ -267,6 +270,11 @@ class SenderCore(LinkCore):
         self._in_turn += 1
         if self.link.drain_mode:
             loop.call_soon(self.on_flow)  # once this one is sent, what is left of the credit goes back (2.6.7)
+
+    def _awaiting_turn(self) -> str:
+        """What a send waits for, in words."""
+        what = awaited_of_sender(self.link) if self.connection.is_connected else "credit"
+        return f"waiting for {what}: {self.awaited()}"
 
     def _wait_for_room(self) -> None:
         """Has `on_flow` called when what is not credit allows more."""
@@ -345,14 +353,16 @@ class SenderCore(LinkCore):
         if pending is None:
             del self.soon[delivery]
             if state != _ACCEPTED:
-                self._fail_soon(outcome_of(delivery, state))
+                self._fail_soon(outcome_of(delivery, state, self.settings.address))
             if self.waiters:
                 self.waiters.wake()
         elif not pending.done():
             accepted = state == _ACCEPTED
-            pending.set_result(Receipt(delivery.tag_bytes, state) if accepted else outcome_of(delivery, state))
+            pending.set_result(
+                Receipt(delivery.tag_bytes, state) if accepted else outcome_of(delivery, state, self.settings.address)
+            )
         else:
-            self.connection.tell_late_outcome(outcome_of(delivery, state))
+            self.connection.tell_late_outcome(outcome_of(delivery, state, self.settings.address))
 
     def _fail_soon(self, outcome: Any) -> None:
         if isinstance(outcome, Exception):

@@ -15,6 +15,7 @@ from proton.asyncio.opening import Openable
 from proton.asyncio.waiting import Waiters, check_timeout
 from proton.endpoints import connection as engine
 from proton.endpoints.condition import RESOURCE_LIMIT_EXCEEDED, Condition
+from proton.endpoints.notices import shown
 from proton.exceptions import SSLException
 from proton.logs import log
 from proton.options.listen_options import ListenOptions
@@ -106,7 +107,8 @@ class Listener(Openable):
         self._waiters = Waiters()
 
     def __repr__(self) -> str:
-        return f"<proton.asyncio.Listener {self._url}: {'closed' if self._is_closed else self.addresses}>"
+        how = "closed" if self._is_closed else "not open" if self._server is None else self.addresses
+        return f"<proton.asyncio.Listener {shown(self._url)!r}: {how}>"
 
     async def open(self) -> Self:
         """Listen.

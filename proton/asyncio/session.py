@@ -35,7 +35,8 @@ class SessionCore:
         self._waiters = Waiters()
 
     def __repr__(self) -> str:
-        return f"<proton.asyncio.Session of {self.connection!r}>"
+        how = "closed" if self._error is not None else "open" if self.is_open else "not open"
+        return f"<proton.asyncio.Session at {self.connection.place()!r}: {how}>"
 
     def engine_session(self) -> Any:
         """The engine's session; raises where it has ended."""
@@ -48,7 +49,11 @@ class SessionCore:
     @property
     def is_open(self) -> bool:
         """True while it is open at both ends."""
-        return self._session is not None and self._error is None and self._session.state == _OPEN
+        session = self._session
+        if session is None or self._error is not None or session.state != _OPEN:
+            return False
+        # The state of the peer's end is the old one between a loss and its next begin.
+        return self.connection.is_connected and endpoint_state(session).binding.remote_channel is not None
 
     async def open(self, timeout: float | None) -> None:
         """See `Session.open`."""

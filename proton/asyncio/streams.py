@@ -9,6 +9,7 @@ from proton.asyncio.waiting import timed_out
 from proton.endpoints import hooks as _hooks
 from proton.endpoints.streaming import StreamEncoder
 from proton.message import Message
+from proton.transport.progress import awaited_of_sender
 
 if TYPE_CHECKING:
     from proton.asyncio.host import Host
@@ -79,7 +80,7 @@ async def write_body(
                 while link.session.outgoing_bytes > MAX_UNSENT and not ended.done():
                     host.turn()
                     if link.session.outgoing_bytes > MAX_UNSENT:
-                        await _room(host, ended, limit)
+                        await _room(host, ended, link, limit)
                 interrupt.limit(limit)
     finally:
         await pieces.aclose()
@@ -91,14 +92,17 @@ async def write_body(
     link.advance()
 
 
-async def _room(host: Host, ended: Any, limit: float | None) -> None:
+async def _room(host: Host, ended: Any, link: Any, limit: float | None) -> None:
     """Wait until some of what is to be written has left, or need not any more."""
     future = host.loop.create_future()
     room = _Room(future)
     ended.add_done_callback(room.on_flow)
     host.blocked[room] = None
     try:
-        error = await host.loop.wait(future, limit, lambda: timed_out("waiting for the peer to take more", limit))
+        what = "waiting for {} in a stream to {!r}"
+        error = await host.loop.wait(
+            future, limit, lambda: timed_out(what.format(awaited_of_sender(link), link.target.address), limit)
+        )
     finally:
         host.blocked.pop(room, None)
         ended.remove_done_callback(room.on_flow)

@@ -47,12 +47,12 @@ def limit_of(timeout: Any, default: float | None) -> float | None:
     return default if timeout is DEFAULT else check_timeout("timeout", timeout)
 
 
-def timed_out(what: str, seconds: float | None) -> Timeout:
+def timed_out(what: str | Callable[[], str], seconds: float | None) -> Timeout:
     """The exception for a time-out.
 
-    :param what: what was waited for, in words.
+    :param what: what was waited for, in words, or a function that says it.
     """
-    return Timeout(f"{what}: timed out after {seconds:g} s")
+    return Timeout(f"{what() if callable(what) else what}: timed out after {seconds:g} s")
 
 
 class Waiters:
@@ -74,12 +74,14 @@ class Waiters:
                 if not future.done():
                     future.set_result(None)
 
-    async def until(self, loop: Loop, ready: Callable[[], Any], timeout: float | None, what: str) -> Any:
+    async def until(
+        self, loop: Loop, ready: Callable[[], Any], timeout: float | None, what: str | Callable[[], str]
+    ) -> Any:
         """Wait until a function gives something true, which is the result.
 
         :param ready: looks whether it is so; what it raises comes out.
         :param timeout: seconds, None for no limit.
-        :param what: what is waited for, in words.
+        :param what: what is waited for, in words; or a function that says it at the end of the time.
         :raises Timeout: it has not come true in time.
         """
         loop.check()

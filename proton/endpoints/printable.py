@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["MAX_PRINTABLE", "condition_text", "printable"]
+__all__ = ["MAX_PRINTABLE", "condition_text", "outcome_text", "printable"]
 
 #: Characters of a quoted text. A description has at least the 512 bytes of the smallest frame (2.8.19) to say what is
 #: wrong in; a peer that says more must not fill the log.
@@ -56,3 +56,23 @@ def condition_text(condition: Any) -> str:
         return ""
     name = printable(condition.name)
     return f"{name}: {printable(condition.description)}" if condition.description else name
+
+
+#: What each outcome (3.4) says of a message that was sent, by its number.
+_OUTCOME_WORDS = {
+    0: "was settled without an outcome",
+    0x24: "was accepted",
+    0x25: "was rejected",
+    0x26: "was released",
+    0x27: "was modified",
+}
+
+
+def outcome_text(state: int, address: str | None) -> str:
+    """What has become of a message that was sent: `the message to 'orders' was rejected`.
+
+    :param state: the outcome, a `DispositionType` or another number.
+    :param address: where it was sent to, None where that is not known.
+    """
+    where = f" to {printable(address)!r}" if address else ""
+    return f"the message{where} {_OUTCOME_WORDS.get(state) or f'has the outcome {int(state)}'}"

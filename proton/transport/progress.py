@@ -1,17 +1,23 @@
-"""How far a client has come on its way to an open connection, in words for error texts. Nothing is changed here."""
+"""What a wait is for, in words for error texts: how far a connection has come, what holds a message back.
+
+Nothing is changed here.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from proton.endpoints.endpoint import endpoint_state
 from proton.transport.io_layers import first_waiting
 from proton.transport.protocol import client_header_input, client_sasl_header_input, sasl_input
 from proton.transport.transport_state import state_of
 
 if TYPE_CHECKING:
+    from proton.endpoints.delivery import Delivery
+    from proton.endpoints.link import Link
     from proton.transport.transport import Transport
 
-__all__ = ["awaited_of"]
+__all__ = ["awaited_of", "awaited_of_delivery", "awaited_of_sender"]
 
 
 def awaited_of(transport: Transport | None) -> str:
@@ -36,3 +42,28 @@ def awaited_of(transport: Transport | None) -> str:
     else:
         awaited = "the open"
     return f"TCP is connected, waiting for {awaited}"
+
+
+def awaited_of_sender(link: Link) -> str:
+    """What a sender that has something to send waits for: the attach, credit, the window of its session, or room.
+
+    :param link: an open sender of a connection that is not lost.
+    """
+    state = endpoint_state(link)
+    if state.binding.remote_handle is None:
+        return "the attach of the peer"
+    if state.binding.link_credit <= 0:  # 2.6.7
+        return "credit"
+    if state.session.binding.remote_incoming_window <= 0:  # 2.5.6
+        return "the session window of the peer"
+    return "the peer to read what was written"
+
+
+def awaited_of_delivery(delivery: Delivery) -> str:
+    """What a message waits for that was given to a sender and is not settled, and where the message is.
+
+    :param delivery: of an open sender of a connection that is not lost.
+    """
+    if delivery.pending:
+        return f"waiting for {awaited_of_sender(delivery.link)}, the message stays queued"
+    return "waiting for the outcome, the message may have arrived"

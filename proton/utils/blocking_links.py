@@ -25,6 +25,7 @@ from proton.exceptions import ConnectionException, LinkException, MessageExcepti
 from proton.handlers.messaging import MessagingHandler
 from proton.logs import log
 from proton.message import Message
+from proton.transport.progress import awaited_of_delivery
 from proton.utils.errors import LinkDetached, SendException
 from proton.utils.sharing import Watch
 
@@ -260,13 +261,18 @@ class BlockingSender(BlockingLink):
         if link.snd_settle_mode == link.SND_SETTLED:
             operations.run_briefly(1)  # no outcome will come, but what credit allows is to be written
             return delivery
-        operations.wait(
-            lambda: delivery.settled or operations.disconnects + state.losses + session.losses != lost,
-            deadline,
-            f"Sending on sender {link.name}",
-            watch,
-            True,
-        )
+        try:
+            operations.wait(
+                lambda: delivery.settled or operations.disconnects + state.losses + session.losses != lost,
+                deadline,
+                f"Sending on sender {link.name}",
+                watch,
+                True,
+            )
+        except Timeout as error:
+            if operations.disconnected:
+                raise  # its text says why there is no connection
+            raise Timeout(f"{error}: {awaited_of_delivery(delivery)}") from None
         # The peer's settlement, which says whether there is an outcome; the next line settles this end.
         settled = delivery.settled
         delivery.settle()
@@ -277,7 +283,7 @@ class BlockingSender(BlockingLink):
             raise operations.why(watch) or operations.disconnect_error()
         bad = (Delivery.REJECTED, Delivery.RELEASED) if error_states is None else error_states
         if delivery.remote_state in bad:
-            raise SendException(delivery.remote_state, delivery.remote.condition if delivery.remote else None)
+            raise SendException(delivery.remote_state, delivery.remote.condition, link.target.address or msg.address)
         return delivery
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from proton.endpoints.printable import printable
+from proton.endpoints.printable import outcome_text, printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException
 
 if TYPE_CHECKING:
@@ -21,20 +21,24 @@ __all__ = ["ConnectionClosed", "LinkDetached", "SendException"]
 
 
 class SendException(ProtonException):
-    """A message was sent, but not accepted.
+    """A message was sent, but not accepted. The text says to where, which outcome it has, and why.
 
     :param state: the outcome that the receiver gave it, such as `Delivery.REJECTED`.
     :param condition: why; the attribute `condition` is its name, None when the receiver gave no reason.
+    :param address: where the message was sent to, None where that is not known.
     """
 
-    def __init__(self, state: DispositionType | int, condition: Condition | None = None) -> None:
+    def __init__(
+        self, state: DispositionType | int, condition: Condition | None = None, address: str | None = None
+    ) -> None:
         super().__init__(state)
         self.state = state
         self.condition: str | None = condition.name if condition else None
-        self._reason = f" due to: {printable(repr(condition))}" if condition else ""
+        # Programs look at `args`, which the C binding has too: the words are kept beside it.
+        self._text = outcome_text(state, address) + (f" due to: {printable(repr(condition))}" if condition else "")
 
     def __str__(self) -> str:
-        return super().__str__() + self._reason
+        return self._text
 
 
 def _because(condition: Any) -> str:

@@ -27,9 +27,10 @@ def test_complaint_01_a_send_while_the_connection_is_down_ends_at_its_time_out()
             line.stop()
             with pytest.raises(Lost, match="the message may have arrived"):
                 await sender.send(Message(body="held"))
-            with pytest.raises(Timeout, match=r"waiting for credit of sender to 'q': timed out after 0\.05 s"):
+            with pytest.raises(Timeout, match=r"waiting for credit: sender to 'q', whose connection is lost") as told:
                 await sender.send(Message(), timeout=0.05)
-            with pytest.raises(Timeout):
+            assert str(told.value).endswith("): timed out after 0.05 s")
+            with pytest.raises(Timeout, match=r"opening sender to 'other', whose connection is lost \("):
                 await connection.sender("other").open(timeout=0.05)
             with pytest.raises(Timeout):
                 await connection.ready(timeout=0.05)

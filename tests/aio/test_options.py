@@ -133,7 +133,7 @@ def test_a_request_is_answered_once():
         request = await requests.__anext__()
         request.accept()
         request.refuse()  # too late
-        with pytest.raises(LinkClosed, match="was withdrawn"):
+        with pytest.raises(LinkClosed, match="to send to .q. was withdrawn, or is answered"):
             request.accept()
         assert (await opening).is_open
         refused = asyncio.ensure_future(connection.receiver(dynamic=True).open())

@@ -64,7 +64,7 @@ def test_a_time_out_says_that_the_message_may_have_arrived_and_the_outcome_comes
     late = []
 
     async def test(peer, connection, sender):
-        with pytest.raises(Timeout, match=r"may have arrived: timed out after 0\.05 s"):
+        with pytest.raises(Timeout, match=r"may have arrived: sender to 'q': timed out after 0\.05 s"):
             await sender.send(Message(body="held"), timeout=0.05)
         await peer.links[0].close()
         with pytest.raises(LinkClosed):

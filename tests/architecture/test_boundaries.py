@@ -175,6 +175,7 @@ def test_asyncio_is_the_standard_module(path):
 FOREIGN = {
     ("transport/tls/domain.py", "context"),  # `ssl.SSLContext`
     ("cli/checks/tls.py", "context"),
+    ("asyncio/making.py", "_method"),  # a function
     # `argparse.ArgumentParser`
     *((f"cli/{name}.py", "parser") for name in ("bench", "broker", "browse", "check", "receive", "request", "send")),
 }

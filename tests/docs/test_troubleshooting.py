@@ -22,10 +22,7 @@ from tests.support.programs import ROOT, free_port
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 #: the texts of the first column
 TEXTS = [
-    text
-    for row in re.findall(r"^\| (.*?) \| ", PAGE, re.M)
-    for text in re.findall(r"`([^`]+)`", row)
-    if " " in text and "SendException" not in text
+    text for row in re.findall(r"^\| (.*?) \| ", PAGE, re.M) for text in re.findall(r"`([^`]+)`", row) if " " in text
 ]
 #: what Python says
 FOREIGN = {"ImportError: cannot import name … from 'proton'"}
@@ -87,8 +84,9 @@ def opening(condition):
         return told(connection.create_sender, "q")
 
 
-def sending(body="x", answer=None, closed=False, **options):
+def sending(body="x", answer=None, closed=False, credit=100, **options):
     with Broker() as broker, BlockingConnection(broker.url, timeout=10) as connection:
+        broker.set_credit(credit)
         sender = connection.create_sender("q")
         if answer:
             broker.answer_next(*answer)
@@ -160,8 +158,15 @@ PROVOKED = {
     ),
     "expected an open link, got …, which was closed": lambda: sending(closed=True),
     "cannot open …: the connection is not open: use async with, or await it": not_awaited,
-    "SendException: … due to: Condition(…)": lambda: sending(answer=("rejected", "app:bad")),
-    "timed out: Sending on sender …": lambda: sending(answer=("none",), timeout=0.1),
+    "the message to … was rejected due to: Condition(…)": lambda: sending(answer=("rejected", "app:bad")),
+    "the message to … was rejected": lambda: sending(answer=("rejected",)),
+    "the message to … was released": lambda: sending(answer=("released",)),
+    "timed out: Sending on sender …: waiting for credit, the message stays queued": lambda: sending(
+        credit=0, timeout=0.1
+    ),
+    "timed out: Sending on sender …: waiting for the outcome, the message may have arrived": lambda: sending(
+        answer=("none",), timeout=0.1
+    ),
     "no AMQP type for a value of …": lambda: sending(body={"key": object()}),
     "timed out: Receiving on receiver …": lambda: receiving(lambda receiver: receiver.receive(timeout=0.05)),
     "expected an unsettled message: none has been received, or all are settled": lambda: receiving(

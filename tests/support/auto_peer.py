@@ -199,8 +199,8 @@ def begin(channel):
     return frame(channel, "begin", remote_channel=channel, next_outgoing_id=0, incoming_window=999, outgoing_window=999)
 
 
-def flow(channel, handle, credit):
-    window = {"next_incoming_id": 0, "incoming_window": 999, "next_outgoing_id": 0, "outgoing_window": 999}
+def flow(channel, handle, credit, incoming_window=999):
+    window = {"next_incoming_id": 0, "incoming_window": incoming_window, "next_outgoing_id": 0, "outgoing_window": 999}
     return frame(channel, "flow", handle=handle, delivery_count=0, link_credit=credit, **window)
 
 
@@ -217,6 +217,41 @@ def mirrored(part, **changes):
     if part["source"] is not None and part["role"] and part["source"].value[:1] == [None]:
         fields["source"] = Described(ulong(0x28), ["dynamic-address"])
     return frame(part.channel, "attach", **{**fields, **changes})
+
+
+def _is_attach(part):
+    return part.name == "attach"
+
+
+def _is_transfer(part):
+    return part.name == "transfer"
+
+
+def _without_a_window(peer, part):
+    return mirrored(part) + flow(part.channel, part["handle"], CREDIT, incoming_window=0)
+
+
+def _not_reading(peer, part):
+    peer.over.wait(PATIENCE)
+    return b""
+
+
+#: What a peer does so that a message is not settled, as the arguments of `on`, or None; and what a time-out says of it.
+HELD = {
+    "no credit": ((_is_attach, lambda peer, part: mirrored(part)), "waiting for credit, the message stays queued"),
+    "no window": (
+        (_is_attach, _without_a_window),
+        "waiting for the session window of the peer, the message stays queued",
+    ),
+    "not read": (
+        (_is_transfer, _not_reading),
+        "waiting for the peer to read what was written, the message stays queued",
+    ),
+    "no outcome": (
+        (_is_transfer, lambda peer, part: b""),
+        "waiting for the outcome, the message may have arrived",
+    ),
+}
 
 
 @contextlib.contextmanager

@@ -72,15 +72,29 @@ def test_why_a_message_was_rejected(connection, queue):
         connection.create_sender(queue).send(Message(body="reject_why"))
     error = failure.value
     assert (error.state, error.args) == (Delivery.REJECTED, (Delivery.REJECTED,))
-    # Pythons differ in what an enumeration's text is.
-    assert str(error) == str(Delivery.REJECTED) + " due to: Condition('x:y', 'too blue')"
+    assert str(error) == f"the message to {queue!r} was rejected due to: Condition('x:y', 'too blue')"
     assert error.condition == "x:y"
 
 
-@pytest.mark.parametrize("state", [Delivery.REJECTED, Delivery.RELEASED, 77])
-def test_an_outcome_without_a_reason(state):
+def test_an_anonymous_sender_names_the_address_of_the_message(connection, queue):
+    with pytest.raises(SendException) as failure:
+        connection.create_sender(None).send(Message(address=queue, body="reject"))
+    assert str(failure.value) == f"the message to {queue!r} was rejected"
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        (Delivery.REJECTED, "the message was rejected"),
+        (Delivery.RELEASED, "the message was released"),
+        (Delivery.MODIFIED, "the message was modified"),
+        (0, "the message was settled without an outcome"),
+        (77, "the message has the outcome 77"),
+    ],
+)
+def test_an_outcome_without_a_reason(state, text):
     error = SendException(state)
-    assert (error.state, error.args, error.condition, str(error)) == (state, (state,), None, str(state))
+    assert (error.state, error.args, error.condition, str(error)) == (state, (state,), None, text)
 
 
 def test_no_outcome_in_time(connection, queue):

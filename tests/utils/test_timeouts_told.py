@@ -13,7 +13,7 @@ from proton.handlers import IOHandler
 from proton.reactor import Backoff
 from proton.testing import Broker
 from proton.utils import BlockingConnection, SyncRequestResponse
-from tests.support.auto_peer import auto_peer, connect
+from tests.support.auto_peer import HELD, auto_peer, connect
 from tests.support.loops import AMQP_HEADER, MECHANISMS, OUTCOME_OK, SASL_HEADER, SECONDS, peer, read_to_end
 
 #: seconds that the operations wait in vain
@@ -98,6 +98,19 @@ def test_an_operation_says_that_the_next_attempt_has_not_come_to_the_open():
     assert "not connected, last attempt: " in str(failure.value)
     connection.timeout = SHORT
     connection.close()
+
+
+@pytest.mark.parametrize("why", HELD)
+def test_a_send_says_what_is_missing_and_where_the_message_is(why):
+    done, text = HELD[why]
+    body = b"x" * (16 << 20 if why == "not read" else 1)
+    with auto_peer(max_frame_size=65536) as place, contextlib.closing(connect(place)) as connection:
+        place.on(*done)
+        sender = connection.create_sender("queue")
+        with pytest.raises(Timeout) as failure:
+            sender.send(Message(body=body), timeout=SHORT)
+        place.over.set()
+        assert str(failure.value).endswith(f"timed out: Sending on sender {sender.name}: {text}")
 
 
 @pytest.mark.parametrize("name", ["create_sender", "create_receiver"])
