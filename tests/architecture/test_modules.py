@@ -202,6 +202,7 @@ TESTED_BY = {
     "cli/decode/lines": ("cli/test_decode.py", "JsonLines"),
     "cli/decode/packets": ("cli/test_decode_captures.py", "fragments of IP packets"),
     "cli/decode/performatives": ("cli/test_decode_frames.py", "read_performative"),
+    "cli/decode/secrets": ("cli/test_decode_secrets.py", "hide"),
     "cli/decode/streams": ("cli/test_decode_limits.py", "Connections"),
     "cli/decode/text": ("cli/test_decode_text.py", "recognised"),
     "cli/decode/values": ("cli/test_decode.py", "text_of"),

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from proton.cli.decode.frames import FrameReader, Item
 from proton.cli.decode.performatives import Section, read_message
-from proton.cli.decode.values import HIDDEN, hide, named_fields, text_of
+from proton.cli.decode.secrets import HIDDEN, hide
+from proton.cli.decode.values import named_fields, text_of
 from proton.codec.composites import (
     AMQP_SEQUENCE,
     AMQP_VALUE,
@@ -225,6 +226,7 @@ class Conversation:
         link = self._links.get(key, _Link(None, None))
         if not self._show_secrets:
             sections = _without_secrets(sections, link.address)
+            link = _Link(hide(link.name), hide(link.address))
         if fault:
             number = text_of(unfinished.first["delivery-id"])
             fault = f"message of delivery {number}: {fault}"

@@ -1,7 +1,7 @@
 """AMQP values as a person reads them and as JSON has them, with secrets hidden.
 
 Both forms take the values of the codec, name the fields of composites and the choices of the specification, and show
-nothing that could steer a terminal. Keep true: a secret is replaced before either form sees it (`hide`).
+nothing that could steer a terminal. Keep true: a secret is replaced before either form sees it (`secrets.hide`).
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+from proton.cli.decode.secrets import Hidden
 from proton.codec.composites import Composite, Field, composite_of
 from proton.codec.text import quote
 from proton.codec.types import Array, Described, decimal32, decimal64, decimal128, float32, symbol, timestamp
 from proton.endpoints.printable import printable
-
-#: Keys of maps whose values are not shown: what programs put into properties, or send to a management node.
-SECRET_KEY = re.compile(r"passw(or)?d|passphrase|secret|token$|credential|authorization|access.?key|private.?key", re.I)
 
 #: characters of one text, bytes of one binary, elements of one list that the readable form shows
 MAX_TEXT = 1000
@@ -36,31 +34,6 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "sasl-code": ("ok", "auth", "sys", "sys-perm", "sys-temp"),
 }
 _PLAIN_SYMBOL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/+@-]*")
-
-
-class Hidden:
-    """Stands for a value that is not shown."""
-
-    def __repr__(self) -> str:
-        return "***"
-
-
-HIDDEN = Hidden()
-
-
-def hide(value: Any) -> Any:
-    """A decoded value without the secrets in its maps."""
-    if isinstance(value, dict):
-        return {key: HIDDEN if _is_secret(key) and item is not None else hide(item) for key, item in value.items()}
-    if type(value) is Described:
-        return Described(value.descriptor, hide(value.value))
-    if isinstance(value, (list, tuple)):
-        return [hide(item) for item in value]
-    return value
-
-
-def _is_secret(key: Any) -> bool:
-    return isinstance(key, str) and SECRET_KEY.search(key) is not None
 
 
 def named_fields(composite: Composite, values: Sequence[Any]) -> dict[str, Any]:
