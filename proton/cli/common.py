@@ -125,7 +125,7 @@ def add_connection_options(parser: argparse.ArgumentParser, with_address: bool =
         "--password-file", metavar="FILE", help=f"its first line is the password; else ${PASSWORD_VARIABLE}"
     )
     group.add_argument("--mechanisms", metavar="NAMES", help="SASL mechanisms that may be used: 'PLAIN EXTERNAL'")
-    group.add_argument("--ca", metavar="FILE", help="trust these authorities (PEM), not those of the system")
+    group.add_argument("--ca", metavar="FILE", help="trust these authorities (PEM) beside those of the system")
     group.add_argument("--cert", metavar="FILE", help="the client's certificate (PEM)")
     group.add_argument("--key", metavar="FILE", help="its key (PEM), if that is in a file of its own")
     group.add_argument("--insecure", action="store_true", help="do not verify the peer's certificate")

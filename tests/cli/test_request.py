@@ -84,7 +84,8 @@ def test_a_request_that_is_rejected_is_code_1(run, broker, queue):
     broker.answer_next("rejected", "app:bad")
     ended = run("request", queue, "x")
     assert (ended.code, ended.out) == (codes.REFUSED, "")
-    assert ended.err == "pure-proton request: request 1: rejected: app:bad\n"
+    address = queue.rpartition("/")[2]
+    assert ended.err == f"pure-proton request: request 1: the message to {address!r} was rejected: app:bad\n"
 
 
 def test_a_loss_ends_all(run, broker, queue):

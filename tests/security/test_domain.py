@@ -7,6 +7,8 @@ import pytest
 
 from proton import SSL, SSLDomain, SSLException, Transport
 from proton.transport.tls.domain import settings_of
+from tests.support.certificates import Authority
+from tests.support.secured import is_open, joined, server_domain
 
 CLIENT, SERVER = SSLDomain.MODE_CLIENT, SSLDomain.MODE_SERVER
 
@@ -69,6 +71,22 @@ def test_trusted_certificates(files):
     for name in ("missing", "empty", "rubbish", "key"):
         with pytest.raises(SSLException, match=r"SSL failure\. \(cannot use trusted"):
             domain.set_trusted_ca_db(files[name])
+
+
+@pytest.mark.parametrize("named", [(), ("ours",), ("other",), ("other", "ours")])
+@pytest.mark.parametrize("of_system", ["ours", "other"])
+def test_a_client_trusts_what_is_named_beside_the_authorities_of_the_system(
+    authority, tmp_path, monkeypatch, of_system, named
+):
+    """As the C binding does; a server that has named authorities trusts no others."""
+    places = {"ours": authority.cert, "other": Authority(tmp_path, "Other").cert}
+    monkeypatch.setenv("SSL_CERT_FILE", places[of_system])
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
+    client = SSLDomain(CLIENT)
+    for name in named:
+        client.set_trusted_ca_db(places[name])
+    is_trusted = of_system == "ours" or "ours" in named
+    assert is_open(joined(client, server_domain(authority.issue("localhost")))) is is_trusted
 
 
 def test_peer_authentication_of_a_client(files):
