@@ -9,7 +9,7 @@ import signal
 import sys
 
 from proton import Message, ProtonException
-from proton.asyncio import Connection, Receiver, Sender, serve
+from proton.asyncio import Connection, Receiver, ReceiverRequest, Sender, serve
 
 
 class Echo:
@@ -21,8 +21,12 @@ class Echo:
         print("client:", self.connection.remote_container)
         tasks: list[asyncio.Task[None]] = []
         async for request in self.connection.incoming():  # ends with the connection
-            link = request.accept(f"made-{len(tasks)}" if request.is_dynamic else None)
-            tasks.append(asyncio.ensure_future(self.take(link) if isinstance(link, Receiver) else self.give(link)))
+            address = f"made-{len(tasks)}" if request.is_dynamic else None
+            if isinstance(request, ReceiverRequest):
+                work = self.take(request.accept(address))
+            else:
+                work = self.give(request.accept(address))
+            tasks.append(asyncio.ensure_future(work))
         for task in tasks:
             task.cancel()
         for result in await asyncio.gather(*tasks, return_exceptions=True):

@@ -19,7 +19,7 @@ from proton.asyncio.errors import (
     TransactionAborted,
     Undeliverable,
 )
-from proton.asyncio.incoming import LinkRequest
+from proton.asyncio.incoming import LinkRequest, ReceiverRequest, SenderRequest
 from proton.asyncio.outcomes import Receipt
 from proton.asyncio.receiver import Receiver
 from proton.asyncio.requester import Requester
@@ -42,10 +42,12 @@ __all__ = [
     "Modified",
     "Receipt",
     "Receiver",
+    "ReceiverRequest",
     "Rejected",
     "Released",
     "Requester",
     "Sender",
+    "SenderRequest",
     "Session",
     "SessionClosed",
     "Timeout",

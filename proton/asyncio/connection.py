@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from proton.asyncio.checks import check_flag, check_kind, check_number
 from proton.asyncio.connection_core import ConnectionCore, ConnectionEvent
-from proton.asyncio.incoming import LinkRequest
+from proton.asyncio.incoming import ReceiverRequest, SenderRequest, request_for
 from proton.asyncio.making import LinkMaker
 from proton.asyncio.opening import Cored, Openable
 from proton.asyncio.outcomes import Receipt
@@ -219,15 +219,17 @@ class Connection(LinkMaker, Openable, Cored[ConnectionCore]):
     def _engine_session(self) -> Any:
         return self._core.engine_session()
 
-    async def incoming(self) -> AsyncGenerator[LinkRequest, None]:
+    async def incoming(self) -> AsyncGenerator[SenderRequest | ReceiverRequest, None]:
         """The links that the peer asks for, as they come; it ends with the connection.
+
+        A `ReceiverRequest` is for a link that the peer wants to send over, a `SenderRequest` for one to receive over.
 
         A connection that `connect` has made refuses them until this is first called; one of a `Listener` keeps them.
         """
         core = self._core
         offered = core.offer()
         while await core.until_offered(offered):
-            request = LinkRequest(core, offered.popleft())
+            request = request_for(core, offered.popleft())
             if request.is_open:
                 yield request
 

@@ -1,4 +1,4 @@
-"""`LinkRequest`: a link that the peer asks for."""
+"""`SenderRequest` and `ReceiverRequest`: links that the peer asks for; `LinkRequest`, what both are."""
 
 from __future__ import annotations
 
@@ -17,17 +17,24 @@ from proton.options.link_options import apply_options, as_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Literal
 
     from proton.asyncio.connection import Connection
     from proton.asyncio.connection_core import ConnectionCore
     from proton.endpoints.terminus import Terminus
     from proton.options.link_options import LinkOption
 
-__all__ = ["LinkRequest"]
+__all__ = ["LinkRequest", "ReceiverRequest", "SenderRequest", "request_for"]
 
 
 class LinkRequest:
-    """A link that the peer asks for: `accept` or `refuse` it. Got from `Connection.incoming`."""
+    """A link that the peer asks for: `accept` or `refuse` it. Got from `Connection.incoming`.
+
+    It is a `SenderRequest` or a `ReceiverRequest`, whose `accept` gives a `Sender` or a `Receiver`.
+    """
+
+    #: True if this end would send: the peer wants to receive
+    is_sender: bool
 
     def __init__(self, connection: ConnectionCore, link: Any) -> None:
         self._connection = connection
@@ -35,7 +42,7 @@ class LinkRequest:
 
     def __repr__(self) -> str:
         how = "open" if self.is_open else "answered or withdrawn"
-        return f"<proton.asyncio.LinkRequest to {self._way()}: {how}>"
+        return f"<proton.asyncio.{type(self).__name__} to {self._way()}: {how}>"
 
     def _way(self) -> str:
         address = "a new address" if self.address is None else repr(printable(self.address))
@@ -45,11 +52,6 @@ class LinkRequest:
     def connection(self) -> Connection:
         """The connection."""
         return self._connection.face
-
-    @property
-    def is_sender(self) -> bool:
-        """True if this end would send: the peer wants to receive."""
-        return bool(self._link.is_sender)
 
     @property
     def name(self) -> str | None:
@@ -94,24 +96,23 @@ class LinkRequest:
         """Attach the link.
 
         :param address: the address at this end, in place of that which the peer has named; needed for a dynamic one.
-        :param prefetch: for a receiver, as for `Connection.receiver`.
+        :param prefetch: for a receiver, as for `Connection.receiver`; a sender has no use for it.
         :param options: a `LinkOption`, or a list of them.
         :return: a `Sender` if `is_sender`, else a `Receiver`; open.
         :raises ValueError: the address is to be made, and none is given.
         :raises LinkClosed: the peer has withdrawn the request, or the connection has ended.
         """
-        chosen = as_options(options)
+        raise NotImplementedError
+
+    def _settings_for(self, address: str | None) -> LinkSettings:
         if self.is_dynamic and address is None:
             raise ValueError("expected the address that was made for a dynamic terminus, got none")
         if not self.is_open:
             raise LinkClosed(f"the request of the peer to {self._way()} was withdrawn, or is answered")
+        return LinkSettings(address or self.address, None, self.name, None)
+
+    def _attach(self, core: SenderCore | ReceiverCore, address: str | None, options: list[Any]) -> None:
         link = self._link
-        settings = LinkSettings(address or self.address, None, link.name, None)
-        core: SenderCore | ReceiverCore
-        if link.is_sender:
-            core = SenderCore(self._connection, settings, lambda: link.session)
-        else:
-            core = ReceiverCore(self._connection, settings, lambda: link.session, prefetch)
         link.source.copy(link.remote_source)
         link.target.copy(link.remote_target)
         if address is not None:
@@ -119,9 +120,8 @@ class LinkRequest:
         # What the peer wishes is respected where it has asked for the link (2.7.3).
         link.snd_settle_mode = link.remote_snd_settle_mode
         link.rcv_settle_mode = link.remote_rcv_settle_mode
-        apply_options(chosen, link)
+        apply_options(options, link)
         core.adopt(link)
-        return Sender(core) if isinstance(core, SenderCore) else Receiver(core)
 
     def refuse(self, condition: str | Condition = "amqp:not-found", description: str | None = None) -> None:
         """Refuse the link (2.6.3).
@@ -133,3 +133,62 @@ class LinkRequest:
             self._link.condition = condition if isinstance(condition, Condition) else Condition(condition, description)
             self._link.close()
             self._connection.host.turn()
+
+
+class SenderRequest(LinkRequest):
+    """A link that the peer wants to receive over: accepting it gives a `Sender`."""
+
+    is_sender: Literal[True] = True
+
+    def accept(
+        self,
+        address: str | None = None,
+        *,
+        prefetch: int = 100,
+        options: LinkOption | Sequence[LinkOption] | None = None,
+    ) -> Sender:
+        """Attach the link.
+
+        :param address: the address at this end, in place of that which the peer has named; needed for a dynamic one.
+        :param prefetch: of no use here; both kinds of requests take it.
+        :param options: a `LinkOption`, or a list of them.
+        :return: the sender, open.
+        :raises ValueError: the address is to be made, and none is given.
+        :raises LinkClosed: the peer has withdrawn the request, or the connection has ended.
+        """
+        chosen = as_options(options)
+        core = SenderCore(self._connection, self._settings_for(address), lambda: self._link.session)
+        self._attach(core, address, chosen)
+        return Sender(core)
+
+
+class ReceiverRequest(LinkRequest):
+    """A link that the peer wants to send over: accepting it gives a `Receiver`."""
+
+    is_sender: Literal[False] = False
+
+    def accept(
+        self,
+        address: str | None = None,
+        *,
+        prefetch: int = 100,
+        options: LinkOption | Sequence[LinkOption] | None = None,
+    ) -> Receiver:
+        """Attach the link.
+
+        :param address: the address at this end, in place of that which the peer has named; needed for a dynamic one.
+        :param prefetch: as for `Connection.receiver`.
+        :param options: a `LinkOption`, or a list of them.
+        :return: the receiver, open.
+        :raises ValueError: the address is to be made, and none is given.
+        :raises LinkClosed: the peer has withdrawn the request, or the connection has ended.
+        """
+        chosen = as_options(options)
+        core = ReceiverCore(self._connection, self._settings_for(address), lambda: self._link.session, prefetch)
+        self._attach(core, address, chosen)
+        return Receiver(core)
+
+
+def request_for(connection: ConnectionCore, link: Any) -> SenderRequest | ReceiverRequest:
+    """The request for an engine link that the peer has attached."""
+    return SenderRequest(connection, link) if link.is_sender else ReceiverRequest(connection, link)

@@ -5,7 +5,17 @@ import socket
 
 import pytest
 
-from proton.asyncio import ConnectionClosed, LinkClosed, connect, serve
+from proton.asyncio import (
+    ConnectionClosed,
+    LinkClosed,
+    LinkRequest,
+    Receiver,
+    ReceiverRequest,
+    Sender,
+    SenderRequest,
+    connect,
+    serve,
+)
 from tests.support.aio import broker, run
 
 
@@ -25,6 +35,26 @@ def test_a_link_is_refused_with_a_reason():
             with pytest.raises(LinkClosed, match="app:full: come later"):
                 await opening
             await task
+            await requests.aclose()
+
+    run(main)
+
+
+def test_a_request_has_the_kind_of_the_link_that_accepting_it_gives():
+    async def main():
+        async with serve("127.0.0.1:0") as listener, connect(f"127.0.0.1:{listener.port}") as client:
+            opening = (
+                asyncio.ensure_future(client.sender("q").open()),
+                asyncio.ensure_future(client.receiver("q").open()),
+            )
+            requests = (await listener.__anext__()).incoming()
+            to_send, to_receive = await requests.__anext__(), await requests.__anext__()
+            assert (type(to_send), type(to_receive)) == (ReceiverRequest, SenderRequest)
+            assert isinstance(to_send, LinkRequest) and isinstance(to_receive, LinkRequest)
+            assert (to_send.is_sender, to_receive.is_sender) == (False, True)
+            receiver, sender = to_send.accept(prefetch=7), to_receive.accept()
+            assert (type(receiver), receiver.prefetch, type(sender)) == (Receiver, 7, Sender)
+            assert all(link.is_open for link in await asyncio.gather(*opening))
             await requests.aclose()
 
     run(main)

@@ -139,9 +139,9 @@ def test_the_repr_of_what_a_server_and_a_receiver_have():
             opening = asyncio.ensure_future(connection.receiver("q").open())
             requests = (await listener.__anext__()).incoming()
             request = await requests.__anext__()
-            assert repr(request) == "<proton.asyncio.LinkRequest to receive from 'q': open>"
+            assert repr(request) == "<proton.asyncio.SenderRequest to receive from 'q': open>"
             sender = request.accept()
-            assert repr(request) == "<proton.asyncio.LinkRequest to receive from 'q': answered or withdrawn>"
+            assert repr(request) == "<proton.asyncio.SenderRequest to receive from 'q': answered or withdrawn>"
             with pytest.raises(LinkClosed, match="^the request of the peer to receive from 'q' was withdrawn, or is "):
                 request.accept()
             receiver = await opening

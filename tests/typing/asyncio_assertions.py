@@ -21,10 +21,12 @@ from proton.asyncio import (
     Modified,
     Receipt,
     Receiver,
+    ReceiverRequest,
     Rejected,
     Released,
     Requester,
     Sender,
+    SenderRequest,
     Session,
     Transaction,
     Undeliverable,
@@ -148,14 +150,19 @@ async def serving() -> None:
         async for connection in listener:
             assert_type(connection, Connection)
             async for request in connection.incoming():
-                assert_type(request, LinkRequest)
+                assert_type(request, Union[SenderRequest, ReceiverRequest])
                 assert_type(request.properties, Union["dict[Any, Any]", None])
-                link = request.accept(prefetch=5)
-                if isinstance(link, Receiver):
-                    assert_type(link, Receiver)
+                if isinstance(request, ReceiverRequest):
+                    assert_type(request.accept(prefetch=5), Receiver)
                 else:
-                    assert_type(link, Sender)
+                    assert_type(request.accept("made"), Sender)
+                either(request)
             await connection.incoming().aclose()
+
+
+def either(request: LinkRequest) -> None:
+    assert_type(request.is_sender, bool)
+    assert_type(request.accept(prefetch=5), Union[Sender, Receiver])
 
 
 def one_time_out_is_caught_by_each_of_its_names(error: AsyncTimeout) -> None:
