@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import itertools
 import json
+import os
+import stat
 import sys
 from typing import Any, BinaryIO
 
@@ -28,7 +30,7 @@ from proton.cli.common import (
     tell,
 )
 from proton.cli.common import run as run_coroutine
-from proton.cli.pipes import Input
+from proton.cli.pipes import Input, Worker
 from proton.cli.progress import Progress
 from proton.cli.values import from_json, message_from_json
 from proton.reactor import AtMostOnce
@@ -293,12 +295,15 @@ async def _send_lines(sending: Sending, options: argparse.Namespace, template: T
 
 
 async def _send_file(sending: Sending, options: argparse.Namespace, template: Template) -> None:
-    """One message, whose body is read while it is sent."""
-    with contextlib.ExitStack() as stack:
-        file: BinaryIO | None = None
+    """Messages whose body is read while it is sent."""
+    opener = Worker()  # to open a named pipe takes until something writes to it
+    file: BinaryIO | None = None
+    try:
         if options.file != "-":
-            file = stack.enter_context(open(options.file, "rb", buffering=0))
-        for _ in range(options.count):
+            file = await opener.do(_opened, options.file)
+        for number in range(options.count):
+            if number and file is not None:
+                file.seek(0)
             source = Input(file)
             try:
                 await sending.sender.send_stream(source.blocks(FILE_BLOCK), template.around())
@@ -307,8 +312,30 @@ async def _send_file(sending: Sending, options: argparse.Namespace, template: Te
             finally:
                 source.close()
             sending.sent += 1
-            if file is not None:
-                file.seek(0)
+    finally:
+        opener.close()
+        if file is not None:
+            file.close()
+
+
+def _opened(path: str) -> BinaryIO:
+    return open(path, "rb", buffering=0)
+
+
+def _check_again(options: argparse.Namespace) -> None:
+    """Before anything is sent: a pipe can be read once.
+
+    :raises CommandError: the file is to be read several times, and cannot be.
+    """
+    if options.count > 1 and options.file:
+        try:
+            kind = 0 if options.file == "-" else os.stat(options.file).st_mode
+        except OSError as error:
+            raise codes.CommandError(one_line(error), codes.INPUT) from None
+        if not (stat.S_ISREG(kind) or stat.S_ISBLK(kind)):
+            raise codes.CommandError(
+                f"--count {options.count} needs a file that can be read again, got {options.file}", codes.USAGE
+            )
 
 
 def _source_of(options: argparse.Namespace) -> Any:
@@ -322,6 +349,7 @@ def _source_of(options: argparse.Namespace) -> Any:
     if options.text:
         return _send_texts
     if options.file:
+        _check_again(options)
         return _send_file
     if not named and (sys.stdin is None or sys.stdin.isatty()):
         raise codes.CommandError("expected TEXT, --lines, --json, --file or a pipe, got a terminal", codes.USAGE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 
 import pytest
 
@@ -103,6 +105,40 @@ def test_a_file_is_one_message(run, broker, queue, tmp_path):
     assert run("send", queue, "--file", file, "--content-type", "x/y").code == codes.DONE
     message = the_message(broker, queue)
     assert (message.body, message.content_type) == (file.read_bytes(), "x/y")
+
+
+def test_a_file_is_sent_so_often(run, broker, queue, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"again")
+    assert run("send", queue, "--file", file, "-n", 3).code == codes.DONE
+    assert bodies(broker, queue) == [b"again"] * 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes of POSIX")
+def test_a_named_pipe_is_one_message(run, broker, queue, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    thread = threading.Thread(target=pipe.write_bytes, args=(b"once",))
+    thread.start()
+    assert run("send", queue, "--file", pipe) == (codes.DONE, "", "")
+    thread.join()
+    assert bodies(broker, queue) == [b"once"]
+    ended = run("send", queue, "--file", pipe, "-n", 2)
+    assert ended.code == codes.USAGE
+    assert ended.err == f"pure-proton send: --count 2 needs a file that can be read again, got {pipe}\n"
+
+
+def test_standard_input_is_not_sent_twice(run, broker, queue):
+    ended = run("send", queue, "--file", "-", "--count", 2, stdin=b"hi")
+    assert ended == (codes.USAGE, "", "pure-proton send: --count 2 needs a file that can be read again, got -\n")
+    assert bodies(broker, queue) == []
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_file_that_is_not_there_is_code_5(run, queue, tmp_path, count):
+    ended = run("send", queue, "--file", tmp_path / "missing", "-n", count)
+    assert ended.code == codes.INPUT
+    assert "No such file or directory" in ended.err and ended.err.count("\n") == 1
 
 
 def test_standard_input_is_one_message(run, broker, queue):
