@@ -1,10 +1,13 @@
 """`Session`: windows of its own, and its end."""
 
+import sys
+
 import pytest
 
 from proton import Message
 from proton.asyncio import SessionClosed, connect
 from tests.support.aio import broker, run
+from tests.support.aio_peer import peer
 
 
 def test_a_session_of_its_own_bounds_what_is_held():
@@ -37,3 +40,44 @@ def test_the_end_of_a_session_ends_its_links():
                 await other.send(Message())
 
     run(main)
+
+
+class Lines:
+    """Counts the lines of Python that are run while it is entered: loops over many objects need not call anything."""
+
+    count = 0
+
+    def _trace(self, frame, event, arg):
+        self.count += event == "line"
+        return self._trace
+
+    def __enter__(self):
+        self._before = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *error):
+        sys.settrace(self._before)
+
+
+def lines_of_a_close(others):
+    """How many lines run, at both ends, while a session with two links is closed beside links of other sessions."""
+
+    async def main():
+        async with peer() as server, connect(server.url) as connection, connection.session() as other:
+            for number in range(others):
+                await connection.sender(f"common-{number}")
+                await other.receiver(f"other-{number}")
+            await (await connection.session()).close()  # what runs once has run
+            session = await connection.session()
+            await session.sender("sent"), await session.receiver("received")
+            with Lines() as lines:
+                await session.close()
+        return lines.count
+
+    return run(main, debug=False)
+
+
+def test_closing_a_session_costs_the_same_beside_many_links_of_other_sessions():
+    few, many = lines_of_a_close(2), lines_of_a_close(300)
+    assert 0 < many < 1.2 * few, (few, many)
