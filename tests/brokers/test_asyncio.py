@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from proton import Message, symbol
+from proton import LinkException, Message, Terminus, symbol
 from proton.asyncio import (
     ConnectionClosed,
     LinkClosed,
@@ -20,12 +20,13 @@ from proton.asyncio import (
     TransactionAborted,
     connect,
 )
-from proton.reactor import DurableSubscription, LinkOption, Selector
+from proton.reactor import Copy, DurableSubscription, LinkOption, Selector
 from tests.brokers.test_operations import TABLE
 from tests.support.aio import run
 from tests.support.peers import BROKERS, started
 
 MANY = 10_000
+MIB = 1 << 20
 
 
 @pytest.fixture(scope="module", params=BROKERS)
@@ -197,6 +198,58 @@ async def selects(peer, address):
     return "ignored, " + ("the filter is in its attach" if told else "and missing in its attach")
 
 
+async def browses(peer, address):
+    async with connected(peer) as connection:
+        await fill(connection, address, 1, 2)
+        async with connection.receiver(address, prefetch=5, options=Copy()) as browser:
+            if browser.engine_link.remote_source.distribution_mode != Terminus.DIST_MODE_COPY:
+                return "no: mode move in its attach"
+            seen = [await browser.receive(timeout=10) for _ in range(2)]
+            assert [message.body for message, _ in seen] == [1, 2]
+            # While the browser still holds them: one that has taken them would give them back at its end.
+            taken = []
+            async with connection.receiver(address) as receiver:
+                with contextlib.suppress(Timeout):
+                    for _ in range(2):
+                        message, delivery = await receiver.receive(timeout=2)
+                        taken.append(message.body)
+                        delivery.accept()
+            for _, delivery in seen:
+                delivery.accept()
+    return "yes" if taken == [1, 2] else "no: takes the messages, in spite of mode copy in its attach"
+
+
+async def takes_large_messages(peer, address):
+    """50 MiB, through and back; the second one is read while it comes, and a megabyte of it is held at most."""
+    body = bytes(range(256)) * (50 * MIB // 256)
+    async with connected(peer) as connection:
+        async with connection.sender(address) as sender:
+            try:
+                await sender.send(durable(body, inferred=True))
+            except LinkException as error:
+                assert f"{sender.max_message_size}" in str(error)
+                return f"our sender refuses it: max-message-size {sender.max_message_size}"
+            await sender.send(durable(body, inferred=True))
+        async with connection.receiver(address, prefetch=0) as receiver:
+            message, delivery = await receiver.receive(timeout=10)
+            assert message.body == body and delivery.accept()
+        assert await size_of_a_stream(connection, address) == len(body)
+    return "50 MiB"
+
+
+async def size_of_a_stream(connection, address):
+    """Bytes of the next message, which is read piece by piece."""
+    session = await connection.session(incoming_capacity=MIB)
+    async with session, session.receiver(address, prefetch=1) as receiver:
+        size = 0
+        async with await receiver.receive_stream(timeout=10) as stream:
+            async for piece in stream:
+                assert receiver.engine_link.session.incoming_bytes <= MIB
+                size += len(piece)
+        stream.delivery.accept()
+    return size
+
+
 async def refuses_an_unknown_address(peer):
     async with connected(peer) as connection, connection.receiver(peer.unknown):
         return "makes the queue"
@@ -286,6 +339,8 @@ ROWS = {
     "dynamic source, capability `temporary-queue`": makes_temporary_queues,
     "relay: a sender without an address": relays,
     "JMS selector on a queue": selects,
+    "browse": browses,
+    "a message of 50 MiB": takes_large_messages,
     "an unknown address": refuses_an_unknown_address,
     "a queue is deleted under a consumer": tells_consumers_of_a_deleted_queue,
     "messages each way": carries_many_messages,
@@ -319,3 +374,21 @@ def test_asyncio_finds_what_the_table_says(broker, row):
     if found.startswith("aborted"):  # a transaction knows the condition, and not what has ended with it
         found, expected = found.partition(": ")[2], expected.rpartition(": ")[2]
     assert found == expected.replace("no; ", "")
+
+
+@pytest.mark.parametrize("is_size_known", [True, False])
+def test_a_body_that_is_streamed(broker, is_size_known):
+    name, peer = broker
+
+    async def main(address):
+        async with connected(peer) as connection:
+            async with connection.sender(address) as sender:
+                size = 8 * MIB if is_size_known else None
+                await sender.send_stream([bytes(MIB)] * 8, durable(None), size=size)
+            return await size_of_a_stream(connection, address)
+
+    if name == "RabbitMQ 3.10":  # it takes a transfer without a payload, the last one, for a mistake
+        with pytest.raises(Lost, match="its session was closed by the peer: amqp:internal-error: Unexpected frame"):
+            run(main, peer.queue())
+    else:
+        assert run(main, peer.queue()) == 8 * MIB
