@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import pathlib
 import re
 import sys
@@ -9,6 +10,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import proton
+from tests.support import built
 
 project = "pure-proton"
 author = "The maintainers of pure-proton"
@@ -28,9 +30,19 @@ myst_heading_anchors = 3
 # Docstrings name classes without their module, and several modules have a `Sender`: the link goes to the first of them.
 suppress_warnings = ["ref.python"]
 
+# A name in single backticks is code, and a link where it is one of the package.
+default_role = "py:obj"
+
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "undoc-members": False}
+PUBLIC = {*built.public_classes(), *vars(builtins)}
+# Members of bases that are not on a page of their own are shown where they are inherited; those of public ones are not.
+autodoc_default_options = {
+    "members": True,
+    "undoc-members": False,
+    "show-inheritance": True,
+    "inherited-members": ",".join(sorted(PUBLIC)),
+}
 
 
 def without_links_to_sources(app, docname, source):
@@ -38,5 +50,21 @@ def without_links_to_sources(app, docname, source):
     source[0] = re.sub(r"\[([^\]\n]+)\]\(\.\./(?:proton|tests|examples|benchmarks)/[^)\n]*\)", r"\1", source[0])
 
 
+def public_bases(app, name, obj, options, bases):
+    """Names the nearest bases that readers find: on a page of the reference, or in Python."""
+    nearest = [
+        next((each for each in getattr(base, "__mro__", ()) if each.__name__ in PUBLIC), object) for base in bases
+    ]
+    bases[:] = list(dict.fromkeys(base for base in nearest if base is not object)) or [object]
+
+
+def without_source_maps(app, exception):
+    """What only the theme's makers need does not go with the pages."""
+    for path in pathlib.Path(app.outdir).rglob("*.map"):
+        path.unlink()
+
+
 def setup(app):
+    app.connect("build-finished", without_source_maps)
+    app.connect("autodoc-process-bases", public_bases)
     app.connect("source-read", without_links_to_sources)

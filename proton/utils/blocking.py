@@ -90,8 +90,9 @@ class BlockingConnection(Handler, NotCopied):
     closing: bool = _of_operations("closing")
     #: seconds that an operation may take
     timeout: float = _of_operations("timeout")
-    #: the container and the connection, None after `close`
+    #: the container, None after `close`
     container: Container = _of_operations("container")
+    #: the connection of the engine, None after `close`
     conn: Connection = _of_operations("conn")
 
     def __init__(

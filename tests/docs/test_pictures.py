@@ -51,11 +51,23 @@ def test_the_check_of_built_pages_names_dead_links(tmp_path):
     (tmp_path / "a.html").write_text(f'<h1 id="top">a</h1>{links}')
     (tmp_path / "b.html").write_text('<a id="there" href="a.html">a</a><a href="https://example.com/x">out</a>')
     assert list(built.dead_links(tmp_path)) == ["a.html: no anchor for b.html#here", "a.html: no file for c.svg"]
-    with pytest.raises(SystemExit, match="no anchor for b.html#here"):
+
+
+def test_the_check_of_built_pages_names_what_the_reference_has_not(tmp_path):
+    (tmp_path / "reference").mkdir()
+    page = tmp_path / "reference" / "hooks.html"
+    page.write_text('<dt id="proton.hooks.MessageHooks"></dt><dt id="proton.hooks.MessageHooks.settled"></dt>')
+    missing = [line.partition(":")[0] for line in built.missing_names(tmp_path)]
+    assert "proton.hooks.add_hooks" in missing
+    assert "proton.hooks.MessageHooks.before_send" in missing
+    assert "proton.hooks.MessageHooks" not in missing
+    assert "proton.hooks.MessageHooks.settled" not in missing
+
+
+def test_the_check_of_built_pages_ends_with_what_is_wrong(tmp_path, monkeypatch):
+    monkeypatch.setattr(built, "MODULES", ())
+    with pytest.raises(SystemExit, match="found none"):
         built.main(tmp_path)
-
-
-def test_the_check_of_built_pages_names_what_is_too_large(tmp_path, monkeypatch):
     (tmp_path / "a.html").write_text("<p>a</p>")
     built.main(tmp_path)
     monkeypatch.setattr(built, "MOST", 3)
