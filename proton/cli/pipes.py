@@ -11,6 +11,8 @@ import contextlib
 import os
 import queue
 import re
+import select
+import stat
 import sys
 import threading
 from collections.abc import AsyncGenerator
@@ -22,6 +24,10 @@ __all__ = ["BLOCK", "Input", "Output", "Worker"]
 
 #: bytes that are read at once
 BLOCK = 65536
+#: seconds at most that a write takes to end after it is cancelled
+STOP_TIMEOUT = 1.0
+#: bytes that a pipe takes without a wait once it says that it takes some
+PIECE = getattr(select, "PIPE_BUF", 512)
 #: what lies between the line ends and tabs of a text
 _SHOWN = re.compile(r"[^\n\t]+")
 
@@ -39,9 +45,13 @@ class Worker:
 
         If this is cancelled, the function goes on.
         """
+        return await self.start(function, *arguments)
+
+    def start(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        """Have a function called in the thread; the future of what it returns."""
         future = self._loop.create_future()
         self._jobs.put((future, function, arguments))
-        return await future
+        return future
 
     def close(self) -> None:
         """End the thread, after what it does now."""
@@ -79,6 +89,13 @@ def _descriptor(stream: Any) -> int | None:
         return int(stream.fileno())
     except (OSError, ValueError, AttributeError):
         return None
+
+
+def _may_block(descriptor: int | None) -> bool:
+    """Whether a write may wait for a reader, and the system can say whether it would."""
+    if descriptor is None or sys.platform == "win32":
+        return False
+    return not stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
 class Input:
@@ -139,6 +156,9 @@ class Output:
         self._descriptor = _descriptor(self._stream)
         #: whether it is a screen, on which what a peer says must not move the cursor
         self.is_terminal: bool = self._stream.isatty()
+        #: bytes of the latest `write` that the system has
+        self.written: int = 0
+        self._stop_pipe: tuple[int, int] | None = os.pipe() if _may_block(self._descriptor) else None
         if file is None:
             self._stream.flush()
 
@@ -152,20 +172,41 @@ class Output:
     async def write(self, data: bytes) -> None:
         """Write all of it; when this returns, the system has it.
 
+        If it is cancelled, it ends before all is written, and `written` says how much is.
+
         :raises OSError: it cannot be written: `BrokenPipeError` where its reader has gone.
         """
-        await self._worker.do(self._write, data)
+        self.written = 0
+        job = self._worker.start(self._write, data)
+        try:
+            await asyncio.shield(job)
+        except asyncio.CancelledError:
+            if self._stop_pipe is not None:
+                os.write(self._stop_pipe[1], b"!")
+            await asyncio.wait([job], timeout=STOP_TIMEOUT)
+            raise
 
     def _write(self, data: bytes) -> None:
         if self._descriptor is None:
             stream = getattr(self._stream, "buffer", self._stream)
             stream.write(data)
             stream.flush()
+            self.written = len(data)
             return
         rest = memoryview(data)
         while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+            size = len(rest)
+            if self._stop_pipe is not None:
+                stopped, _, _ = select.select([self._stop_pipe[0]], [self._descriptor], [])
+                if stopped:
+                    return
+                size = PIECE
+            rest = rest[os.write(self._descriptor, rest[:size]) :]
+            self.written = len(data) - len(rest)
 
     def close(self) -> None:
-        """Write no more."""
+        """End the writing: nothing may be written after it."""
+        if self._stop_pipe is not None:
+            for number in self._stop_pipe:
+                self._worker.start(os.close, number)
         self._worker.close()

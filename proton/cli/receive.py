@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from typing import Any
+import itertools
+from typing import Any, BinaryIO
 
 from proton import Message, Terminus
 from proton.asyncio import Delivery, Drained, Receiver, Timeout
@@ -22,7 +23,7 @@ from proton.cli.common import (
     tell,
 )
 from proton.cli.common import run as run_coroutine
-from proton.cli.pipes import Output
+from proton.cli.pipes import Output, Worker
 from proton.cli.progress import Progress
 from proton.cli.values import dumps, message_to_json, text_of
 from proton.reactor import Copy, Selector
@@ -80,7 +81,7 @@ def add_taking_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--stream", action="store_true", help="with -o: write bodies of bytes while they come")
 
 
-def _opened(path: str) -> Any:
+def _opened(path: str) -> BinaryIO:
     """A file to write to; the caller closes it."""
     return open(path, "wb", buffering=0)  # noqa: SIM115
 
@@ -91,11 +92,24 @@ class Sink:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._is_one_file = bool(options.output) and "{n}" not in options.output
-        self._file: Any = _opened(options.output) if self._is_one_file else None
-        self._output = None if options.output and not self._is_one_file else Output(self._file)
+        self._output = None if options.output else Output()
         #: whether the messages do not go to the terminal that progress would be shown on
         self.is_elsewhere: bool = self._output is None or not self._output.is_terminal
+        #: how many texts of the latest `put` are written whole
+        self.written: int = 0
         self._end = b"" if options.output else b"\0" if options.null else b"\n"
+
+    async def start(self) -> None:
+        """Open the one file of all messages, which empties it.
+
+        :raises OSError: it cannot be opened.
+        """
+        if self._is_one_file:
+            opener = Worker()  # to open a named pipe takes until something reads from it
+            try:
+                self._output = _File(await opener.do(_opened, self._options.output))
+            finally:
+                opener.close()
 
     def text(self, message: Message) -> bytes:
         """What is written for a message."""
@@ -115,40 +129,49 @@ class Sink:
 
         :raises OSError: it cannot be written.
         """
+        self.written = 0
         if self._output is not None:
-            await self._output.write(b"".join(texts))
+            try:
+                await self._output.write(b"".join(texts))
+            finally:
+                ends = itertools.accumulate(map(len, texts))
+                self.written = sum(end <= self._output.written for end in ends)
             return
         for one, text in enumerate(texts, number):
             file = self.open(one)
             try:
                 await file.write(text)
             finally:
-                file.close()
+                self.written += file.written == len(text)
+                self.end(file)
 
     def open(self, number: int) -> Output:
-        """The file for the message of this number; the caller closes it."""
+        """The file for the message of this number, for `end` once it is written."""
         if self._output is not None:
             return self._output
-        return _File(self._options.output.replace("{n}", str(number)))
+        return _File(_opened(self._options.output.replace("{n}", str(number))))
+
+    def end(self, file: Output) -> None:
+        """A message is written."""
+        if file is not self._output:
+            file.close()
 
     def close(self) -> None:
-        """Write no more."""
+        """End the writing."""
         if self._output is not None:
             self._output.close()
-        if self._file is not None:
-            self._file.close()
 
 
 class _File(Output):
-    """The file of one message."""
+    """A file that is closed with its writing."""
 
-    def __init__(self, path: str) -> None:
-        self._opened = _opened(path)
-        super().__init__(self._opened)
+    def __init__(self, file: BinaryIO) -> None:
+        self._opened = file
+        super().__init__(file)
 
     def close(self) -> None:
+        self._worker.start(self._opened.close)  # behind a write that goes on
         super().close()
-        self._opened.close()
 
 
 class Taking:
@@ -205,13 +228,27 @@ class Taking:
             deliveries: list[Delivery] = []
             try:
                 texts = await self._batch(deliveries)
-                await self._sink.put(self.done + 1, texts)
             except BaseException:
-                for delivery in deliveries:
-                    delivery.release()
+                self._give_back(deliveries)
                 raise
-            for delivery in deliveries:
-                self._settle(delivery)
+            try:
+                await self._sink.put(self.done + 1, texts)
+            except BaseException as error:
+                # What a pipe holds whose reader has gone was not read.
+                written = 0 if isinstance(error, BrokenPipeError) else self._sink.written
+                self._settle_all(deliveries[:written])
+                self._give_back(deliveries[written:])
+                raise
+            self._settle_all(deliveries)
+
+    @staticmethod
+    def _give_back(deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            delivery.release()
+
+    def _settle_all(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            self._settle(delivery)
 
     async def _batch(self, deliveries: list[Delivery]) -> list[bytes]:
         """The texts of what is written at once: of a message that is waited for, and of those that are there besides.
@@ -249,8 +286,7 @@ class Taking:
                 stream.delivery.release()
                 raise
             finally:
-                if isinstance(output, _File):
-                    output.close()
+                self._sink.end(output)
             self._settle(stream.delivery)
 
     def _settle(self, delivery: Delivery) -> None:
@@ -299,10 +335,7 @@ def _prefetch(options: argparse.Namespace) -> int:
 
 
 async def _receive(options: argparse.Namespace, place: Place) -> int:
-    try:
-        sink = Sink(options)
-    except OSError as error:
-        raise codes.CommandError(str(error), codes.INPUT) from None
+    sink = Sink(options)
     shown = Progress("messages received", options.count, options.quiet or not sink.is_elsewhere)
     connection = make_connection(options, place)
     taking: Taking | None = None
@@ -312,6 +345,7 @@ async def _receive(options: argparse.Namespace, place: Place) -> int:
             async with connection, made as receiver:
                 if options.outcome == "browse":
                     check_browsing(receiver)
+                await sink.start()
                 taking = Taking(receiver, options, sink, progress)
                 await taking.run()
     except Timeout:

@@ -85,3 +85,25 @@ def test_a_pipe_without_a_reader_is_an_error_of_its_own():
 
         with pytest.raises(BrokenPipeError):
             asyncio.run(write())
+
+
+def test_a_write_that_is_cancelled_says_how_much_is_written():
+    reading, writing = os.pipe()
+    with open(reading, "rb", buffering=0) as reader, open(writing, "wb", buffering=0) as writer:
+
+        async def write():
+            output = Output(writer)
+            task = asyncio.ensure_future(output.write(bytes(1_000_000)))
+            while not output.written:
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            size, read = output.written, 0
+            while read < size:
+                read += len(reader.read(65536))
+            output.close()
+            os.set_blocking(reading, False)
+            assert (read, reader.read(1)) == (size, None)  # not a byte more
+
+        asyncio.run(asyncio.wait_for(write(), 30))

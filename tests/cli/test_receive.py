@@ -9,6 +9,7 @@ import pytest
 
 from proton import Message
 from proton.cli import codes
+from tests.support.programs import free_port
 
 
 @pytest.fixture
@@ -119,6 +120,26 @@ def test_a_file_that_cannot_be_written_is_code_5_and_nothing_is_taken(run, queue
     assert ended.code == codes.INPUT
     assert "No such file or directory" in ended.err
     assert left() == ["a"]
+
+
+@pytest.mark.parametrize("option", [[], ["--stream"]])
+def test_several_bodies_go_to_one_file(run, queue, fill, tmp_path, option):
+    left = fill(b"a" * 100_000, b"b", b"c", inferred=True)
+    assert run("receive", queue, "-o", tmp_path / "all", *option).code == codes.DONE
+    assert (tmp_path / "all").read_bytes() == b"a" * 100_000 + b"bc"
+    assert left() == []
+
+
+@pytest.mark.parametrize("words", [[], ["--stream"]])
+def test_a_file_keeps_what_it_has_until_the_queue_is_there(run, broker, queue, tmp_path, words):
+    file = tmp_path / "kept"
+    file.write_bytes(b"from before")
+    ended = run("receive", f"amqp://127.0.0.1:{free_port()}/q", "-o", file, *words)
+    assert (ended.code, file.read_bytes()) == (codes.CONNECTION, b"from before")
+    broker.refuse(None)
+    assert (run("receive", queue, "-o", file, *words).code, file.read_bytes()) == (codes.REFUSED, b"from before")
+    broker.allow(None)
+    assert (run("receive", queue, "-o", file, *words).code, file.read_bytes()) == (codes.DONE, b"")
 
 
 def test_stream_needs_output(run, queue):
