@@ -50,6 +50,17 @@ def without_links_to_sources(app, docname, source):
     source[0] = re.sub(r"\[([^\]\n]+)\]\(\.\./(?:proton|tests|examples|benchmarks)/[^)\n]*\)", r"\1", source[0])
 
 
+def with_fragments(app, docname, source):
+    """The page of changes begins with what `changes/` has for the next release."""
+    if docname == "changes":
+        root = pathlib.Path(__file__).resolve().parents[1]
+        fragments = sorted((root / "changes").glob("+*.md"), key=lambda path: path.name.split(".")[1])
+        news = "".join(f"- {path.read_text(encoding='utf-8').strip()}\n".replace("\n\n", "\n") for path in fragments)
+        log = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+        mark = "<!-- changes -->\n"
+        source[0] = log.replace(mark, f"{mark}\n## The next release\n\n{news}" if news else mark, 1)
+
+
 def public_bases(app, name, obj, options, bases):
     """Names the nearest bases that readers find: on a page of the reference, or in Python."""
     nearest = [
@@ -67,4 +78,5 @@ def without_source_maps(app, exception):
 def setup(app):
     app.connect("build-finished", without_source_maps)
     app.connect("autodoc-process-bases", public_bases)
+    app.connect("source-read", with_fragments)
     app.connect("source-read", without_links_to_sources)

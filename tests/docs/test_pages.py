@@ -18,9 +18,17 @@ from proton.testing import Broker
 from tests.support.programs import ROOT
 
 DOCS = ROOT / "docs"
-NAMES = ("start.md", "callbacks.md", "blocking.md", "moving.md", "broker-programs.md")
+NAMES = ("start.md", "callbacks.md", "blocking.md", "moving.md", "broker-programs.md", "security.md")
 PAGES = [ROOT / "README.md", *(DOCS / name for name in NAMES), *sorted((DOCS / "guides").glob("*.md"))]
 BLOCK = re.compile(r"```python\n(?P<code>.*?)```\n(?:```text\n(?P<output>.*?)```\n)?", re.S)
+#: the pages whose programs other tests run
+ELSEWHERE = {
+    "asyncio.md": "tests/aio/test_guide.py",
+    "command-line.md": "tests/cli/test_guide.py",
+    "driver.md": "tests/examples/test_driver.py",
+    "hooks.md": "tests/api/test_hooks_of_faces.py",
+    "testing.md": "tests/kit/test_guide.py",
+}
 URL = "amqp://localhost:5672"
 #: what the broker of a page has beyond the usual
 OPTIONS = {"worker": {"dead_letters": "dead"}}
@@ -75,3 +83,27 @@ def test_a_program_prints_what_its_page_says(program, tmp_path, monkeypatch, cap
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_has_a_program(page):
     assert page in {program.page for program in PROGRAMS}
+
+
+def test_the_code_of_every_page_is_run_by_a_test():
+    """What is not run: commands that install something, or that wait for the reader's other terminal."""
+    pages = [ROOT / "README.md", *(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)]
+    code = {
+        page for page in pages if re.search(r"^```(?!\{|text\b|console\b)\w", page.read_text(encoding="utf-8"), re.M)
+    }
+    assert code - {*PAGES} == {DOCS / name for name in ELSEWHERE if name != "command-line.md"}
+    for name, test in ELSEWHERE.items():
+        assert f'"{name}"' in (ROOT / test).read_text(encoding="utf-8")
+    commands = {
+        line
+        for page in pages
+        if page.name not in ELSEWHERE
+        for block in re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+        for line in block.splitlines()
+    }
+    assert commands == {
+        "$ pure-proton broker",
+        "$ pure-proton check",
+        "$ python -m pip install .",
+        "$ python -m pip uninstall python-qpid-proton",
+    }

@@ -56,12 +56,12 @@ def test_the_check_of_built_pages_names_dead_links(tmp_path):
 def test_the_check_of_built_pages_names_what_the_reference_has_not(tmp_path):
     (tmp_path / "reference").mkdir()
     page = tmp_path / "reference" / "hooks.html"
-    page.write_text('<dt id="proton.hooks.MessageHooks"></dt><dt id="proton.hooks.MessageHooks.settled"></dt>')
+    page.write_text('<dt id="proton.hooks.MessageHooks"></dt><dt id="proton.hooks.MessageHooks.outcome"></dt>')
     missing = [line.partition(":")[0] for line in built.missing_names(tmp_path)]
     assert "proton.hooks.add_hooks" in missing
     assert "proton.hooks.MessageHooks.before_send" in missing
     assert "proton.hooks.MessageHooks" not in missing
-    assert "proton.hooks.MessageHooks.settled" not in missing
+    assert "proton.hooks.MessageHooks.outcome" not in missing
 
 
 def test_the_check_of_built_pages_ends_with_what_is_wrong(tmp_path, monkeypatch):
