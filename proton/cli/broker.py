@@ -120,7 +120,9 @@ def _log(options: argparse.Namespace) -> Iterator[None]:
     logger = logging.getLogger("proton.testing")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s.%(msecs)03d %(message)s", "%H:%M:%S"))
-    before = logger.level
+    before = logger.level, logger.propagate
+    # That of all commands, which `--verbose` shows, would write each line again.
+    logger.propagate = False
     if not options.quiet:
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG if options.verbose else logging.INFO)
@@ -128,7 +130,8 @@ def _log(options: argparse.Namespace) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(before)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
 
 
 @contextlib.contextmanager

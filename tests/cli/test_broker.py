@@ -32,6 +32,7 @@ def test_clients_use_it_and_the_log_tells(run):
         program.signal(signal.SIGTERM)
         program.finish()
     log = "\n".join(program.errors)
+    assert log.count("message 'i' to q: accepted") == log.count("from container") / 2 == 1  # no line is there twice
     assert "from container" in log and "message 'i' to q: accepted" in log and "stopped" in log
 
 
