@@ -272,4 +272,4 @@ def run(options: argparse.Namespace) -> int:
     place = place_of(options)
     # Known before there are several connections: a terminal is asked once.
     place = place._replace(password=password_of(options, place, options.user or place.user))
-    return run_coroutine(_bench(options, place))
+    return run_coroutine(options, _bench(options, place))

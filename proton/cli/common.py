@@ -214,8 +214,6 @@ def make_connection(options: argparse.Namespace, place: Place, timeout: float | 
         "container_id": options.container_id,
         "virtual_host": options.virtual_host,
     }
-    if options.verbose:
-        trace.trace_by_default(trace.TRACE_FRM)
     try:
         return connect(
             place.url,
@@ -258,7 +256,7 @@ def explained(error: Exception) -> codes.CommandError:
     return codes.CommandError(one_line(error), code)
 
 
-def run(work: Coroutine[Any, Any, int]) -> int:
+def run(options: argparse.Namespace, work: Coroutine[Any, Any, int]) -> int:
     """Run a command's coroutine. SIGINT and SIGTERM cancel it.
 
     :return: what it returns; 128 and the number of a signal that has cancelled it.
@@ -266,7 +264,8 @@ def run(work: Coroutine[Any, Any, int]) -> int:
     """
     got: list[int] = []
     try:
-        return asyncio.run(_watched(work, got))
+        with trace.traced_by_default(trace.TRACE_FRM if options.verbose else 0):
+            return asyncio.run(_watched(work, got))
     except codes.CommandError as error:
         if got:
             raise codes.CommandError(str(error), 128 + got[0]) from None

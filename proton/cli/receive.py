@@ -371,4 +371,4 @@ def run(options: argparse.Namespace) -> int:
     """Run the command."""
     if options.stream and (not options.output or options.json):
         raise codes.CommandError("--stream needs --output, and no --json", codes.USAGE)
-    return run_coroutine(_receive(options, place_of(options)))
+    return run_coroutine(options, _receive(options, place_of(options)))

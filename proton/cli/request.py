@@ -180,4 +180,4 @@ async def _request(options: argparse.Namespace, place: Place) -> int:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     text_behind_broker(options)
-    return run_coroutine(_request(options, place_of(options)))
+    return run_coroutine(options, _request(options, place_of(options)))

@@ -395,4 +395,4 @@ def text_behind_broker(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command."""
     text_behind_broker(options)
-    return run_coroutine(_send(options, place_of(options)))
+    return run_coroutine(options, _send(options, place_of(options)))

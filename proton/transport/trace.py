@@ -6,9 +6,10 @@ transport's tracer, or to standard error.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from proton.codec.text import trace_performative
@@ -46,10 +47,16 @@ def flags_of(environment: Mapping[str, str]) -> int:
 DEFAULT_FLAGS = flags_of(os.environ)
 
 
-def trace_by_default(flags: int) -> None:
-    """Have each transport that is made from now on trace these too."""
+@contextlib.contextmanager
+def traced_by_default(flags: int) -> Iterator[None]:
+    """Each transport that is made within traces these too."""
     global DEFAULT_FLAGS
+    before = DEFAULT_FLAGS
     DEFAULT_FLAGS |= flags
+    try:
+        yield
+    finally:
+        DEFAULT_FLAGS = before
 
 
 def write_line(transport: TransportState, subsystem: str, level: str, text: str) -> None:

@@ -11,7 +11,6 @@ import sys
 import pytest
 
 from proton.cli import COMMANDS, codes, common
-from proton.transport import trace
 from tests.support.programs import ROOT, free_port, our_environment
 
 
@@ -102,6 +101,11 @@ def test_frames_are_shown_without_the_password(broker, queue):
     assert b"secret" not in found.stderr
 
 
+def test_frames_are_shown_by_the_command_that_is_asked_to_alone(run, queue):
+    assert "@transfer(20)" in run("send", queue, "x", "--verbose").err
+    assert run("send", queue, "x").err == ""
+
+
 LOGGED = [
     ("asyncio/receiver.py", logging.ERROR, [], True),
     ("asyncio/receiver.py", logging.WARNING, [], False),
@@ -121,7 +125,6 @@ def test_errors_of_links_in_the_log_are_shown_and_the_rest_if_verbose(
     log, made = logging.getLogger("proton"), common.connect
     before = list(log.handlers)
     monkeypatch.setattr(common, "connect", connect)
-    monkeypatch.setattr(trace, "trace_by_default", lambda flags: None)
     ended = run("send", queue, "x", *words)
     assert ended.code == codes.DONE
     assert ("pure-proton: what happened\n" in ended.err) == is_shown
