@@ -120,7 +120,7 @@ def add_connection_options(parser: argparse.ArgumentParser, with_address: bool =
         group.add_argument(
             "--capability", metavar="NAME", action="append", default=[], help="what the node has to be: queue, topic, …"
         )
-    group.add_argument("--user", metavar="NAME", help="the user; its password is asked for on a terminal")
+    group.add_argument("--user", metavar="NAME", help="the user; a terminal is asked for its password")
     group.add_argument(
         "--password-file", metavar="FILE", help=f"its first line is the password; else ${PASSWORD_VARIABLE}"
     )
@@ -170,7 +170,7 @@ def password_of(options: argparse.Namespace, place: Place, user: str | None) -> 
     """The password that the options, the URL, the environment or the terminal give; None if none does.
 
     :param user: the user that a terminal is asked for.
-    :raises CommandError: the file cannot be read.
+    :raises CommandError: the file cannot be read, or the user has no password.
     """
     if options.password_file:
         try:
@@ -182,9 +182,21 @@ def password_of(options: argparse.Namespace, place: Place, user: str | None) -> 
         return place.password
     if PASSWORD_VARIABLE in os.environ:
         return os.environ[PASSWORD_VARIABLE]
-    if user and sys.stdin is not None and sys.stdin.isatty():
-        return getpass.getpass(f"password of {user}: ")
-    return None
+    if not user or _needs_no_password(options):
+        return None
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise codes.CommandError(
+            f"the user {one_line(user)!r} needs a password: --password-file or ${PASSWORD_VARIABLE}", codes.USAGE
+        )
+    try:
+        return getpass.getpass(f"password of {one_line(user)}: ")
+    except EOFError:
+        raise codes.CommandError("expected a password, got the end of the input", codes.USAGE) from None
+
+
+def _needs_no_password(options: argparse.Namespace) -> bool:
+    """Whether a certificate is the login, or the mechanisms that may be used have no password."""
+    return bool(options.cert) or set((options.mechanisms or "PLAIN").upper().split()) <= {"ANONYMOUS", "EXTERNAL"}
 
 
 def _domain(options: argparse.Namespace) -> SSLDomain | None:

@@ -107,6 +107,16 @@ def test_a_password_in_clear_text_is_noticed(capsys):
     )
 
 
+def test_a_login_that_was_not_verified_is_noticed(capsys):
+    with Broker() as broker:
+        code, lines = check(capsys, f"amqp://joe:secret@127.0.0.1:{broker.port}")
+    assert code == codes.DONE
+    assert next(line for line in lines if " login " in line) == (
+        "noticed  login      logged in as anonymous with ANONYMOUS; the peer does not ask for the user 'joe' and its "
+        "password [cure: leave the user out, or have the broker offer a mechanism with a password]"
+    )
+
+
 def test_an_address_that_is_refused(capsys):
     with Broker() as broker:
         broker.refuse("missing")

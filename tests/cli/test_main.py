@@ -106,6 +106,34 @@ def test_frames_are_shown_by_the_command_that_is_asked_to_alone(run, queue):
     assert run("send", queue, "x").err == ""
 
 
+WITH_PASSWORD = ["send", "receive", "browse", "request", "bench", "check"]
+
+
+@pytest.mark.parametrize("name", WITH_PASSWORD)
+def test_a_user_without_a_password_is_code_2(run, broker, queue, name, monkeypatch):
+    monkeypatch.delenv("PROTON_PASSWORD", raising=False)
+    texts = ["x"] if name in ("send", "request") else []
+    text = f"pure-proton {name}: the user 'fred' needs a password: --password-file or $PROTON_PASSWORD\n"
+    assert run(name, queue, *texts, "--user", "fred") == (codes.USAGE, "", text)
+    assert run(name, queue.replace("//", "//fred@"), *texts) == (codes.USAGE, "", text)
+    assert broker.seen.connections == []
+    # These ask for none.
+    if name in ("send", "receive"):
+        assert run(name, queue, *texts, "--user", "fred", "--mechanisms", "ANONYMOUS").code == codes.DONE
+
+
+@pytest.mark.parametrize("name", WITH_PASSWORD)
+def test_no_password_from_the_terminal_is_one_line(run, queue, name, monkeypatch):
+    def ended(prompt):
+        raise EOFError
+
+    monkeypatch.delenv("PROTON_PASSWORD", raising=False)
+    monkeypatch.setattr("getpass.getpass", ended)
+    texts = ["x"] if name in ("send", "request") else []
+    done = run(name, queue, *texts, "--user", "fred", is_terminal=True)
+    assert done == (codes.USAGE, "", f"pure-proton {name}: expected a password, got the end of the input\n")
+
+
 LOGGED = [
     ("asyncio/receiver.py", logging.ERROR, [], True),
     ("asyncio/receiver.py", logging.WARNING, [], False),

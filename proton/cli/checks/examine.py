@@ -244,12 +244,7 @@ def _logs_in(report: Report, conversation: Conversation, target: Target, deadlin
         conversation.run_until(lambda: bool(conversation.error), deadline.part(0.3))  # the reason in words
     user = repr(target.login.user) if target.login.user is not None else "anonymous"
     if sasl.outcome == sasl.OK:
-        text = f"logged in as {user} with {sasl.mech}"
-        if sasl.mech == "PLAIN" and target.tls is None:
-            text += "; the password goes over the network as it is"
-            report.noticed("login", text, "use amqps://, or a SCRAM mechanism", mechanism=sasl.mech)
-        else:
-            report.ok("login", text, mechanism=sasl.mech)
+        _tell_login(report, target, sasl.mech)
         return True
     if sasl.outcome is not None and sasl.mech is None:
         cure = (
@@ -272,6 +267,24 @@ def _logs_in(report: Report, conversation: Conversation, target: Target, deadlin
             codes.TIMEOUT, "login", text, "check what the broker asks about logins; --timeout gives more time"
         )
     return False
+
+
+def _tell_login(report: Report, target: Target, mechanism: str | None) -> None:
+    """A login that has worked, and with it whether name and password were looked at."""
+    user = target.login.user
+    if mechanism == "ANONYMOUS" and user is not None:
+        text = f"logged in as anonymous with ANONYMOUS; the peer does not ask for the user {user!r} and its password"
+        cure = "leave the user out, or have the broker offer a mechanism with a password"
+        report.noticed("login", text, cure, mechanism=mechanism)
+    elif mechanism == "EXTERNAL":
+        asked = "" if user is None else f"; the peer does not ask for the password of {user!r}"
+        report.ok("login", f"logged in with EXTERNAL, as the certificate of this end says{asked}", mechanism=mechanism)
+    elif mechanism == "PLAIN" and target.tls is None:
+        text = f"logged in as {user!r} with PLAIN; the password goes over the network as it is"
+        report.noticed("login", text, "use amqps://, or a SCRAM mechanism", mechanism=mechanism)
+    else:
+        name = "anonymous" if user is None else repr(user)
+        report.ok("login", f"logged in as {name} with {mechanism}", mechanism=mechanism)
 
 
 def _opens(report: Report, conversation: Conversation, target: Target, deadline: Deadline) -> bool:
