@@ -15,6 +15,7 @@ import logging
 import os
 import pathlib
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -58,6 +59,7 @@ exit codes:
   3    the connection cannot be made, or was lost
   4    time ran out, or fewer messages came than were asked for
   5    input cannot be read, or output cannot be written
+  70   an error of pure-proton itself
   130  Ctrl-C (143: SIGTERM)
   141  the reader of standard output has gone
 """
@@ -145,3 +147,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return codes.PIPE
+    except Exception as error:
+        if getattr(options, "verbose", False):
+            traceback.print_exc()
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        text = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
+        sys.stderr.write(f"{PROGRAM} {options.command}: unexpected {text} (--verbose shows where)\n")
+        return codes.INTERNAL

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-__all__ = ["CONNECTION", "DONE", "INPUT", "INTERRUPTED", "PIPE", "REFUSED", "TIMEOUT", "USAGE", "CommandError"]
+__all__ = [
+    "CONNECTION",
+    "DONE",
+    "INPUT",
+    "INTERNAL",
+    "INTERRUPTED",
+    "PIPE",
+    "REFUSED",
+    "TIMEOUT",
+    "USAGE",
+    "CommandError",
+]
 
 DONE = 0
 #: the peer has refused something, or has not accepted a message
 REFUSED = 1
-#: arguments that make no sense; argparse uses it, too
+#: invalid arguments; argparse uses it, too
 USAGE = 2
 #: the connection cannot be made, or was lost
 CONNECTION = 3
@@ -15,6 +26,8 @@ CONNECTION = 3
 TIMEOUT = 4
 #: input cannot be read, or output cannot be written
 INPUT = 5
+#: an error of the command line itself: EX_SOFTWARE of sysexits.h
+INTERNAL = 70
 #: Ctrl-C, and SIGTERM: 128 and the number of SIGINT, as shells show it
 INTERRUPTED = 130
 #: the reader of standard output has gone: 128 and the number of SIGPIPE
@@ -27,6 +40,6 @@ class CommandError(Exception):
     :ivar code: the exit code.
     """
 
-    def __init__(self, text: str, code: int = REFUSED) -> None:
+    def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
         self.code = code

@@ -324,7 +324,8 @@ def check_browsing(receiver: Receiver) -> None:
     if "RabbitMQ" in str(properties.get("product", "")) or mode == Terminus.DIST_MODE_MOVE:
         raise codes.CommandError(
             "the peer does not browse: expected the distribution mode copy; receive --release "
-            "takes messages and gives them back"
+            "takes messages and gives them back",
+            codes.REFUSED,
         )
 
 

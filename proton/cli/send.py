@@ -156,9 +156,14 @@ class Template:
         """
         try:
             value = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"expected JSON: {error.msg} at column {error.colno}") from None
         except (ValueError, RecursionError) as error:
             raise ValueError(f"expected JSON: {error}") from None
-        return message_from_json(value, **self._of(number))
+        try:
+            return message_from_json(value, **self._of(number))
+        except (ProtonException, TypeError, OverflowError) as error:
+            raise ValueError(str(error)) from None
 
     def around(self) -> Message:
         """The message around a body that is streamed."""
@@ -187,7 +192,7 @@ class Sending:
         except (Timeout, LinkClosed, SessionClosed, ConnectionClosed):
             raise
         except LinkException as error:
-            raise codes.CommandError(f"message {self.sent + 1}: {one_line(error)}") from None
+            raise codes.CommandError(f"message {self.sent + 1}: {one_line(error)}", codes.REFUSED) from None
         except (ProtonException, ValueError, TypeError, OverflowError, AssertionError) as error:
             raise codes.CommandError(f"message {self.sent + 1}: {one_line(error)}", codes.INPUT) from None
         self.sent += 1
@@ -286,6 +291,8 @@ async def _send_lines(sending: Sending, options: argparse.Namespace, template: T
             return
         for line in lines:
             number += 1
+            if options.json and not line.strip():
+                continue
             try:
                 for _ in range(options.count):
                     await sending.put(read(sending.sent + 1, line))
@@ -372,7 +379,7 @@ async def _send(options: argparse.Namespace, place: Place) -> int:
             except asyncio.CancelledError:
                 text = f"interrupted: {await sending.summary()}"
                 raise codes.CommandError(text, codes.INTERRUPTED) from None
-            except (ProtonException, codes.CommandError) as error:
+            except (ProtonException, OSError, codes.CommandError) as error:
                 if sending.sent:
                     tell(options, await sending.summary())
                 raise explained(error) from None

@@ -106,6 +106,19 @@ def test_frames_are_shown_by_the_command_that_is_asked_to_alone(run, queue):
     assert run("send", queue, "x").err == ""
 
 
+@pytest.mark.parametrize("words", [[], ["--verbose"]])
+def test_an_error_that_is_not_foreseen_is_one_line_and_code_70(run, queue, monkeypatch, words):
+    def fail(*arguments, **options):
+        raise LookupError("a\nb\x1b")
+
+    monkeypatch.setattr(common, "connect", fail)
+    ended = run("send", queue, "x", *words)
+    assert ended.code == codes.INTERNAL
+    assert ended.err.endswith("pure-proton send: unexpected LookupError: a b\\x1b (--verbose shows where)\n")
+    assert ("Traceback" in ended.err) == bool(words)
+    assert words or ended.err.count("\n") == 1
+
+
 WITH_PASSWORD = ["send", "receive", "browse", "request", "bench", "check"]
 
 

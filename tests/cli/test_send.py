@@ -10,6 +10,7 @@ import pytest
 
 from proton import int32, symbol
 from proton.cli import codes
+from proton.cli.pipes import Input
 
 
 def bodies(broker, queue):
@@ -75,20 +76,47 @@ def test_json_lines_are_messages_and_options_fill_in(run, broker, queue):
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        (b"{", "line 2: expected JSON: "),
+        (b"{", "line 2: expected JSON: Expecting property name enclosed in double quotes at column 2"),
         (b"[" * 100_000, "line 2: expected JSON: "),
-        (b"", "line 2: expected JSON: "),
+        (b"\xff", "line 2: expected JSON: "),
+        (b'{"id": {"a": 1}}', "line 2: message id must be "),
+        (b'{"properties": 5}', "line 2: "),
+        (b'{"priority": 256}', "line 2: "),
         (b"5", "line 2: expected an object, got 5"),
         (b'{"bodi": 5}', "line 2: expected keys of id, "),
         (b'{"body": 9223372036854775808}', "message 2: "),
     ],
 )
 def test_bad_input_is_code_5_with_its_line_and_what_went_before_is_sent(run, broker, line, text):
-    queue = f"{broker.url}/bad-{len(line)}-{line[:1].hex()}"
+    queue = f"{broker.url}/bad-{len(line)}-{line[:20].hex()}"
     ended = run("send", queue, "--json", stdin=b'{"body": 1}\n' + line + b'\n{"body": 3}\n')
     assert ended.code == codes.INPUT
     assert text in ended.err.splitlines()[-1]
     assert bodies(broker, queue) == [1]
+
+
+def test_empty_lines_between_json_are_passed_over_and_counted(run, broker, queue):
+    ended = run("send", queue, "--json", stdin=b'\n{"body": 1}\n \r\n{"body": 2}\n\n?\n')
+    assert ended.code == codes.INPUT
+    assert "line 6: expected JSON: Expecting value at column 1" in ended.err
+    assert bodies(broker, queue) == [1, 2]
+
+
+def test_a_file_that_ends_in_an_error_is_told_behind_what_was_sent(run, broker, queue, monkeypatch, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    blocks = Input.blocks
+
+    async def fail_the_second_time(self, size):
+        async for block in blocks(self, size):
+            if len(broker.seen.messages):
+                raise OSError(5, "Input/output error")
+            yield block
+
+    monkeypatch.setattr(Input, "blocks", fail_the_second_time)
+    ended = run("send", queue, "--file", file, "-n", 2)
+    assert ended.code == codes.INPUT
+    assert ended.err == ("pure-proton send: 1 sent, 1 accepted\npure-proton send: [Errno 5] Input/output error\n")
 
 
 def test_text_that_is_not_utf8_needs_data(run, broker, queue):
