@@ -10,9 +10,13 @@ import pytest
 
 import proton
 import proton.asyncio
+import proton.reactor
 import proton.utils
 from proton.handlers import MessagingHandler, TransactionHandler
-from proton.reactor import Container
+from proton.reactor import Backoff, Container
+from proton.testing import Broker
+from proton.utils import BlockingConnection, BlockingReceiver, BlockingSender
+from tests.support import commands
 from tests.support.programs import ROOT
 
 DOCS = ROOT / "docs"
@@ -28,11 +32,20 @@ def named(name):
     return re.search(rf"(?<![\w.]){re.escape(name)}\b", ALL)
 
 
+def is_type(value):
+    return isinstance(value, proton.EventType)
+
+
 @pytest.mark.parametrize(
     "name",
     sorted({name for cls in (MessagingHandler, TransactionHandler) for name in vars(cls) if name.startswith("on_")}),
 )
 def test_each_callback_is_on_a_page(name):
+    assert named(name)
+
+
+@pytest.mark.parametrize("name", sorted({kind.method for kind in vars(proton.Event).values() if is_type(kind)}))
+def test_each_event_of_the_engine_is_on_a_page(name):
     assert named(name)
 
 
@@ -51,8 +64,21 @@ def test_each_exception_is_on_a_page(name):
 
 def options():
     """The parameters of the calls that make things, and the keys of the typed dictionaries of their further options."""
-    for method in (Container.connect, Container.listen, Container.create_sender, Container.create_receiver):
-        yield from inspect.signature(method).parameters.keys() - {"self", "kwargs"}
+    methods = [
+        Container.__init__,
+        Container.connect,
+        Container.listen,
+        Container.create_sender,
+        Container.create_receiver,
+    ]
+    methods += [MessagingHandler.__init__, Backoff.__init__, Broker.__init__, BlockingConnection.__init__]
+    methods += [BlockingSender.send, BlockingReceiver.receive, proton.asyncio.connect, proton.asyncio.serve]
+    for face in (BlockingConnection, proton.asyncio.Connection, proton.asyncio.Session):
+        methods += [value for name, value in vars(face).items() if inspect.isfunction(value) and name[0] != "_"]
+    for method in methods:
+        for parameter in inspect.signature(method).parameters.values():
+            if parameter.name != "self" and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                yield parameter.name
     source = (ROOT / "proton" / "options" / "connect_options.py").read_text(encoding="utf-8")
     keywords = [
         node
@@ -62,6 +88,9 @@ def options():
     assert len(keywords) == 3
     for cls in keywords:
         yield from (node.target.id for node in cls.body if isinstance(node, ast.AnnAssign))
+    for value in vars(proton.reactor).values():
+        if inspect.isclass(value) and issubclass(value, proton.reactor.LinkOption):
+            yield value.__name__
 
 
 @pytest.mark.parametrize("name", sorted(set(options())))
@@ -106,3 +135,7 @@ def test_links_between_pages_lead_somewhere(page):
 def test_each_example_is_on_the_page_of_the_examples():
     listed = set(re.findall(r"`(\w+\.py)`", PAGES["examples"]))
     assert listed == {path.name for path in (ROOT / "examples").glob("*.py")}
+
+
+def test_the_page_of_the_commands_has_the_options_of_their_parsers():
+    assert commands.PAGE.read_text(encoding="utf-8") == commands.page(), "python -m tests.support.commands --write"
