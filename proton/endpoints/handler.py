@@ -23,6 +23,7 @@ __all__ = [
     "dispatch",
     "event_methods",
     "inspect",
+    "is_heard",
 ]
 
 #: Objects of these classes have no event methods, and no program can give them any.
@@ -223,6 +224,30 @@ def dispatch(handler: object, method: str, event: EventBase) -> None:
         _descend(children, method, event)
 
 
+def is_heard(handler: Any, methods: tuple[str, ...]) -> bool:
+    """Whether a handler or a child of it has one of some event methods now, or an `on_unhandled` of its own."""
+    for method in methods:
+        if getattr(handler, method, None):
+            return True
+    if handler.__class__ not in _QUIET and _has_unhandled(handler):
+        return True
+    children = getattr(handler, "handlers", None)
+    if not children:
+        return False
+    if children.__class__ is HandlerGroup and not any(children.nested):
+        # All names if it was changed: then each child is asked.
+        names = children.method_names
+        for method in methods:
+            if method in names:
+                break
+        else:
+            return False
+    heard = False
+    for child in children:
+        heard = heard or is_heard(child, methods)
+    return heard
+
+
 def _descend(children: Any, method: str, event: Any) -> None:
     # Whether there is anything to descend to is asked where it would be called: most events of the loop need no call.
     for child in children:
@@ -245,13 +270,16 @@ def _descend(children: Any, method: str, event: Any) -> None:
 _QUIET: set[type] = set()
 
 
-def _unhandled(handler: Any, method: str, event: Any) -> None:
+def _has_unhandled(handler: Any) -> bool:
     unhandled = getattr(handler, "on_unhandled", None)
-    if unhandled is None:
-        return
     if getattr(unhandled, "__func__", None) is Handler.on_unhandled:
         _QUIET.add(handler.__class__)
-    else:
-        result = unhandled(method, event)
+        return False
+    return unhandled is not None
+
+
+def _unhandled(handler: Any, method: str, event: Any) -> None:
+    if _has_unhandled(handler):
+        result = handler.on_unhandled(method, event)
         if result is not None:
             check_result(handler, "on_unhandled", result)

@@ -100,7 +100,10 @@ class IOHandler(Handler):
 
     def on_selectable_readable(self, event: SelectableEvent) -> None:
         """Reads what there is and gives it to the transport."""
-        selectable: Any = event.context
+        self._read(event.container, event.context)
+
+    def _read(self, reactor: Any, selectable: Any) -> None:
+        """Reads once from the socket of a driver."""
         driver = selectable.driver
         if driver is None:
             return
@@ -109,7 +112,7 @@ class IOHandler(Handler):
         if result == BLOCKED:
             return
         if result == ENDED:
-            self.on_selectable_error(event)
+            _end(selectable)
             return
         if result == FAILED:
             log.log(failure_level(driver.transport), "Couldn't recv: %s", driver.failure)
@@ -118,11 +121,14 @@ class IOHandler(Handler):
         if selectable in self._poller.watches:
             self._dirty[selectable] = None
         else:
-            self._note(event.container, selectable)
+            self._note(reactor, selectable)
 
     def on_selectable_writable(self, event: SelectableEvent) -> None:
         """Gives the socket what the transport has to send."""
-        selectable: Any = event.context
+        self._write(event.container, event.context)
+
+    def _write(self, reactor: Any, selectable: Any) -> None:
+        """Writes once to the socket of a driver."""
         driver = selectable.driver
         if driver is None:
             return
@@ -139,17 +145,11 @@ class IOHandler(Handler):
         if watched:
             self._dirty[selectable] = None
         else:
-            self._note(event.container, selectable)
+            self._note(reactor, selectable)
 
     def on_selectable_error(self, event: SelectableEvent) -> None:
         """Ends both directions of the transport, whose socket is at its end."""
-        selectable = event.context
-        driver = selectable.driver
-        if driver is not None:
-            driver.lost()
-            # Before the next wait, since the selector would report the closed socket again and again.
-            selectable.terminate()
-            selectable.update()
+        _end(event.context)
 
     def on_selectable_expired(self, event: SelectableEvent) -> None:
         """Looks at the transport's timers."""
@@ -178,24 +178,31 @@ class IOHandler(Handler):
         """Sends what there is to send; waits if no other event is queued."""
         reactor = event.container
         # Another handler, or an earlier child, has queued something: waiting now would delay it.
-        if not reactor.quiesced:
-            return
+        if reactor.quiesced and self._turn(reactor, False):
+            reactor.yield_()
+
+    def _turn(self, reactor: Any, is_direct: bool) -> bool:
+        """Sends what there is to send, and waits, unless that has queued events.
+
+        :param is_direct: no handler has a method for readiness to read or write: that needs no event.
+        :return: True if it has waited.
+        """
         timeout = reactor.timeout
         if self._dirty:
-            self._flush(reactor)
+            self._flush(reactor, is_direct)
             if not reactor.quiesced:
                 # What was queued is handled in this turn of the loop.
                 self._writing_turns += 1
                 if self._writing_turns < MAX_WRITING_TURNS:
-                    return
+                    return False
                 timeout = 0.0
             elif self._dirty:
                 timeout = 0.0
         self._writing_turns = 0
-        _wait(self._poller, reactor, timeout)
-        reactor.yield_()
+        _wait(self._poller, reactor, timeout, self._read if is_direct else None)
+        return True
 
-    def _flush(self, reactor: Any) -> None:
+    def _flush(self, reactor: Any, is_direct: bool) -> None:
         """Brings all noted selectables up to date, and writes those that can be written at once."""
         # One look at the clock for all: what the handlers of this turn took counts in the deadlines.
         now = reactor.mark()
@@ -208,7 +215,10 @@ class IOHandler(Handler):
                 driver.update_interests(selectable, now)
                 # At once: the peer works on it while this end handles the events that the output has queued.
                 if selectable.writing and not driver.would_block:
-                    reactor._handle(selectable, _WRITABLE)
+                    if is_direct and selectable.handler is None:
+                        self._write(reactor, selectable)
+                    else:
+                        reactor._handle(selectable, _WRITABLE)
                     if selectable.writing and selectable.driver is not None:
                         driver.update_interests(selectable, now)
                 waits = selectable.writing and driver.would_block
@@ -326,13 +336,26 @@ class IOHandler(Handler):
         driver.unbind()
 
 
-def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
-    """Waits for readiness, the next deadline or the time-out, and queues the events of what has come true."""
+def _wait(poller: Poller, reactor: Any, timeout: float, read: Callable[[Any, Any], None] | None = None) -> None:
+    """Waits for readiness, the next deadline or the time-out, and queues the events of what has come true.
+
+    :param read: reads from the sockets of drivers at once if nothing else is ready: then the order of all events that
+        this causes is the same. None if a handler is to hear of it.
+    """
     # Asked before the wait: it is compared with the time after it, so a deadline is not missed by what comes meanwhile.
     deadline = poller.deadline()
     if deadline is not None:
         timeout = max(0.0, min(timeout, deadline - reactor.mark()))
-    for selectable, mask in poller.wait(timeout, reactor.waker, reactor.wait_hook):
+    ready = poller.wait(timeout, reactor.waker, reactor.wait_hook)
+    if read is not None:
+        for selectable, mask in ready:
+            if mask != READ or selectable.driver is None or selectable.handler is not None:
+                break
+        else:
+            for selectable, _ in ready:
+                read(reactor, selectable)
+            ready = []
+    for selectable, mask in ready:
         # Both events are queued, reading first, and handled in the next turn: the wait itself calls no handler.
         if mask & READ:
             selectable.readable()
@@ -342,6 +365,16 @@ def _wait(poller: Poller, reactor: Any, timeout: float) -> None:
     if deadline is not None and reactor.mark() >= deadline:
         for selectable in poller.due(reactor.now):
             selectable.expired()
+
+
+def _end(selectable: Any) -> None:
+    """Ends both directions of a transport whose socket is at its end."""
+    driver = selectable.driver
+    if driver is not None:
+        driver.lost()
+        # Before the next wait, since the selector would report the closed socket again and again.
+        selectable.terminate()
+        selectable.update()
 
 
 class PythonIO:
