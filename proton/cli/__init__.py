@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import functools
 import importlib
 import importlib.metadata
@@ -90,7 +91,10 @@ def _parser() -> argparse.ArgumentParser:
 def _options(arguments: list[str]) -> argparse.Namespace:
     """The options of a command, with its name and its function `run`."""
     if not arguments or arguments[0] not in COMMANDS:
-        _parser().parse_args(arguments)
+        parser = _parser()
+        if near := difflib.get_close_matches(arguments[0], COMMANDS, 1) if arguments else []:
+            parser.error(f"expected a command, got {arguments[0]!r}; did you mean {near[0]!r}?")
+        parser.parse_args(arguments)
     name = arguments[0]
     command = COMMANDS[name]
     module: Any = importlib.import_module(command.module)

@@ -14,25 +14,27 @@ from typing import Any
 
 from proton import SSLDomain, Url
 from proton.cli import codes
-from proton.cli.common import PASSWORD_VARIABLE, count, one_line, seconds
+from proton.cli.common import PASSWORD_VARIABLE, count, interval, one_line, seconds
 from proton.testing import Broker, Certificates
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = """\
   pure-proton broker
-  pure-proton broker --address localhost:5673 --node orders --dead-letters dead -v
+  pure-proton broker localhost:5673 --node orders --dead-letters dead -v
   pure-proton broker --tls certificates --user fred:pencil
   pure-proton broker --reject orders --delay 0.5 --cut-every 60
 """
 
 
+DEFAULT_PLACE = "localhost:5672"
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
-    parser.usage = "%(prog)s [options]"
-    parser.add_argument(
-        "-a", "--address", metavar="HOST:PORT", default="localhost:5672", help="where to listen (default %(default)s)"
-    )
+    parser.usage = "%(prog)s [HOST:PORT] [options]"
+    parser.add_argument("place", metavar="HOST:PORT", nargs="?", help=f"where to listen (default {DEFAULT_PLACE})")
+    parser.add_argument("-a", "--address", metavar="HOST:PORT", help="the same")
     parser.add_argument("-q", "--quiet", action="store_true", help="no log")
     parser.add_argument("-v", "--verbose", action="store_true", help="messages and outcomes in the log, too")
     group = parser.add_argument_group("nodes")
@@ -57,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{answer}", metavar="NODE", action="append", default=[], help=f"{answer} messages to this node"
         )
     group.add_argument("--delay", metavar="S", type=seconds, default=0.0, help="answer and send so many seconds later")
-    group.add_argument("--cut-every", metavar="S", type=seconds, help="cut all connections every so many seconds")
+    group.add_argument("--cut-every", metavar="S", type=interval, help="cut all connections every so many seconds")
 
 
 def _credentials(options: argparse.Namespace) -> dict[str, str] | None:
@@ -83,11 +85,16 @@ def _certificates(folder: str, host: str) -> tuple[SSLDomain, str]:
 def _made(options: argparse.Namespace) -> Broker:
     """The broker that the options ask for."""
     users = _credentials(options)
+    if options.place and options.address:
+        raise codes.CommandError("expected HOST:PORT or --address, got both", codes.USAGE)
+    options.address = options.address or options.place or DEFAULT_PLACE
     try:
         place = Url(options.address)
         host, port = place.host or "localhost", int(place.port or 5672)
     except ValueError as error:
-        raise codes.CommandError(f"--address: {one_line(error)}", codes.USAGE) from None
+        raise codes.CommandError(f"HOST:PORT: {one_line(error)}", codes.USAGE) from None
+    if place.path:
+        raise codes.CommandError(f"expected HOST:PORT, got an address behind it, {place.path!r:.80}", codes.USAGE)
     listen: dict[str, Any] = {}
     if users is not None:
         listen.update(credentials=users, require_auth=True, allow_insecure_mechs=True)

@@ -28,7 +28,9 @@ __all__ = [
     "add_timeout_argument",
     "add_url_argument",
     "count",
+    "count_or_none",
     "explained",
+    "interval",
     "make_connection",
     "one_line",
     "password_of",
@@ -87,11 +89,27 @@ def count(text: str) -> int:
     return number
 
 
+def count_or_none(text: str) -> int:
+    """For argparse: a number of things, or 0."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {number}")
+    return number
+
+
 def seconds(text: str) -> float:
     """For argparse: a time in seconds, 0 or more."""
     number = float(text)
     if not 0 <= number < float("inf"):
         raise argparse.ArgumentTypeError(f"expected seconds, 0 or more, got {text}")
+    return number
+
+
+def interval(text: str) -> float:
+    """For argparse: a time in seconds, more than 0."""
+    number = seconds(text)
+    if not number:
+        raise argparse.ArgumentTypeError(f"expected seconds, more than 0, got {text}")
     return number
 
 
@@ -152,6 +170,9 @@ def place_of(options: argparse.Namespace, with_address: bool = True) -> Place:
     text = options.broker or options.url
     if not text:
         raise codes.CommandError("expected a URL, got none", codes.USAGE)
+    scheme, slashes, _ = text.partition("://")
+    if slashes and scheme not in ("amqp", "amqps"):
+        raise codes.CommandError(f"expected a URL with amqp:// or amqps://, got {one_line(scheme)}://", codes.USAGE)
     try:
         url = Url(text)
         host, port = url.host or "localhost", url.port  # where a name of a service is looked up

@@ -17,6 +17,7 @@ from proton.cli.common import (
     add_timeout_argument,
     add_url_argument,
     count,
+    count_or_none,
     explained,
     make_connection,
     place_of,
@@ -71,7 +72,9 @@ def add_taking_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("-f", "--follow", action="store_true", help="wait for more at the queue's end")
     group.add_argument("--selector", metavar="EXPRESSION", help="only messages for which it is true (JMS selectors)")
-    group.add_argument("--prefetch", metavar="N", type=int, default=100, help="messages of credit (default 100)")
+    group.add_argument(
+        "--prefetch", metavar="N", type=count_or_none, default=100, help="messages of credit (default 100)"
+    )
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="each message as an object of JSON in a line")
     group.add_argument("-0", "--null", action="store_true", help="a null byte in place of a line end after each body")

@@ -107,7 +107,12 @@ def test_connections_are_cut_again_and_again(run):
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (["--address", "localhost:x"], codes.USAGE, "--address: "),
+        (["--address", "localhost:x"], codes.USAGE, "HOST:PORT: "),
+        (["localhost:x"], codes.USAGE, "HOST:PORT: "),
+        (["localhost:5672/q"], codes.USAGE, "expected HOST:PORT, got an address behind it, 'q'"),
+        (["localhost", "-a", "localhost"], codes.USAGE, "expected HOST:PORT or --address, got both"),
+        (["--cut-every", "0"], codes.USAGE, "expected seconds, more than 0, got 0"),
+        (["amqp://192.0.2.1:1"], codes.CONNECTION, "listening on amqp://192.0.2.1:1: "),
         (["--user", "fred"], codes.USAGE, "expected NAME:PASSWORD"),
         (["--address", "192.0.2.1:1"], codes.CONNECTION, "listening on 192.0.2.1:1: "),
     ],

@@ -188,7 +188,28 @@ def test_packed_data_that_is_cut():
 
 
 def test_no_input_is_said():
-    assert made.decoded(b"") == (codes.INPUT, "-- expected input, got none\n", "")
+    assert made.decoded(b"") == (codes.INPUT, "", "pure-proton decode: -: expected input, got none\n")
+
+
+@pytest.mark.parametrize("how", [(), ("--json",), ("--diagram",)])
+def test_a_connection_that_is_not_there_is_told(how):
+    capture = made.pcap([made.packet(content) for content in made.segments(SAID)])
+    found = made.decoded(capture, "--connection", "2", *how)
+    assert found == (codes.INPUT, "", "pure-proton decode: expected a connection 2, got 1 in all\n")
+
+
+def test_digits_in_place_of_a_file_are_told_where_they_belong(capsys):
+    for name, is_told in (("414d515003010000", True), ("414d.pcap", False), ("cafe", False)):
+        assert main(["decode", name]) == codes.INPUT
+        assert ("; digits are read from standard input" in capsys.readouterr().err) == is_told
+
+
+@pytest.mark.parametrize("how", [(), ("--format", "trace")])
+def test_lines_of_frames_without_bytes_are_told(how):
+    line = b'[0x7ff426006a50]: AMQP:FRAME:0 -> @open(16) [container-id="x"]\n'
+    code, out, _ = made.decoded(b"text before\n" + line, *how)
+    assert code == codes.INPUT
+    assert "expected the lines of PN_TRACE_RAW=1, got those of PN_TRACE_FRM=1 or --verbose, without bytes" in out
 
 
 @pytest.mark.parametrize(

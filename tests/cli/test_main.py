@@ -58,7 +58,13 @@ WRONG = [
     (["send", "amqps://localhost/q", "x", "--ca", "/missing/file"], "/missing/file"),
     (["receive", "amqp://localhost/q", "--timeout=-1"], "expected seconds, 0 or more, got -1"),
     (["receive", "amqp://localhost/q", "-n", "0"], "expected 1 or more, got 0"),
+    (["receive", "amqp://localhost/q", "--prefetch=-1"], "expected 0 or more, got -1"),
+    (["browse", "amqp://localhost/q", "--prefetch=-1"], "expected 0 or more, got -1"),
+    (["send", "http://localhost/q", "x"], "expected a URL with amqp:// or amqps://, got http://"),
+    (["check", "nonsense://localhost"], "expected a URL with amqp:// or amqps://, got nonsense://"),
     (["nothing"], "invalid choice: 'nothing'"),
+    (["recieve", "amqp://localhost/q"], "expected a command, got 'recieve'; did you mean 'receive'?"),
+    (["Send"], "did you mean 'send'?"),
     ([], "the following arguments are required: COMMAND"),
 ]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import io
+import re
 import shutil
 import sys
 import zlib
@@ -24,6 +25,7 @@ from proton.cli.decode.lines import JsonLines, Lines, Options, Talk
 from proton.cli.decode.packets import Passed, segment_of
 from proton.cli.decode.streams import Chunk, Connections
 from proton.cli.decode.text import Found, Piece, read_text, recognised
+from proton.endpoints.printable import printable
 
 EXAMPLES = """\
   tcpdump -i any -w - port 5672 | pure-proton decode -
@@ -97,6 +99,8 @@ def run(options: argparse.Namespace) -> int:
         pass
     output.end()
     sys.stdout.flush()
+    if options.connection is not None and options.connection > decoder.connections:
+        decoder.tell(f"expected a connection {options.connection}, got {decoder.connections} in all")
     return codes.INPUT if decoder.faults else codes.DONE
 
 
@@ -111,8 +115,8 @@ class _Decoder:
         self._options = options
         self._output = output
         self._left: int | None = options.limit
-        self._number = 0
-        self.faults = 0
+        self.connections: int = 0
+        self.faults: int = 0
 
     def file(self, name: str) -> None:
         """All of a file."""
@@ -134,7 +138,7 @@ class _Decoder:
         if head.startswith(_GZIP):
             return self._input(cast(BinaryIO, gzip.GzipFile(fileobj=source)), title)
         if not head:
-            self.fault("expected input, got none")
+            self.tell(f"{title or '-'}: expected input, got none")
             return
         form = self._options.format or recognised(head)
         view = _View(self, title)
@@ -157,9 +161,14 @@ class _Decoder:
         self.faults += 1
         self._output.text(text)
 
+    def tell(self, text: str) -> None:
+        """What keeps all of an input from being shown, on standard error."""
+        self.faults += 1
+        sys.stderr.write(f"pure-proton decode: {text}\n")
+
     def next_number(self) -> int:
-        self._number += 1
-        return self._number
+        self.connections += 1
+        return self.connections
 
     def begin(self, talk: Talk) -> None:
         if self._options.connection in (None, talk.number):
@@ -304,4 +313,7 @@ def _head_of(file: BinaryIO) -> bytes:
 
 
 def _file_fault(name: str, error: Exception) -> str:
-    return f"{name}: {error.strerror if isinstance(error, OSError) and error.strerror else error}"
+    text = f"{name}: {error.strerror if isinstance(error, OSError) and error.strerror else error}"
+    if isinstance(error, FileNotFoundError) and re.fullmatch("[0-9a-fA-F]{8,}", name):
+        text += "; digits are read from standard input: echo DIGITS | pure-proton decode"
+    return printable(text, sys.maxsize)

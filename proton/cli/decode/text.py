@@ -21,6 +21,8 @@ PIECE = 1 << 16
 _TRACE = re.compile(
     r"(0x[0-9a-f]+)?\]?:? *(?:IO: *)?(?:RAW: *)?(->|<-)([0-9a-f]{4,})/([0-9a-f]{4,}): ([0-9a-f ]{2,47})"
 )
+#: a line of PN_TRACE_FRM and of `--verbose`, which has no bytes
+_FRAME_TRACE = re.compile(r"\[0x[0-9a-f]+\]: *(AMQP|SASL):FRAME:")
 # An offset, a mark behind it, and what follows; the text at the end of the row is cut off by its place.
 _DUMP = re.compile(r"(\s*)(0x)?([0-9a-fA-F]{4,16})(:\s+| +)([0-9a-fA-F]{2}.*)")
 _WORDS = re.compile(r"([0-9a-f]{7}) ((?:[ ]*[0-9a-f]{4})+)\s*")
@@ -63,7 +65,7 @@ def recognised(head: bytes) -> str:
     lines = [line for line in lines if not _DECLARATION.fullmatch(line)]
     if not lines:
         return "raw"
-    if any(_TRACE.search(line) for line in lines):
+    if any(_TRACE.search(line) or _FRAME_TRACE.match(line) for line in lines):
         return "trace"
     if any(_row(line) for line in lines[:20]) or _digits(lines[0]) is not None:
         return "hex"
@@ -119,11 +121,18 @@ def _shown(text: str) -> str:
 
 def _read_trace(file: BinaryIO) -> Iterator[Piece]:
     """The lines that PN_TRACE_RAW=1 makes; others are passed over."""
+    has_bytes = has_frames = False
     for _, line in _lines(file):
         match = _TRACE.search(line)
+        has_frames = has_frames or _FRAME_TRACE.match(line) is not None
         if match:
+            has_bytes = True
             owner, arrow, _, _, row = match.groups()
             yield Piece(owner or "", int(arrow == "<-"), _octets(row))
+    if has_frames and not has_bytes:
+        raise Unreadable(
+            "expected the lines of PN_TRACE_RAW=1, got those of PN_TRACE_FRM=1 or --verbose, without bytes"
+        )
 
 
 def _octets(row: str) -> bytes:
