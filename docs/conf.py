@@ -69,14 +69,23 @@ def public_bases(app, name, obj, options, bases):
     bases[:] = list(dict.fromkeys(base for base in nearest if base is not object)) or [object]
 
 
-def without_source_maps(app, exception):
-    """What only the theme's makers need does not go with the pages."""
-    for path in pathlib.Path(app.outdir).rglob("*.map"):
+def plain_signature(match):
+    """A signature without the elements around each of its words, a tenth of all bytes, which nothing styles."""
+    return re.sub(r'<span class="(?:pre|w)">([^<]*)</span>', r"\1", match.group())
+
+
+def made_small(app, exception):
+    """What readers do not see does not go with the pages."""
+    folder = pathlib.Path(app.outdir)
+    for path in folder.rglob("*.map"):
         path.unlink()
+    for path in folder.glob("reference/*.html"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(re.sub(r'<dt class="sig.*?</dt>', plain_signature, text, flags=re.S), encoding="utf-8")
 
 
 def setup(app):
-    app.connect("build-finished", without_source_maps)
+    app.connect("build-finished", made_small)
     app.connect("autodoc-process-bases", public_bases)
     app.connect("source-read", with_fragments)
     app.connect("source-read", without_links_to_sources)

@@ -32,6 +32,8 @@ ELSEWHERE = {
 URL = "amqp://localhost:5672"
 #: what the broker of a page has beyond the usual
 OPTIONS = {"worker": {"dead_letters": "dead"}}
+#: what a program needs if it has a word
+LIBRARIES = {"Certificates": "cryptography", "aiohttp": "aiohttp"}
 #: what the programs print on a page that does not say it
 PRINTED = {"README": "tea\n"}
 
@@ -69,8 +71,9 @@ def usual_logging():
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: f"{program.page.stem}-{program.line}")
 def test_a_program_prints_what_its_page_says(program, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    if "Certificates" in program.code:
-        pytest.importorskip("cryptography", reason="cryptography is not installed")
+    for name, library in LIBRARIES.items():
+        if name in program.code:
+            pytest.importorskip(library, reason=f"{library} is not installed")
     with Broker(**OPTIONS.get(program.page.stem, {})) as broker:
         file = tmp_path / "program.py"
         # As many lines above it as on the page, so that a traceback names the line of the page.
