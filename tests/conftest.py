@@ -60,6 +60,13 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.flaky(reruns=reruns))
 
 
+def pytest_collection_finish():
+    """Takes the thousands of collected tests out of what each later collection of garbage goes through."""
+    gc.collect()
+    if hasattr(gc, "freeze"):  # PyPy has none
+        gc.freeze()
+
+
 _sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()  # what this test and its fixtures made in the main thread
 _init = socket.socket.__init__
 _FAILED = pytest.StashKey[bool]()
