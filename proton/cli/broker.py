@@ -107,7 +107,7 @@ def _made(options: argparse.Namespace) -> Broker:
         nodes=options.node,
         dead_letters=options.dead_letters,
         max_deliveries=options.max_deliveries,
-        keep_records=0,  # it has no test to tell
+        keep_records=0,  # there is no test that asserts on them
         **listen,
     )
     for node in options.refuse:

@@ -18,7 +18,7 @@ from proton.cli.checks.package import CURE, tell_optional, tell_package, tell_py
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
-SECONDS = 10.0
+DEFAULT_TIMEOUT = 10.0
 EXAMPLES = """\
   pure-proton check                               what is installed here
   pure-proton check amqp://broker.example.com
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     else:
         parser.usage = "%(prog)s [URL] [options]"
         common.add_connection_arguments(parser)
-        common.add_timeout_argument(parser, "the whole check", SECONDS)
+        common.add_timeout_argument(parser, "the whole check", DEFAULT_TIMEOUT)
     parser.add_argument(
         "--json", action="store_true", help="one JSON object: the exit code, and each step with its facts"
     )

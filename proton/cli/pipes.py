@@ -107,7 +107,7 @@ class Input:
     def __init__(self, file: BinaryIO | None = None) -> None:
         self._worker = Worker()
         self._begun: list[bytes] = []  # pieces of the line that has no end yet
-        self._ended = False
+        self._is_at_end = False
         stream: Any = sys.stdin if file is None else file
         descriptor = _descriptor(stream)
         if descriptor is None:
@@ -125,10 +125,10 @@ class Input:
 
     async def lines(self) -> list[bytes]:
         """Whole lines without their ends, as they come, one at least; an empty list at the end."""
-        while not self._ended:
+        while not self._is_at_end:
             block = await self._worker.do(self._read, BLOCK)
             if not block:
-                self._ended = True
+                self._is_at_end = True
                 last = b"".join(self._begun)
                 return [last] if last else []
             first, *rest = block.split(b"\n")
@@ -140,7 +140,7 @@ class Input:
         return []
 
     def close(self) -> None:
-        """Read no more."""
+        """End the thread that reads."""
         self._worker.close()
 
 

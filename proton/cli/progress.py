@@ -13,8 +13,8 @@ from typing import Any
 __all__ = ["Progress"]
 
 #: seconds between two updates of a bar, and between two plain lines
-BAR_SECONDS = 0.1
-LINE_SECONDS = 5.0
+BAR_INTERVAL = 0.1
+LINE_INTERVAL = 5.0
 
 
 def _rich() -> Any:
@@ -47,7 +47,7 @@ class Progress:
             self._next = float("inf")
             return self
         rich = _rich()
-        self._next = self._started + (LINE_SECONDS if rich is None else BAR_SECONDS)
+        self._next = self._started + (LINE_INTERVAL if rich is None else BAR_INTERVAL)
         if rich is not None:
             progress, console = rich
             self._bar = progress.Progress(
@@ -77,11 +77,11 @@ class Progress:
         text = f"{done}" + ("" if self._total is None else f"/{self._total}")
         text += f"  {done / (now - self._started):,.0f}/s"
         if self._bar is None:
-            self._next = now + LINE_SECONDS
+            self._next = now + LINE_INTERVAL
             sys.stderr.write(f"{self._what}: {text}\n")
             sys.stderr.flush()
             return
-        self._next = now + BAR_SECONDS
+        self._next = now + BAR_INTERVAL
         if not self._said:
             # Only now: a command that is done at once draws nothing.
             self._bar.start()

@@ -43,7 +43,7 @@ EXAMPLES = """\
 MAX_BATCH = 200
 MAX_BYTES = 32768
 #: up to so many messages are asked for one by one, so that no others are taken and given back
-FEW = 20
+MAX_SINGLE_MESSAGES = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     outcomes = (
         ("accept", "they are done (default)"),
         ("release", "give all back at the end"),
-        ("reject", "they are bad"),
+        ("reject", "they are invalid"),
     )
     for name, text in outcomes:
         group.add_argument(f"--{name}", dest="outcome", action="store_const", const=name, default="accept", help=text)
@@ -100,7 +100,7 @@ class Sink:
         self.is_elsewhere: bool = self._output is None or not self._output.is_terminal
         #: how many texts of the latest `put` are written whole
         self.written: int = 0
-        self._end = b"" if options.output else b"\0" if options.null else b"\n"
+        self._line_end = b"" if options.output else b"\0" if options.null else b"\n"
 
     async def start(self) -> None:
         """Open the one file of all messages, which empties it.
@@ -121,7 +121,7 @@ class Sink:
         body = text_of(message.body)
         if self._output is not None:
             body = self._output.shown(body)
-        return body + self._end
+        return body + self._line_end
 
     @property
     def _end_of_json(self) -> bytes:
@@ -186,7 +186,7 @@ class Taking:
         self._options = options
         self._sink = sink
         self._progress = progress
-        self._held: list[Delivery] = []  # to be released at the end: before, they would come again
+        self._to_release: list[Delivery] = []  # to be released at the end: before, they would come again
         self._asks_for_the_end = not options.follow and options.count is None and options.timeout is None
         self._in_round = 0
 
@@ -202,7 +202,7 @@ class Taking:
         except Drained:
             pass
         finally:
-            for delivery in self._held:
+            for delivery in self._to_release:
                 delivery.release()
 
     def _is_enough(self, more: int = 0) -> bool:
@@ -296,7 +296,7 @@ class Taking:
         self.done += 1
         outcome = self._options.outcome
         if outcome == "release":
-            self._held.append(delivery)
+            self._to_release.append(delivery)
         elif outcome == "browse":
             delivery.release()
         elif outcome == "reject":
@@ -333,7 +333,7 @@ def check_browsing(receiver: Receiver) -> None:
 
 
 def _prefetch(options: argparse.Namespace) -> int:
-    few = options.count is not None and options.count <= FEW
+    few = options.count is not None and options.count <= MAX_SINGLE_MESSAGES
     most = options.prefetch if options.count is None else min(options.prefetch, options.count)
     return 0 if few else int(most)
 

@@ -48,9 +48,9 @@ EXAMPLES = """\
 #: lines about single messages that were not accepted; the rest is counted
 MAX_TOLD = 10
 #: seconds that outcomes are waited for after Ctrl-C
-LAST_SECONDS = 5.0
+SUMMARY_TIMEOUT = 5.0
 #: messages between two looks at the outcomes
-TICK = 2000
+TICK_MESSAGES = 2000
 #: bytes of a file that are read at once
 FILE_BLOCK = 262144
 
@@ -199,7 +199,7 @@ class Sending:
         except (ProtonException, ValueError, TypeError, OverflowError, AssertionError) as error:
             raise codes.CommandError(f"{where or f'message {self.sent + 1}'}: {one_line(error)}", codes.INPUT) from None
         self.sent += 1
-        if not self.sent % TICK:
+        if not self.sent % TICK_MESSAGES:
             await self.tick()
 
     async def tick(self) -> None:
@@ -253,7 +253,7 @@ class Sending:
     async def summary(self) -> str:
         """What is known of the messages, in words."""
         with contextlib.suppress(ProtonException):
-            await self.finish(timeout=LAST_SECONDS)
+            await self.finish(timeout=SUMMARY_TIMEOUT)
         unknown = self.sender.unsettled
         parts = [f"{self.sent} sent"]
         if self._lost is None:

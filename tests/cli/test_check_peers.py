@@ -69,8 +69,8 @@ IN_CLEAR = {
         "speaks an unknown protocol, it says '\\x00\\x01\\x02 hello'",
         codes.CONNECTION,
     ),
-    "it closes at once": (closes_at_once, "closes the connection at once, without a word", codes.CONNECTION),
-    "it closes when asked": (closes_when_asked, "closes the connection at once, without a word", codes.CONNECTION),
+    "it closes at once": (closes_at_once, "closes the connection at once, without an answer", codes.CONNECTION),
+    "it closes when asked": (closes_when_asked, "closes the connection at once, without an answer", codes.CONNECTION),
     "it is silent": (is_silent, "takes the connection and stays silent for", codes.TIMEOUT),
     "it is slow": (dribbles(SASL[:5]), "is slow: 5 of the 8 bytes of a protocol header within", codes.TIMEOUT),
 }

@@ -172,7 +172,7 @@ def test_a_peer_that_closes_inside_tls(capsys, authorities):
     with WrongPeer(closes_at_once, authorities[0].issue("127.0.0.1")) as peer:
         code, lines = check(capsys, peer.port, "--ca", authorities[0].cert)
     assert code == codes.CONNECTION
-    assert f"failed   protocol   127.0.0.1:{peer.port} closes the connection at once, without a word" in lines[-1]
+    assert f"failed   protocol   127.0.0.1:{peer.port} closes the connection at once, without an answer" in lines[-1]
 
 
 def test_a_broker_that_wants_a_certificate_of_this_end(capsys, authorities):

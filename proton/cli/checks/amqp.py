@@ -26,7 +26,7 @@ _SASL_MECHANISMS = 0x40
 _CLOSING_SECONDS = 1.0
 #: seconds that the credit for a sender may come after the attach
 _CREDIT_SECONDS = 0.3
-_MOST_CHARACTERS = 300
+_MAX_CHARACTERS = 300
 _DISTRIBUTION_MODES = {1: "copy", 2: "move"}
 
 
@@ -285,7 +285,7 @@ def _answer(endpoints: tuple[Any, ...], terminus: Terminus) -> Answer:
 def condition_text(condition: Condition) -> str:
     """A condition of the peer in one line."""
     text = f"{condition.name}: {condition.description}" if condition.description else condition.name
-    return printed(text.encode("utf-8", "replace"), _MOST_CHARACTERS)
+    return printed(text.encode("utf-8", "replace"), _MAX_CHARACTERS)
 
 
 def _domain(tls: TLSOptions) -> SSLDomain:

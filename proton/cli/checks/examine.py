@@ -32,7 +32,7 @@ FIRST_WORD = 0.25
 #: the share of the rest that these questions may take; after them, the peer may still say its first word
 PROBES = 0.5
 #: seconds from which on a first word is slow
-SLOW = 1.0
+MAX_HEADER_SECONDS = 1.0
 #: the share of the time that a TLS handshake may take
 HANDSHAKE = 0.5
 ROUND_TRIPS = 3
@@ -180,7 +180,7 @@ def _speaks_amqp(
         asks = "asks for SASL" if data.startswith(SASL_HEADER) else "begins without SASL"
         text = f"{address} speaks AMQP 1.0 and {asks}, in {shown_time(spent)}"
         facts = {"peer": "amqp-1.0", "seconds": round(spent, 6)}
-        if spent < SLOW:
+        if spent < MAX_HEADER_SECONDS:
             report.ok("protocol", text, **facts)
         else:
             report.noticed("protocol", f"{text}: it is slow", "check the load of the broker and the network", **facts)
@@ -206,7 +206,7 @@ def _tell_stranger(report: Report, address: Address, conversation: Conversation,
         text = f"the peer ends TLS after the handshake: {conversation.error}"
         report.failed(codes.CONNECTION, "tls", text, "it may want a certificate of this end: --cert and --key")
     elif conversation.has_ended:
-        text = f"{address} closes the connection at once, without a word"
+        text = f"{address} closes the connection at once, without an answer"
         cure = "check the port and the log of the broker, which may refuse this machine"
         report.failed(codes.CONNECTION, "protocol", text, cure, peer="closing")
     else:

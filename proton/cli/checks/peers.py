@@ -19,7 +19,7 @@ __all__ = ["ANY_TLS", "Peer", "ask", "name_of", "named_by_probes", "printed"]
 SASL_HEADER, AMQP_HEADER, TLS_HEADER = b"AMQP\x03\x01\x00\x00", b"AMQP\x00\x01\x00\x00", b"AMQP\x02\x01\x00\x00"
 #: the least bytes of a protocol header (2.2)
 HEADER_BYTES = 8
-_MOST_BYTES = 4096
+_MAX_BYTES = 4096
 _SHOWN_BYTES = 60
 
 
@@ -117,9 +117,9 @@ def ask(address: Address, question: bytes, deadline: Deadline, context: Any = No
             sock = context.wrap_socket(raw) if context is not None else raw
             with sock:
                 sock.sendall(question)
-                while len(data) < _MOST_BYTES and deadline.left() and name_of(data) is None:
+                while len(data) < _MAX_BYTES and deadline.left() and name_of(data) is None:
                     sock.settimeout(max(deadline.left(), 0.001))
-                    piece = sock.recv(_MOST_BYTES)
+                    piece = sock.recv(_MAX_BYTES)
                     first = first or time.monotonic() - began
                     has_closed = not piece
                     if has_closed:

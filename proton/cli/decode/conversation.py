@@ -109,7 +109,7 @@ class Conversation:
         self._show_secrets = show_secrets
         self._links: OrderedDict[tuple[int, int, Any], _Link] = OrderedDict()
         self._unfinished: OrderedDict[tuple[int, int, Any], _Unfinished] = OrderedDict()
-        self._kept = 0
+        self._unfinished_bytes = 0
 
     def feed(self, direction: int, data: bytes, time: int | None = None, packet: int = 0) -> Iterator[Event]:
         """The next bytes of a direction."""
@@ -149,7 +149,7 @@ class Conversation:
             message, fault = self._transferred((direction, item.channel, fields["handle"]), fields, item.payload)
         elif composite is DETACH or composite is END:
             handle = fields.get("handle")
-            self._ended(direction, item.channel, handle, composite is END)
+            self._forget_links(direction, item.channel, handle, composite is END)
         if not self._show_secrets:
             fields = self._without_secrets(composite.name, fields)
         size = len(item.payload)
@@ -178,7 +178,7 @@ class Conversation:
         if len(self._links) > MAX_LINKS:
             self._links.popitem(last=False)
 
-    def _ended(self, direction: int, channel: int, handle: Any, session: bool) -> None:
+    def _forget_links(self, direction: int, channel: int, handle: Any, session: bool) -> None:
         def is_ended(key: tuple[int, int, Any]) -> bool:
             return key[:2] == (direction, channel) and (session or key[2] == handle)
 
@@ -189,33 +189,33 @@ class Conversation:
     def _forget(self, chosen: Any) -> None:
         """What is not whole of the messages on some links will not become whole."""
         for key in [key for key in self._unfinished if chosen(key)]:
-            self._take(key)
+            self._remove_unfinished(key)
 
-    def _take(self, key: tuple[int, int, Any]) -> _Unfinished | None:
+    def _remove_unfinished(self, key: tuple[int, int, Any]) -> _Unfinished | None:
         found = self._unfinished.pop(key, None)
         if found is not None and found.parts is not None:
-            self._kept -= found.size
+            self._unfinished_bytes -= found.size
         return found
 
     def _transferred(
         self, key: tuple[int, int, Any], fields: dict[str, Any], payload: bytes
     ) -> tuple[Message | None, str]:
         """The message that a transfer completes, and what is wrong with it."""
-        unfinished = self._take(key) or _Unfinished(fields)
+        unfinished = self._remove_unfinished(key) or _Unfinished(fields)
         if fields.get("aborted"):
             return None, ""
         unfinished.size += len(payload)
         if unfinished.parts is not None:
-            if unfinished.size > MAX_MESSAGE or self._kept + unfinished.size > MAX_UNFINISHED:
+            if unfinished.size > MAX_MESSAGE or self._unfinished_bytes + unfinished.size > MAX_UNFINISHED:
                 unfinished.parts = None
             else:
                 unfinished.parts.append(payload)
         if fields.get("more"):
             self._unfinished[key] = unfinished
             if unfinished.parts is not None:
-                self._kept += unfinished.size
+                self._unfinished_bytes += unfinished.size
             if len(self._unfinished) > MAX_LINKS:
-                self._take(next(iter(self._unfinished)))
+                self._remove_unfinished(next(iter(self._unfinished)))
             return None, ""
         if unfinished.parts is None:
             return None, f"expected a message of at most {MAX_MESSAGE} bytes, got one of {unfinished.size}: not decoded"
