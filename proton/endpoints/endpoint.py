@@ -55,6 +55,9 @@ def matches(state: int, mask: int) -> bool:
     return bool(state & mask)
 
 
+#: of an endpoint that says nothing of itself when it opens, as most do
+_NO_FIELDS = (None, None, None)
+
 _STATES = {LOCAL_UNINIT: "new", LOCAL_ACTIVE: "open", LOCAL_CLOSED: "closed"}
 
 
@@ -134,7 +137,7 @@ class EndpointState:
         self.remote_end: tuple[int, Condition | None] | None = None
         self.opened: bool = False  # open() was called
         # Its capabilities and properties as they were then.
-        self.sent_fields: tuple[PreEncoded | None, PreEncoded | None, PreEncoded | None] = (None, None, None)
+        self.sent_fields: tuple[PreEncoded | None, PreEncoded | None, PreEncoded | None] = _NO_FIELDS
         self.failed: bool = False  # the engine ended it: the peer broke a rule, or has set a limit
         self.is_dirty: bool = False  # on the connection's list of endpoints that have something to send
         self.freed: bool = False  # the application will not use it any more
@@ -266,12 +269,6 @@ class Endpoint(NotCopied):
 
     #: the connection that this endpoint belongs to; the connection itself for a connection
     connection: Connection
-    #: what the peer offers and wants, `SymbolList` or None, and its properties, a dict or None; as of its open,
-    #: begin or attach (2.7.1, 2.7.2, 2.7.3)
-    remote_offered_capabilities: SymbolList | None = None
-    remote_desired_capabilities: SymbolList | None = None
-    remote_properties: dict[Any, Any] | None = None
-
     _offered_capabilities: SymbolList | None = None
     _desired_capabilities: SymbolList | None = None
     _properties: dict[Any, Any] | None = None
@@ -285,6 +282,13 @@ class Endpoint(NotCopied):
         self.condition: Condition | None = None
         #: what the peer gave as its reason for closing, a `Condition` or None
         self.remote_condition: Condition | None = None
+        # Here, though the class could have their defaults: an attribute that comes later may cost an object of CPython
+        # 3.11 and newer the compact form of all its attributes, 1,000 bytes.
+        #: what the peer offers and wants, `SymbolList` or None, and its properties, a dict or None; as of its open,
+        #: begin or attach (2.7.1, 2.7.2, 2.7.3)
+        self.remote_offered_capabilities: SymbolList | None = None
+        self.remote_desired_capabilities: SymbolList | None = None
+        self.remote_properties: dict[Any, Any] | None = None
         self._handler: Handler | None = None
 
     @property
@@ -393,11 +397,12 @@ class Endpoint(NotCopied):
 
     def _prepare_open(self) -> None:
         """Makes what the opening frame will carry: later changes have no effect, and mistakes show here."""
-        self._state.sent_fields = (
+        fields = (
             _encoded_symbols(self._offered_capabilities),
             _encoded_symbols(self._desired_capabilities),
             encoded_properties("properties", self._properties),
         )
+        self._state.sent_fields = _NO_FIELDS if fields == _NO_FIELDS else fields
 
     def _look_for_ended_parent(self) -> None:
         """Warns of an open that will not be sent, because what carries this endpoint has ended."""

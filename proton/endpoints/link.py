@@ -305,12 +305,6 @@ class Link(ContainedEndpoint):
     #: whether the unsettled deliveries are to be recovered when the link is attached again after its connection was
     #: lost; a sender then keeps the bytes of what is not settled (2.6.13)
     recoverable = False
-    #: what the peer's attach says of its unsettled deliveries: by tag a `RemoteDisposition`, whose type is 0 where it
-    #: has no state; None where it says nothing (2.7.3)
-    remote_unsettled: dict[bytes, RemoteDisposition] | None = None
-    #: whether what was told, by this end and by the peer, is incomplete because the attach had no room for more
-    incomplete_unsettled: bool = False
-    remote_incomplete_unsettled: bool = False
     _state: LinkState
 
     def __init__(self, session: Session, name: str | None) -> None:
@@ -340,6 +334,12 @@ class Link(ContainedEndpoint):
         self.available = 0
         #: the delivery being sent or read, or None
         self.current: Delivery | None = None
+        #: what the peer's attach says of its unsettled deliveries: by tag a `RemoteDisposition`, whose type is 0 where
+        #: it has no state; None where it says nothing (2.7.3)
+        self.remote_unsettled: dict[bytes, RemoteDisposition] | None = None
+        #: whether what was told, by this end and by the peer, is incomplete because the attach had no room for more
+        self.incomplete_unsettled: bool = False
+        self.remote_incomplete_unsettled: bool = False
 
     def __repr__(self) -> str:
         terminus, way = (self.target, "to") if self.is_sender else (self.source, "from")

@@ -17,6 +17,7 @@ from proton.endpoints.ends import warn_if_ended
 from proton.endpoints.events import Event
 from proton.endpoints.link import Link, LinkBinding, LinkState
 from proton.endpoints.serial import HALF, SERIAL, ahead
+from proton.endpoints.shared import NO_DELIVERIES
 from proton.endpoints.streaming import BodyReader
 from proton.exceptions import LinkException
 
@@ -48,7 +49,7 @@ class ReceiverState(LinkState):
     def __init__(self, link: Receiver, session: SessionState) -> None:
         LinkState.__init__(self, link, session)
         self.binding = ReceiverBinding()
-        self.waiting: deque[Delivery] = deque()
+        self.waiting: deque[Delivery] = NO_DELIVERIES  # a deque if there was something
         self.drain_by_call: bool = False  # drain() switched draining on; flow() switches it off again
         self.drained: int = 0  # messages of credit given back since the last `drained()`
 
@@ -88,12 +89,12 @@ class ReceiverState(LinkState):
         if unread:
             if receiver.current is None:
                 receiver.current = unread.pop(0)
-            self.waiting += unread
+            self.waiting = deque((*self.waiting, *unread))
             receiver.credit += earlier.queued
         receiver.queued += earlier.queued
         earlier.queued = 0
         earlier.current = None
-        previous.waiting = deque()
+        previous.waiting = NO_DELIVERIES
 
     def count_resumed(self) -> None:
         """A delivery that is resumed has begun to come: it uses up credit, but is not queued again."""

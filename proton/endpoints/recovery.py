@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import DispositionType, RemoteDisposition, decode_state, encode_state
 from proton.endpoints.events import Event
+from proton.endpoints.shared import NO_DELIVERIES
 from proton.exceptions import DataException
 
 if TYPE_CHECKING:
@@ -74,12 +75,12 @@ def _take_over_queue(link: SenderState, previous: SenderState, deliveries: set[D
     previous.move_bytes(previous.endpoint.session, link.endpoint.session)
     for delivery in previous.outgoing:
         link.append(delivery)
-    link.filling += previous.filling
+    link.filling = deque((*link.filling, *previous.filling)) if previous.filling else link.filling
     link.endpoint.current = link.filling[0] if link.filling else None
     link.enqueue(previous.endpoint.queued)
     previous.enqueue(-previous.endpoint.queued)
     previous.endpoint.current = None
-    previous.outgoing, previous.filling = deque(), deque()
+    previous.outgoing = previous.filling = NO_DELIVERIES
 
 
 def _take_over_unread(link: ReceiverState, previous: ReceiverState, deliveries: set[Delivery]) -> None:

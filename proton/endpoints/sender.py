@@ -22,6 +22,7 @@ from proton.endpoints.events import Event
 from proton.endpoints.link import Link, LinkBinding, LinkState, tag_bytes
 from proton.endpoints.recovery import forget_resumed
 from proton.endpoints.serial import SERIAL, ahead
+from proton.endpoints.shared import NO_DELIVERIES
 from proton.endpoints.streaming import check_size, encoded_stream
 from proton.exceptions import LinkException
 from proton.message import LARGE_MESSAGE, Message
@@ -68,8 +69,8 @@ class SenderState(LinkState):
     def __init__(self, link: Sender, session: SessionState) -> None:
         LinkState.__init__(self, link, session)
         self.binding = SenderBinding()
-        self.outgoing: deque[Delivery] = deque()
-        self.filling: deque[Delivery] = deque()
+        self.outgoing: deque[Delivery] = NO_DELIVERIES
+        self.filling: deque[Delivery] = NO_DELIVERIES
         self.is_sending: bool = False  # on the connection's list of senders that may have something to send
         self.tag_count: int = 0
 
@@ -107,7 +108,16 @@ class SenderState(LinkState):
         """Puts a delivery behind the others, of this link and of all links of the connection."""
         shared = self.shared
         shared.sequence = delivery._sequence = shared.sequence + 1
+        if self.outgoing is NO_DELIVERIES:
+            self.outgoing = deque()
         self.outgoing.append(delivery)
+
+    def fill(self, delivery: Delivery) -> None:
+        """Puts a new delivery behind those that are being filled."""
+        self.append(delivery)
+        if self.filling is NO_DELIVERIES:
+            self.filling = deque()
+        self.filling.append(delivery)
 
     def enqueue(self, count: int) -> None:
         """So many deliveries more are complete and wait to be sent, each of which uses up credit of the program."""
@@ -234,9 +244,7 @@ class Sender(Link):
         :raises LinkException: the tag is too long.
         """
         delivery = Link.delivery(self, tag)
-        state = self._state
-        state.append(delivery)
-        state.filling.append(delivery)
+        self._state.fill(delivery)
         if self.current is None:
             self.current = delivery
         return delivery
@@ -332,6 +340,8 @@ class Sender(Link):
             state.unsettled[delivery] = None
             if self.recoverable:
                 delivery._retained = list(chunks)
+        if state.outgoing is NO_DELIVERIES:
+            state.outgoing = deque()
         state.outgoing.append(delivery)
         self.queued += 1
         self.credit -= 1

@@ -33,6 +33,8 @@ from proton.endpoints.serial import HALF, SERIAL
 from proton.endpoints.shared import IdAllocator, Shared
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from proton.endpoints.condition import Condition
     from proton.endpoints.connection import Connection
     from proton.endpoints.delivery import Delivery
@@ -93,7 +95,7 @@ class SessionBinding:
         self.remotely_ended: bool = False
         self.begin_due: bool = False  # it begins again as soon as our end is written
         self.violated: bool = False  # we ended it for a fault of the peer: its frames are dropped until its end
-        self.turned_away: list[LinkState] = []  # attached by us and not by the peer when that has ended the session
+        self.turned_away: Sequence[LinkState] = ()  # attached by us and not by the peer when that has ended the session
 
         self.handles: IdAllocator = IdAllocator()
         self.handle_max: int = HANDLE_MAX  # the peer's
@@ -102,7 +104,8 @@ class SessionBinding:
         # Attached by us and not yet by the peer, by direction and name: its attaches answer them in this order.
         self.unanswered: dict[tuple[bool, str | None], list[LinkState]] = {}
         # Closed by us while the peer's detach was not closed, by direction and name: it attaches them again (2.6.6).
-        self.crossed: dict[tuple[bool, str | None], None] = {}
+        # None for none.
+        self.crossed: dict[tuple[bool, str | None], None] | None = None
 
         self.next_outgoing_id: int = 0
         self.next_incoming_id: int = 0
@@ -145,9 +148,10 @@ class SessionBinding:
 
     def remember_crossed(self, link: LinkState) -> None:
         """Our closing detach has crossed one of the peer without closed: it has to attach and close again (2.6.6)."""
-        self.crossed[link.key] = None
-        if len(self.crossed) > MAX_CROSSED:
-            del self.crossed[next(iter(self.crossed))]
+        crossed = self.crossed = self.crossed or {}
+        crossed[link.key] = None
+        if len(crossed) > MAX_CROSSED:
+            del crossed[next(iter(crossed))]
 
     def unblock(self) -> None:
         """The window has room: the sender that has waited longest goes on, and wakes the next one if some is left."""
@@ -214,7 +218,8 @@ class SessionState(EndpointState):
         link: LinkState = endpoint_state(kind(session, name))
         link.predecessor = self.links.get(link.key)
         self.add_link(link)
-        self.binding.crossed.pop(link.key, None)
+        if self.binding.crossed:
+            self.binding.crossed.pop(link.key, None)
         self.shared.link_count += 1
         self.shared.append_endpoint(link, Event.LINK_INIT)
         return link
@@ -255,9 +260,10 @@ class SessionState(EndpointState):
         If the attach only leads to the close of a link that this end has closed (2.6.6), no program sees it.
         """
         kind: type[Link] = Sender if is_sender else Receiver
-        if (is_sender, name) not in self.binding.crossed:
+        crossed = self.binding.crossed
+        if not crossed or (is_sender, name) not in crossed:
             return self.new_link(kind, name, self.endpoint)
-        del self.binding.crossed[is_sender, name]
+        del crossed[is_sender, name]
         link = self.unseen_link(kind, name)
         link.mark_dirty()
         return link

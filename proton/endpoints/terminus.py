@@ -21,6 +21,8 @@ _EXPIRY_SYMBOLS = ("link-detach", "session-end", "connection-close", "never")
 _EXPIRY_POLICIES = {symbol: number for number, symbol in enumerate(_EXPIRY_SYMBOLS)}
 _MODE_SYMBOLS = {1: "copy", 2: "move"}
 _MODES = {"copy": 1, "move": 2}
+#: the trees of a terminus without any, as most are: it has a dict of its own with the first
+_NO_TREES: dict[str, Data] = {}
 
 
 def check_range(name: str, value: int, most: int) -> int:
@@ -61,7 +63,7 @@ class Terminus:
         self._dynamic = False
         #: how a source hands out messages: DIST_MODE_COPY, DIST_MODE_MOVE or unspecified (3.5.7)
         self.distribution_mode: int = 0
-        self._trees: dict[str, Data] = {}
+        self._trees: dict[str, Data] = _NO_TREES
 
     @property
     def address(self) -> str | None:
@@ -114,6 +116,8 @@ class Terminus:
     def _tree(self, name: str) -> Data:
         tree = self._trees.get(name)
         if tree is None:
+            if self._trees is _NO_TREES:
+                self._trees = {}
             tree = self._trees[name] = Data()
         return tree
 
@@ -153,7 +157,7 @@ class Terminus:
         self._timeout = src._timeout
         self._dynamic = src._dynamic
         self.distribution_mode = src.distribution_mode
-        self._trees = {}
+        self._trees = _NO_TREES
         for name, tree in src._trees.items():
             self._tree(name).copy(tree)
 

@@ -9,6 +9,7 @@ a field is not of the expected class; the others always use the table.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.codec.composites import (
@@ -44,6 +45,7 @@ from proton.endpoints.printable import printable
 from proton.endpoints.recovery import decode_unsettled, reconcile, resumed_delivery
 from proton.endpoints.serial import HALF, SERIAL, ahead
 from proton.endpoints.session import HANDLE_MAX
+from proton.endpoints.shared import NO_DELIVERIES
 from proton.endpoints.terminus import decode_terminus
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport.checks import EndpointViolation, bound_connection, check, link_on, session_on
@@ -453,6 +455,8 @@ def _first_frame(link: ReceiverState, number: Any, tag: Any, settled: Any, resum
     endpoint.queued += 1
     if endpoint.current is None:
         endpoint.current = delivery
+    elif link.waiting is NO_DELIVERIES:
+        link.waiting = deque((delivery,))
     else:
         link.waiting.append(delivery)
     return delivery
