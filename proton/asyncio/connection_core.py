@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from proton.asyncio.checks import check_condition
 from proton.asyncio.errors import ConnectionClosed, Lost, Timeout, Undeliverable, error_of
 from proton.asyncio.host import Host
+from proton.asyncio.link_core import LinkCore
 from proton.asyncio.loop import Loop
 from proton.asyncio.outcomes import Receipt
 from proton.asyncio.receiver_core import ReceiverCore
@@ -25,6 +26,7 @@ from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, endpoint_state
 from proton.endpoints.ends import end_of
 from proton.endpoints.notices import shown
 from proton.endpoints.printable import condition_text
+from proton.logs import log
 from proton.transport.progress import awaited_of
 
 if TYPE_CHECKING:
@@ -267,6 +269,7 @@ class ConnectionCore:
         if self.error is None:
             end = end_of(self.engine)
             if end is not None:
+                self._tell_if_unheard(end)
                 self.error = self._error_of(end)
                 self._host.blocked.clear()  # type: ignore[union-attr]
         if self.error is not None and self.host.pipe is None and self.engine.transport is None:
@@ -274,6 +277,15 @@ class ConnectionCore:
         self.waiters.wake()
         for owner in list(self.host.links.values()) if self.error is not None else ():
             owner.on_change()
+
+    def _tell_if_unheard(self, end: Any) -> None:
+        """A connection that the peer closes while nothing waits for it would end in silence until it is used next."""
+        # Clients of a server leave as they like, and the loss of a connection is in the log already.
+        if self._connector is None or not self.was_open or not end.by_peer or self.waiters:
+            return
+        if not any(isinstance(owner, LinkCore) and owner.is_awaited() for owner in self.host.links.values()):
+            reason = condition_text(end.condition) or "without a reason"
+            log.warning("The connection to %s was closed by the peer: %s", self.place(), reason)
 
     def _error_of(self, end: Any) -> Exception:
         if self.was_open:

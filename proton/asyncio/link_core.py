@@ -265,12 +265,13 @@ class LinkCore:
 
     def _tell_if_unheard(self, end: Any) -> None:
         """A link that the peer ends while nothing waits for it would end in silence until it is used next."""
-        if end.endpoint is self.link and end.by_peer and self.was_open and not self._is_awaited():
+        if end.endpoint is self.link and end.by_peer and self.was_open and not self.is_awaited():
             log.warning(
                 "%s was closed by the peer: %s", self.described(), condition_text(end.condition) or "without a reason"
             )
 
-    def _is_awaited(self) -> bool:
+    def is_awaited(self) -> bool:
+        """Whether a coroutine waits for something of it."""
         return bool(self.waiters)
 
     def on_loss(self) -> None:

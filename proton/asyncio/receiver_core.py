@@ -331,7 +331,8 @@ class ReceiverCore(LinkCore):
         if self.error is not None or self._is_drained:
             self._wake_all()
 
-    def _is_awaited(self) -> bool:
+    def is_awaited(self) -> bool:
+        """Whether a coroutine waits for something of it."""
         return bool(self.waiters or self._takers or self._stream_takers or self._stream)
 
     def note_settled(self, delivery: Any) -> None:

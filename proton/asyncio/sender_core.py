@@ -368,7 +368,8 @@ class SenderCore(LinkCore):
         if isinstance(outcome, Exception):
             self.failures.append(outcome)
 
-    def _is_awaited(self) -> bool:
+    def is_awaited(self) -> bool:
+        """Whether a coroutine waits for something of it."""
         return bool(self.waiters or self._turns) or any(waiter is not None for waiter in self.pending.values())
 
     def _lose(self, delivery: Any, waiter: Any, error: Lost) -> None:
@@ -448,7 +449,7 @@ class SenderCore(LinkCore):
             if not future.done():
                 future.set_result(None)
         self.waiters.wake()
-        if self.failures and not self._is_awaited():
+        if self.failures and not self.is_awaited():
             log.debug("%s has ended with %d messages not accepted", self.described(), len(self.failures))
 
     # -- streams -------------------------------------------------------------------------------------------------

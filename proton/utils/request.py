@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from proton.endpoints import hooks as _hooks
 from proton.endpoints.endpoint import endpoint_state
+from proton.endpoints.printable import printable
 from proton.exceptions import LinkException, MessageException
 from proton.handlers.incoming import IncomingMessageHandler
 from proton.message import Message
@@ -20,10 +21,12 @@ from proton.utils.errors import LinkDetached
 from proton.utils.sharing import Watch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Literal
 
     from proton.handlers.events import MessageEvent
+    from proton.options.link_options import LinkOption
     from proton.utils.blocking_links import BlockingReceiver, BlockingSender
     from proton.utils.operations import Operations
 
@@ -62,6 +65,10 @@ class SyncRequestResponse(IncomingMessageHandler):
 
     :param connection: a `BlockingConnection`.
     :param address: the address of the service; without it each request must have one.
+    :param reply_to: the address to receive responses from, which nothing else receives from; the peer makes a dynamic
+        node if left out.
+    :param reply_options: a `LinkOption`, or a list of them, for the link of the responses, such as capabilities that
+        the peer wants for a dynamic node.
     """
 
     # Not a grouped handler, and it sets attributes for each request: it need not pay for telling one (3 % of a call).
@@ -71,18 +78,27 @@ class SyncRequestResponse(IncomingMessageHandler):
     #: of the requests of this process
     correlation_id: AtomicCount = AtomicCount()
 
-    def __init__(self, connection: BlockingConnection, address: str | None = None) -> None:
+    def __init__(
+        self,
+        connection: BlockingConnection,
+        address: str | None = None,
+        *,
+        reply_to: str | None = None,
+        reply_options: LinkOption | Sequence[LinkOption] | None = None,
+    ) -> None:
         super().__init__()
         self.connection = connection
         self._operations: Operations = connection._operations
         self.address = address
+        # Of the text of a time-out; once, since it costs more than a comparison.
+        self._awaiting = f"Waiting for response from {printable(address)!r}" if address else "Waiting for response"
         #: the response that `call` is about to return
         self.response: Message | None = None
         # By the correlation-ids of the requests under way: the response, or why it will not come.
         self._awaited: dict[str, Message | MessageException | None] = {}
         self.sender: BlockingSender = connection.create_sender(address)
         self.receiver: BlockingReceiver = connection.create_receiver(
-            None, dynamic=True, credit=RESPONSE_CREDIT, handler=self
+            reply_to, dynamic=reply_to is None, credit=RESPONSE_CREDIT, handler=self, options=reply_options
         )
         self._link_state = endpoint_state(self.receiver.link)
         self._watch = Watch(self.sender.link, self.receiver.link)
@@ -163,7 +179,7 @@ class SyncRequestResponse(IncomingMessageHandler):
                 operations.wait(
                     lambda: awaited[number] is not None or operations.disconnects_with(state) != lost,
                     deadline,
-                    "Waiting for response",
+                    self._awaiting,
                     self._watch,
                 )
             response = awaited[number]

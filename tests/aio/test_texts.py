@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from proton import Message
+from proton import Condition, Message
 from proton.asyncio import LinkClosed, Modified, Rejected, Released, Timeout, connect, serve
 from tests.support.aio import broker, run
 from tests.support.aio_peer import peer
@@ -157,3 +157,22 @@ def test_the_repr_of_what_a_server_and_a_receiver_have():
         assert repr(listener) == "<proton.asyncio.Listener 'amqp://127.0.0.1:0': closed>"
 
     run(main)
+
+
+@pytest.mark.parametrize("condition", [None, Condition("app:gone", "moved away")])
+@pytest.mark.parametrize("is_awaited", [False, True])
+def test_a_close_by_the_peer_is_in_the_log_where_nothing_waits(caplog, condition, is_awaited):
+    async def main():
+        async with peer() as server, connect(server.url, reconnect=True) as connection:
+            receiver = await connection.receiver("q")
+            receiving = asyncio.ensure_future(receiver.receive() if is_awaited else asyncio.sleep(0))
+            await asyncio.sleep(0)
+            await server.connection.close(condition)
+            await connection.wait_closed()
+            await asyncio.gather(receiving, return_exceptions=True)
+            return server.url
+
+    url = run(main)
+    reason = "app:gone: moved away" if condition else "without a reason"
+    expected = [] if is_awaited else [f"The connection to amqp://{url} was closed by the peer: {reason}"]
+    assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == expected

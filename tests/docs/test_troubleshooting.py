@@ -59,16 +59,22 @@ def connecting_to(data, scheme="amqp"):
         return told(BlockingConnection, f"{scheme}://127.0.0.1:{port}", timeout=10)
 
 
-def to_a_silent_peer():
+def to_a_silent_peer(scheme="amqp"):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        return told(BlockingConnection, f"amqp://127.0.0.1:{listener.getsockname()[1]}", timeout=0.2)
+        return told(BlockingConnection, f"{scheme}://127.0.0.1:{listener.getsockname()[1]}", timeout=0.2)
 
 
 def logging_in(**options):
     with Broker(credentials={"fred": "pencil"}, require_auth=True) as broker:
         return told(BlockingConnection, broker.url, **options)
+
+
+def with_another_authority_of_the_same_name():
+    pytest.importorskip("cryptography", reason="cryptography is not installed")
+    with Certificates() as made, Certificates() as others, Broker(ssl_domain=made.server_domain("127.0.0.1")) as broker:
+        return told(BlockingConnection, broker.url, ssl_domain=others.client_domain(), timeout=10)
 
 
 def over_tls(*names, trusting=True, scheme="amqps", **options):
@@ -78,9 +84,9 @@ def over_tls(*names, trusting=True, scheme="amqps", **options):
         return told(BlockingConnection, broker.url.replace("amqps", scheme), ssl_domain=domain, timeout=10)
 
 
-def opening(condition):
+def opening(condition, description="the reason"):
     with Broker() as broker, BlockingConnection(broker.url, timeout=10) as connection:
-        broker.refuse("q", condition, "the reason")
+        broker.refuse("q", condition, description)
         return told(connection.create_sender, "q")
 
 
@@ -132,6 +138,9 @@ def refused(url):
 PROVOKED = {
     "Connection refused to all addresses": lambda: refused(f"amqp://127.0.0.1:{free_port()}"),
     "timed out: Opening connection: TCP is connected, waiting for the SASL header": to_a_silent_peer,
+    "timed out: Opening connection: TCP is connected, waiting for the end of the TLS handshake": lambda: (
+        to_a_silent_peer("amqps")
+    ),
     "Expected SASL protocol header got: HTTP …": lambda: connecting_to(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
     "Expected SASL protocol header got: AMQP 0-9-1 connection …": lambda: connecting_to(b"AMQP\0\0\x09\x01"),
     "Expected SASL protocol header: no protocol header found (connection aborted)": lambda: connecting_to(b""),
@@ -144,6 +153,7 @@ PROVOKED = {
         BlockingConnection, "amqp://localhost", reconnect=5
     ),
     "certificate verify failed: unable to get local issuer certificate": lambda: over_tls("127.0.0.1", trusting=False),
+    "certificate verify failed: certificate signature failure": with_another_authority_of_the_same_name,
     "certificate verify failed: expected a certificate for …, got one for …": lambda: over_tls("other.example"),
     "certificate verify failed: certificate has expired": lambda: over_tls("127.0.0.1", days=(-3, -1)),
     "Authentication failed [mech=…]": lambda: logging_in(user="fred", password="wrong"),
@@ -152,6 +162,12 @@ PROVOKED = {
         user="fred", password="pencil", allowed_mechs="EXTERNAL"
     ),
     "closed due to: Condition('amqp:not-found', …)": lambda: opening("amqp:not-found"),
+    "closed due to: Condition('amqp:invalid-field', 'Attach refused: {amqp_address_v1_not_permitted…')": lambda: (
+        opening("amqp:invalid-field", 'Attach refused: {amqp_address_v1_not_permitted,{utf8,<<"q">>}}')
+    ),
+    "closed due to: Condition('amqp:not-implemented', …Dynamic source not supported…)": lambda: opening(
+        "amqp:not-implemented", "Dynamic source not supported: {'v1_0.source',undefined}"
+    ),
     "closed due to: Condition('amqp:unauthorized-access', …)": lambda: opening("amqp:unauthorized-access"),
     "closed due to: Condition('amqp:resource-deleted', …)": lambda: interrupted(
         lambda broker: broker.detach("q", "amqp:resource-deleted", "gone")

@@ -173,6 +173,7 @@ def blocks_and_loops() -> None:
                 assert_type(receiver.release(delivered=False), None)
                 assert_type(receiver.modify(undeliverable=True, annotations={"x-opt-a": 1}), None)
                 assert_type(receiver.settle(RejectedDisposition()), None)
+        SyncRequestResponse(connection, "q", reply_to="answers", reply_options=AtLeastOnce())
         with SyncRequestResponse(connection, "q") as client:
             assert_type(client, SyncRequestResponse)
             assert_type(client.call(Message(body=1)), Message)
