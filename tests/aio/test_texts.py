@@ -23,17 +23,17 @@ def test_a_send_says_what_is_missing_and_where_the_message_is(why):
         text = "waiting for credit"  # it is not queued: the time-out takes it back
     body = b"x" * (16 << 20 if why == "not read" else 1)
 
-    async def main(place):
-        place.on(*done)
-        async with connect(place.url, sasl_enabled=False, close_timeout=SHORT) as connection:
-            sender = await connection.sender("q")
-            with pytest.raises(Timeout) as caught:
-                await sender.send(Message(body=body), timeout=SHORT)
-            place.over.set()
+    async def main():
+        with auto_peer(max_frame_size=65536) as place:
+            place.on(*done)
+            async with connect(place.url, sasl_enabled=False, close_timeout=SHORT) as connection:
+                sender = await connection.sender("q")
+                with pytest.raises(Timeout) as caught:
+                    await sender.send(Message(body=body), timeout=SHORT)
+                place.over.set()
         assert str(caught.value) == f"{text}: sender to 'q': timed out after {SHORT} s"
 
-    with auto_peer(max_frame_size=65536) as place:
-        run(main, place)
+    run(main)
 
 
 def test_a_flush_says_how_many_outcomes_are_missing():
@@ -55,14 +55,15 @@ def test_a_flush_says_how_many_outcomes_are_missing():
 
 @pytest.mark.parametrize("awaited", ["the AMQP header", "the open"])
 def test_connecting_says_how_far_it_has_come(awaited):
-    async def main(url):
-        text = f"^connecting to amqp://{url}: TCP is connected, waiting for {awaited}: timed out after {SHORT} s$"
-        with pytest.raises(Timeout, match=text):
-            await connect(url, sasl_enabled=False, connect_timeout=SHORT)
+    async def main():
+        with auto_peer() as place, socket.create_server(("127.0.0.1", 0)) as silent:
+            place.on(lambda part: part.name == "open", lambda peer, part: b"")
+            url = place.url if awaited == "the open" else f"127.0.0.1:{silent.getsockname()[1]}"
+            text = f"^connecting to amqp://{url}: TCP is connected, waiting for {awaited}: timed out after {SHORT} s$"
+            with pytest.raises(Timeout, match=text):
+                await connect(url, sasl_enabled=False, connect_timeout=SHORT)
 
-    with auto_peer() as place, socket.create_server(("127.0.0.1", 0)) as silent:
-        place.on(lambda part: part.name == "open", lambda peer, part: b"")
-        run(main, place.url if awaited == "the open" else f"127.0.0.1:{silent.getsockname()[1]}")
+    run(main)
 
 
 @pytest.mark.parametrize(
