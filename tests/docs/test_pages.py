@@ -29,7 +29,8 @@ ELSEWHERE = {
     "hooks.md": "tests/api/test_hooks_of_faces.py",
     "testing.md": "tests/kit/test_guide.py",
 }
-URL = "amqp://localhost:5672"
+#: the addresses that stand for that of the broker
+URLS = ("amqp://localhost:5672", "amqps://shop.servicebus.windows.net")
 #: what the broker of a page has beyond the usual
 OPTIONS = {"worker": {"dead_letters": "dead"}}
 #: what a program needs if it has a word
@@ -77,7 +78,10 @@ def test_a_program_prints_what_its_page_says(program, tmp_path, monkeypatch, cap
     with Broker(**OPTIONS.get(program.page.stem, {})) as broker:
         file = tmp_path / "program.py"
         # As many lines above it as on the page, so that a traceback names the line of the page.
-        file.write_text("\n" * (program.line - 1) + program.code.replace(URL, broker.url), encoding="utf-8")
+        code = program.code
+        for url in URLS:
+            code = code.replace(url, broker.url)
+        file.write_text("\n" * (program.line - 1) + code, encoding="utf-8")
         with usual_logging():
             runpy.run_path(str(file), run_name="__main__")
     expected = PRINTED.get(program.page.stem, program.output)
