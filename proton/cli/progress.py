@@ -30,11 +30,13 @@ class Progress:
     :param what: what is counted, such as "messages sent".
     :param total: how many there will be; None if that is not known.
     :param is_quiet: True to show nothing, wherever standard error leads.
+    :param unit: how many make one of those that are shown, such as 1,000,000 bytes a megabyte.
     """
 
-    def __init__(self, what: str, total: int | None = None, is_quiet: bool = False) -> None:
+    def __init__(self, what: str, total: int | None = None, is_quiet: bool = False, unit: int = 1) -> None:
         self._what = what
         self._total = total
+        self._unit = unit
         self._is_shown = not is_quiet and sys.stderr is not None and sys.stderr.isatty()
         self._bar: Any = None
         self._task: Any = None
@@ -74,8 +76,8 @@ class Progress:
         now = time.monotonic()
         if now < self._next:
             return
-        text = f"{done}" + ("" if self._total is None else f"/{self._total}")
-        text += f"  {done / (now - self._started):,.0f}/s"
+        text = self._shown(done) + ("" if self._total is None else f"/{self._shown(self._total)}")
+        text += f"  {done / self._unit / (now - self._started):,.{0 if self._unit == 1 else 1}f}/s"
         if self._bar is None:
             self._next = now + LINE_INTERVAL
             sys.stderr.write(f"{self._what}: {text}\n")
@@ -87,3 +89,6 @@ class Progress:
             self._bar.start()
             self._said = True
         self._bar.update(self._task, completed=done, text=text, refresh=True)
+
+    def _shown(self, number: int) -> str:
+        return f"{number}" if self._unit == 1 else f"{number / self._unit:.1f}"

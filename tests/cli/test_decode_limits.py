@@ -1,6 +1,10 @@
 """What decoding keeps: the memory for a capture does not grow with it, nor with connections that never end."""
 
+import gzip
+import importlib
+import io
 import itertools
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +14,7 @@ import time
 import pytest
 
 from proton import Message
+from proton.cli import main, progress
 from proton.cli.decode import streams
 from proton.cli.decode.capture import Packet
 from proton.cli.decode.packets import segment_of
@@ -48,6 +53,45 @@ def test_connections_that_are_followed_are_bounded(monkeypatch):
     kinds = [chunk.kind for chunk in chunks_of(itertools.chain(*contents))]
     assert kinds.count("data") == 20
     assert kinds.count("closed") == 15
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize(
+    ("words", "stdout", "is_shown"),
+    [([], io.StringIO, True), (["--quiet"], io.StringIO, False), ([], Terminal, False)],
+)
+def test_a_long_capture_shows_how_much_of_it_is_read(monkeypatch, tmp_path, is_packed, words, stdout, is_shown):
+    capture = made.pcap(
+        [made.packet(content) for content in made.segments(made.recorded(messages=[Message("x" * 4000)] * 50))]
+    )
+    file = tmp_path / "capture"
+    file.write_bytes(gzip.compress(capture, 0) if is_packed else capture)
+    now = itertools.count()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(importlib, "import_module", without_rich(importlib.import_module))
+    monkeypatch.setattr(sys, "stdout", stdout())
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert main(["decode", str(file), *words]) == 0
+    lines = sys.stderr.getvalue().splitlines()
+    assert bool(lines) == is_shown
+    size = file.stat().st_size / 1e6
+    for line in lines:
+        done = float(re.fullmatch(rf"MB read: (\d+\.\d)/{size:.1f}  \d+\.\d/s", line)[1])
+        assert 0 <= done <= size + 0.05
+
+
+def without_rich(load):
+    def load_others(name):
+        if name.startswith("rich"):
+            raise ImportError(name)
+        return load(name)
+
+    return load_others
 
 
 def test_memory_does_not_grow_with_the_capture():

@@ -47,6 +47,12 @@ def test_lines_now_and_then_without_rich(monkeypatch, clock):
     assert shown(monkeypatch, clock, Terminal()) == "things: 1250/3000  250/s\nthings: 2500/3000  250/s\n"
 
 
+def test_numbers_may_be_of_a_unit(monkeypatch, clock):
+    without_rich(monkeypatch)
+    lines = "things: 1.2/3.0  0.2/s\nthings: 2.5/3.0  0.2/s\n"
+    assert shown(monkeypatch, clock, Terminal(), unit=1000) == lines
+
+
 def test_a_bar_with_rich(monkeypatch, clock):
     pytest.importorskip("rich")
     text = shown(monkeypatch, clock, Terminal())

@@ -10,12 +10,14 @@ from __future__ import annotations
 import argparse
 import gzip
 import io
+import os
 import re
 import shutil
+import stat
 import sys
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Union, cast
+from typing import Any, BinaryIO, Callable, Protocol, Union, cast
 
 from proton.cli import codes
 from proton.cli.decode.capture import Unreadable, read_capture
@@ -25,6 +27,7 @@ from proton.cli.decode.lines import JsonLines, Lines, Options, Talk
 from proton.cli.decode.packets import Passed, segment_of
 from proton.cli.decode.streams import Chunk, Connections
 from proton.cli.decode.text import Found, Piece, read_text, recognised
+from proton.cli.progress import Progress
 from proton.endpoints.printable import printable
 
 EXAMPLES = """\
@@ -40,6 +43,7 @@ FORMATS = ("pcap", "hex", "base64", "raw", "trace")
 _HEAD = 4096
 _ENOUGH_TO_RECOGNISE = 24
 _GZIP = b"\x1f\x8b"
+MEGABYTE = 1_000_000
 
 Output = Union[Lines, JsonLines, Diagram]
 
@@ -61,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-body", action="store_true", help="leave out the bodies of messages")
     parser.add_argument("-n", "--limit", type=_count, metavar="N", help="stop after so many frames, or messages")
     parser.add_argument("--show-secrets", action="store_true", help="show passwords and tokens")
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--diagram", action="store_true", help="a sequence diagram")
     how.add_argument("--json", action="store_true", help="a JSON object in a line for each frame")
@@ -91,17 +96,29 @@ def run(options: argparse.Namespace) -> int:
         output = Diagram(write, shown, shutil.get_terminal_size((100, 24)).columns - 1)
     else:
         output = Lines(write, shown)
-    decoder = _Decoder(options, output)
-    try:
-        for name in options.files:
-            decoder.file(name)
-    except _Enough:
-        pass
-    output.end()
-    sys.stdout.flush()
+    # The frames go to standard output: on the same terminal, they show how far it is.
+    is_hidden = options.quiet or sys.stdout.isatty()
+    with Progress("MB read", _size_of(options.files), is_hidden, MEGABYTE) as progress:
+        decoder = _Decoder(options, output, progress)
+        try:
+            for name in options.files:
+                decoder.file(name)
+        except _Enough:
+            pass
+        output.end()
+        sys.stdout.flush()
     if options.connection is not None and options.connection > decoder.connections:
         decoder.tell(f"expected a connection {options.connection}, got {decoder.connections} in all")
     return codes.INPUT if decoder.faults else codes.DONE
+
+
+def _size_of(names: list[str]) -> int | None:
+    """The bytes of all files; None if one of them is a pipe, or is not there."""
+    try:
+        found = [os.fstat(sys.stdin.fileno()) if name == "-" else os.stat(name) for name in names]
+    except (OSError, ValueError, AttributeError):
+        return None
+    return sum(each.st_size for each in found) if all(stat.S_ISREG(each.st_mode) for each in found) else None
 
 
 class _Enough(Exception):
@@ -111,8 +128,10 @@ class _Enough(Exception):
 class _Decoder:
     """Decodes files one after the other."""
 
-    def __init__(self, options: argparse.Namespace, output: Output) -> None:
+    def __init__(self, options: argparse.Namespace, output: Output, progress: Progress) -> None:
         self._options = options
+        self._progress = progress
+        self._bytes_read = 0
         self._output = output
         self._left: int | None = options.limit
         self.connections: int = 0
@@ -123,20 +142,24 @@ class _Decoder:
         title = "" if name == "-" else name
         try:
             if name == "-":
-                self._input(sys.stdin.buffer, title)
+                self._input(_Counted(sys.stdin.buffer, self._count), title)
             else:
                 with open(name, "rb") as file:
-                    self._input(file, title)
+                    self._input(_Counted(file, self._count), title)
         except (OSError, EOFError, zlib.error) as error:
             if isinstance(error, BrokenPipeError):
                 raise
             raise codes.CommandError(_file_fault(name, error), codes.INPUT) from None
 
-    def _input(self, file: BinaryIO, title: str) -> None:
+    def _count(self, size: int) -> None:
+        self._bytes_read += size
+        self._progress.show(self._bytes_read)
+
+    def _input(self, file: _Readable, title: str) -> None:
         head = _head_of(file)
         source: BinaryIO = cast(BinaryIO, io.BufferedReader(_Rewound(head, file)))
         if head.startswith(_GZIP):
-            return self._input(cast(BinaryIO, gzip.GzipFile(fileobj=source)), title)
+            return self._input(gzip.GzipFile(fileobj=source), title)
         if not head:
             self.tell(f"{title or '-'}: expected input, got none")
             return
@@ -275,10 +298,33 @@ class _View:
             self._show(talk, conversation.end(direction))
 
 
+class _Readable(Protocol):
+    """A file, as far as it is read here."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Counted:
+    """A file that tells how many bytes are read from it.
+
+    :param count: called with each number.
+    """
+
+    def __init__(self, file: BinaryIO, count: Callable[[int], object]) -> None:
+        self._file = file
+        self._count = count
+
+    def read(self, size: int) -> bytes:
+        """What is there now, at least a byte before the end."""
+        data = self._file.read1(size) if isinstance(self._file, io.BufferedReader) else self._file.read(size)
+        self._count(len(data))
+        return data
+
+
 class _Rewound(io.RawIOBase):
     """A file whose first bytes have been read already."""
 
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
+    def __init__(self, head: bytes, file: _Readable) -> None:
         super().__init__()
         self._head = head
         self._file = file
@@ -291,21 +337,16 @@ class _Rewound(io.RawIOBase):
         if data:
             self._head = self._head[len(data) :]
         else:
-            data = _read(self._file, len(buffer))
+            data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
 
-def _read(file: BinaryIO, size: int) -> bytes:
-    """What is there now, at least a byte before the end."""
-    return file.read1(size) if isinstance(file, io.BufferedReader) else file.read(size)
-
-
-def _head_of(file: BinaryIO) -> bytes:
+def _head_of(file: _Readable) -> bytes:
     """Enough of an input to recognise it; what comes through a pipe is not waited for."""
     head = b""
     while len(head) < _ENOUGH_TO_RECOGNISE:
-        data = _read(file, _HEAD - len(head))
+        data = file.read(_HEAD - len(head))
         if not data:
             break
         head += data
