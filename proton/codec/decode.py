@@ -37,6 +37,7 @@ _Decoder = Callable[[bytes, int, DecodeLimits], "tuple[Any, int]"]
 # The wrapper classes check their range in `__new__`; a decoded number is in range by its width.
 _new_int = int.__new__
 _new_str = str.__new__
+_known_symbol = t.SYMBOLS.get
 _unpack_u16 = struct.Struct(">H").unpack_from
 _unpack_u32 = struct.Struct(">I").unpack_from
 _unpack_u64 = struct.Struct(">Q").unpack_from
@@ -164,7 +165,8 @@ def _symbol8(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[t.symbol, int]
     end = pos + 1 + buf[pos]
     if end > len(buf):
         raise _too_short("symbol", pos, end, buf)
-    return _new_str(t.symbol, buf[pos + 1 : end], "ascii"), end
+    raw = buf[pos + 1 : end]
+    return _known_symbol(raw) or t.new_symbol(raw), end
 
 
 def _symbol32(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[t.symbol, int]:
@@ -230,6 +232,7 @@ def _list32(buf: bytes, pos: int, limits: DecodeLimits) -> tuple[list[Any], int]
     return _list(buf, pos, limits, True)
 
 
+_SIGNED = (*range(128), *range(-128, 0))  # the bytes as signed numbers
 # Below this number of elements, keys that share a hash cost no more than others.
 _FEW_KEYS = 32
 # The constructors of keys whose hash a peer can choose: see `KeyHashes`.
@@ -261,10 +264,11 @@ def _map(buf: bytes, pos: int, limits: DecodeLimits, wide: bool = False) -> tupl
     result: dict[Any, Any] = {}
     for _ in range(count >> 1):
         code = buf[pos]
-        if code == 0xA1:
+        if code == 0xA1 or code == 0xA3:
             begin = pos + 2
             pos = begin + buf[pos + 1]
-            key: Any = buf[begin:pos].decode()
+            raw = buf[begin:pos]
+            key: Any = raw.decode() if code == 0xA1 else _known_symbol(raw) or t.new_symbol(raw)
         else:
             key, pos = decode[code](buf, pos + 1, inner)
             if hashes is not None and code in _HASHED_BY_VALUE:
@@ -275,9 +279,7 @@ def _map(buf: bytes, pos: int, limits: DecodeLimits, wide: bool = False) -> tupl
             pos = begin + buf[pos + 1]
             value: Any = buf[begin:pos].decode()
         elif code == 0x55:
-            value = buf[pos + 1]
-            if value > 127:
-                value -= 256
+            value = _SIGNED[buf[pos + 1]]
             pos += 2
         elif code == 0x41 or code == 0x42:
             value = code == 0x41
@@ -593,7 +595,7 @@ def decode_fields(buf: bytes, pos: int, end: int, limits: DecodeLimits = DEFAULT
         elif code == 0xA3:
             begin = pos + 1
             pos = begin + buf[pos]
-            append(_new_str(t.symbol, buf[begin:pos], "ascii"))
+            append(_known_symbol(buf[begin:pos]) or t.new_symbol(buf[begin:pos]))
         elif code == 0x60:
             append(_unpack_u16(buf, pos)[0])
             pos += 2

@@ -20,6 +20,7 @@ __all__ = [
     "Described",
     "PropertyDict",
     "RestrictedKeyDict",
+    "SYMBOLS",
     "SymbolList",
     "UNDESCRIBED",
     "byte",
@@ -30,6 +31,7 @@ __all__ = [
     "float32",
     "int32",
     "make_uuid",
+    "new_symbol",
     "short",
     "symbol",
     "timestamp",
@@ -301,6 +303,20 @@ class symbol(_Text):
 
     def __repr__(self) -> str:
         return f"symbol({str.__repr__(self)})"
+
+
+#: Short symbols by their bytes: the same keys and content types come with every message, 0.1 against 0.35 us for each.
+SYMBOLS: dict[bytes, symbol] = {}
+_MAX_SYMBOLS = 512  # what peers make up must not be kept without end
+
+
+def new_symbol(raw: bytes) -> symbol:
+    """A symbol that is not among `SYMBOLS`, where it is kept; `UnicodeDecodeError` unless it is ASCII (1.6.21)."""
+    made = str.__new__(symbol, raw, "ascii")
+    if len(SYMBOLS) >= _MAX_SYMBOLS:
+        SYMBOLS.clear()
+    SYMBOLS[raw] = made
+    return made
 
 
 class Described:

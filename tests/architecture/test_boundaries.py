@@ -13,7 +13,6 @@ from tests.architecture.test_floors import FILES, LEVEL, floor_of, functions, im
 COMPLEXITY = 15
 #: The hot paths, where a call for a part of them is paid for by every frame, message or value; none grows.
 COMPLEXITY_EXCEPTIONS = {
-    "codec/decode.py:_map": 16,
     "codec/decode.py:decode_fields": 16,
     "message.py:encode": 16,
     "transport/inbound.py:on_transfer": 23,

@@ -13,7 +13,9 @@ from uuid import UUID
 
 import pytest
 
+from proton.codec.decode import decode_value
 from proton.codec.types import (
+    SYMBOLS,
     TYPE_INT,
     TYPE_NAMES,
     TYPE_SYMBOL,
@@ -237,6 +239,36 @@ def test_annotations_from_the_wire_are_lenient_and_have_symbols() -> None:
         annotations = AnnotationDict.from_wire(decoded)
         assert annotations == {"a": 1, 5: 2}
         assert type(next(iter(annotations))) is symbol
+
+
+# -- symbols that peers send ----------------------------------------------------------------------------------------
+
+
+def symbol_of(number: int) -> bytes:
+    raw = b"%d" % number
+    return b"\xa3" + bytes((len(raw),)) + raw
+
+
+def test_symbols_that_a_peer_makes_up_are_not_kept_without_end() -> None:
+    for number in range(5000):
+        assert decode_value(symbol_of(number))[0] == symbol(str(number))
+    assert len(SYMBOLS) <= 512
+
+
+@pytest.mark.parametrize("encoded", ["a3 02 6f6b", "c1 06 02 a3026f6b 40", "b3 00000002 6f6b"])
+def test_a_symbol_is_the_same_value_when_it_comes_again(encoded: str) -> None:
+    first, again = (decode_value(bytes.fromhex(encoded))[0] for _ in range(2))
+    assert first == again
+    for value in (first, again):
+        found = next(iter(value)) if isinstance(value, dict) else value
+        assert type(found) is symbol and found == "ok"
+
+
+@pytest.mark.parametrize("encoded", ["a3 01 ff", "c1 05 02 a301ff 40", "b3 00000001 ff", "c0 05 01 a302 41ff"])
+def test_a_symbol_beyond_ascii_is_refused_each_time(encoded: str) -> None:
+    for _ in range(2):
+        with pytest.raises(UnicodeDecodeError):
+            decode_value(bytes.fromhex(encoded))
 
 
 # -- UUIDs --------------------------------------------------------------------------------------------------------
