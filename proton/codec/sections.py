@@ -26,7 +26,7 @@ from proton.codec.encode import (
     encode_uint,
     encode_ulong,
 )
-from proton.codec.types import symbol, timestamp, ulong
+from proton.codec.types import SYMBOLS, new_symbol, symbol, timestamp, ulong
 from proton.exceptions import DataException, MessageException
 
 __all__ = [
@@ -39,6 +39,10 @@ __all__ = [
     "section_code",
     "section_fault",
 ]
+
+_known_symbol = SYMBOLS.get
+_unpack_u32 = struct.Struct(">I").unpack_from
+_unpack_u64 = struct.Struct(">Q").unpack_from
 
 # Positions of the fields in their lists (3.2.1, 3.2.4).
 DURABLE, PRIORITY, TTL, FIRST_ACQUIRER, DELIVERY_COUNT = range(5)
@@ -97,6 +101,77 @@ _PROPERTY_CLASSES = (
 )
 
 
+# The usual constructors of a field: that of a short text or binary, or -1, and those that give other values.
+_Usual = tuple[int, frozenset[int]]
+_BOOLEAN: _Usual = (-1, frozenset((0x41, 0x42)))
+_UBYTE: _Usual = (-1, frozenset((0x50,)))
+_UINT: _Usual = (-1, frozenset((0x43, 0x52, 0x70)))
+_TIME: _Usual = (-1, frozenset((0x83,)))
+_BINARY: _Usual = (0xA0, frozenset())
+_TEXT: _Usual = (0xA1, frozenset())
+_SYMBOL: _Usual = (0xA3, frozenset())
+_ID: _Usual = (0xA1, frozenset((0x44, 0x53, 0x80, 0x98)))
+
+
+def _beginnings(*fields: _Usual) -> tuple[tuple[_Usual, ...], ...]:
+    return tuple(fields[:count] for count in range(len(fields) + 1))
+
+
+# By the number of fields.
+_USUAL_HEADERS = _beginnings(_BOOLEAN, _UBYTE, _UINT, _BOOLEAN, _UINT)
+_USUAL_PROPERTIES = _beginnings(
+    _ID, _BINARY, _TEXT, _TEXT, _TEXT, _ID, _SYMBOL, _SYMBOL, _TIME, _TIME, _TEXT, _UINT, _TEXT
+)
+
+
+def _usual_fields(
+    data: bytes, pos: int, limits: DecodeLimits, usual: tuple[tuple[_Usual, ...], ...]
+) -> tuple[list[Any], int] | None:
+    """The fields of a short list in which each has a usual constructor, and where it ends; None of any other one."""
+    # Read and checked in one pass: the properties of the full message take 2.3 us instead of 3.4, its header 0.6
+    # instead of 1.1 (`benchmarks/run.py --only codec`, CPython 3.11). Where this stops, the other way begins anew, so
+    # that what is wrong is told by it alone.
+    count = data[pos + 2]
+    stop = pos + 2 + data[pos + 1]
+    pos += 3
+    if count >= len(usual) or count > limits.elements or count > stop - pos or stop > len(data):
+        return None
+    fields: list[Any] = []
+    append = fields.append
+    for sized, others in usual[count]:
+        code = data[pos]
+        if code == 0x40:
+            append(None)
+            pos += 1
+        elif code == sized:
+            begin = pos + 2
+            pos = begin + data[pos + 1]
+            if code == 0xA1:
+                append(data[begin:pos].decode())
+            elif code == 0xA0:
+                append(data[begin:pos])
+            else:
+                append(_known_symbol(data[begin:pos]) or new_symbol(data[begin:pos]))
+        elif code not in others:
+            return None
+        elif 0x50 <= code <= 0x53:
+            append(data[pos + 1])
+            pos += 2
+        elif code <= 0x44:
+            append(code == 0x41 if code < 0x43 else 0)
+            pos += 1
+        elif code == 0x70:
+            append(_unpack_u32(data, pos + 1)[0])
+            pos += 5
+        elif code == 0x80:
+            append(_unpack_u64(data, pos + 1)[0])
+            pos += 9
+        else:
+            value, pos = DECODE[code](data, pos + 1, limits)
+            append(value)
+    return (fields, stop) if pos == stop else None
+
+
 def _section_list(prefix: bytes, pieces: list[bytes], count: int) -> bytes:
     content = b"".join(pieces)
     return prefix + compound_header(0xC0, len(content), count) + content
@@ -139,6 +214,10 @@ def encode_properties(out: list[bytes], fields: Sequence[Any]) -> None:
 
 def decode_header(data: bytes, pos: int, limits: DecodeLimits) -> tuple[Sequence[Any], int]:
     """The fields of the header section whose list is at `pos`, and where it ends; errors as `decode_fields`."""
+    if data[pos] == 0xC0:
+        usual = _usual_fields(data, pos, limits, _USUAL_HEADERS)
+        if usual is not None:
+            return usual
     # Null as the value of the section: nothing is set, as with an empty list.
     if data[pos] == 0x40:
         return (), pos + 1
@@ -156,6 +235,10 @@ def decode_header(data: bytes, pos: int, limits: DecodeLimits) -> tuple[Sequence
 
 def decode_properties(data: bytes, pos: int, limits: DecodeLimits) -> tuple[Sequence[Any], int]:
     """The fields of the properties section whose list is at `pos`, and where it ends; errors as `decode_fields`."""
+    if data[pos] == 0xC0:
+        usual = _usual_fields(data, pos, limits, _USUAL_PROPERTIES)
+        if usual is not None:
+            return usual
     if data[pos] == 0x40:
         return (), pos + 1
     fields, pos = decode_fields(data, pos, len(data), limits)

@@ -6,9 +6,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proton.codec import sections
-from proton.codec.decode import DEFAULT_LIMITS
+from proton.codec.decode import DECODE_ERRORS, DEFAULT_LIMITS, DecodeLimits
 from proton.codec.sections import decode_header, decode_properties, encode_header, encode_properties
 from proton.codec.types import timestamp
 
@@ -118,3 +120,29 @@ def test_a_field_of_any_class_in_any_place_can_be_written_again_or_is_absent(fie
 def test_further_fields_are_cut_and_null_is_not_field(decode: Any, full: int) -> None:
     assert len(decode(bytes([0xC0, 21, 20]) + b"\x40" * 20, 0, DEFAULT_LIMITS)[0]) == full
     assert decode(b"\x40", 0, DEFAULT_LIMITS) == ((), 1)
+
+
+def found(decode: Any, data: bytes, limits: DecodeLimits) -> Any:
+    """The fields and their classes and where they end, or the error."""
+    try:
+        fields, end = decode(data, 0, limits)
+    except DECODE_ERRORS as error:
+        return type(error), str(error)
+    return [(type(field), field) for field in fields], end
+
+
+# Fields that fit somewhere, those of the table above, and some that are malformed.
+FIELDS = [*ANY_FIELD, "42", "43", "44", "5307", "7000000001", "a003010203", "a302c3a9", "a102c3a9", "a101c3", "a1ff61"]
+FIELDS += ["a0ff61", "8300", "98", "80ff", "70", "b10000000161", "d000000005000000014040", "5000", "00", "ff"]
+contents = st.lists(st.sampled_from(FIELDS), max_size=15).map(lambda parts: (bytes.fromhex("".join(parts)), len(parts)))
+wrong = st.sampled_from([0, 0, 0, 0, -1, 1, 200])
+
+
+@given(contents, wrong, wrong, st.binary(max_size=3))
+def test_usual_fields_are_read_as_others_are(content: tuple[bytes, int], longer: int, more: int, rest: bytes) -> None:
+    """On a meter every field takes the way of the unusual ones: the same values, ends and errors."""
+    data, count = content
+    head = bytes((0xC0, max(1, min(255, len(data) + 1 + longer)), max(0, min(255, count + more))))
+    for decode in (decode_header, decode_properties):
+        usual = found(decode, head + data + rest, DEFAULT_LIMITS)
+        assert usual == found(decode, head + data + rest, DEFAULT_LIMITS.metered())
