@@ -22,6 +22,7 @@ from proton.endpoints.disposition import DispositionType, RejectedDisposition
 from proton.endpoints.endpoint import endpoint_state
 from proton.endpoints.printable import printable
 from proton.endpoints.reading import read_message
+from proton.endpoints.receiver import MIN_EARLY_CREDIT
 from proton.exceptions import LinkException, MessageException
 from proton.logs import log
 from proton.message import Message
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from proton.asyncio.connection_core import ConnectionCore
 
 __all__ = ["ReceiverCore"]
-
-#: messages of credit that are worth a write of their own while messages wait to be taken
-MIN_EARLY_CREDIT = 5
 
 _RELEASED = DispositionType.RELEASED
 _TAKEN_BACK = (DispositionType.RELEASED, DispositionType.MODIFIED)

@@ -24,10 +24,18 @@ from proton.exceptions import LinkException
 if TYPE_CHECKING:
     from proton.endpoints.session import Session, SessionState
 
-__all__ = ["Receiver", "ReceiverBinding", "ReceiverState"]
+__all__ = ["MIN_EARLY_CREDIT", "MIN_EARLY_QUEUE", "Receiver", "ReceiverBinding", "ReceiverState"]
 
 _TRANSPORT = Event.TRANSPORT
 _INT32 = 0x7FFFFFFF
+
+#: Messages of credit that are worth a write of their own while messages wait to be handled.
+MIN_EARLY_CREDIT = 5
+
+#: So many messages have to wait for that: for fewer, the turns that it costs both ends take longer than the messages.
+#: With a prefetch of 10, both ends busy with little else than messages, a message takes 15 us of CPU and not 22, at the
+#: same rate; with 50 in place of 25 a prefetch of 100 would give half as many messages a second.
+MIN_EARLY_QUEUE = 26
 
 
 class ReceiverBinding(LinkBinding):

@@ -2,7 +2,8 @@
 
 It runs before the message is read, so the credit it sees does not yet count the delivery at hand: the level
 moves between the window and one below it. The sender hears of half a window at once, with a flow less for most
-messages; while messages wait to be handled it is written without delay, so that the sender need not stand still.
+messages. While many messages wait to be handled, or the program takes long for each, it is written without delay, so
+that the sender need not stand still.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from proton.endpoints.arguments import check_count
 from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED, endpoint_state
 from proton.endpoints.handler import GroupedHandler
+from proton.endpoints.receiver import MIN_EARLY_CREDIT, MIN_EARLY_QUEUE
 
 if TYPE_CHECKING:
     from proton.handlers.events import DeliveryEvent, LinkEvent
@@ -20,9 +22,9 @@ __all__ = ["FlowController"]
 
 _CLOSED = LOCAL_CLOSED | REMOTE_CLOSED
 
-#: Messages of credit that are worth a write of their own while messages wait to be handled: with a prefetch of 10 they
-#: give 1.6 times as many messages a second, with 100 twice as many, as both ends work at once.
-MIN_EARLY_CREDIT = 5
+#: Seconds that it will take to handle the messages that wait, from which on few of them do: the program is slow then,
+#: and the peer, which may be far away, has the time to send more.
+LONG_WAIT = 0.001
 
 
 class FlowController(GroupedHandler):
@@ -62,7 +64,7 @@ class FlowController(GroupedHandler):
                 window = self.window
                 grant = link._replenish(2 if window == 1 else window)
                 if 2 * grant >= window and grant >= MIN_EARLY_CREDIT and link.queued > 1:
-                    _write_now(link)
+                    _write_early(link, grant)
 
     def _top_up(self, link: Any) -> None:
         if link.is_receiver:
@@ -73,9 +75,16 @@ class FlowController(GroupedHandler):
                 link.flow(self.window - link.credit)
 
 
-def _write_now(link: Any) -> None:
-    """Has what there is to say written before the messages that wait are handled, when a loop drives the transport."""
+def _write_early(link: Any, grant: int) -> None:
+    """Has what there is to say written before the messages that wait are handled, if a loop drives the transport.
+
+    :param grant: as many messages were handled, about, since the sender was told of credit.
+    """
     driver = link.connection.transport.driver
-    over = link.state & _CLOSED or link._state.binding.remotely_detached  # the credit would be of no use
-    if driver is not None and driver.watch is not None and not driver.would_block and not over:
+    if driver is None or driver.watch is None or driver.would_block:
+        return
+    if link.state & _CLOSED or link._state.binding.remotely_detached:  # the credit would be of no use
+        return
+    queued = link.queued
+    if queued >= MIN_EARLY_QUEUE or driver.watch.lap() * queued >= LONG_WAIT * grant:
         driver.watch.write_now()

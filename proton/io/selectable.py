@@ -24,6 +24,8 @@ class Loop(Protocol):
 
     def _handle(self, context: Any, etype: EventType) -> None: ...
 
+    def _lap(self) -> float: ...
+
 
 class Selectable(NotCopied):
     """Something that can become readable or writable, or fall due; each queues an event for its handler.
@@ -90,6 +92,10 @@ class Selectable(NotCopied):
     def write_now(self) -> None:
         """Have the event that it can be written handled at once, before those in the queue."""
         self._reactor._handle(self, Event.SELECTABLE_WRITABLE)
+
+    def lap(self) -> float:
+        """Seconds since the events of this turn began to be handled, or since the last call in this turn."""
+        return self._reactor._lap()
 
     def expired(self) -> None:
         """Queue the event that its deadline has passed."""

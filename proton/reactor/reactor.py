@@ -140,6 +140,11 @@ class Reactor(NotCopied):
         self._now = self._epoch + time.monotonic()
         return self._now
 
+    def _lap(self) -> float:
+        """Seconds since the last look at the clock."""
+        before = self._now
+        return self.mark() - before
+
     @property
     def quiesced(self) -> bool:
         """True when no event waits but the one that says so."""

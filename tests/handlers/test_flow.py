@@ -4,7 +4,7 @@ import pytest
 
 from proton import Message
 from proton.handlers import FlowController, Handshaker, IncomingMessageHandler, MessagingHandler
-from proton.reactor import Container
+from proton.reactor import Container, reactor
 from tests.support.pairs import opened
 from tests.support.wire import connected
 
@@ -150,31 +150,39 @@ def test_credit_that_is_given_while_the_sender_drains_ends_the_drain():
     assert world.receiver.credit == world.sender.credit == 9
 
 
-class Slow(MessagingHandler):
-    """Notes the credit that the sender has heard of when a message is handled."""
+class Told(MessagingHandler):
+    """Notes the credit that the sender has heard of when a message is handled, which takes so many seconds."""
 
-    def __init__(self, prefetch):
+    def __init__(self, prefetch, seconds=0.0):
         super().__init__(prefetch=prefetch)
+        self.seconds = seconds
+        self.now = 0.0
         self.credits = []
 
     def on_start(self, event):
         self.acceptor = event.container.listen("127.0.0.1:0")
 
     def on_message(self, event):
+        self.now += self.seconds
         self.wire.exchange()
         self.credits.append(self.sender.credit)
 
 
 @pytest.mark.parametrize(
-    ("prefetch", "credits"),
+    ("prefetch", "seconds", "credits"),
     [
-        (10, [0] * 5 + [5] * 5),
-        (20, [0] * 10 + [10] * 10),
-        (5, [0] * 5),  # so few are not worth a write
+        (52, 0.0, [0] * 26 + [26] * 26),
+        (50, 0.0, [0] * 50),  # so few take as long as a turn
+        (10, 0.0, [0] * 10),
+        (10, 0.0001, [0] * 10),
+        (10, 0.0003, [0] * 5 + [5] * 5),  # the sender can send while these are handled
+        (50, 0.0001, [0] * 25 + [25] * 25),
+        (5, 1.0, [0] * 5),  # so little credit is not worth a write
     ],
 )
-def test_the_sender_may_go_on_while_messages_wait_to_be_handled(prefetch, credits):
-    handler = Slow(prefetch)
+def test_the_sender_may_go_on_while_many_messages_or_slow_ones_wait(monkeypatch, prefetch, seconds, credits):
+    handler = Told(prefetch, seconds)
+    monkeypatch.setattr(reactor.time, "monotonic", lambda: handler.now)
     delivered(handler, prefetch)
     assert handler.credits == credits
 
@@ -200,7 +208,7 @@ def delivered(handler, count):
 
 
 def test_nothing_is_written_early_for_a_link_that_is_closed():
-    class Closing(Slow):
+    class Closing(Told):
         writes = 0
 
         def on_message(self, event):
@@ -210,8 +218,8 @@ def test_nothing_is_written_early_for_a_link_that_is_closed():
         def on_selectable_writable(self, event):
             self.writes += 1
 
-    handler = Closing(40)
-    delivered(handler, 40)
+    handler = Closing(60)
+    delivered(handler, 60)
     assert 1 <= handler.writes <= 3  # the detach, and the ends of the connection
 
 
