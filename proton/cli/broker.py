@@ -160,6 +160,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the command, to Ctrl-C or SIGTERM, which stop the broker in order."""
     made = _made(options)
     with _log(options), _stopped_by_signals() as stop:
+        # A broker that fails must not leave a command without one.
+        made.seen.on_change = lambda: None if made.running else stop.set()
         try:
             made.start()
         except OSError as error:
@@ -170,5 +172,7 @@ def run(options: argparse.Namespace) -> int:
             while not stop.wait(options.cut_every):
                 made.cut()
         finally:
-            made.stop()
+            if made.running:
+                made.stop()
+    made.seen.raise_failure()
     return codes.DONE

@@ -7,6 +7,7 @@ sends on the connection of another client leaves in the next turn of that connec
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import socket
 import uuid
@@ -22,7 +23,6 @@ from proton.testing.commands import (
     Commands,
     Settings,
     check_condition,
-    check_failures,
     check_wanted,
     condition_of,
     late,
@@ -49,8 +49,13 @@ class _Client(Pipe):
         self._connection = connection
 
     def _dispatch(self) -> None:
+        runner = self._runner
         for event in self.driver.events():
-            event.dispatch(self._runner.service)
+            if not runner.has_failed:
+                try:
+                    event.dispatch(runner.service)
+                except Exception as error:
+                    runner.fail(error)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._socket = transport
@@ -58,6 +63,8 @@ class _Client(Pipe):
         super().connection_made(transport)
         if self._is_stalled:
             self._socket.pause_reading()
+        if self._runner.has_failed:
+            self.abort()
 
     def turn(self) -> None:
         if not self._is_stalled:
@@ -87,7 +94,10 @@ class _Timer:
 
     def _call(self) -> None:
         self._runner.timers.discard(self)
-        self._function()
+        try:
+            self._function()
+        except Exception as error:
+            self._runner.fail(error)
         self._runner.turn()
 
     def cancel(self) -> None:
@@ -101,15 +111,19 @@ class _Runner:
 
     :param service: the service.
     :param settings: where it listens.
+    :param on_failure: called with the error of the service that ends the run.
     :raises OSError: the port is in use.
     """
 
-    def __init__(self, service: Service, settings: Settings) -> None:
+    def __init__(self, service: Service, settings: Settings, on_failure: Callable[[BaseException], object]) -> None:
         self.loop = Loop()
         self.service = service
         self.clients: set[_Client] = set()
         self.timers: set[_Timer] = set()
         self.is_stalled = False
+        #: True once an error of the service has ended the run
+        self.has_failed: bool = False
+        self._on_failure = on_failure
         self._stop_watching: Callable[[Any], object] = _nothing
         #: done once it listens no more and all clients are gone
         self.ended = self.loop.create_future()
@@ -184,6 +198,17 @@ class _Runner:
             listener.close()
         self._listeners = []
 
+    def fail(self, error: BaseException) -> None:
+        """End the run because of an error of the service."""
+        self.has_failed = True
+        with contextlib.suppress(Exception):  # what has failed may fail again
+            self.service.kill()
+        self.stop_listening()
+        self._on_failure(error)
+        # Not here: a connection may be in its turn.
+        self.loop.call_soon(self.abort)
+        self.loop.call_soon(self._check_end)
+
     async def wait_closed(self) -> None:
         """Wait until no task is left."""
         await asyncio.gather(*self._acceptors, return_exceptions=True)
@@ -238,16 +263,18 @@ class AsyncBroker(Commanded):
     async def __aexit__(self, *problem: object) -> None:
         if self.running:
             await self.stop(None)
+        await self._wait_for_end()
         if problem[0] is None:
-            check_failures(self.seen)
+            self.seen.raise_failure()
 
     # -- start and stop ------------------------------------------------------------------------------------------
 
     async def start(self, empty: bool = False) -> None:
         """See `Broker.start`."""
+        await self._wait_for_end()
         service = self._commands.begin(empty)
         try:
-            self._runner = _Runner(service, self._settings)
+            self._runner = _Runner(service, self._settings, self._commands.fail)
         except BaseException:
             self._commands.service = None
             raise
@@ -277,6 +304,14 @@ class AsyncBroker(Commanded):
         await runner.loop.wait(runner.ended, SECONDS, runner.abort)
         await runner.wait_closed()
         self._runner = commands.service = None
+
+    async def _wait_for_end(self) -> None:
+        """Wait for the end of a run that has failed."""
+        runner = self._runner
+        if runner is not None and runner.has_failed:
+            await runner.loop.wait(runner.ended, SECONDS, runner.abort)
+            await runner.wait_closed()
+            self._runner = None
 
     def _checked(self) -> Commands:
         """The commands, in the right loop."""
@@ -439,6 +474,7 @@ class AsyncBroker(Commanded):
                     found = await found
                 if found:
                     return found
+                self.seen.raise_failure()
                 if not await loop.wait(change, loop.left(deadline), bool):
                     raise late(what, seconds, self.seen)
             finally:

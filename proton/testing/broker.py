@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any, Callable
 
@@ -12,7 +13,6 @@ from proton.testing.commands import (
     Commanded,
     Settings,
     check_condition,
-    check_failures,
     check_wanted,
     condition_of,
     late,
@@ -25,21 +25,34 @@ __all__ = ["Broker", "ContainerRunner"]
 
 
 class _Call:
-    """A function that is called in the broker's thread, or by its timer."""
+    """A command on its way to the broker's thread."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self._function = function
         self._done = threading.Event()
+        #: set once it is called, or never will be
+        self.begun = threading.Event()
+        #: True if it is never called
+        self.is_abandoned: bool = False
         self.result: Any = None
         self.error: BaseException | None = None
 
     def __call__(self) -> None:
+        if self.is_abandoned:
+            return
+        self.begun.set()
         try:
             self.result = self._function()
-        except Exception as error:  # raised again where the command was given
+        except BaseException as error:  # raised again where the command was given
             self.error = error
         finally:
             self._done.set()
+
+    def abandon(self) -> None:
+        """Do not call it."""
+        self.is_abandoned = True
+        self.begun.set()
+        self._done.set()
 
     def wait(self, seconds: float) -> bool:
         """Wait for its end; False if it has not come in time."""
@@ -88,24 +101,59 @@ class _Runner(ContainerRunner):
 
     :param service: the service.
     :param settings: where it listens.
+    :param on_failure: called in the thread with an error that ends the run, before the connections are ended.
+    :param on_end: called in the thread when the run is over, before what was told and not done is abandoned.
     """
 
-    def __init__(self, service: Service, settings: Settings) -> None:
+    def __init__(
+        self,
+        service: Service,
+        settings: Settings,
+        on_failure: Callable[[BaseException], object],
+        on_end: Callable[[_Runner], object],
+    ) -> None:
         super().__init__(service, settings.listen)
         self._settings = settings
+        self._on_failure = on_failure
+        self._on_end = on_end
         self._injector = EventInjector()
-        #: set once clients can connect
+        self._lock = threading.Lock()
+        #: what was told and is not begun; None once the run is over
+        self._calls: set[_Call] | None = set()
+        #: set once clients can connect, or it has failed
         self.is_ready = threading.Event()
-        self.failure: BaseException | None = None
+        #: why it cannot listen, or None
+        self.start_failure: BaseException | None = None
         self.thread = threading.Thread(target=self._run, name="broker", daemon=True)
 
     def _run(self) -> None:
+        container = Container(self)
         try:
-            Container(self).run()
-        except BaseException as error:  # raised again in the thread that waits
-            self.failure = error
-            self._injector.close()
+            container.run()
+        except BaseException as error:  # raised again in a thread of the test
+            if self.is_ready.is_set():
+                self._on_failure(error)
+            else:
+                self.start_failure = error
+            self._clean_up(container)
+        self._on_end(self)
+        with self._lock:
+            calls, self._calls = self._calls or set(), None
+        for call in calls:
+            call.abandon()
         self.is_ready.set()
+
+    def _clean_up(self, container: Container) -> None:
+        """Close what is open after an error."""
+        # The container begins anew with the event that has failed: without handlers.
+        container.handler.handlers.clear()
+        if self.is_ready.is_set():
+            with contextlib.suppress(Exception):  # what has failed may fail again
+                self._service.kill()
+        self._injector.close()
+        container.stop()
+        while container.process():
+            pass
 
     def on_reactor_init(self, event: Any) -> None:
         event.container.selectable(self._injector)
@@ -115,11 +163,20 @@ class _Runner(ContainerRunner):
         self.is_ready.set()
 
     def on_command(self, event: Any) -> None:
-        event.subject()
+        call = event.subject
+        with self._lock:
+            if self._calls is not None:
+                self._calls.discard(call)
+        call()
 
-    def tell(self, function: Callable[[], object]) -> None:
-        """Have a function called in the thread."""
-        self._injector.trigger(ApplicationEvent("command", subject=function))
+    def tell(self, call: _Call) -> None:
+        """Have a command called in the thread; it is abandoned if the run ends before."""
+        with self._lock:
+            if self._calls is not None:
+                self._calls.add(call)
+                self._injector.trigger(ApplicationEvent("command", subject=call))
+                return
+        call.abandon()
 
     def stop_listening(self) -> None:
         super().stop_listening()
@@ -153,8 +210,11 @@ class Broker(Commanded):
     """
 
     def _set_up(self) -> None:
+        #: the run, None if there is none; the thread of the run takes it away at its end
         self._runner: _Runner | None = None
-        self._resume = threading.Event()
+        # Held to begin a run, to end it, and for commands without one: any thread may give commands.
+        self._lock = threading.RLock()
+        self._stall: threading.Event | None = None  # set to end the stall; None if it is not stalled
 
     def __repr__(self) -> str:
         return f"Broker({self.url!r}, {'running' if self.running else 'stopped'})"
@@ -167,8 +227,9 @@ class Broker(Commanded):
         self.resume()
         if self.running:
             self.stop(None)
+        self._wait_for_end()
         if problem[0] is None:
-            check_failures(self.seen)
+            self.seen.raise_failure()
 
     # -- start and stop ------------------------------------------------------------------------------------------
 
@@ -179,16 +240,26 @@ class Broker(Commanded):
         :raises OSError: the port is in use.
         :raises RuntimeError: it runs already.
         """
-        self._runner = runner = _Runner(self._commands.begin(empty), self._settings)
-        runner.thread.start()
+        self._wait_for_end()
+        with self._lock:
+            service = self._commands.begin(empty)
+            self._runner = runner = _Runner(service, self._settings, self._commands.fail, self._note_end)
+            runner.thread.start()
         if not runner.is_ready.wait(SECONDS):
             raise TimeoutError(f"{self!r} does not listen after {SECONDS} s")
-        self._raise_failure(runner)
+        if runner.start_failure is not None:
+            raise runner.start_failure
 
-    def _raise_failure(self, runner: _Runner) -> None:
-        if runner.failure is not None:
-            self._runner = self._commands.service = None
-            raise runner.failure
+    def _note_end(self, runner: _Runner) -> None:
+        with self._lock:
+            if self._runner is runner:
+                self._runner = self._commands.service = None
+
+    def _wait_for_end(self) -> None:
+        """Wait for the end of a run that has failed."""
+        runner = self._runner
+        if runner is not None and not self.running and runner.thread is not threading.current_thread():
+            runner.thread.join(SECONDS)
 
     def stop(
         self,
@@ -219,28 +290,33 @@ class Broker(Commanded):
             raise RuntimeError("the broker does not run")
         self.resume()
         self._do(command)
+        if runner.thread is threading.current_thread():  # a function of the test has given the command
+            return
         runner.thread.join(SECONDS)
         if runner.thread.is_alive():
             raise TimeoutError(f"the broker has not ended within {SECONDS} s")
-        self._raise_failure(runner)
-        self._runner = self._commands.service = None
 
     def _do(self, function: Callable[[], Any]) -> Any:
         """Call a function in the broker's thread, and return what it returns; here, if the broker does not run."""
-        runner = self._runner
-        if runner is None or runner.thread is threading.current_thread():
-            return function()
-        call = _Call(function)
-        runner.tell(call)
-        limit = SECONDS
-        while not call.wait(0.05):
-            limit -= 0.05
-            self._raise_failure(runner)
-            if limit <= 0 or not runner.thread.is_alive():
-                raise TimeoutError(f"{self!r} has not done what it was told within {SECONDS} s; is it stalled?")
-        if call.error is not None:
-            raise call.error
-        return call.result
+        while True:
+            runner = self._runner
+            if runner is None:
+                with self._lock:
+                    if self._runner is None:
+                        return function()
+                continue
+            if runner.thread is threading.current_thread():
+                return function()
+            call = _Call(function)
+            runner.tell(call)
+            if not call.wait(SECONDS):
+                call.abandon()
+                raise TimeoutError(f"{self!r} has not done the command within {SECONDS} s; is it stalled?")
+            if not call.is_abandoned:
+                if call.error is not None:
+                    raise call.error
+                return call.result
+            # Another thread has stopped the broker, or it has failed: the command finds what there is now.
 
     # -- nodes and messages --------------------------------------------------------------------------------------
 
@@ -297,6 +373,7 @@ class Broker(Commanded):
         """Append messages to a queue, or publish them to a topic.
 
         :raises TypeError: one of them is not a `Message`.
+        :raises MessageException: one of them cannot be encoded.
         :raises ValueError: there is no node at the address.
         """
         self._do(lambda: self._commands.put(address, messages))
@@ -421,24 +498,30 @@ class Broker(Commanded):
     def stall(self) -> None:
         """Do nothing any more: read nothing, write nothing, not even heartbeats, until `resume`.
 
-        Other commands wait for `resume`, too.
+        Other commands wait for `resume`, too. A stall of a stalled broker does nothing.
         """
-        self._resume.clear()
-        stalled = threading.Event()
-
-        def wait() -> None:
-            stalled.set()
-            self._resume.wait()
-
-        if self._runner is None:
+        with self._lock:
+            runner = self._runner
+            if runner is None:
+                raise RuntimeError("the broker does not run")
+            if self._stall is not None:
+                return
+            self._stall = stall = threading.Event()
+        call = _Call(stall.wait)
+        runner.tell(call)
+        if runner.thread is threading.current_thread():  # it stalls after what it does now
+            return
+        if not call.begun.wait(SECONDS):
+            raise TimeoutError(f"{self!r} does not stall within {SECONDS} s")
+        if call.is_abandoned:
             raise RuntimeError("the broker does not run")
-        self._runner.tell(wait)
-        if not stalled.wait(SECONDS):
-            raise TimeoutError(f"{self!r} does not stall")
 
     def resume(self) -> None:
         """Go on after `stall`."""
-        self._resume.set()
+        with self._lock:
+            stall, self._stall = self._stall, None
+        if stall is not None:
+            stall.set()
 
     # -- what it has seen ----------------------------------------------------------------------------------------
 
@@ -454,6 +537,7 @@ class Broker(Commanded):
         :param seconds: how long to wait at most.
         :raises TimeoutError: it does not hold after so many seconds.
         :raises TypeError: the condition is not a function.
+        :raises RuntimeError: it does not hold, and a function of the test or the broker has failed: at once.
         """
         check_condition(condition)
         self._wait_for(condition, what, seconds)

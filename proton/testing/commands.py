@@ -16,7 +16,7 @@ from proton.testing.nodes import Nodes
 from proton.testing.responders import Responder
 from proton.testing.rules import ANSWERS, REFUSALS, Answer, Counted, Refusal, Rules
 from proton.testing.seen import Seen, SeenFailure
-from proton.testing.service import Service
+from proton.testing.service import Service, log
 
 __all__ = [
     "SECONDS",
@@ -24,7 +24,6 @@ __all__ = [
     "Commands",
     "Settings",
     "check_condition",
-    "check_failures",
     "check_wanted",
     "condition_of",
     "late",
@@ -216,8 +215,15 @@ class Commands:
             self.nodes.found[address] = Responder(address, self.nodes, function)
             self.seen.notify()
 
-    def _add_failure(self, address: str, message: Message | None, error: Exception) -> None:
-        self.seen.add(self.seen.failures, SeenFailure(address, message, error))
+    def _add_failure(self, function: str, address: str | None, message: Message | None, error: BaseException) -> None:
+        log.error("%s failed for the address %s: %s: %s", function, address, type(error).__name__, error)
+        self.seen.add_failure(SeenFailure(function, address, message, error))
+
+    def fail(self, error: BaseException) -> None:
+        """Note that the run has ended by an error."""
+        log.error("the broker has failed", exc_info=error)
+        self.service = None
+        self.seen.add_failure(SeenFailure("broker", None, None, error))
 
     def delete(self, address: str) -> None:
         _check_text("address", address)
@@ -247,6 +253,7 @@ class Commands:
         for message in messages:
             if not isinstance(message, Message):
                 raise TypeError(f"put takes messages, got {type(message).__name__} {message!r:.50}")
+            message.encode()  # raises here what would be raised where it is sent
         node = self.nodes.find(address)
         if node is None:
             raise ValueError(f"there is no node at {address!r}")
@@ -345,13 +352,6 @@ class Commands:
 def condition_of(name: str | None, description: str | None) -> Condition | None:
     """A condition, None without a name."""
     return None if name is None else Condition(name, description or None)
-
-
-def check_failures(seen: Seen) -> None:
-    """Raise the error of the first function of the test that has failed."""
-    for failure in seen.failures:
-        what = "resolve" if failure.message is None else "the function for requests"
-        raise RuntimeError(f"{what} failed for the address {failure.address!r}") from failure.error
 
 
 def late(what: str, seconds: float, seen: Seen | None) -> TimeoutError:

@@ -14,7 +14,7 @@ from proton.options.listen_options import ListenOptions
 from proton.reactor import Container
 from proton.testing.broker import Broker, ContainerRunner
 from proton.testing.clock import VirtualClock
-from proton.testing.commands import check_failures, condition_of, late
+from proton.testing.commands import condition_of, late
 from proton.testing.memory import Connect, MemoryNetwork, MemorySelector
 from proton.testing.script import Player, Script
 from proton.testing.seen import Seen
@@ -159,6 +159,8 @@ class _World:
         self.run()
         found = condition()
         while not found:
+            if seen is not None:
+                seen.raise_failure()
             if not self.step(end):
                 raise late(what, seconds, seen)
             self.run()
@@ -217,7 +219,7 @@ class Joined:
         for container in self._world.containers:
             container.end()
         if self._broker is not None and problem[0] is None:
-            check_failures(self._broker.seen)
+            self._broker.seen.raise_failure()
 
     def __repr__(self) -> str:
         return f"Joined(after {self.clock.elapsed} s)"

@@ -14,15 +14,31 @@ import heapq
 import itertools
 import time
 from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Any, Callable, TypeVar
 
 from proton import Delivery, Link, LinkException, Message, Sender
 from proton.testing.selector import Selector
 
-__all__ = ["DYNAMIC", "Consumer", "Entry", "Lifetime", "Node", "Nodes", "Queue", "Subscription", "Topic"]
+__all__ = [
+    "DYNAMIC",
+    "INTERNAL_ERROR",
+    "Consumer",
+    "Entry",
+    "Lifetime",
+    "Node",
+    "Nodes",
+    "Queue",
+    "Subscription",
+    "Topic",
+]
+
+_Result = TypeVar("_Result")
 
 #: what the addresses of dynamic nodes begin with
 DYNAMIC = "dynamic/"
+
+#: the condition of a message that a function of the test has failed on
+INTERNAL_ERROR = "amqp:internal-error"
 
 #: stale numbers that a heap may hold beside those of waiting messages
 SLACK = 64
@@ -108,7 +124,7 @@ class Consumer:
     def send(self, entry: Entry) -> bool:
         """Send a message to the client; there must be credit.
 
-        :return: False if the message is larger than the client takes.
+        :return: False if the message is larger than the client takes, or cannot be encoded.
         """
         message, link = entry.message, self.link
         message.delivery_count = entry.delivery_count
@@ -119,6 +135,9 @@ class Consumer:
         try:
             delivery = link.send(message)
         except LinkException:
+            return False
+        except Exception as error:  # an error of one message, which must not end the broker
+            self.queue.nodes.failed("send", self.queue.address, message, error)
             return False
         finally:
             message.ttl = ttl
@@ -496,8 +515,8 @@ class Nodes:
         self.day_clock: Callable[[], float] = time.time
         #: called for a queue that has got a message
         self.changed: Callable[[Queue], object] = _nothing
-        #: called with the address, the request and the error if a function of the test fails
-        self.failed: Callable[[str, Message | None, Exception], object] = _nothing
+        #: called with its name, an address, a message and the error if a function of the test fails
+        self.failed: Callable[[str, str | None, Message | None, BaseException], object] = _nothing
         #: called if something is due earlier than before
         self.alarmed: Callable[[], object] = _nothing
         self.numbers: Iterator[int] = itertools.count()
@@ -523,14 +542,30 @@ class Nodes:
         """The address of a node, of the address that a client gives; None if the function for that fails."""
         if self._resolve is None or address is None or address in self.found:
             return address
-        try:
-            resolved = self._resolve(address)
+        resolve, given = self._resolve, address
+
+        def call() -> str:
+            resolved = resolve(given)
             if not isinstance(resolved, str):
                 raise TypeError(f"resolve returns a str, got {type(resolved).__name__} {resolved!r:.50}")
-        except Exception as error:  # of the test: it is told of it, and the broker goes on
-            self.failed(address, None, error)
-            return None
-        return resolved
+            return resolved
+
+        return self.attempt(call, "resolve", address, None)[1]
+
+    def attempt(
+        self, call: Callable[[], _Result], function: str, address: str | None, message: Message | None
+    ) -> tuple[bool, _Result | None]:
+        """Call a function of the test: if it fails `failed` is called, and the broker goes on.
+
+        :return: whether it has failed, and what it has returned.
+        """
+        try:
+            return False, call()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # that of `pytest.fail` is not an `Exception`
+            self.failed(function, address, message, error)
+            return True, None
 
     def make(self, address: str, topic: bool | None = None) -> Queue | Topic:
         """Make a node.

@@ -9,15 +9,12 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from proton import Condition, Message, Sender, Session
-from proton.testing.nodes import Node, Nodes, Queue
+from proton.testing.nodes import INTERNAL_ERROR, Node, Nodes, Queue
 
 __all__ = ["Responder"]
 
 #: the reply-to that names the link of the same pair
 ME = "$me"
-
-#: the condition of a request that the function has failed on
-INTERNAL_ERROR = "amqp:internal-error"
 
 
 class Responder(Node):
@@ -54,13 +51,18 @@ class Responder(Node):
         :param session: the session that it came from, or None.
         :return: the condition if the function has failed, which `Nodes.failed` was told.
         """
-        try:
-            response = self.function(request)
-            if response is not None and not isinstance(response, Message):
-                got = f"{type(response).__name__} {response!r:.50}"
+
+        def call() -> Message | None:
+            returned = self.function(request)
+            if returned is not None and not isinstance(returned, Message):
+                got = f"{type(returned).__name__} {returned!r:.50}"
                 raise TypeError(f"the function for requests returns a Message or None, got {got}")
-        except Exception as error:  # of the test: it is told of it, and the broker goes on
-            self.nodes.failed(self.address, request, error)
+            if returned is not None:
+                returned.encode()  # raises here what would be raised where it is sent
+            return returned
+
+        failed, response = self.nodes.attempt(call, "answer_requests", self.address, request)
+        if failed:
             return Condition(INTERNAL_ERROR, f"the function for requests to {self.address} failed")
         if response is not None:
             if response.correlation_id is None:

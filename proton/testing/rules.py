@@ -67,6 +67,9 @@ class Counted:
                 return rule
         return None
 
+    def __len__(self) -> int:
+        return len(self._rules)
+
     def clear(self) -> None:
         """Drop all rules."""
         self._rules = []
@@ -91,7 +94,7 @@ class Rules:
         """The refusal of a link to this address, or None."""
         for key in (address, None):
             counted = self.refusals.get(key)
-            found: Refusal | None = counted.take(lambda rule: rule.applies(role)) if counted else None
+            found: Refusal | None = None if counted is None else counted.take(lambda rule: rule.applies(role))
             if found:
                 return found
         return None

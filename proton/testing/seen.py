@@ -106,16 +106,19 @@ class SeenEnd(NamedTuple):
 
 
 class SeenFailure(NamedTuple):
-    """An error of a function of the test: one for requests, see `Broker.answer_requests`, or `resolve`.
+    """An error of a function of the test, or of the broker.
 
-    :param address: the address of the node, or the one to resolve.
-    :param message: the request, None for `resolve`.
+    :param function: "when" of `answer_next`, "resolve", "answer_requests"; "send" if a message could not be sent;
+        "broker" if the broker itself has failed, which has ended then.
+    :param address: the address of the node, or the one to resolve; None where there is none.
+    :param message: the message, None for `resolve`.
     :param error: what the function has raised, or a `TypeError` for what it has returned.
     """
 
-    address: str
+    function: str
+    address: str | None
     message: Message | None
-    error: Exception
+    error: BaseException
 
 
 class Records(list[_Record]):
@@ -161,6 +164,8 @@ class Seen:
         self.failures: Records[SeenFailure] = Records(keep)
         #: called without arguments after each change, where the broker runs
         self.on_change: Callable[[], object] = _nothing
+        #: the first failure that was not raised yet
+        self.unraised: SeenFailure | None = None
         self._changed = threading.Condition()
         self._changes = 0  # how many there were
 
@@ -174,6 +179,24 @@ class Seen:
             for found in vars(self).values():
                 if isinstance(found, Records):
                     found.clear()
+            self.unraised = None
+
+    def add_failure(self, failure: SeenFailure) -> None:
+        """Append a failure, which is raised by a wait, or at the end of `with`."""
+        if self.unraised is None:
+            self.unraised = failure
+        self.add(self.failures, failure)
+
+    def raise_failure(self) -> None:
+        """Raise the first failure that was not raised yet.
+
+        :raises RuntimeError: there is one.
+        """
+        failure, self.unraised = self.unraised, None
+        if failure is not None:
+            function, address, _, error = failure
+            place = "" if address is None else f" for the address {address!r}"
+            raise RuntimeError(f"{function} failed{place}: {type(error).__name__}: {error}") from error
 
     def add(self, records: Records[Any], record: Any) -> None:
         """Append a record to one of the lists, and have the waits try their conditions again."""
@@ -189,7 +212,10 @@ class Seen:
         self.on_change()
 
     def wait_for(self, condition: Callable[[Seen], Any], seconds: float) -> Any:
-        """Wait until a condition holds, and return what it returned; None if the time is over before."""
+        """Wait until a condition holds, and return what it returned; None if the time is over before.
+
+        :raises RuntimeError: it does not hold, and there is a failure.
+        """
         deadline = time.monotonic() + seconds
         while True:
             changes = self._changes  # before the condition looks: a change that it misses is one to wake up for
@@ -197,6 +223,7 @@ class Seen:
             found = condition(self)
             if found:
                 return found
+            self.raise_failure()
             left = deadline - time.monotonic()
             with self._changed:
                 while left > 0 and self._changes == changes:

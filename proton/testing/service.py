@@ -9,10 +9,10 @@ import logging
 import time
 from typing import Any, Callable, Protocol
 
-from proton import Condition, Connection, Delivery, Endpoint, Link, symbol
+from proton import Condition, Connection, Delivery, Endpoint, Link, Message, symbol
 from proton.handlers import MessagingHandler
 from proton.testing.links import Links
-from proton.testing.nodes import Consumer, Entry, Nodes, Queue
+from proton.testing.nodes import INTERNAL_ERROR, Consumer, Entry, Nodes, Queue
 from proton.testing.responders import Responder
 from proton.testing.rules import Rules
 from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome
@@ -337,13 +337,24 @@ class Service(MessagingHandler):
         if link not in self.links.producers:
             return
         address = self.links.producers[link] or self.nodes.address_of(message.address)
-        rule = self._rules.answers.take(lambda rule: rule.applies(address, message))
-        answer, condition = ("accepted", None) if rule is None else (rule.answer, rule.condition)
+        answer, condition = self._answer_of(address, message)
         if answer == "accepted" and self.nodes.find(address) is None:
             answer, condition = "rejected", Condition("amqp:not-found", f"no node at {address}")
         record = SeenMessage(self._number(event), address, message, delivery.settled, answer)
         self._later(lambda: self._answer(record, delivery, condition))
         self._seen.add(self._seen.messages, record)
+
+    def _answer_of(self, address: str | None, message: Message) -> tuple[str, Condition | None]:
+        """What the rules say that a message is answered with."""
+        rules = self._rules.answers
+        if not rules:
+            return "accepted", None
+        failed, rule = self.nodes.attempt(
+            lambda: rules.take(lambda rule: rule.applies(address, message)), "when", address, message
+        )
+        if failed:
+            return "rejected", Condition(INTERNAL_ERROR, "the function when of answer_next failed")
+        return ("accepted", None) if rule is None else (rule.answer, rule.condition)
 
     def _answer(self, record: SeenMessage, delivery: Delivery, condition: Condition | None) -> None:
         link: Any = delivery.link

@@ -9,7 +9,11 @@ import sys
 
 import pytest
 
+from proton import ConnectionException
 from proton.cli import codes
+from proton.testing import Broker
+from proton.testing.service import Service
+from proton.utils import BlockingConnection
 from tests.support.programs import Program, free_port
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -58,6 +62,23 @@ def test_quiet_has_no_log(run):
         program.signal(signal.SIGTERM)
         program.finish()
     assert program.errors == []
+
+
+def test_it_ends_if_the_broker_fails(run, monkeypatch):
+    def fail(self, event):
+        raise LookupError("a mistake in the broker")
+
+    def start(self):
+        start_in_order(self)
+        with pytest.raises(ConnectionException):
+            BlockingConnection(self.url, reconnect=False).create_sender("q")
+
+    start_in_order = Broker.start
+    monkeypatch.setattr(Service, "on_session_opening", fail)
+    monkeypatch.setattr(Broker, "start", start)
+    ended = run("broker", "--address", f"127.0.0.1:{free_port()}", "--quiet")
+    assert ended.code == codes.INTERNAL
+    assert "broker failed: LookupError: a mistake in the broker" in ended.err
 
 
 def test_only_this_user_is_let_in(run, monkeypatch):

@@ -104,7 +104,7 @@ def test_the_function_gives_commands():
     ids=["raises", "returns-text"],
 )
 def test_an_error_of_the_function_is_told_to_the_client_and_to_the_test(function, text):
-    told = pytest.raises(RuntimeError, match="the function for requests failed for the address 'node'")
+    told = pytest.raises(RuntimeError, match="answer_requests failed for the address 'node'")
     with told as caught, Broker() as broker:
         broker.answer_requests("node", function)
         with BlockingConnection(broker.url) as connection, pytest.raises(SendException):
