@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
 
-from proton import Message, symbol
+from proton import ConnectionException, Message, symbol
 from proton.handlers import MessagingHandler
-from proton.testing import Joined
+from proton.testing import Broker, Joined
+from proton.utils import BlockingConnection
 from tests.support.client import Client
 from tests.support.kit import BROKERS
 
@@ -93,3 +95,79 @@ def test_a_message_that_comes_while_a_broker_stops_is_not_answered_later():
         joined.broker.stop()
         joined.advance(61)
         assert (sender.accepted, joined.broker.messages("q")) == (0, [])
+
+
+def test_commands_of_other_threads_are_done_though_a_broker_stops():
+    broker, over, failures = Broker(), threading.Event(), []
+    broker.start()
+
+    def give(number):
+        count = 0
+        while not over.is_set():
+            try:
+                broker.put("q", Message(id=number))
+                broker.messages("q")
+                count += 1
+            except BaseException as error:
+                failures.append(error)
+        counts.append(count)
+
+    counts = []
+    threads = [threading.Thread(target=give, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        broker.purge("q")
+        broker.kill()
+        broker.start()
+    before = len(broker.messages("q"))
+    over.set()
+    for thread in threads:
+        thread.join()
+    broker.stop()
+    assert failures == []
+    assert sum(counts) >= before  # none was done twice
+
+
+def test_a_command_for_a_run_that_another_thread_stops_says_that_the_broker_does_not_run():
+    with Broker() as broker:
+        broker.stall()
+        errors = []
+
+        def give(command):
+            try:
+                command()
+            except RuntimeError as error:
+                errors.append(str(error))
+
+        threads = [threading.Thread(target=give, args=(command,)) for command in (broker.stop, broker.kill)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        # One has ended the run, the other found none: which one is by chance.
+        assert (errors, broker.running) == (["the broker does not run"], False)
+
+
+def test_a_function_of_the_test_stops_the_broker():
+    with Broker() as broker:
+        broker.answer_requests("off", lambda request: broker.stop())
+        # Its close follows the acceptance.
+        with contextlib.suppress(ConnectionException), BlockingConnection(broker.url, reconnect=False) as connection:
+            connection.create_sender("off").send(Message())
+        broker.wait_for(lambda seen: not broker.running)
+
+
+@pytest.mark.parametrize("kind", BROKERS.values(), ids=BROKERS)
+def test_a_second_stall_does_nothing(kind):
+    with kind() as broker, Client(broker.url) as client:
+        sender = client.sender("q")
+        client.until(lambda: sender.credit, "credit")
+        for _ in range(3):
+            broker.stall()
+            broker.stall()
+            sender.send(Message())
+            broker.resume()
+            client.round_trip()
+        broker.resume()
+        assert broker.seen.messages.total == 3
