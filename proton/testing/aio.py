@@ -304,6 +304,7 @@ class AsyncBroker(Commanded):
         await runner.loop.wait(runner.ended, SECONDS, runner.abort)
         await runner.wait_closed()
         self._runner = commands.service = None
+        self.seen.notify()
 
     async def _wait_for_end(self) -> None:
         """Wait for the end of a run that has failed."""

@@ -254,6 +254,7 @@ class Broker(Commanded):
         with self._lock:
             if self._runner is runner:
                 self._runner = self._commands.service = None
+        self.seen.notify()
 
     def _wait_for_end(self) -> None:
         """Wait for the end of a run that has failed."""

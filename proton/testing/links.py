@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from proton import Condition, Link, Receiver, Sender, Terminus
-from proton.testing.nodes import Consumer, Node, Nodes, Queue, Subscription, Topic
+from proton.testing.consumers import Consumer
+from proton.testing.nodes import Node, Nodes, Queue, Subscription, Topic
 from proton.testing.responders import Responder
 from proton.testing.termini import lifetime_policy, selector_filters, selector_of, symbols_of
 from proton.testing.transactions import Coordinator

@@ -11,8 +11,9 @@ from typing import Any, Callable, Protocol
 
 from proton import Condition, Connection, Delivery, Endpoint, Link, Message, symbol
 from proton.handlers import MessagingHandler
+from proton.testing.consumers import Consumer, Entry
 from proton.testing.links import Links
-from proton.testing.nodes import INTERNAL_ERROR, Consumer, Entry, Nodes, Queue
+from proton.testing.nodes import INTERNAL_ERROR, Nodes, Queue
 from proton.testing.responders import Responder
 from proton.testing.rules import Rules
 from proton.testing.seen import Seen, SeenConnection, SeenEnd, SeenLink, SeenMessage, SeenOutcome

@@ -9,7 +9,8 @@ import uuid
 from typing import Any, Callable, NamedTuple
 
 from proton import UNDESCRIBED, Array, Condition, Data, Delivery, Described, Link, Message, Terminus, symbol, ulong
-from proton.testing.nodes import Consumer, Entry, Node, Queue
+from proton.testing.consumers import Consumer, Entry
+from proton.testing.nodes import Node, Queue
 
 __all__ = ["Coordinator", "Outcome", "Transaction", "state_of"]
 

@@ -173,7 +173,7 @@ def test_a_broker_that_has_failed_is_started_again(kind, monkeypatch):
 
 
 @pytest.mark.parametrize("broker", [Broker, AsyncBroker])
-def test_a_start_that_fails_is_no_failure_of_a_run(broker):
+def test_a_start_that_fails_is_not_a_failure_of_a_run(broker):
     with Broker() as first:
         second = broker(first.port)
 

@@ -145,8 +145,9 @@ def test_a_command_for_a_run_that_another_thread_stops_says_that_the_broker_does
             thread.start()
         for thread in threads:
             thread.join()
-        # One has ended the run, the other found none: which one is by chance.
-        assert (errors, broker.running) == (["the broker does not run"], False)
+        # The second found no run, unless both have come before the end of the first: which is by chance.
+        assert errors in ([], ["the broker does not run"])
+        assert not broker.running
 
 
 def test_a_function_of_the_test_stops_the_broker():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from proton import Link, LinkException, Message
-from proton.testing.nodes import Consumer, Nodes
+from proton.testing.consumers import Consumer
+from proton.testing.nodes import Nodes
 from proton.testing.selector import Selector
 
 
