@@ -12,6 +12,7 @@ from typing import Any, Callable
 from proton import Condition, Message
 from proton.options.listen_options import ListenOptions
 from proton.reactor import Container
+from proton.testing.copies import copy_of
 from proton.testing.nodes import Nodes
 from proton.testing.responders import Responder
 from proton.testing.rules import ANSWERS, REFUSALS, Answer, Counted, Refusal, Rules
@@ -257,7 +258,7 @@ class Commands:
         node = self.nodes.find(address)
         if node is None:
             raise ValueError(f"there is no node at {address!r}")
-        for message in messages:
+        for message in [copy_of(message) for message in messages]:
             node.post(message)
         self.seen.notify()
 
@@ -268,11 +269,11 @@ class Commands:
 
     def messages(self, address: str) -> list[Message]:
         node = self.nodes.found.get(address)
-        return [] if node is None else node.messages
+        return [] if node is None else [copy_of(message) for message in node.messages]
 
     def scheduled(self, address: str) -> list[Message]:
         node = self.nodes.found.get(address)
-        return [] if node is None else list(node.scheduled.values())
+        return [] if node is None else [copy_of(message) for message in node.scheduled.values()]
 
     def advance(self, seconds: float) -> None:
         _check_seconds("seconds", seconds)

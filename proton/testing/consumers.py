@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from proton import Delivery, Link, LinkException, Message, Sender
+from proton.testing.copies import shallow_copy_of
 from proton.testing.selector import Selector
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ class Entry:
         self.barred: set[Consumer] = set()
         #: the transaction that its consumer's answer is part of
         self.transaction: Any = None
+
+    def count_failure(self) -> None:
+        """Count a failed delivery."""
+        self.delivery_count += 1
+        self.message = shallow_copy_of(self.message)
+        self.message.delivery_count = self.delivery_count
 
 
 class Lane:
@@ -97,10 +104,9 @@ class Consumer:
 
         :return: False if the message is larger than the client takes, or cannot be encoded.
         """
-        message, link = entry.message, self.link
-        message.delivery_count = entry.delivery_count
+        # Not the message itself: records and the subscriptions of a topic share it.
+        message, link = shallow_copy_of(entry.message), self.link
         message.first_acquirer = not entry.acquired
-        ttl = message.ttl
         if entry.expires is not None:
             message.ttl = max(0.001, entry.expires - self.queue.nodes.now())
         try:
@@ -110,8 +116,6 @@ class Consumer:
         except Exception as error:  # an error of one message, which must not end the broker
             self.queue.nodes.failed("send", self.queue.address, message, error)
             return False
-        finally:
-            message.ttl = ttl
         if self.browses:
             return True
         entry.acquired = True

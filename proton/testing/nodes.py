@@ -184,7 +184,8 @@ class Queue(Node):
         :param failed: it counts as a failed delivery.
         """
         entry.transaction = None
-        entry.delivery_count += failed
+        if failed:
+            entry.count_failure()
         limit = self.nodes.max_deliveries
         if failed and limit is not None and entry.delivery_count >= limit:
             self.nodes.bury(entry)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from proton import Condition, Message, Sender, Session
+from proton.testing.copies import copy_of
 from proton.testing.nodes import INTERNAL_ERROR, Node, Nodes, Queue
 
 __all__ = ["Responder"]
@@ -65,6 +66,7 @@ class Responder(Node):
         if failed:
             return Condition(INTERNAL_ERROR, f"the function for requests to {self.address} failed")
         if response is not None:
+            response = copy_of(response)  # a function may return the same one again
             if response.correlation_id is None:
                 response.correlation_id = request.id if request.correlation_id is None else request.correlation_id
             self._send(response, request.reply_to, session)

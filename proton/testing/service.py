@@ -12,6 +12,7 @@ from typing import Any, Callable, Protocol
 from proton import Condition, Connection, Delivery, Endpoint, Link, Message, symbol
 from proton.handlers import MessagingHandler
 from proton.testing.consumers import Consumer, Entry
+from proton.testing.copies import copy_of
 from proton.testing.links import Links
 from proton.testing.nodes import INTERNAL_ERROR, Nodes, Queue
 from proton.testing.responders import Responder
@@ -338,11 +339,12 @@ class Service(MessagingHandler):
         if link not in self.links.producers:
             return
         address = self.links.producers[link] or self.nodes.address_of(message.address)
-        answer, condition = self._answer_of(address, message)
+        seen = copy_of(message)  # for functions of the test, too, before anything is done
+        answer, condition = self._answer_of(address, seen)
         if answer == "accepted" and self.nodes.find(address) is None:
             answer, condition = "rejected", Condition("amqp:not-found", f"no node at {address}")
-        record = SeenMessage(self._number(event), address, message, delivery.settled, answer)
-        self._later(lambda: self._answer(record, delivery, condition))
+        record = SeenMessage(self._number(event), address, seen, delivery.settled, answer)
+        self._later(lambda: self._answer(record, message, delivery, condition))
         self._seen.add(self._seen.messages, record)
 
     def _answer_of(self, address: str | None, message: Message) -> tuple[str, Condition | None]:
@@ -357,29 +359,29 @@ class Service(MessagingHandler):
             return "rejected", Condition(INTERNAL_ERROR, "the function when of answer_next failed")
         return ("accepted", None) if rule is None else (rule.answer, rule.condition)
 
-    def _answer(self, record: SeenMessage, delivery: Delivery, condition: Condition | None) -> None:
+    def _answer(self, record: SeenMessage, message: Message, delivery: Delivery, condition: Condition | None) -> None:
         link: Any = delivery.link
         if link not in self.links.producers:
             return
         answer = record.answer
         log.debug("connection %s: message %r to %s: %s", record.connection, record.message.id, record.address, answer)
         if delivery.remote_state:
-            self._post(record, delivery, condition)
+            self._post(record, message, delivery, condition)
         elif answer == "accepted":
-            self._put(record, delivery)
+            self._put(record.address, message, delivery)
         else:
             self._answer_otherwise(answer, delivery, condition)
         if link in self.links.producers and link.credit <= self._rules.credit // 2:
             self._grant(link, self._rules.credit)
 
-    def _put(self, record: SeenMessage, delivery: Delivery) -> None:
-        node = self.nodes.find(record.address)
+    def _put(self, address: str | None, message: Message, delivery: Delivery) -> None:
+        node = self.nodes.find(address)
         if not isinstance(node, Responder):
             self.settle(delivery, Delivery.ACCEPTED)
             if node is not None:
-                node.post(record.message)
+                node.post(message)
             return
-        condition = node.respond(record.message, delivery.link.session)
+        condition = node.respond(message, delivery.link.session)
         if condition is None:
             self.settle(delivery, Delivery.ACCEPTED)
         else:
@@ -398,7 +400,7 @@ class Service(MessagingHandler):
         elif answer != "none":
             _close({"end": link.session, "close": link.connection}[answer], condition)
 
-    def _post(self, record: SeenMessage, delivery: Delivery, condition: Condition | None) -> None:
+    def _post(self, record: SeenMessage, message: Message, delivery: Delivery, condition: Condition | None) -> None:
         """Answer a message that has a state: it is part of a transaction."""
         txn_id, _ = state_of(delivery)
         node = self.nodes.find(record.address)
@@ -407,7 +409,7 @@ class Service(MessagingHandler):
             self._coordinator.fail(delivery.link, txn_id, reason)
             self._answer_otherwise(record.answer, delivery, condition)
             return
-        condition = self._coordinator.post(delivery, txn_id, node, record.message)
+        condition = self._coordinator.post(delivery, txn_id, node, message)
         if condition is not None:
             self._answer_otherwise("rejected", delivery, condition)
 
