@@ -354,9 +354,16 @@ class Connection(Endpoint):
     def _retire_closed(self) -> None:
         """Retires what the program has closed, when the transport is gone: no other one will carry it.
 
-        If the connection is lost, a link or session that waits for the answer to its close is told that none will come.
+        With the connection the program has closed all that is on it. A link with deliveries stays listed: the program
+        may want to know what has become of them. If the connection is lost, a link or session that waits for the answer
+        to its close is told that none will come.
         """
-        closed = [state for state in self._state.shared.states() if state.endpoint.state & LOCAL_CLOSED]
+        is_closed = bool(self.state & LOCAL_CLOSED)
+        closed = [
+            state
+            for state in self._state.shared.states()
+            if state.endpoint.state & LOCAL_CLOSED or (is_closed and not state.has_deliveries())
+        ]
         closed.sort(key=lambda state: isinstance(state, SessionState))  # links first
         if self.state & LOCAL_ACTIVE:
             for state in closed:

@@ -247,6 +247,10 @@ class EndpointState:
     def leave(self) -> None:
         """Goes off the lists."""
 
+    def has_deliveries(self) -> bool:
+        """Whether it has deliveries that are not settled, not sent or not read."""
+        return False
+
     def is_mapped(self) -> bool:
         """Whether something on the wire still refers to this endpoint."""
         raise NotImplementedError

@@ -194,6 +194,9 @@ class LinkState(EndpointState):
         """Whether deliveries wait for the program: to be settled, to be read."""
         return bool(self.unsettled) or self.endpoint.current is not None
 
+    def has_deliveries(self) -> bool:
+        return self.has_open_deliveries() or self.endpoint.queued > 0
+
     def move(self, session: SessionState) -> None:
         """Goes to another session, while it is not attached."""
         previous, self.session = self.session, session

@@ -41,6 +41,8 @@ def decode_unsettled(value: dict[Any, Any] | None) -> dict[bytes, RemoteDisposit
 
 def take_over(link: LinkState, previous: LinkState) -> None:
     """Moves everything that the previous link has not settled, sent, or read to the link that recovers it."""
+    if previous.endpoint is None:
+        return  # retired or freed: nothing was left of it
     deliveries = set(previous.unsettled)
     if previous.is_sender:
         _take_over_queue(link, previous, deliveries)  # type: ignore[arg-type]
