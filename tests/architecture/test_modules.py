@@ -183,7 +183,7 @@ TESTED_BY = {
     "testing/links": ("examples/test_broker.py", "amqp:not-found"),
     "testing/memory": ("kit/test_joined_peers.py", "connected"),
     "testing/consumers": ("kit/test_nodes.py", "Consumer"),
-    "testing/copies": ("kit/test_copies.py", "memoryview"),
+    "testing/copies": ("kit/test_copies.py", "annotations"),
     "testing/nodes": ("kit/test_nodes.py", "Nodes"),
     "testing/certificates": ("kit/test_certificates.py", "client_domain"),
     "testing/aio": ("kit/test_broker_aio.py", "AsyncBroker"),
