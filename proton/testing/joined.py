@@ -6,10 +6,11 @@ Keep true: nothing here waits or starts a thread, and containers take their turn
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Callable
 
-from proton import Condition
+from proton import Condition, Event
 from proton.options.listen_options import ListenOptions
 from proton.reactor import Container
 from proton.testing.broker import Broker, ContainerRunner
@@ -81,12 +82,33 @@ class _Container(Container):
         selector.timeout = None
         # Up to the wait: `process` returns before it, too.
         while selector.timeout is None:
-            if not self.process():
+            if not self._process_once():
                 self.has_ended = True
                 self.stop()
                 self.process()
                 return True
         return selector.timeout <= 0 or selector.has_found or not self.quiesced
+
+    def _process_once(self) -> bool:
+        """As `process`, but an event on which a handler raises is over: the next turn goes on after it."""
+        self._is_dispatching = True
+        try:
+            return self.process()
+        except BaseException:
+            events = self._collector.events
+            if self._is_dispatching and events:
+                event = events.popleft()
+                # The input and output that it asks for are done, as after the event of a handler that does not raise;
+                # but not a second turn of them, in which a handler has raised.
+                if event.type is not Event.REACTOR_QUIESCED:
+                    event.dispatch(self.global_handler)
+            raise
+
+    def _make_calls(self) -> None:
+        # The event that waits is not the reason of what a call raises.
+        self._is_dispatching = False
+        super()._make_calls()
+        self._is_dispatching = True
 
     @property
     def deadline(self) -> float | None:
@@ -95,13 +117,23 @@ class _Container(Container):
         return None if self.has_ended or waited is None or waited >= NEVER else self._clock.now + waited
 
     def end(self) -> None:
-        """Stop, whatever is open."""
-        if not self.has_ended:
+        """Stop, whatever is open.
+
+        :raises Exception: the first one that a handler raises meanwhile.
+        """
+        error: Exception | None = None
+        goes_on = not self.has_ended
+        if goes_on:
             self.stop()
-            while self.process():
-                pass
-            self.has_ended = True
+        while goes_on:
+            try:
+                goes_on = self._process_once()
+            except Exception as raised:
+                error = error or raised
+        self.has_ended = True
         self._selector.close()
+        if error is not None:
+            raise error
 
 
 class _World:
@@ -216,8 +248,9 @@ class Joined:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        for container in self._world.containers:
-            container.end()
+        with contextlib.ExitStack() as ends:  # each, also after one that raises
+            for container in reversed(self._world.containers):
+                ends.callback(container.end)
         if self._broker is not None and problem[0] is None:
             self._broker.seen.raise_failure()
 
