@@ -165,12 +165,15 @@ class Queue(Node):
         """Append a message."""
         entry = Entry(message, self, self.nodes.now())
         self.restore(entry)
-        if entry.expires is not None:
-            self._note_expiry(entry.expires, entry.number)
         self.nodes.changed(self)
 
     def restore(self, entry: Entry) -> None:
-        """Take a message in, at its place."""
+        """Take a message in, at its place, unless its time to live is over."""
+        if entry.expires is not None:
+            if entry.expires <= self.nodes.now():
+                return
+            # Each time: while a consumer held it, its alarm may have been dropped.
+            self._note_expiry(entry.expires, entry.number)
         self._entries[entry.number] = entry
         for lane in self._lanes.values():
             lane.add(entry, self._entries)
@@ -273,7 +276,7 @@ class Queue(Node):
     def _note_expiry(self, when: float, number: int) -> None:
         expiries = self._expiries
         if len(expiries) > 2 * len(self._entries) + SLACK:
-            expiries[:] = sorted(found for found in expiries if found[1] in self._entries)
+            expiries[:] = sorted({found for found in expiries if found[1] in self._entries})
         heapq.heappush(expiries, (when, number))
         if self._next_expiry is None or when < self._next_expiry:
             self._await_expiry(when)
