@@ -198,7 +198,8 @@ class Broker(Commanded):
     :param nodes: the addresses of the only nodes that exist, beside those that commands make; none: all exist.
     :param dead_letters: the address of the queue that gets rejected messages, and those that failed too often; None:
         they are dropped.
-    :param max_deliveries: how many failed deliveries of a message are too often; None for no limit.
+    :param max_deliveries: how many failed deliveries of a message are too often; None for no limit. A delivery fails
+        if the client says so (modified, with delivery-failed, 3.4.5), or if its connection is lost.
     :param keep_records: how many records of each kind `seen` keeps, the latest; None for all.
     :param resolve: a function that gives the address of the node, of an address that a client gives and that has no
         node; None: they are the same. If it raises, there is no node, and the end of `with` raises the error.

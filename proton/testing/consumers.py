@@ -123,10 +123,13 @@ class Consumer:
             self.unsettled[delivery] = entry
         return True
 
-    def leave(self) -> None:
-        """Give back what has no outcome, and take no more."""
+    def leave(self, failed: bool) -> None:
+        """Give back what has no outcome, and take no more.
+
+        :param failed: it counts as failed deliveries.
+        """
         self.queue.leave(self)
         unsettled, self.unsettled = self.unsettled, {}
         for entry in unsettled.values():
             if entry.transaction is None:
-                self.queue.give_back(entry, failed=True)
+                self.queue.give_back(entry, failed)

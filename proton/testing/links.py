@@ -154,10 +154,12 @@ class Links:
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
-    def drop(self, links: Iterable[Link], closed: bool = True) -> None:
+    def drop(self, links: Iterable[Link], closed: bool = True, lost: bool = False) -> None:
         """Forget links; what their clients have not settled is given back.
 
         :param closed: False if a durable subscription stays.
+        :param lost: the connection was lost: each delivery has failed, since what the client has done is unknown. After
+            an orderly end the messages are as released (3.5.3, default-outcome).
         """
         links = list(links)
         left: dict[Queue, None] = {}
@@ -169,7 +171,7 @@ class Links:
             consumer = self.consumers.pop(link, None)
             if consumer is None:
                 continue
-            consumer.leave()
+            consumer.leave(failed=lost)
             queue = consumer.queue
             node = self._nodes.found.get(queue.address)
             if isinstance(node, Responder):

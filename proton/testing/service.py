@@ -144,8 +144,8 @@ class Service(MessagingHandler):
             timer = self._timers.call_later(self._rules.delay, call)
             self._delayed.add(timer)
 
-    def _gone(self, connection: Connection) -> None:
-        self.links.drop([link for link in self.links if link.connection is connection], closed=False)
+    def _gone(self, connection: Connection, lost: bool = False) -> None:
+        self.links.drop([link for link in self.links if link.connection is connection], closed=False, lost=lost)
         number = self._numbers.pop(connection, None)
         if number is not None:
             log.info("connection %s: gone", number)
@@ -265,7 +265,7 @@ class Service(MessagingHandler):
         self._unopened.discard(event.connection)
         number = self._number(event)
         if number >= 0:
-            self._gone(event.connection)
+            self._gone(event.connection, lost=True)
             self._add_end(number, "loss", None, event.transport.condition)
 
     def on_transport_error(self, event: Any) -> None:
