@@ -47,29 +47,29 @@ def test_a_message_that_became_too_old_while_it_was_held_is_not_taken_back(kind,
 
 def test_a_message_that_was_held_expires_in_its_time(kind):
     with kind() as broker, Client(broker.url) as client:
-        broker.put("q", Message(id=1, ttl=10), Message(id=2, ttl=1))
+        broker.put("q", Message(id=1, ttl=1000), Message(id=2, ttl=100))
         receiver = client.receiver("q", credit=1)
         client.until(lambda: client.of(receiver), "the message")
-        broker.advance(2)  # the second one expires, and with it goes what is known of the first
+        broker.advance(200)  # the second one expires, and with it goes what is known of the first
         assert broker.messages("q") == []
         release(client, receiver)
-        broker.advance(7.5)
+        broker.advance(600)
         assert ids(broker.messages("q")) == [1]
-        broker.advance(0.5)
+        broker.advance(200)
         assert broker.messages("q") == []
 
 
 def test_a_message_that_was_given_back_often_expires_in_its_time(kind):
     with kind() as broker, Client(broker.url) as client:
-        broker.put("q", Message(id=1, ttl=100))
+        broker.put("q", Message(id=1, ttl=1000))
         receiver = client.receiver("q")
         for _ in range(300):
             receiver.flow(1)
             client.until(lambda: client.of(receiver), "the message")
             release(client, receiver)
-        broker.advance(99.5)
+        broker.advance(800)
         assert ids(broker.messages("q")) == [1]
-        broker.advance(0.5)
+        broker.advance(200)
         assert broker.messages("q") == []
 
 
