@@ -94,6 +94,20 @@ def test_the_page_has_each_code():
     assert set(map(int, listed)) == named
 
 
+def words(text):
+    """A help text as words, in the form of each Python."""
+    text = text.replace("optional arguments:", "options:")  # before 3.10
+    text = re.sub(r"(-\w) [^\s,]+, (--)", r"\1, \2", text)  # before 3.13
+    return text.split()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_page_has_the_help_of_each_command(run, name):
+    command = f"$ pure-proton {name} --help\n"
+    shown = GUIDE[GUIDE.index(command) + len(command) :].partition("\n```")[0]
+    assert words(shown) == words(run(name, "--help").out), "tests/cli/test_terminal.py makes it anew"
+
+
 def test_options_on_the_page_exist(run):
     helps = {name: run(name, "--help").out for name in COMMANDS}
     for line in re.findall(r"^\$ .*", GUIDE, re.M):

@@ -50,8 +50,10 @@ Output = Union[Lines, JsonLines, Diagram]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
+    parser.usage = "%(prog)s [FILE ...] [options]"
     parser.add_argument("files", nargs="*", default=["-"], metavar="FILE", help="what to decode; - is standard input")
-    parser.add_argument("-f", "--format", choices=FORMATS, help="what the input is; recognised if left out")
+    names = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}; recognised if left out"
+    parser.add_argument("-f", "--format", choices=FORMATS, metavar="FORMAT", help=names)
     parser.add_argument(
         "-p",
         "--port",
