@@ -336,7 +336,7 @@ class _TransportEvent(Event):
     @property
     def handler(self) -> object:
         connection = self.context.connection
-        return connection.handler if connection is not None else None
+        return connection._handler if connection is not None else None
 
 
 class _OutputEvent(_TransportEvent):

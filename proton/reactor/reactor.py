@@ -49,10 +49,13 @@ __all__ = ["Reactor"]
 RUN_TIMEOUT = 3.14159265359
 
 _QUIESCED = Event.REACTOR_QUIESCED
+_TRANSPORT = Event.TRANSPORT
 
 #: What each turn has, and few programs a method for: without one a turn needs neither the events nor the walks. In a
 #: round trip they would take 46,000 instructions of 864,000 (benchmarks/instructions.py, CPython 3.11).
-_OF_TURNS = tuple(etype.method for etype in (_QUIESCED, Event.SELECTABLE_READABLE, Event.SELECTABLE_WRITABLE))
+_OF_TURNS = tuple(
+    etype.method for etype in (_QUIESCED, Event.SELECTABLE_READABLE, Event.SELECTABLE_WRITABLE, Event.TRANSPORT)
+)
 
 
 def _always() -> bool:
@@ -95,6 +98,8 @@ class Reactor(NotCopied):
         self._timers: TimerSelectable | None = None
         self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...]]] = deque()  # of `call_soon`
         self._yield = False
+        # In this turn: no handler has a method for what each turn has. None until all events are handled.
+        self._is_direct: bool | None = None
         self._has_paused = False  # the last `process` has returned to let its caller wait, and no event says so
         self._stopped = False
         self._ended = False  # the final event was queued
@@ -199,11 +204,12 @@ class Reactor(NotCopied):
 
     def _run_once(self, pauses: Callable[[], Any] | None) -> bool:
         """As `process`, but goes on to write and to wait, unless `pauses` is true when all events are handled."""
+        events = self._collector.events
         self.mark()
         # Once a turn, not once an event: a program may add handlers to the global one between turns.
         handler = self._global_handler
         self._reacts = handler.reacts_to() if handler.__class__ is GlobalOverrides else None
-        events = self._collector.events
+        self._is_direct = None
         debugging = log.is_enabled_for(logging.DEBUG)
         previous = None
         has_waited: bool | None = False
@@ -222,14 +228,17 @@ class Reactor(NotCopied):
                 previous = event.type
                 if debugging:
                     log.debug("%s recvd Event: %r", self, event)
-                method = previous.method
-                # The loop itself is the context of this one, which comes twice a turn.
-                dispatch(self._handler if previous is _QUIESCED else event.handler or self._handler, method, event)
-                reacts = self._reacts
-                if reacts is None:
-                    dispatch(self._global_handler, method, event)
-                elif method in reacts:
-                    self._global_handler.react(method, event)
+                if previous is _TRANSPORT and self._is_direct:
+                    self._handle_output(event)
+                else:
+                    method = previous.method
+                    # The loop itself is the context of this one, which comes twice a turn.
+                    dispatch(self._handler if previous is _QUIESCED else event.handler or self._handler, method, event)
+                    reacts = self._reacts
+                    if reacts is None:
+                        dispatch(self._global_handler, method, event)
+                    elif method in reacts:
+                        self._global_handler.react(method, event)
                 # A handler may have dropped the event (`Task.cancel`), or all of them (`stop_events`).
                 if events and events[0] is event:
                     events.popleft()
@@ -241,20 +250,18 @@ class Reactor(NotCopied):
                 if has_waited is None:
                     return True
                 has_paused = False
-            elif self._timers is not None:
-                # The last selectable: its final event goes through the loop, so that foreign loops forget it too.
-                timers, self._timers = self._timers, None
-                timers.terminate()
-                timers.update()
-            else:
-                return self._end_loop(debugging)
+            elif self._has_ended(debugging):
+                return False
 
     def _finish_turn(self, pauses: Callable[[], Any] | None, debugging: bool) -> bool | None:
         """All events are handled: writes and waits, or queues the event that has it done where a handler hears of it.
 
         :return: whether this has waited, with events to handle now; None if it is the caller's turn.
         """
-        is_direct = self._reacts is not None and not debugging and not is_heard(self._handler, _OF_TURNS)
+        is_direct = self._is_direct
+        if is_direct is None:
+            is_direct = self._reacts is not None and not debugging and not is_heard(self._handler, _OF_TURNS)
+            self._is_direct = is_direct
         if not is_direct:
             self._collector.put(self, _QUIESCED)
         if pauses is not None and pauses():
@@ -270,6 +277,13 @@ class Reactor(NotCopied):
             self._make_calls()
         return True
 
+    def _handle_output(self, event: Any) -> None:
+        """Handles a `TRANSPORT` event where the container's own handlers have no method for it."""
+        handler = event.handler
+        if handler is not None and handler is not self._handler:
+            dispatch(handler, _TRANSPORT.method, event)
+        self._global_handler.base.on_transport(event)
+
     def _handle(self, context: Any, etype: EventType) -> None:
         """Handles an event at once, without the queue."""
         event = etype.event_class(etype, context)
@@ -282,7 +296,14 @@ class Reactor(NotCopied):
         elif method in reacts:
             self._global_handler.react(method, event)
 
-    def _end_loop(self, debugging: bool) -> bool:
+    def _has_ended(self, debugging: bool) -> bool:
+        """Nothing is left to do: ends the loop, unless an event is to be handled before."""
+        if self._timers is not None:
+            # The last selectable: its final event goes through the loop, so that foreign loops forget it too.
+            timers, self._timers = self._timers, None
+            timers.terminate()
+            timers.update()
+            return False
         if self._ended:
             # The final event has been handled: nothing waits any more.
             self.waker.close()
@@ -291,7 +312,7 @@ class Reactor(NotCopied):
                 log.debug("%s Stopping", self)
             self._ended = True
             self.push_event(self, Event.REACTOR_FINAL)
-        return False
+        return True
 
     def do_work(self, timeout: float | None = None) -> bool:
         """As `process`, with a limit for the wait.

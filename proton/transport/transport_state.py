@@ -270,8 +270,10 @@ class TransportState:
         try:
             if self.io_layers:
                 io_layers.unwrap_input(self, data, self.io_layers)
-            else:
+            elif self.partial:
                 self.feed(data)
+            else:
+                self.process(data, 0)
         except Exception as error:
             failure.contain(self, error, "taking input")
         self.told = None
@@ -392,12 +394,18 @@ class TransportState:
 
     def unsent(self, size: int) -> bytes:
         """The first bytes of what is written and not yet sent."""
-        if self.out and size > len(self.head) - self.head_offset:
-            self.join()
-        start = self.head_offset
-        if not start and size >= len(self.head):
-            return self.head
-        return self.head[start : start + size]
+        head, start = self.head, self.head_offset
+        if self.out and size > len(head) - start:
+            # As `join`, inline: nearly always all of it is new.
+            if start:
+                head = head[start:]
+            self.head = head = b"".join([head, *self.out]) if head else b"".join(self.out)
+            self.head_offset = start = 0
+            self.out = []
+            self.wrapped = 0
+        if not start and size >= len(head):
+            return head
+        return head[start : start + size]
 
     def join(self) -> None:
         rest = self.head[self.head_offset :] if self.head_offset else self.head

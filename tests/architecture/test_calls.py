@@ -22,10 +22,10 @@ from tests.support.server import serving
 from tests.support.wire import TURNS, Wire, connected
 
 MESSAGES = 200
-RECEIVED = 30
-SENT = 40
-ANSWERED = 175
-CALLED = 150
+RECEIVED = 28
+SENT = 37
+ANSWERED = 153
+CALLED = 124
 
 
 class Counter:
