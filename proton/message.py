@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["Message"]
 
 _SND_SETTLED = 1  # sender-settle-mode settled (2.8.2)
-_ONLY_STR = {str}
 _NULL_BODY = b"\x00\x53\x77\x40"  # an amqp-value section with null: what a message without a body ends with
 _BINARY_BODIES = (b"\x00\x53\x75\xb0", b"\x00\x53\x77\xb0")  # a data or amqp-value section with a long binary
 _MAX_DESCRIPTOR_BYTES = 64  # bytes of the longest descriptor of a section, in its symbolic form
@@ -56,6 +55,21 @@ def _encode_annotations(out: list[bytes], name: str, prefix: bytes, value: Any) 
         raise MessageException(f"{name} must be a dict, got {type(value).__name__}")
     out.append(prefix)
     ENCODE[type(value)](out, value)
+
+
+def _encode_application_properties(out: list[bytes], properties: Any) -> None:
+    # For nearly all messages the loop is all that is looked at.
+    is_usual = type(properties) is dict
+    if is_usual:
+        for key, value in properties.items():
+            if type(key) is not str or type(value) not in _SIMPLE:
+                is_usual = False
+                break
+    if not is_usual:
+        _check_property_keys(properties)
+        _warn_of_compounds(properties)
+    out.append(b"\x00\x53\x74")
+    ENCODE[type(properties)](out, properties)
 
 
 # `symbol` and `char` are derived from `str`, so neither `isinstance` nor `type(key) is str` alone is enough here.
@@ -96,7 +110,7 @@ def _expect(expected: type, value: Any) -> Any:
 
 
 def _received_annotations(value: Any) -> AnnotationDict | None:
-    return None if _expect(dict, value) is None else AnnotationDict.from_wire(value)
+    return AnnotationDict.from_wire(value) if type(value) is dict else _expect(dict, value)
 
 
 # -- properties of the class, by the list that holds the field ----------------------------------------------------
@@ -397,13 +411,7 @@ class Message:
                 encode_properties(out, self._fields)
             properties = self.properties
             if properties is not None:
-                # One pass in C over the keys; the loop that names the wrong one is for other keys than plain texts.
-                if type(properties) is not dict or set(map(type, properties)) != _ONLY_STR:
-                    _check_property_keys(properties)
-                out.append(b"\x00\x53\x74")
-                if not _SIMPLE.issuperset(map(type, properties.values())):
-                    _warn_of_compounds(properties)
-                ENCODE[type(properties)](out, properties)
+                _encode_application_properties(out, properties)
             body = self.body
             encoder = ENCODE[type(body)]
             prefix = b"\x00\x53\x77"
@@ -495,7 +503,7 @@ class Message:
                     kind = code
                     sequences.append(_expect(list, value) or [])
                 elif code == 0x74:
-                    properties = _expect(dict, value)
+                    properties = value if type(value) is dict else _expect(dict, value)
                 elif code == 0x72:
                     annotations = _received_annotations(value)
                 elif code == 0x71:

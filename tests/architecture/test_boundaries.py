@@ -14,7 +14,6 @@ COMPLEXITY = 15
 #: The hot paths, where a call for a part of them is paid for by every frame, message or value; none grows.
 COMPLEXITY_EXCEPTIONS = {
     "codec/decode.py:decode_fields": 16,
-    "message.py:encode": 16,
     "transport/inbound.py:on_transfer": 23,
     "transport/outbound.py:flush": 21,
     "transport/outbound.py:write_dispositions": 16,

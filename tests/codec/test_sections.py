@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from proton.codec import sections
 from proton.codec.decode import DECODE_ERRORS, DEFAULT_LIMITS, DecodeLimits
+from proton.codec.encode import KNOWN_STRINGS, KNOWN_SYMBOLS, encode
 from proton.codec.sections import decode_header, decode_properties, encode_header, encode_properties
-from proton.codec.types import timestamp
+from proton.codec.types import symbol, timestamp
 
 HEADERS = [
     ([], ""),
@@ -55,6 +56,64 @@ def test_properties(fields: list[Any], expected: str) -> None:
     out: list[bytes] = []
     encode_properties(out, fields)
     assert b"".join(out).hex() == bytes.fromhex(expected).hex()
+
+
+@pytest.mark.parametrize("again", range(2))
+def test_fields_that_compare_equal_have_the_bytes_of_their_position(again: int) -> None:
+    for fields, expected in [([True, 1], "41 5001"), ([True, True], "41 5001"), ([None, 1, 1], "40 5001 5201")]:
+        out: list[bytes] = []
+        encode_header(out, fields)
+        assert b"".join(out)[6:] == bytes.fromhex(expected)
+
+
+@pytest.mark.parametrize("number", [0, 1, 255, 256, 2**63, 2**64 - 1])
+def test_an_id_is_the_same_alone_and_beside_other_properties(number: int) -> None:
+    alone: list[bytes] = []
+    encode_properties(alone, [number])
+    beside: list[bytes] = []
+    encode_properties(beside, [number, b"u"])
+    assert b"".join(beside)[6:] == b"".join(alone)[6:] + b"\xa0\x01u"
+    assert decode_properties(b"".join(alone), 3, DEFAULT_LIMITS)[0] == [number]
+
+
+@pytest.mark.parametrize("number", [-1, 2**64])
+def test_an_id_alone_is_in_range(number: int) -> None:
+    with pytest.raises(OverflowError, match="ulong out of range"):
+        encode_properties([], [number])
+
+
+TEXTS = ["", "a", "é" * 127, "é" * 128, "x" * 255, "x" * 256, "x" * 70000]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=len)
+def test_a_text_is_the_same_whether_it_was_encoded_before_or_not(text: str) -> None:
+    expected = encode(text)
+    for _ in range(3):
+        out: list[bytes] = []
+        encode_properties(out, [None, None, text])
+        assert b"".join(out).endswith(b"\x40\x40" + expected)
+        assert encode({text: None}).endswith(expected + b"\x40")
+        if text.isascii():
+            assert encode({symbol(text): None}).endswith(encode(symbol(text)) + b"\x40")
+
+
+def test_addresses_and_headers_without_end_are_not_kept_without_end() -> None:
+    for number in range(2000):
+        out: list[bytes] = []
+        encode_header(out, [None, None, number + 1])
+        encode_properties(out, [None, None, str(number), None, None, None, str(number)])
+        data = b"".join(out)
+        header, pos = decode_header(data, 3, DEFAULT_LIMITS)
+        fields, _ = decode_properties(data, pos + 3, DEFAULT_LIMITS)
+        assert header[2] == number + 1 and fields[2] == fields[6] == str(number)
+    assert len(KNOWN_STRINGS) <= 512 and len(KNOWN_SYMBOLS) <= 512
+
+
+def test_a_text_that_cannot_be_encoded_is_refused_each_time() -> None:
+    for fields in ([None, None, "\ud800"], [None] * 6 + ["é"]):
+        for _ in range(2):
+            with pytest.raises(UnicodeEncodeError):
+                encode_properties([], fields)
 
 
 @pytest.mark.parametrize(("fields", "expected"), [entry for entry in PROPERTIES if entry[1]])
