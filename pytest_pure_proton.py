@@ -51,13 +51,16 @@ def amqp_broker(amqp_broker_factory: BrokerFactory) -> Broker:
 
 
 @pytest.fixture
-def amqp_async_broker() -> AsyncBroker:
+def amqp_async_broker() -> Iterator[AsyncBroker]:
     """A `proton.testing.AsyncBroker`, which the test starts in its own loop: `async with amqp_async_broker: ...`.
+
+    One that the test has left running is stopped.
 
     It is not a coroutine, so that any plugin for asynchronous tests will do, or `asyncio.run` alone.
     """
     broker: AsyncBroker = _testing().AsyncBroker()
-    return broker
+    yield broker
+    broker.discard()
 
 
 @pytest.fixture(scope="session")

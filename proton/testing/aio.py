@@ -117,6 +117,7 @@ class _Runner:
 
     def __init__(self, service: Service, settings: Settings, on_failure: Callable[[BaseException], object]) -> None:
         self.loop = Loop()
+        self.event_loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.service = service
         self.clients: set[_Client] = set()
         self.timers: set[_Timer] = set()
@@ -195,6 +196,11 @@ class _Runner:
             acceptor.cancel()
         for listener in self._listeners:
             self._stop_watching(listener)
+        self.close_listeners()
+
+    def close_listeners(self) -> None:
+        """Close the sockets that it listens on."""
+        for listener in self._listeners:
             listener.close()
         self._listeners = []
 
@@ -254,7 +260,7 @@ class AsyncBroker(Commanded):
         self._waits: list[asyncio.Future[bool]] = []
 
     def __repr__(self) -> str:
-        return f"AsyncBroker({self.url!r}, {'running' if self.running else 'stopped'})"
+        return f"AsyncBroker({self._settings.described!r}, {'running' if self.running else 'stopped'})"
 
     async def __aenter__(self) -> AsyncBroker:
         await self.start()
@@ -313,6 +319,20 @@ class AsyncBroker(Commanded):
             await runner.loop.wait(runner.ended, SECONDS, runner.abort)
             await runner.wait_closed()
             self._runner = None
+
+    def discard(self) -> None:
+        """Stop the broker from outside of its loop, for the end of a test that has left it running.
+
+        In a loop that is closed, only its listeners can be closed.
+        """
+        runner = self._runner
+        if runner is None:
+            return
+        loop = runner.event_loop
+        if self.running and not loop.is_closed():
+            loop.run_until_complete(self.stop(None))
+        runner.close_listeners()
+        self._runner = self._commands.service = None
 
     def _checked(self) -> Commands:
         """The commands, in the right loop."""

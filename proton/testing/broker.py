@@ -218,7 +218,7 @@ class Broker(Commanded):
         self._stall: threading.Event | None = None  # set to end the stall; None if it is not stalled
 
     def __repr__(self) -> str:
-        return f"Broker({self.url!r}, {'running' if self.running else 'stopped'})"
+        return f"Broker({self._settings.described!r}, {'running' if self.running else 'stopped'})"
 
     def __enter__(self) -> Broker:
         self.start()
@@ -381,12 +381,20 @@ class Broker(Commanded):
         self._do(lambda: self._commands.put(address, messages))
 
     def messages(self, address: str) -> list[Message]:
-        """The messages of a queue that no client holds, in order; those of all subscriptions of a topic."""
+        """The messages of a queue that no client holds, in order; those of all subscriptions of a topic.
+
+        An address that was never used has none.
+
+        :raises ValueError: there is no node at the address, and none is made there since `nodes` was given.
+        """
         messages: list[Message] = self._do(lambda: self._commands.messages(address))
         return messages
 
     def scheduled(self, address: str) -> list[Message]:
-        """The messages for an address whose time of delivery has not come."""
+        """The messages for an address whose time of delivery has not come.
+
+        :raises ValueError: as of `messages`.
+        """
         messages: list[Message] = self._do(lambda: self._commands.scheduled(address))
         return messages
 
@@ -424,7 +432,10 @@ class Broker(Commanded):
         self._do(lambda: self._commands.refuse(address, reason, how, role, times))
 
     def allow(self, address: str | None) -> None:
-        """Refuse links to an address no longer."""
+        """Refuse links to an address no longer.
+
+        :raises ValueError: `refuse` was not called with this address since the start, or since `behave`.
+        """
         self._do(lambda: self._commands.allow(address))
 
     def answer_next(

@@ -13,7 +13,7 @@ from proton import Condition, Message
 from proton.options.listen_options import ListenOptions
 from proton.reactor import Container
 from proton.testing.copies import copy_of
-from proton.testing.nodes import Nodes
+from proton.testing.nodes import Node, Nodes
 from proton.testing.responders import Responder
 from proton.testing.rules import ANSWERS, REFUSALS, Answer, Counted, Refusal, Rules
 from proton.testing.seen import Seen, SeenFailure
@@ -29,6 +29,12 @@ __all__ = [
     "condition_of",
     "late",
 ]
+
+#: the options of a broker beside those of `ListenOptions`
+OPTIONS = (
+    *("port", "host", "nodes", "dead_letters", "max_deliveries", "keep_records", "resolve", "selectors"),
+    *("credentials", "ssl_domain"),
+)
 
 #: Seconds that anything may take that is waited for.
 SECONDS = 20.0
@@ -54,6 +60,10 @@ class Settings:
         #: the domain for TLS, or None
         self.ssl_domain: Any = options.pop("ssl_domain", None)
         users = options.pop("credentials", None)
+        unknown = sorted(set(options) - set(ListenOptions._fields))
+        if unknown:
+            names = ", ".join(dict.fromkeys((*OPTIONS, *ListenOptions._fields)))
+            raise TypeError(f"expected options of {names}, got {', '.join(unknown)}")
         self.options: ListenOptions = ListenOptions.checked(users, options, self.ssl_domain)
 
     @property
@@ -67,7 +77,17 @@ class Settings:
 
     @property
     def url(self) -> str:
-        """The URL for clients."""
+        """The URL for clients.
+
+        :raises RuntimeError: the port is not known yet.
+        """
+        if not self.port:
+            raise RuntimeError("the broker has no port before its first start")
+        return self.described
+
+    @property
+    def described(self) -> str:
+        """The URL for clients, with port 0 if it is not known yet."""
         host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"{'amqps' if self.ssl_domain else 'amqp'}://{_place(host, self.port)}"
 
@@ -108,7 +128,10 @@ class Commanded:
 
     @property
     def url(self) -> str:
-        """The URL for clients."""
+        """The URL for clients.
+
+        :raises RuntimeError: it is to listen on a free port, and was never started.
+        """
         return self._settings.url
 
     @property
@@ -262,17 +285,28 @@ class Commands:
             node.post(message)
         self.seen.notify()
 
+    def _node(self, address: str) -> Node | None:
+        """What is at an address; None if it would be made by its first use.
+
+        :raises ValueError: no node can be there.
+        """
+        _check_text("address", address)
+        node = self.nodes.found.get(address)
+        if node is None and not self.nodes.makes_nodes:
+            raise ValueError(f"there is no node at {address!r}")
+        return node
+
     def messages_from(self, address: str, count: int) -> list[Message]:
         """The messages of a node if they are as many, else an empty list."""
-        node = self.nodes.found.get(address)
+        node = self._node(address)
         return [] if node is None or len(node) < count else self.messages(address)
 
     def messages(self, address: str) -> list[Message]:
-        node = self.nodes.found.get(address)
+        node = self._node(address)
         return [] if node is None else [copy_of(message) for message in node.messages]
 
     def scheduled(self, address: str) -> list[Message]:
-        node = self.nodes.found.get(address)
+        node = self._node(address)
         return [] if node is None else [copy_of(message) for message in node.scheduled.values()]
 
     def advance(self, seconds: float) -> None:
@@ -295,6 +329,7 @@ class Commands:
     def refuse(
         self, address: str | None, condition: Condition | None, how: str, role: str | None, times: int | None
     ) -> None:
+        _check_address(address)
         _check_word("how", how, REFUSALS)
         if role is not None:
             _check_word("role", role, ("sender", "receiver"))
@@ -302,10 +337,16 @@ class Commands:
         self.rules.refusals.setdefault(address, Counted()).add(Refusal(condition, how, role), times)
 
     def allow(self, address: str | None) -> None:
-        self.rules.refusals.pop(address, None)
+        _check_address(address)
+        refusals = self.rules.refusals
+        if address not in refusals:
+            given = ", ".join(map(repr, refusals)) or "none"
+            raise ValueError(f"expected an address of which links are refused ({given}), got {address!r}")
+        del refusals[address]
 
     def answer_next(self, answer: Answer, times: int | None) -> None:
         _check_word("answer", answer.answer, ANSWERS)
+        _check_address(answer.address)
         _check_times(times)
         if answer.when is not None and not callable(answer.when):
             raise TypeError(f"when takes a function of a message, got {type(answer.when).__name__}")
@@ -329,6 +370,7 @@ class Commands:
     # -- now -----------------------------------------------------------------------------------------------------
 
     def detach(self, address: str | None, condition: Condition | None, closed: bool) -> int:
+        _check_address(address)
         count = self.running().detach(address, condition, closed)
         self.seen.notify()
         return count
@@ -343,6 +385,7 @@ class Commands:
         self.running().cut()
 
     def link_count(self, address: str | None) -> int:
+        _check_address(address)
         return sum(1 for _ in self.running().links.at(address))
 
     @property
@@ -351,7 +394,13 @@ class Commands:
 
 
 def condition_of(name: str | None, description: str | None) -> Condition | None:
-    """A condition, None without a name."""
+    """A condition, None without a name.
+
+    :raises TypeError: the name or the description is not a text.
+    """
+    for what, value in (("condition", name), ("description", description)):
+        if value is not None:
+            _check_text(what, value)
     return None if name is None else Condition(name, description or None)
 
 
@@ -390,6 +439,11 @@ def check_wanted(address: Any, count: Any) -> str:
 def _check_text(name: str, value: Any) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{name} takes a str, got {type(value).__name__} {value!r:.50}")
+
+
+def _check_address(value: Any) -> None:
+    if value is not None:
+        _check_text("address", value)
 
 
 def _check_count(name: str, value: Any) -> None:

@@ -411,7 +411,8 @@ class Nodes:
         self.alarmed: Callable[[], object] = _nothing
         self.numbers: Iterator[int] = itertools.count()
         self._alarms: list[tuple[float, int, Callable[[], object]]] = []
-        self._makes_nodes = not names
+        #: True if a node is made by its first use
+        self.makes_nodes: bool = not names
         for address in (*names, dead_letters) if names else ():
             if address is not None:
                 self.make(address)
@@ -424,7 +425,7 @@ class Nodes:
         :param topic: make a topic, whatever the address is.
         """
         found = self.found.get(address or "")
-        if found is None and address and self._makes_nodes and not address.startswith(DYNAMIC):
+        if found is None and address and self.makes_nodes and not address.startswith(DYNAMIC):
             return self.make(address, topic or address.startswith("topic"))
         return found
 

@@ -92,6 +92,26 @@ def test_a_broker_belongs_to_the_loop_that_it_was_started_in():
     run(second)
 
 
+@pytest.mark.parametrize("closes", [False, True], ids=["the loop is open", "the loop is closed"])
+def test_a_broker_that_was_left_running_is_stopped_from_outside(closes):
+    broker = AsyncBroker()
+    broker.discard()  # it was never started
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(broker.start())
+    port = broker.port
+    if closes:
+        loop.close()
+    broker.discard()
+    assert not broker.running
+    loop.close()
+
+    async def again():
+        async with AsyncBroker(port) as other:
+            assert other.running
+
+    run(again)
+
+
 def test_a_wait_ends_when_its_time_is_over_or_its_task_is_cancelled():
     async def main():
         async with AsyncBroker() as broker:

@@ -17,7 +17,11 @@ OPTIONS = {
     "port too high": ({"port": 65536}, ValueError, "port takes 0 to 65535, got 65536"),
     "port below zero": ({"port": -1}, ValueError, "port takes 0 or more, got -1"),
     "host": ({"host": 5}, TypeError, "host takes a str, got int 5"),
-    "a misspelt option": ({"dead_leters": "x"}, TypeError, "expected options of credentials, .*, got dead_leters"),
+    "a misspelt option": (
+        {"dead_leters": "x"},
+        TypeError,
+        "expected options of port, .*, dead_letters, .*, got dead_leters",
+    ),
     "one text of nodes": ({"nodes": "abc"}, TypeError, "nodes takes several addresses, got the str 'abc'"),
     "a node": ({"nodes": [1]}, TypeError, "an address in nodes takes a str, got int 1"),
     "dead letters": ({"dead_letters": 1}, TypeError, "dead_letters takes a str, got int 1"),
@@ -49,6 +53,19 @@ COMMANDS = {
     "seconds": (("slow_down", -1), ValueError, "seconds takes 0 or more, got -1"),
     "seconds as text": (("advance", "1"), TypeError, "seconds takes a number, got str '1'"),
     "not a number": (("advance", float("nan")), ValueError, "seconds takes 0 or more, got nan"),
+    "an address of messages": (("messages", 3), TypeError, "address takes a str, got int 3"),
+    "an address of delayed messages": (("scheduled", None), TypeError, "address takes a str, got NoneType None"),
+    "an address to refuse": (("refuse", 5), TypeError, "address takes a str, got int 5"),
+    "an address to answer": (("answer_next", "none", None, "", 5), TypeError, "address takes a str, got int 5"),
+    "an address to detach": (("detach", 5), TypeError, "address takes a str, got int 5"),
+    "an address of links": (("link_count", 5), TypeError, "address takes a str, got int 5"),
+    "a condition": (("close_connections", 5), TypeError, "condition takes a str, got int 5"),
+    "a description": (("end_next", "app:x", 5), TypeError, "description takes a str, got int 5"),
+    "what is not refused": (
+        ("allow", "here"),
+        ValueError,
+        r"expected an address of which links are refused \(none\), got 'here'",
+    ),
     "a node that is there": (("make_queue", "here"), ValueError, "there is a node at 'here' already"),
     "a node that is not": (("delete", "gone"), ValueError, "there is no node at 'gone'"),
 }
@@ -116,3 +133,30 @@ def test_what_a_condition_raises_reaches_the_task_that_waits():
                     await waiting
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_a_url_without_a_port(broker):
+    made = broker()
+    with pytest.raises(RuntimeError, match="the broker has no port before its first start"):
+        assert made.url
+    assert repr(made) == f"{broker.__name__}('amqp://127.0.0.1:0', stopped)"
+    assert broker(5672).url == "amqp://127.0.0.1:5672"
+
+
+@pytest.mark.parametrize("command", ["messages", "scheduled", "wait_for_messages"])
+def test_an_address_that_cannot_exist_is_a_mistake(command):
+    broker = Broker(nodes=["orders"])
+    with pytest.raises(ValueError, match="there is no node at 'ordrs'"):
+        getattr(broker, command)("ordrs")
+    assert broker.messages("orders") == []
+
+
+def test_what_was_refused_is_allowed_once():
+    broker = Broker()
+    broker.refuse("q", times=1)
+    broker.refuse(None)
+    with pytest.raises(ValueError, match=r"links are refused \('q', None\), got 'Q'"):
+        broker.allow("Q")
+    broker.allow("q")
+    broker.allow(None)
