@@ -182,9 +182,10 @@ class Sending:
         self._flushing: asyncio.Task[None] | None = None
         self._lost: str | None = None  # the first message without an outcome, after a loss
 
-    async def put(self, message: Message) -> None:
+    async def put(self, message: Message, where: str = "") -> None:
         """Send a message as soon as there is credit.
 
+        :param where: where the message stands, for errors; its number if empty.
         :raises CommandError: it cannot be encoded, or is larger than the peer takes.
         """
         try:
@@ -192,9 +193,11 @@ class Sending:
         except (Timeout, LinkClosed, SessionClosed, ConnectionClosed):
             raise
         except LinkException as error:
-            raise codes.CommandError(f"message {self.sent + 1}: {one_line(error)}", codes.REFUSED) from None
+            raise codes.CommandError(
+                f"{where or f'message {self.sent + 1}'}: {one_line(error)}", codes.REFUSED
+            ) from None
         except (ProtonException, ValueError, TypeError, OverflowError, AssertionError) as error:
-            raise codes.CommandError(f"message {self.sent + 1}: {one_line(error)}", codes.INPUT) from None
+            raise codes.CommandError(f"{where or f'message {self.sent + 1}'}: {one_line(error)}", codes.INPUT) from None
         self.sent += 1
         if not self.sent % TICK_MESSAGES:
             await self.tick()
@@ -295,7 +298,7 @@ async def _send_lines(sending: Sending, options: argparse.Namespace, template: T
                 continue
             try:
                 for _ in range(options.count):
-                    await sending.put(read(sending.sent + 1, line))
+                    await sending.put(read(sending.sent + 1, line), f"line {number}")
             except ValueError as error:
                 raise codes.CommandError(f"line {number}: {one_line(error)}", codes.INPUT) from None
         await sending.tick()

@@ -80,11 +80,11 @@ def test_json_lines_are_messages_and_options_fill_in(run, broker, queue):
         (b"[" * 100_000, "line 2: expected JSON: "),
         (b"\xff", "line 2: expected JSON: "),
         (b'{"id": {"a": 1}}', "line 2: message id must be "),
-        (b'{"properties": 5}', "line 2: "),
+        (b'{"properties": 5}', "line 2: properties must be a dict, got int"),
         (b'{"priority": 256}', "line 2: "),
         (b"5", "line 2: expected an object, got 5"),
         (b'{"bodi": 5}', "line 2: expected keys of id, "),
-        (b'{"body": 9223372036854775808}', "message 2: "),
+        (b'{"body": 9223372036854775808}', "line 2: "),
     ],
 )
 def test_bad_input_is_code_5_with_its_line_and_what_went_before_is_sent(run, broker, line, text):
