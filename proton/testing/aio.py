@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import inspect
 import socket
-import uuid
 from typing import Any, Callable
 
 from proton import Connection, Message, Transport
@@ -27,9 +26,10 @@ from proton.testing.commands import (
     condition_of,
     late,
 )
+from proton.testing.logs import log
 from proton.testing.rules import Answer
 from proton.testing.seen import Seen
-from proton.testing.service import Service, log
+from proton.testing.service import Service
 
 __all__ = ["AsyncBroker"]
 
@@ -129,7 +129,6 @@ class _Runner:
         #: done once it listens no more and all clients are gone
         self.ended = self.loop.create_future()
         self._settings = settings
-        self._container_id = f"broker-{uuid.uuid4()}"
         self._listeners = sockets.listen(settings.host, settings.port)
         settings.port = self._listeners[0].getsockname()[1]
         self._connecting: set[asyncio.Task[Any]] = set()  # clients that were accepted
@@ -179,7 +178,6 @@ class _Runner:
         connection, transport = Connection(), Transport(Transport.SERVER)
         driver = Driver(transport)
         connection.collect(driver.collector)
-        connection.container = self._container_id
         if self._settings.ssl_domain is not None:
             transport.ssl(self._settings.ssl_domain)
         self._settings.options.apply(transport)

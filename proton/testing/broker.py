@@ -17,9 +17,10 @@ from proton.testing.commands import (
     condition_of,
     late,
 )
+from proton.testing.logs import log
 from proton.testing.rules import Answer
 from proton.testing.seen import Seen
-from proton.testing.service import Service, log
+from proton.testing.service import Service
 
 __all__ = ["Broker", "ContainerRunner"]
 
@@ -189,9 +190,9 @@ class Broker(Commanded):
     It is started by `with`, or by `start`. Nodes, rules and records outlive a stop. A name of a condition may be
     None: then no condition is given.
 
-    An address names a queue, which exists from its first use on; one that begins with `topic`, or that a client asks
-    for with the capability `topic`, names a topic. What happens is in the log `proton.testing`: connections and links
-    at INFO, messages at DEBUG.
+    An address names a queue, which exists from its first use on; one whose first part is `topic` or `topics`, as in
+    `topic/news` and `topic://news`, or that a client asks for with the capability `topic`, names a topic. What happens
+    is in the log `proton.testing`: connections and links at INFO, messages at DEBUG.
 
     :param port: the port to listen on; 0 for a free one, which stays the same over stops and starts.
     :param host: the name or the address to listen on.

@@ -6,6 +6,7 @@ them. A mistake raises before anything has changed.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from typing import Any, Callable
 
@@ -13,11 +14,12 @@ from proton import Condition, Message
 from proton.options.listen_options import ListenOptions
 from proton.reactor import Container
 from proton.testing.copies import copy_of
+from proton.testing.logs import log
 from proton.testing.nodes import Node, Nodes
 from proton.testing.responders import Responder
 from proton.testing.rules import ANSWERS, REFUSALS, Answer, Counted, Refusal, Rules
 from proton.testing.seen import Seen, SeenFailure
-from proton.testing.service import Service, log
+from proton.testing.service import Service
 
 __all__ = [
     "SECONDS",
@@ -189,6 +191,7 @@ class Commands:
         self.rules: Rules = Rules()
         self.seen: Seen = Seen(keep_records)
         self.nodes.failed = self._add_failure
+        self._container_id = f"broker-{uuid.uuid4()}"
         #: the run, None if there is none
         self.service: Service | None = None
 
@@ -208,7 +211,7 @@ class Commands:
         if empty:
             for node in self.nodes.found.values():
                 node.clear()
-        self.service = Service(self.nodes, self.rules, self.seen)
+        self.service = Service(self.nodes, self.rules, self.seen, self._container_id)
         return self.service
 
     # -- nodes and messages --------------------------------------------------------------------------------------

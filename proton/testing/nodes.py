@@ -12,12 +12,14 @@ from __future__ import annotations
 import collections
 import heapq
 import itertools
+import re
 import time
 from collections.abc import Iterator
 from typing import Any, Callable, TypeVar
 
 from proton import Link, Message
 from proton.testing.consumers import SLACK, Consumer, Entry, Lane
+from proton.testing.logs import log
 from proton.testing.selector import Selector
 
 __all__ = [
@@ -371,6 +373,8 @@ class Topic(Node):
             subscription.clear()
 
     def put(self, message: Message) -> None:
+        if not self.subscriptions:
+            log.info("message %r to %s: dropped, the topic has no subscription", message.id, self.address)
         for subscription in list(self.subscriptions.values()):
             subscription.put(message)
 
@@ -426,7 +430,7 @@ class Nodes:
         """
         found = self.found.get(address or "")
         if found is None and address and self.makes_nodes and not address.startswith(DYNAMIC):
-            return self.make(address, topic or address.startswith("topic"))
+            return self.make(address, topic or names_topic(address))
         return found
 
     def address_of(self, address: str | None) -> str | None:
@@ -461,9 +465,9 @@ class Nodes:
     def make(self, address: str, topic: bool | None = None) -> Queue | Topic:
         """Make a node.
 
-        :param topic: None for a topic if the address begins so.
+        :param topic: None for a topic if the address says so.
         """
-        is_topic = address.startswith("topic") if topic is None else topic
+        is_topic = names_topic(address) if topic is None else topic
         node = self.found[address] = Topic(address, self) if is_topic else Queue(address, self)
         return node
 
@@ -507,6 +511,11 @@ class Nodes:
         while self._alarms and self._alarms[0][0] <= self.now():
             _, _, function = heapq.heappop(self._alarms)
             function()
+
+
+def names_topic(address: str) -> bool:
+    """Whether an address names a topic: by its first part, as in `topic/news`, `topics.news` and `topic://news`."""
+    return re.match(r"topics?(?![^/:.])", address) is not None
 
 
 def due_of(message: Message, now: float, time_of_day: float) -> float | None:

@@ -5,15 +5,15 @@ It does not know what runs it: a container in a thread, or an event loop. See `T
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any, Callable, Protocol
 
-from proton import Condition, Connection, Delivery, Endpoint, Link, Message, symbol
+from proton import Condition, Connection, Delivery, Endpoint, Link, Message, __version__, symbol
 from proton.handlers import MessagingHandler
 from proton.testing.consumers import Consumer, Entry
 from proton.testing.copies import copy_of
 from proton.testing.links import Links
+from proton.testing.logs import log
 from proton.testing.nodes import INTERNAL_ERROR, Nodes, Queue
 from proton.testing.responders import Responder
 from proton.testing.rules import Rules
@@ -22,14 +22,14 @@ from proton.testing.transactions import Coordinator, Outcome, state_of
 
 __all__ = ["Service", "Timers"]
 
-#: what happens in a broker: connections and links at INFO, messages at DEBUG
-log: logging.Logger = logging.getLogger("proton.testing")
-
 #: Seconds that clients have for the answer to a close before they are cut off.
 CLOSE_SECONDS = 1.0
 
 #: what the broker offers to clients, by the names that brokers and JMS clients use
 CAPABILITIES = [symbol("ANONYMOUS-RELAY"), symbol("SHARED-SUBS"), symbol("DELAYED_DELIVERY")]
+
+#: what the broker says that it is, by the names that brokers use
+PROPERTIES = {"product": "proton.testing", "version": __version__}
 
 #: what links to the coordinator are kept supplied with
 CONTROL_CREDIT = 10
@@ -56,13 +56,15 @@ class Service(MessagingHandler):
     """One run of a broker, from its start to its stop.
 
     :param nodes, rules, seen: what outlives the run.
+    :param container_id: what the broker says that it is (2.7.1).
     """
 
-    def __init__(self, nodes: Nodes, rules: Rules, seen: Seen) -> None:
+    def __init__(self, nodes: Nodes, rules: Rules, seen: Seen, container_id: str) -> None:
         super().__init__(prefetch=0, auto_accept=False)
         self.nodes = nodes
         self._rules = rules
         self._seen = seen
+        self._container_id = container_id
         self._coordinator = Coordinator(self.settle, self._refuse, self._retire, self._dispatch)
         self.links: Links = Links(nodes, self._coordinator)
         #: the connections that clients have opened, by their number
@@ -204,9 +206,11 @@ class Service(MessagingHandler):
     # -- connections and sessions --------------------------------------------------------------------------------
 
     def on_connection_bound(self, event: Any) -> None:
-        self._unopened.add(event.connection)
+        connection = event.connection
+        connection.container, connection.properties = self._container_id, PROPERTIES
+        self._unopened.add(connection)
         if self._stopping:  # it was accepted before
-            _cut(event.connection)
+            _cut(connection)
 
     def on_connection_opening(self, event: Any) -> None:
         connection, transport = event.connection, event.transport

@@ -174,6 +174,8 @@ FOREIGN = {
     ("transport/tls/domain.py", "context"),  # `ssl.SSLContext`
     ("cli/checks/tls.py", "context"),
     ("asyncio/making.py", "_method"),  # a function
+    ("cli/broker.py", "logger"),  # `logging.Logger`
+    ("cli/decode/__init__.py", "parser"),
     # `argparse.ArgumentParser`
     *((f"cli/{name}.py", "parser") for name in ("bench", "broker", "browse", "check", "receive", "request", "send")),
 }

@@ -179,6 +179,7 @@ TESTED_BY = {
     "testing/broker": ("kit/test_broker.py", "Broker"),
     "testing/clock": ("kit/test_clock.py", "VirtualClock"),
     "testing/commands": ("kit/test_broker_mistakes.py", "refuse"),
+    "testing/logs": ("kit/test_broker_nodes.py", "proton.testing"),
     "testing/joined": ("kit/test_joined.py", "run_until"),
     "testing/links": ("examples/test_broker.py", "amqp:not-found"),
     "testing/memory": ("kit/test_joined_peers.py", "connected"),

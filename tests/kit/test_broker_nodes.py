@@ -7,8 +7,10 @@ import time
 
 import pytest
 
-from proton import Delivery, Described, Message, Terminus, symbol, ulong
+from proton import Delivery, Described, Message, Terminus, __version__, symbol, ulong
 from proton.reactor import AtMostOnce, Copy, DurableSubscription, DynamicNodeProperties, ReceiverOption, Selector
+from proton.testing import Broker
+from proton.utils import BlockingConnection
 from tests.support.client import Client
 from tests.support.kit import BROKERS
 
@@ -325,3 +327,30 @@ def test_settled_deliveries_of_a_topic_are_kept_by_none(broker, client):
     assert client.bodies(receiver, 1) == [1]
     client.close_link(receiver)
     assert broker.messages("topic://x") == []
+
+
+@pytest.mark.parametrize(
+    ("address", "is_topic"),
+    [("topic", True), ("topics", True), ("topic/x", True), ("topics.x", True), ("topic:x", True), ("topic://x", True)]
+    + [(address, False) for address in ("topics-of-interest", "topical", "topic1", "my/topic", "Topic/x", "x-topic")],
+)
+def test_the_first_part_of_an_address_names_a_topic(address, is_topic, caplog):
+    caplog.set_level("INFO", "proton.testing")
+    broker = Broker()
+    broker.put(address, Message(id=7))
+    assert len(broker.messages(address)) == (not is_topic)
+    told = [record.message for record in caplog.records]
+    assert told == [f"message 7 to {address}: dropped, the topic has no subscription"] * is_topic
+
+
+@pytest.mark.parametrize("kind", BROKERS.values(), ids=BROKERS)
+def test_the_broker_says_what_it_is(kind):
+    names = []
+    with kind() as broker:
+        for _ in range(2):
+            with BlockingConnection(broker.url) as connection:
+                names.append(connection.conn.remote_container)
+                assert connection.conn.remote_properties == {"product": "proton.testing", "version": __version__}
+            broker.stop()
+            broker.start()
+    assert names[0] == names[1] and names[0].startswith("broker-")
