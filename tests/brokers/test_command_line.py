@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -13,6 +16,7 @@ from proton.cli import codes
 from proton.utils import BlockingConnection
 from tests.cli.conftest import run
 from tests.support.peers import started
+from tests.support.programs import our_environment
 
 __all__ = ["run"]  # the fixture
 
@@ -120,6 +124,43 @@ def test_a_measurement_is_of_all_messages(run, place):
     ended = run("bench", *place, "-n", 500, "--json")
     assert ended.code == codes.DONE
     assert json.loads(ended.out)["messages"] == 500
+
+
+def test_a_measurement_leaves_the_messages_of_others_alone(run, place):
+    assert run("send", *place, "mine", "--durable").code == codes.DONE
+    ended = run("bench", *place, "-n", 500)
+    assert (ended.code, ended.out) == (codes.REFUSED, "")
+    assert "expected an empty queue, got a message of another program" in ended.err
+    assert run("receive", *place, "-n", 1, "--timeout", 20).out == "mine\n"
+    assert run("receive", *place) == (codes.DONE, "", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_an_interrupted_measurement_leaves_nothing(run, broker, place):
+    command = [sys.executable, "-m", "proton", "bench", *place, "-n", "1000000", "--prefetch", "1"]
+    process = subprocess.Popen(command, env=our_environment(), stderr=subprocess.PIPE)
+    watched = BlockingConnection(broker.url())
+    # A message here says that some are on their way.
+    receiver = watched.create_receiver(place[-1], credit=1)
+    receiver.receive(timeout=30)
+    receiver.release(delivered=False)
+    watched.close()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (codes.INTERRUPTED, b"pure-proton bench: interrupted\n")
+    assert run("receive", *place) == (codes.DONE, "", "")
+
+
+def test_a_trace_of_the_conversation_is_decoded(run, place):
+    command = [sys.executable, "-m", "proton", "send", *place, "hello", "--durable"]
+    environment = {**our_environment(), "PN_TRACE_RAW": "1"}
+    trace = subprocess.run(command, env=environment, check=True, stderr=subprocess.PIPE, timeout=60).stderr
+    decoded = run("decode", stdin=trace)
+    assert (decoded.code, decoded.err) == (codes.DONE, "")
+    assert "initial-response=***" in decoded.out
+    assert '"hello"' in decoded.out and "state=accepted" in decoded.out
+    diagram = run("decode", "--diagram", stdin=trace)
+    assert (diagram.code, diagram.err) == (codes.DONE, "")
 
 
 def test_a_wrong_password_is_told_without_it(run, broker, place):

@@ -19,7 +19,7 @@ from proton.cli.decode.packets import FIN, SYN, End, Segment
 MAX_HELD = 1 << 20
 MAX_HELD_SEGMENTS = 1024
 #: so much suffices where the receiver has acknowledged the missing bytes: then they are missing in the capture alone
-_FEW_HELD = 64
+_MAX_HELD_ACKNOWLEDGED = 64
 #: the first segments of a connection without its beginning are kept to find out where it begins
 _OPENING_SEGMENTS = 64
 _OPENING_BYTES = 128 << 10
@@ -134,7 +134,7 @@ class _Direction:
 
     def _is_lost(self, held: int) -> bool:
         acknowledged = self.acknowledged > self.next
-        return self._held_bytes > MAX_HELD or held > (_FEW_HELD if acknowledged else MAX_HELD_SEGMENTS)
+        return self._held_bytes > MAX_HELD or held > (_MAX_HELD_ACKNOWLEDGED if acknowledged else MAX_HELD_SEGMENTS)
 
 
 class Connection:
