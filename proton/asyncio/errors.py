@@ -128,41 +128,41 @@ class Modified(Undeliverable):
         super().__init__(f"modified: failed={failed}, undeliverable={undeliverable}, annotations={annotations!r:.200}")
 
 
-class LinkClosed(LinkException):
-    """A sender, receiver or requester has ended, or is not open.
+class _Ended(ProtonException):
+    """The base of exceptions for an end.
 
-    :ivar condition: why, a `Condition`; None where no reason was given.
+    :param text: what has ended, and how, in words.
+    :param condition: why; None where no reason was given.
     """
 
     def __init__(self, text: str, condition: Condition | None = None) -> None:
         super().__init__(text)
         self.condition = condition
+
+
+class LinkClosed(_Ended, LinkException):
+    """A sender, receiver or requester has ended, or is not open.
+
+    :ivar condition: why, a `Condition`; None where no reason was given.
+    """
 
 
 class Drained(LinkClosed):
     """`Receiver.drain` has stopped the credit, and all messages that had come are taken."""
 
 
-class SessionClosed(SessionException):
+class SessionClosed(_Ended, SessionException):
     """A session has ended.
 
     :ivar condition: why, a `Condition`; None where no reason was given.
     """
 
-    def __init__(self, text: str, condition: Condition | None = None) -> None:
-        super().__init__(text)
-        self.condition = condition
 
-
-class ConnectionClosed(ConnectionException):
+class ConnectionClosed(_Ended, ConnectionException):
     """A connection is closed, could not be made, or is not open yet.
 
     :ivar condition: why, a `Condition`; None where no reason was given.
     """
-
-    def __init__(self, text: str, condition: Condition | None = None) -> None:
-        super().__init__(text)
-        self.condition = condition
 
 
 class Lost(ConnectionClosed):
@@ -176,15 +176,11 @@ class Lost(ConnectionClosed):
         self.receipt: Receipt | None = None
 
 
-class TransactionAborted(ProtonException):
+class TransactionAborted(_Ended):
     """A transaction was not committed: the coordinator has refused it, or is gone, and has rolled back its work.
 
     :ivar condition: why, a `Condition`; None where no reason was given.
     """
-
-    def __init__(self, text: str, condition: Condition | None = None) -> None:
-        super().__init__(text)
-        self.condition = condition
 
 
 def disposition_of(error: Undeliverable) -> Disposition | int:

@@ -15,7 +15,7 @@ from proton.asyncio import (
 )
 from proton.asyncio.opening import core_of
 from tests.support.aio import run
-from tests.support.aio_peer import FORCED, QUICK, peer, until
+from tests.support.aio_peer import FORCED, QUICK, held, peer, until
 from tests.support.programs import free_port
 
 ways = pytest.mark.parametrize("way", ["kill", "stop"])
@@ -61,9 +61,7 @@ def test_a_loss_is_told_with_its_reason_and_so_are_the_attempts_and_the_end_of_i
 def test_attempts_that_fail_are_counted_and_the_last_one_gives_up():
     async def test(server, connection, events):
         sender = await connection.sender("q")
-        server.holds = True
-        sending = asyncio.ensure_future(sender.send(Message()))
-        await until(lambda: server.taken)
+        (sending,) = await held(server, sender.send(Message()))
         server.kill()
         await server.listener.close()  # nothing listens there any more
         waits = connection.ready(), sender.send(Message()), connection.sender("r").open()
@@ -82,9 +80,7 @@ def test_attempts_that_fail_are_counted_and_the_last_one_gives_up():
 def test_without_reconnect_a_loss_ends_the_connection():
     async def test(server, connection, events):
         sender = await connection.sender("q")
-        server.holds = True
-        sending = asyncio.ensure_future(sender.send(Message()))
-        await until(lambda: server.taken)
+        (sending,) = await held(server, sender.send(Message()))
         server.kill()
         with pytest.raises(Lost, match="may have arrived"):
             await sending
@@ -200,9 +196,7 @@ def test_a_link_that_is_refused_after_a_loss_with_another_condition_raises():
     async def test(server, connection, events):
         sender, receiver = await connection.sender("q", resend=True), await connection.receiver("q")
         server.refused = Condition("amqp:unauthorized-access", "no more")
-        server.holds = True
-        sending = asyncio.ensure_future(sender.send(Message(body=1)))
-        await until(lambda: server.taken)
+        (sending,) = await held(server, sender.send(Message(body=1)))
         waiting = asyncio.ensure_future(receiver.receive())
         server.kill()
         with pytest.raises(LinkClosed, match="amqp:unauthorized-access: no more"):
@@ -223,9 +217,7 @@ def test_a_session_that_the_peer_ends_with_what_can_pass_is_made_again_with_its_
         sender, again = await connection.sender("q"), await connection.sender("again", resend=True)
         receiver = await connection.receiver("q")
         waiting = asyncio.ensure_future(receiver.receive())
-        server.holds = True
-        sends = [asyncio.ensure_future(each.send(Message(body=each.address))) for each in (sender, again)]
-        await until(lambda: len(server.taken) == 2)
+        sends = await held(server, *(each.send(Message(body=each.address)) for each in (sender, again)))
         server.holds = False
         server.end_session(Condition("amqp:internal-error", "a hiccup"))
         with pytest.raises(Lost, match="may have arrived"):
@@ -266,9 +258,7 @@ def test_a_session_that_the_peer_ends_otherwise_ends_its_links(condition):
 def test_a_link_is_attached_again_where_retry_on_says_so():
     async def test(server, connection, events):
         sender = await connection.sender("q")
-        server.holds = True
-        sending = asyncio.ensure_future(sender.send(Message(body=1)))
-        await until(lambda: server.taken)
+        (sending,) = await held(server, sender.send(Message(body=1)))
         server.holds = False
         server.start(server.link.close(Condition("amqp:link:detach-forced", "idle")))
         with pytest.raises(Lost, match="may have arrived"):

@@ -8,7 +8,7 @@ from proton import Message
 from proton.asyncio import ConnectionClosed, Lost, Sender, connect
 from proton.reactor import AtMostOnce
 from tests.support.aio import run
-from tests.support.aio_peer import QUICK, peer, until
+from tests.support.aio_peer import QUICK, held, peer, until
 
 ways = pytest.mark.parametrize("way", ["kill", "stop"])
 
@@ -38,9 +38,7 @@ async def put(server, *bodies, settled=False):
 def test_a_send_without_an_outcome_raises_that_it_may_have_arrived(way):
     async def test(server, connection, events):
         sender = await connection.sender("q")
-        server.holds = True
-        waiting = asyncio.ensure_future(sender.send(Message(body=1), tag="t"))
-        await until(lambda: server.taken)
+        (waiting,) = await held(server, sender.send(Message(body=1), tag="t"))
         server.end(way)
         with pytest.raises(Lost, match=r"sender to 'q': .* was lost.*; the message may have arrived") as caught:
             await waiting
@@ -78,9 +76,7 @@ def test_what_was_asked_for_is_sent_again_in_order_and_its_await_returns(way):
 def test_what_is_sent_again_survives_a_second_loss():
     async def test(server, connection, events):
         sender = await connection.sender("q", resend=True)
-        server.holds = True
-        sends = [asyncio.ensure_future(sender.send(Message(body=number))) for number in range(5)]
-        await until(lambda: len(server.taken) == 5)
+        sends = await held(server, *(sender.send(Message(body=number)) for number in range(5)))
         server.kill()
         await until(lambda: len(server.taken) == 10)
         server.holds = False

@@ -37,31 +37,61 @@ def run(main, *args, loop_factory=new_loop, debug=True, seconds=SECONDS):
     return result
 
 
-class Broker:
-    """Queues by address, made when they are named. The body "bad" is rejected; addresses with "missing" are refused."""
+class Server:
+    """The base of servers in the loop of a test: each connection and each link has a task, and all end with it."""
 
     def __init__(self, listener):
         self.listener = listener
-        self.queues = {}
+        self.port = listener.port
+        self.url = f"127.0.0.1:{listener.port}"
         self.links = []
         self.connections = []
         self.tasks = set()
-        self.received = 0
-        self.made = 0
-
-    @property
-    def url(self):
-        return f"127.0.0.1:{self.listener.port}"
 
     def start(self, coroutine):
         task = asyncio.ensure_future(coroutine)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+        return task
 
     async def serve(self):
         async for connection in self.listener:
             self.connections.append(connection)
             self.start(self.serve_connection(connection))
+
+    async def serve_connection(self, connection):
+        """Answers the links that a client asks for."""
+        raise NotImplementedError
+
+    async def finish(self):
+        for task in list(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def serving(make, *arguments, port=0, **options):
+    """A `Server` of this class on a free port, or on one that was.
+
+    :param options: those of `serve`.
+    """
+    async with serve(f"127.0.0.1:{port}", **options) as listener:
+        made = make(listener, *arguments)
+        made.start(made.serve())
+        try:
+            yield made
+        finally:
+            await made.finish()
+
+
+class Broker(Server):
+    """Queues by address, made when they are named. The body "bad" is rejected; addresses with "missing" are refused."""
+
+    def __init__(self, listener):
+        super().__init__(listener)
+        self.queues = {}
+        self.received = 0
+        self.made = 0
 
     async def serve_connection(self, connection):
         async for request in connection.incoming():
@@ -104,19 +134,7 @@ class Broker:
                     queue.put_nowait(message)
                     raise
 
-    async def end(self):
-        for task in list(self.tasks):
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
 
-
-@contextlib.asynccontextmanager
-async def broker(**options):
+def broker(**options):
     """A `Broker` on a free port."""
-    async with serve("127.0.0.1:0", **options) as listener:
-        made = Broker(listener)
-        made.start(made.serve())
-        try:
-            yield made
-        finally:
-            await made.end()
+    return serving(Broker, **options)

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 
 from proton import Condition, DeclaredDisposition, Terminus
-from proton.asyncio import Sender, serve
+from proton.asyncio import Sender
 from proton.asyncio.opening import core_of
+from tests.support.aio import Server, serving
 
 FORCED = Condition("amqp:connection:forced", "stopped")
 #: delays between attempts: none, then short ones without end
@@ -20,13 +21,19 @@ async def until(ready):
         await asyncio.sleep(0)
 
 
-class Peer:
+async def held(server, *sends):
+    """Tasks for sends whose messages have come, and get no outcome."""
+    server.holds = True
+    tasks = [asyncio.ensure_future(send) for send in sends]
+    await until(lambda: len(server.taken) == len(sends))
+    return tasks
+
+
+class Peer(Server):
     """Accepts all links. What it is sent is in `taken`, as pairs of a message and its delivery, accepted or not."""
 
     def __init__(self, listener, prefetch):
-        self.port = listener.port
-        self.url = f"127.0.0.1:{listener.port}"
-        self.listener = listener
+        super().__init__(listener)
         self.prefetch = prefetch
         self.holds = False  # what comes stays unsettled
         self.is_silent = False  # links are not answered
@@ -35,9 +42,6 @@ class Peer:
         self.taken = []
         self.declared = 0
         self.discharged = []
-        self.links = []
-        self.connections = []
-        self.tasks = set()
 
     @property
     def bodies(self):
@@ -50,17 +54,6 @@ class Peer:
     @property
     def connection(self):
         return self.connections[-1]
-
-    def start(self, coroutine):
-        task = asyncio.ensure_future(coroutine)
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return task
-
-    async def serve(self):
-        async for connection in self.listener:
-            self.connections.append(connection)
-            self.start(self.serve_connection(connection))
 
     async def serve_connection(self, connection):
         async for request in connection.incoming():
@@ -114,19 +107,7 @@ class Peer:
         """Ends the latest connection: "kill" or "stop"."""
         getattr(self, name)()
 
-    async def finish(self):
-        for task in list(self.tasks):
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
 
-
-@contextlib.asynccontextmanager
-async def peer(prefetch=100, port=0, **options):
+def peer(prefetch=100, port=0, **options):
     """A `Peer` on a free port, or on one that was."""
-    async with serve(f"127.0.0.1:{port}", **options) as listener:
-        made = Peer(listener, prefetch)
-        made.start(made.serve())
-        try:
-            yield made
-        finally:
-            await made.finish()
+    return serving(Peer, prefetch, port=port, **options)
