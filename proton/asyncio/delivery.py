@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from proton.asyncio.checks import check_flag, check_kind
 from proton.asyncio.errors import Lost, Undeliverable, disposition_of
 from proton.asyncio.loop import CancelledError
+from proton.asyncio.opening import AsyncWith
 from proton.asyncio.waiting import DEFAULT, Waiters, limit_of
 from proton.endpoints.condition import Condition, reason_of
 from proton.endpoints.disposition import (
@@ -36,7 +37,7 @@ _OUTCOMES = (_ACCEPTED, DispositionType.REJECTED, _RELEASED, DispositionType.MOD
 _RCV_SECOND = 1
 
 
-class Delivery:
+class Delivery(AsyncWith):
     """A received message, as its sender knows it: it waits for an outcome.
 
     ``async with delivery:`` accepts it at the end of the block. `Rejected`, `Released` or `Modified`, raised in the
@@ -211,7 +212,7 @@ class Delivery:
         return False
 
 
-class BodyStream:
+class BodyStream(AsyncWith):
     """The body of a message, read while it comes. Made by `Receiver.receive_stream`.
 
     Iterating gives the pieces. Until it is read to its end or closed, the link gives no other message.

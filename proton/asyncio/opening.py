@@ -13,12 +13,27 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Cored", "Openable", "core_of"]
+__all__ = ["AsyncWith", "Cored", "Openable", "core_of"]
 
 _Core = TypeVar("_Core")
 
 
-class Openable:
+class AsyncWith:
+    """What ``async with`` is for: plain ``with``, the most frequent slip, says so."""
+
+    __slots__ = ()
+
+    # Not for checkers, which find the mistake by the absence of these.
+    if not TYPE_CHECKING:
+
+        def __enter__(self) -> None:
+            raise TypeError(f"{type(self).__name__} takes 'async with', got 'with'")
+
+        def __exit__(self, *exc: object) -> None:
+            """Never called; without it Python says something else."""
+
+
+class Openable(AsyncWith):
     """Awaiting it opens it; ``async with`` opens it, and closes it at the end of the block."""
 
     def __await__(self) -> Generator[Any, Any, Self]:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.asyncio.errors import Lost, TransactionAborted
-from proton.asyncio.opening import core_of
+from proton.asyncio.opening import AsyncWith, core_of
 from proton.asyncio.waiting import DEFAULT, Waiters, limit_of
 from proton.endpoints.condition import Condition
 from proton.endpoints.ends import end_of
@@ -107,7 +107,7 @@ class _Control:
         self.on_change()
 
 
-class Transaction:
+class Transaction(AsyncWith):
     """A transaction. Made by `Connection.transaction`; awaiting it, or ``async with``, declares it.
 
     At the end of an ``async with`` block it is committed; if an exception ends the block, it is aborted.

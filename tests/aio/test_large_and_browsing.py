@@ -7,7 +7,7 @@ import pytest
 from proton import Message, Terminus
 from proton.asyncio import Drained, connect, serve
 from proton.reactor import Copy, Selector
-from proton.testing import Broker
+from proton.testing import AsyncBroker
 from tests.support.aio import run
 from tests.support.costs import peak
 
@@ -29,8 +29,8 @@ async def browsed(connection, *options):
 
 
 def test_a_browser_sees_all_messages_and_takes_none():
-    async def main(url):
-        async with connect(url) as connection:
+    async def main():
+        async with AsyncBroker() as broker, connect(broker.url) as connection:
             async with connection.sender("q") as sender:
                 for number in range(5):
                     await sender.send(Message(body=number, properties={"n": number}))
@@ -42,21 +42,20 @@ def test_a_browser_sees_all_messages_and_takes_none():
                     assert message.body == number and delivery.accept()
             assert await browsed(connection) == []
 
-    with Broker() as broker:
-        run(main, broker.url)
+    run(main)
 
 
 def test_a_message_of_50_mib_goes_through_whole():
     body = bytes(range(256)) * (SIZE // 256)
 
-    async def main(url):
-        async with connect(url) as connection, connection.sender("q") as sender, connection.receiver("q") as receiver:
+    async def main():
+        async with AsyncBroker() as broker, connect(broker.url) as connection:
+            sender, receiver = await connection.sender("q"), await connection.receiver("q")
             await sender.send(Message(body=body))
             message, delivery = await receiver.receive(timeout=20)
             assert message.body == body and delivery.accept()
 
-    with Broker() as broker:
-        run(main, broker.url, debug=False)
+    run(main, debug=False)
 
 
 @pytest.mark.parametrize("size", [SIZE, None])

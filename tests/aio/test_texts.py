@@ -177,3 +177,17 @@ def test_a_close_by_the_peer_is_in_the_log_where_nothing_waits(caplog, condition
     reason = "app:gone: moved away" if condition else "without a reason"
     expected = [] if is_awaited else [f"The connection to amqp://{url} was closed by the peer: {reason}"]
     assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == expected
+
+
+def test_a_plain_with_says_what_is_meant():
+    async def main():
+        async with peer() as server, connect(server.url) as connection, connection.receiver("q") as receiver:
+            await server.link.send_soon(Message(body=b"x", inferred=True))
+            stream = await receiver.receive_stream()
+            made = [connection, receiver, connection.requester("q"), connection.session(), connection.transaction()]
+            for each in (*made, stream, stream.delivery, serve("127.0.0.1:0")):
+                with pytest.raises(TypeError, match=f"^{type(each).__name__} takes 'async with', got 'with'$"), each:
+                    pass
+            stream.delivery.release()
+
+    run(main)

@@ -9,19 +9,17 @@ from proton.asyncio import Lost, TransactionAborted, connect, serve
 from proton.asyncio.opening import core_of
 from proton.exceptions import ProtonException
 from proton.testing import AsyncBroker
-from tests.support.aio import run
-from tests.support.server import serving
+from tests.support.aio import broker, run
 
 
 def test_a_peer_without_a_coordinator_refuses():
-    async def main(server):
-        async with connect(server.url) as connection:
+    async def main():
+        async with broker() as server, connect(server.url) as connection:
             with pytest.raises(TransactionAborted, match="the transaction was not declared"):
                 transaction = await connection.transaction()
                 await transaction.commit()
 
-    with serving() as server:
-        run(main, server)
+    run(main)
 
 
 def test_a_transaction_tells_why_the_peer_has_ended_its_session():
