@@ -407,13 +407,14 @@ def condition_of(name: str | None, description: str | None) -> Condition | None:
     return None if name is None else Condition(name, description or None)
 
 
-def late(what: str, seconds: float, seen: Seen | None) -> TimeoutError:
+def late(what: str, seconds: float, seen: Seen | None, detail: str = "") -> TimeoutError:
     """The error of a wait for a condition.
 
     :param seen: what the broker has seen, None without a broker.
+    :param detail: what is known besides.
     """
     got = "" if seen is None else f", got {seen!r}"
-    return TimeoutError(f"expected {what or 'the condition to hold'} within {seconds} s{got}")
+    return TimeoutError(f"expected {what or 'the condition to hold'} within {seconds} s{got}{detail and '; '}{detail}")
 
 
 def check_condition(condition: Any) -> None:

@@ -144,6 +144,8 @@ class _World:
         self.network = MemoryNetwork(clock)
         self.containers: list[_Container | Player] = []
         self._runs = False
+        #: seconds since the beginning at which something was last done
+        self.last_event: float = 0.0
 
     def make(self, name: str, handlers: object) -> _Container:
         """A container of some handlers, which has not started."""
@@ -171,6 +173,7 @@ class _World:
             # A list: each has its turn.
             if not any([container.turn() for container in containers]) and changes == self.network.changes:
                 return
+            self.last_event = self.clock.elapsed
         raise RuntimeError(f"expected the handlers to come to rest, got something new to do in {MAX_TURNS} turns")
 
     def step(self, end: float) -> bool:
@@ -194,7 +197,7 @@ class _World:
             if seen is not None:
                 seen.raise_failure()
             if not self.step(end):
-                raise late(what, seconds, seen)
+                raise late(what, seconds, seen, f"the last event was at {self.last_event} s")
             self.run()
             found = condition()
         return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from proton import Message
@@ -71,3 +73,17 @@ def test_the_fixture_raises_nothing_a_second_time(amqp_joined):
     joined = amqp_joined(Program("on_start"))
     with pytest.raises(KeyError):
         joined.run()
+
+
+class Ticks(MessagingHandler):
+    def on_start(self, event):
+        event.container.schedule(10, self)
+        event.container.schedule(20, self)
+        event.container.schedule(40, self)
+
+
+def test_a_time_out_says_what_was_seen_and_when_the_last_event_was():
+    with Joined(Ticks()) as joined, pytest.raises(TimeoutError) as caught:
+        joined.run_until(lambda: False, "a pig that flies", seconds=30)
+    text = r"expected a pig that flies within 30 s, got Seen\(0 connections.*\); the last event was at 20.0 s"
+    assert re.fullmatch(text, str(caught.value))
