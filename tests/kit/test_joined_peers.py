@@ -145,7 +145,7 @@ def test_two_handlers_on_one_port_are_a_mistake():
         (
             lambda: Joined(Server()).run_until(lambda: False, "miracle"),
             TimeoutError,
-            "expected miracle within 60.0 s; the last event was at",
+            "expected miracle within 60.0 s",
         ),
         (lambda: Joined(Listener("localhost:7000")).broker.stop(), RuntimeError, "does not run"),
     ],
