@@ -487,6 +487,7 @@ class BlockingReceiver(BlockingLink):
         :raises TypeError, ValueError: an argument is not a number, or is negative.
         :raises LinkDetached: the link has ended.
         :raises ConnectionException: the connection was closed by the peer, or lost.
+        :raises Timeout: no message came, and the connection that is made again is down.
         """
         if limit is not None and check_count("limit", limit, " or None") < 0:
             raise ValueError(f"limit takes 0 or more messages, got {limit!r}")
@@ -506,6 +507,8 @@ class BlockingReceiver(BlockingLink):
                 log.error("rejected a message on link %s that cannot be decoded: %s", self._shown(), printable(error))
                 continue
             except Timeout:
+                if self._operations.disconnected:
+                    raise  # the node may have messages
                 return
             except (LinkException, ConnectionException):
                 if self._is_ended_here():
