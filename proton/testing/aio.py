@@ -17,7 +17,7 @@ from proton.asyncio.loop import Loop, Pipe
 from proton.driver import Driver
 from proton.io import sockets
 from proton.testing.commands import (
-    SECONDS,
+    WAIT_TIMEOUT,
     Commanded,
     Commands,
     Settings,
@@ -126,7 +126,7 @@ class _Runner:
         self.has_failed: bool = False
         self._on_failure = on_failure
         self._stop_watching: Callable[[Any], object] = _nothing
-        #: done once it listens no more and all clients are gone
+        #: done once it does not listen and all clients are gone
         self.ended = self.loop.create_future()
         self._settings = settings
         self._listeners = sockets.listen(settings.host, settings.port)
@@ -189,7 +189,7 @@ class _Runner:
         return _Timer(self, seconds, function)
 
     def stop_listening(self) -> None:
-        """Let no more clients in."""
+        """Accept no further clients."""
         for acceptor in self._acceptors:
             acceptor.cancel()
         for listener in self._listeners:
@@ -305,7 +305,7 @@ class AsyncBroker(Commanded):
         await self.resume()
         command(service)
         runner.turn()
-        await runner.loop.wait(runner.ended, SECONDS, runner.abort)
+        await runner.loop.wait(runner.ended, WAIT_TIMEOUT, runner.abort)
         await runner.wait_closed()
         self._runner = commands.service = None
         self.seen.notify()
@@ -314,7 +314,7 @@ class AsyncBroker(Commanded):
         """Wait for the end of a run that has failed."""
         runner = self._runner
         if runner is not None and runner.has_failed:
-            await runner.loop.wait(runner.ended, SECONDS, runner.abort)
+            await runner.loop.wait(runner.ended, WAIT_TIMEOUT, runner.abort)
             await runner.wait_closed()
             self._runner = None
 
@@ -474,7 +474,7 @@ class AsyncBroker(Commanded):
         """See `Broker.link_count`."""
         return self._checked().link_count(address)
 
-    async def wait_for(self, condition: Callable[[Seen], Any], what: str = "", seconds: float = SECONDS) -> None:
+    async def wait_for(self, condition: Callable[[Seen], Any], what: str = "", seconds: float = WAIT_TIMEOUT) -> None:
         """See `Broker.wait_for`; the condition may be a coroutine function, and give commands."""
         check_condition(condition)
         await self._wait_for(condition, what, seconds)
@@ -499,7 +499,7 @@ class AsyncBroker(Commanded):
             finally:
                 self._waits.remove(change)
 
-    async def wait_for_messages(self, address: str, count: int = 1, seconds: float = SECONDS) -> list[Message]:
+    async def wait_for_messages(self, address: str, count: int = 1, seconds: float = WAIT_TIMEOUT) -> list[Message]:
         """See `Broker.wait_for_messages`."""
         what = check_wanted(address, count)
         found: list[Message] = await self._wait_for(

@@ -9,7 +9,7 @@ from typing import Any, Callable
 from proton import Message
 from proton.reactor import ApplicationEvent, Container, EventInjector
 from proton.testing.commands import (
-    SECONDS,
+    WAIT_TIMEOUT,
     Commanded,
     Settings,
     check_condition,
@@ -93,7 +93,7 @@ class ContainerRunner:
         return self._container.schedule(seconds, _Timer(function))
 
     def stop_listening(self) -> None:
-        """Let no more clients in, and end when the last one is gone."""
+        """Accept no further clients, and end when the last one is gone."""
         self._acceptor.close()
 
 
@@ -103,7 +103,7 @@ class _Runner(ContainerRunner):
     :param service: the service.
     :param settings: where it listens.
     :param on_failure: called in the thread with an error that ends the run, before the connections are ended.
-    :param on_end: called in the thread when the run is over, before what was told and not done is abandoned.
+    :param on_end: called in the thread when the run is over, before the calls that were not made are abandoned.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class _Runner(ContainerRunner):
         self._on_end = on_end
         self._injector = EventInjector()
         self._lock = threading.Lock()
-        #: what was told and is not begun; None once the run is over
+        #: the calls that have not begun; None once the run is over
         self._calls: set[_Call] | None = set()
         #: set once clients can connect, or it has failed
         self.is_ready = threading.Event()
@@ -247,8 +247,8 @@ class Broker(Commanded):
             service = self._commands.begin(empty)
             self._runner = runner = _Runner(service, self._settings, self._commands.fail, self._note_end)
             runner.thread.start()
-        if not runner.is_ready.wait(SECONDS):
-            raise TimeoutError(f"{self!r} does not listen after {SECONDS} s")
+        if not runner.is_ready.wait(WAIT_TIMEOUT):
+            raise TimeoutError(f"{self!r} does not listen after {WAIT_TIMEOUT} s")
         if runner.start_failure is not None:
             raise runner.start_failure
 
@@ -262,7 +262,7 @@ class Broker(Commanded):
         """Wait for the end of a run that has failed."""
         runner = self._runner
         if runner is not None and not self.running and runner.thread is not threading.current_thread():
-            runner.thread.join(SECONDS)
+            runner.thread.join(WAIT_TIMEOUT)
 
     def stop(
         self,
@@ -270,7 +270,7 @@ class Broker(Commanded):
         description: str = "the broker is shut down",
         sessions_first: bool = False,
     ) -> None:
-        """Stop in an orderly way: listen no more, close each connection, wait for the answers, a second at most.
+        """Stop in an orderly way: stop listening, close each connection, wait for the answers, a second at most.
 
         :param condition: the name of the condition of each close.
         :param description: its description.
@@ -281,7 +281,7 @@ class Broker(Commanded):
         self._end(lambda: self._commands.running().stop(reason, sessions_first))
 
     def kill(self) -> None:
-        """Stop as if the machine had failed: connections are cut, nothing is told.
+        """Stop as if the machine had failed: connections are cut, without a close.
 
         :raises RuntimeError: it does not run.
         """
@@ -295,9 +295,9 @@ class Broker(Commanded):
         self._do(command)
         if runner.thread is threading.current_thread():  # a function of the test has given the command
             return
-        runner.thread.join(SECONDS)
+        runner.thread.join(WAIT_TIMEOUT)
         if runner.thread.is_alive():
-            raise TimeoutError(f"the broker has not ended within {SECONDS} s")
+            raise TimeoutError(f"the broker has not ended within {WAIT_TIMEOUT} s")
 
     def _do(self, function: Callable[[], Any]) -> Any:
         """Call a function in the broker's thread, and return what it returns; here, if the broker does not run."""
@@ -312,9 +312,9 @@ class Broker(Commanded):
                 return function()
             call = _Call(function)
             runner.tell(call)
-            if not call.wait(SECONDS):
+            if not call.wait(WAIT_TIMEOUT):
                 call.abandon()
-                raise TimeoutError(f"{self!r} has not done the command within {SECONDS} s; is it stalled?")
+                raise TimeoutError(f"{self!r} has not done the command within {WAIT_TIMEOUT} s; is it stalled?")
             if not call.is_abandoned:
                 if call.error is not None:
                     raise call.error
@@ -433,7 +433,7 @@ class Broker(Commanded):
         self._do(lambda: self._commands.refuse(address, reason, how, role, times))
 
     def allow(self, address: str | None) -> None:
-        """Refuse links to an address no longer.
+        """End the refusal of links to an address.
 
         :raises ValueError: `refuse` was not called with this address since the start, or since `behave`.
         """
@@ -506,7 +506,7 @@ class Broker(Commanded):
         self._do(lambda: self._commands.close_connections(condition_of(condition, description)))
 
     def cut(self) -> None:
-        """Cut all connections without a word, and go on listening."""
+        """Cut all connections without a close, and go on listening."""
         self._do(self._commands.cut)
 
     def stall(self) -> None:
@@ -525,8 +525,8 @@ class Broker(Commanded):
         runner.tell(call)
         if runner.thread is threading.current_thread():  # it stalls after what it does now
             return
-        if not call.begun.wait(SECONDS):
-            raise TimeoutError(f"{self!r} does not stall within {SECONDS} s")
+        if not call.begun.wait(WAIT_TIMEOUT):
+            raise TimeoutError(f"{self!r} does not stall within {WAIT_TIMEOUT} s")
         if call.is_abandoned:
             raise RuntimeError("the broker does not run")
 
@@ -543,7 +543,7 @@ class Broker(Commanded):
         """How many links are attached to an address; to any for None."""
         return int(self._do(lambda: self._commands.link_count(address)))
 
-    def wait_for(self, condition: Callable[[Seen], Any], what: str = "", seconds: float = SECONDS) -> None:
+    def wait_for(self, condition: Callable[[Seen], Any], what: str = "", seconds: float = WAIT_TIMEOUT) -> None:
         """Wait until a condition holds, which is tried again after each change.
 
         :param condition: a function of `seen`; it may give commands.
@@ -563,7 +563,7 @@ class Broker(Commanded):
             raise late(what, seconds, self.seen)
         return found
 
-    def wait_for_messages(self, address: str, count: int = 1, seconds: float = SECONDS) -> list[Message]:
+    def wait_for_messages(self, address: str, count: int = 1, seconds: float = WAIT_TIMEOUT) -> list[Message]:
         """Wait until so many messages, or more, are in a queue.
 
         :param address: the address of the queue.

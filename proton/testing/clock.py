@@ -1,4 +1,4 @@
-"""`VirtualClock`: a time that moves only when it is told to."""
+"""`VirtualClock`: a time that moves only by calls of the test."""
 
 from __future__ import annotations
 

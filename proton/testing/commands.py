@@ -22,7 +22,7 @@ from proton.testing.seen import Seen, SeenFailure
 from proton.testing.service import Service
 
 __all__ = [
-    "SECONDS",
+    "WAIT_TIMEOUT",
     "Commanded",
     "Commands",
     "Settings",
@@ -38,8 +38,8 @@ OPTIONS = (
     *("credentials", "ssl_domain"),
 )
 
-#: Seconds that anything may take that is waited for.
-SECONDS = 20.0
+#: Seconds that a wait, a command, a start or a stop may take.
+WAIT_TIMEOUT = 20.0
 
 
 class Settings:

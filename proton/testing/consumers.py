@@ -13,10 +13,10 @@ from proton.testing.selector import Selector
 if TYPE_CHECKING:
     from proton.testing.nodes import Queue
 
-__all__ = ["SLACK", "Consumer", "Entry", "Lane"]
+__all__ = ["MAX_STALE_NUMBERS", "Consumer", "Entry", "Lane"]
 
 #: stale numbers that a heap may hold beside those of waiting messages
-SLACK = 64
+MAX_STALE_NUMBERS = 64
 
 
 class Entry:
@@ -68,7 +68,7 @@ class Lane:
         """Take a message in if the selector matches it."""
         if self.selector is None or self.selector.matches(entry.message):
             numbers = self.numbers
-            if len(numbers) > 2 * len(waiting) + SLACK:
+            if len(numbers) > 2 * len(waiting) + MAX_STALE_NUMBERS:
                 numbers[:] = sorted({number for number in numbers if number in waiting and number != entry.number})
             heapq.heappush(numbers, entry.number)
 
@@ -91,7 +91,7 @@ class Consumer:
         self.is_ready: bool = False
         #: the number of the last message that a browser was shown
         self.shown = -1
-        self.lane: Lane = queue.join(self, selector)
+        self.lane: Lane = queue.add_consumer(self, selector)
 
     def wake(self) -> None:
         """Take part in the turns again: there is credit."""
@@ -123,12 +123,12 @@ class Consumer:
             self.unsettled[delivery] = entry
         return True
 
-    def leave(self, failed: bool) -> None:
-        """Give back what has no outcome, and take no more.
+    def detach(self, failed: bool) -> None:
+        """Give back what has no outcome, and take no further messages.
 
         :param failed: it counts as failed deliveries.
         """
-        self.queue.leave(self)
+        self.queue.remove_consumer(self)
         unsettled, self.unsettled = self.unsettled, {}
         for entry in unsettled.values():
             if entry.transaction is None:

@@ -437,7 +437,7 @@ class JoinedBroker(Broker):
         description: str = "the broker is shut down",
         sessions_first: bool = False,
     ) -> None:
-        """Stop in an orderly way: listen no more, close each connection, and run until the answers are there.
+        """Stop in an orderly way: stop listening, close each connection, and run until the answers are there.
 
         :param condition: the name of the condition of each close.
         :param description: its description.
@@ -450,7 +450,7 @@ class JoinedBroker(Broker):
         self._world.run()
 
     def kill(self) -> None:
-        """Stop as if the machine had failed: connections are cut, nothing is told.
+        """Stop as if the machine had failed: connections are cut, without a close.
 
         :raises RuntimeError: it does not run.
         """

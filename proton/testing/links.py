@@ -154,7 +154,7 @@ class Links:
 
     # -- ends ----------------------------------------------------------------------------------------------------
 
-    def drop(self, links: Iterable[Link], closed: bool = True, lost: bool = False) -> None:
+    def remove(self, links: Iterable[Link], closed: bool = True, lost: bool = False) -> None:
         """Forget links; what their clients have not settled is given back.
 
         :param closed: False if a durable subscription stays.
@@ -166,12 +166,12 @@ class Links:
         for link in links:
             if link in self.control:
                 self.control.discard(link)
-                left.update(dict.fromkeys(self._coordinator.leave(link)))
+                left.update(dict.fromkeys(self._coordinator.remove_link(link)))
             self.producers.pop(link, None)
             consumer = self.consumers.pop(link, None)
             if consumer is None:
                 continue
-            consumer.leave(failed=lost)
+            consumer.detach(failed=lost)
             queue = consumer.queue
             node = self._nodes.found.get(queue.address)
             if isinstance(node, Responder):
@@ -216,7 +216,7 @@ class Links:
         :param condition: the reason.
         :param closed: False for a detach without `closed`.
         """
-        self.drop([link], closed)
+        self.remove([link], closed)
         link.condition = condition
         if closed:
             link.close()

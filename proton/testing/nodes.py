@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any, Callable, TypeVar
 
 from proton import Link, Message
-from proton.testing.consumers import SLACK, Consumer, Entry, Lane
+from proton.testing.consumers import MAX_STALE_NUMBERS, Consumer, Entry, Lane
 from proton.testing.logs import log
 from proton.testing.selector import Selector
 
@@ -193,13 +193,13 @@ class Queue(Node):
             entry.count_failure()
         limit = self.nodes.max_deliveries
         if failed and limit is not None and entry.delivery_count >= limit:
-            self.nodes.bury(entry)
+            self.nodes.add_dead_letter(entry)
         else:
             self.restore(entry)
 
     # -- consumers -----------------------------------------------------------------------------------------------
 
-    def join(self, consumer: Consumer, selector: Selector | None) -> Lane:
+    def add_consumer(self, consumer: Consumer, selector: Selector | None) -> Lane:
         """Take a consumer in; the lane that it takes its messages from."""
         lane = None if consumer.browses else self._lanes.get(selector)
         if lane is None:
@@ -214,8 +214,8 @@ class Queue(Node):
             self.consumers.append(consumer)
         return lane
 
-    def leave(self, consumer: Consumer) -> None:
-        """Give a consumer no more messages."""
+    def remove_consumer(self, consumer: Consumer) -> None:
+        """Remove a consumer."""
         if consumer in self.browsers:
             self.browsers.remove(consumer)
         elif consumer in self.consumers:
@@ -277,7 +277,7 @@ class Queue(Node):
 
     def _note_expiry(self, when: float, number: int) -> None:
         expiries = self._expiries
-        if len(expiries) > 2 * len(self._entries) + SLACK:
+        if len(expiries) > 2 * len(self._entries) + MAX_STALE_NUMBERS:
             expiries[:] = sorted({found for found in expiries if found[1] in self._entries})
         heapq.heappush(expiries, (when, number))
         if self._next_expiry is None or when < self._next_expiry:
@@ -326,8 +326,8 @@ class Subscription(Queue):
         if self.selector is None or self.selector.matches(message):
             super().put(message)
 
-    def leave(self, consumer: Consumer) -> None:
-        super().leave(consumer)
+    def remove_consumer(self, consumer: Consumer) -> None:
+        super().remove_consumer(consumer)
         if self.consumers or self.browsers:
             return
         if not self.is_durable:
@@ -477,9 +477,9 @@ class Nodes:
         node.lifetime = Lifetime(owner, policy)
         return node
 
-    def bury(self, entry: Entry) -> None:
+    def add_dead_letter(self, entry: Entry) -> None:
         """Make a message a dead letter; without a queue for those it is dropped."""
-        # One that is there stays away: it would go round in circles.
+        # Not one that was a dead letter already: it would come back to the queue for ever.
         if self.dead_letters is not None and entry.queue.address != self.dead_letters:
             node = self.find(self.dead_letters)
             if node is not None:
@@ -502,8 +502,8 @@ class Nodes:
         """When `run_due` has something to do next, None for never."""
         return self._alarms[0][0] if self._alarms else None
 
-    def rest(self) -> None:
-        """Tell no service any more."""
+    def forget_service(self) -> None:
+        """Forget the service, which has ended."""
         self.changed = self.alarmed = _nothing
 
     def run_due(self) -> None:

@@ -38,7 +38,7 @@ class Responder(Node):
         return queue
 
     def detach(self, link: Any) -> None:
-        """Give a link no more responses."""
+        """Remove a link that takes responses."""
         self._outlets.pop(link, None)
 
     def put(self, message: Message) -> None:
@@ -50,7 +50,7 @@ class Responder(Node):
 
         :param request: the request.
         :param session: the session that it came from, or None.
-        :return: the condition if the function has failed, which `Nodes.failed` was told.
+        :return: the condition if the function has failed, after a call of `Nodes.failed`.
         """
 
         def call() -> Message | None:
@@ -84,6 +84,6 @@ class Responder(Node):
             self._outlets[link].put(response)
             return
         node = self.nodes.find(self.nodes.address_of(reply_to))
-        # A response that is a request again would go round in circles.
+        # A response that is a request again could cause responses without an end.
         if node is not None and not isinstance(node, Responder):
             node.post(response)

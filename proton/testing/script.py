@@ -104,7 +104,7 @@ class _Conversation:
         return True
 
     def close(self) -> None:
-        """Play no more."""
+        """End the conversation."""
         if self._generator is not None:
             self._generator.close()
             self._generator = None
@@ -141,6 +141,6 @@ class Player:
         return busy
 
     def end(self) -> None:
-        """Play no more."""
+        """End the conversation."""
         for conversation in self._conversations:
             conversation.close()

@@ -89,7 +89,7 @@ class SeenOutcome(NamedTuple):
 
 
 class SeenEnd(NamedTuple):
-    """An end that the client has told, or the loss of its connection.
+    """An end by the client, or the loss of its connection.
 
     :param connection: the number of the connection.
     :param kind: "link", "session", "connection" or "loss".

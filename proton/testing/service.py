@@ -23,7 +23,7 @@ from proton.testing.transactions import Coordinator, Outcome, state_of
 __all__ = ["Service", "Timers"]
 
 #: Seconds that clients have for the answer to a close before they are cut off.
-CLOSE_SECONDS = 1.0
+CLOSE_TIMEOUT = 1.0
 
 #: what the broker offers to clients, by the names that brokers and JMS clients use
 CAPABILITIES = [symbol("ANONYMOUS-RELAY"), symbol("SHARED-SUBS"), symbol("DELAYED_DELIVERY")]
@@ -49,7 +49,7 @@ class Timers(Protocol):
         """Have a function called; what is returned has a method `cancel`."""
 
     def stop_listening(self) -> None:
-        """Let no more clients in."""
+        """Accept no further clients."""
 
 
 class Service(MessagingHandler):
@@ -91,7 +91,7 @@ class Service(MessagingHandler):
         self._set_alarm()
 
     def stop(self, condition: Condition | None, sessions_first: bool) -> None:
-        """Listen no more and close all connections; those that do not answer are cut off after a second."""
+        """Stop listening and close all connections; those that do not answer are cut off after a second."""
         self._end_run()
         if sessions_first:
             self.end_sessions(condition)
@@ -99,17 +99,17 @@ class Service(MessagingHandler):
         for connection in list(self._unopened):
             _cut(connection)
         if self._numbers:
-            self._cutting = self._timers.call_later(CLOSE_SECONDS, self.cut)
+            self._cutting = self._timers.call_later(CLOSE_TIMEOUT, self.cut)
 
     def kill(self) -> None:
-        """End without a word to any client."""
+        """End all connections without a close, and stop listening."""
         self._end_run()
         self.cut()
 
     def _end_run(self) -> None:
         self._stopping = True
         self._timers.stop_listening()
-        self.nodes.rest()
+        self.nodes.forget_service()
         if self._alarm is not None:
             self._alarm.cancel()
         # After its close a connection sends nothing (2.4.3), so what was delayed has no use.
@@ -147,7 +147,7 @@ class Service(MessagingHandler):
             self._delayed.add(timer)
 
     def _gone(self, connection: Connection, lost: bool = False) -> None:
-        self.links.drop([link for link in self.links if link.connection is connection], closed=False, lost=lost)
+        self.links.remove([link for link in self.links if link.connection is connection], closed=False, lost=lost)
         number = self._numbers.pop(connection, None)
         if number is not None:
             log.info("connection %s: gone", number)
@@ -184,7 +184,7 @@ class Service(MessagingHandler):
             _close(connection, condition)
 
     def cut(self) -> None:
-        """End all connections without a word."""
+        """End all connections without a close."""
         for connection in [*self._numbers, *self._unopened]:
             _cut(connection)
 
@@ -252,7 +252,7 @@ class Service(MessagingHandler):
         self._drop_session(event)
 
     def _drop_session(self, event: Any) -> None:
-        self.links.drop([link for link in self.links if link.session is event.session], closed=False)
+        self.links.remove([link for link in self.links if link.session is event.session], closed=False)
         self._seen.notify()
 
     def on_connection_closing(self, event: Any) -> None:
@@ -306,7 +306,7 @@ class Service(MessagingHandler):
         log.info("connection %s: %s %s %s: %s", number, role, link.name, address, condition if refused else "attached")
 
     def on_link_closing(self, event: Any) -> None:
-        self.links.drop([event.link])
+        self.links.remove([event.link])
         self._add_end(self._number(event), "link", event.link.name, event.link.remote_condition)
 
     on_link_error = on_link_closing
@@ -314,7 +314,7 @@ class Service(MessagingHandler):
     def on_link_remote_detach(self, event: Any) -> None:
         link = event.link
         failed = link.remote_condition is not None  # after an error the link is over
-        self.links.drop([link], closed=failed)
+        self.links.remove([link], closed=failed)
         if failed:
             link.close()
         else:
@@ -476,7 +476,7 @@ class Service(MessagingHandler):
         if outcome.state == Delivery.ACCEPTED:
             return
         if outcome.state == Delivery.REJECTED:
-            self.nodes.bury(entry)
+            self.nodes.add_dead_letter(entry)
             return
         if outcome.undeliverable:
             entry.barred.add(consumer)

@@ -89,7 +89,7 @@ class Coordinator:
         link.target.type = Terminus.COORDINATOR
         link.target.capabilities.put_object(Array(UNDESCRIBED, Data.SYMBOL, *map(symbol, CAPABILITIES)))
 
-    def leave(self, link: Link) -> list[Queue]:
+    def remove_link(self, link: Link) -> list[Queue]:
         """Roll back what a link has declared and not discharged; the queues that have messages again."""
         left = []
         for txn_id, transaction in list(self._transactions.items()):
@@ -113,7 +113,7 @@ class Coordinator:
             command, fields = body.descriptor, (*body.value, None, None)
         if delivery.settled:
             # 4.2: the coordinator could not tell what has become of it.
-            self._refuse(link, "amqp:illegal-state", "the outcome of a settled message cannot be told")
+            self._refuse(link, "amqp:illegal-state", "the outcome of a settled message cannot be sent")
         elif command in ("amqp:declare:list", 0x31):
             self._declare(link, delivery, fields[0])
         elif command in ("amqp:discharge:list", 0x32):

@@ -98,7 +98,7 @@ def test_all_that_comes_back_takes_its_old_place(nodes):
     outlet, consumer = consume(queue, credit=3)
     for n in range(5):
         queue.put(Message(body=n))
-    consumer.leave(failed=True)
+    consumer.detach(failed=True)
     assert outlet.sent == [0, 1, 2]
     assert [message.body for message in queue.messages] == [0, 1, 2, 3, 4]
     assert consume(queue)[0].sent == [0, 1, 2, 3, 4]
