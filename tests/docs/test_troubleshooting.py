@@ -25,7 +25,10 @@ TEXTS = [
     text for row in re.findall(r"^\| (.*?) \| ", PAGE, re.M) for text in re.findall(r"`([^`]+)`", row) if " " in text
 ]
 #: what Python says
-FOREIGN = {"ImportError: cannot import name … from 'proton'"}
+FOREIGN = {
+    "ImportError: cannot import name … from 'proton'",
+    "'tuple' object has no attribute 'body'",
+}
 
 
 @contextlib.contextmanager
@@ -127,6 +130,30 @@ def not_awaited():
     return told(asyncio.run, main())
 
 
+def awaiting(operation):
+    async def main():
+        with Broker() as broker:
+            async with awaited.connect(broker.url) as connection:
+                await operation(connection)
+
+    return told(asyncio.run, main())
+
+
+async def receive_in_time(connection):
+    await (await connection.receiver("q")).receive(timeout=0.05)
+
+
+async def connect_to_nothing():
+    await awaited.connect(f"amqp://127.0.0.1:{free_port()}")
+
+
+def receiving_while_the_broker_is_down():
+    with Broker() as broker, BlockingConnection(broker.url, timeout=10, reconnect=True) as connection:
+        receiver = connection.create_receiver("q")
+        broker.stop("amqp:connection:forced")
+        return told(receiver.receive, timeout=0.3)
+
+
 def with_a_class_as_option():
     return told(Container().create_sender, "amqp://localhost", "q", options=AtMostOnce)
 
@@ -184,6 +211,13 @@ PROVOKED = {
         answer=("none",), timeout=0.1
     ),
     "no AMQP type for a value of …": lambda: sending(body={"key": object()}),
+    "cannot connect to …: Connection refused": lambda: told(asyncio.run, connect_to_nothing()),
+    "… is not open: use async with, or await it": lambda: awaiting(
+        lambda connection: connection.sender("q").send(Message())
+    ),
+    "got an unexpected keyword argument 'prefetch'": lambda: told(BlockingConnection.create_receiver, prefetch=1),
+    "waiting for a message: …: timed out after … s": lambda: awaiting(receive_in_time),
+    "…: not connected, last attempt: …": receiving_while_the_broker_is_down,
     "timed out: Receiving on receiver …": lambda: receiving(lambda receiver: receiver.receive(timeout=0.05)),
     "expected an unsettled message: none has been received, or all are settled": lambda: receiving(
         lambda receiver: receiver.accept()
