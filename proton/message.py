@@ -18,11 +18,18 @@ from typing import TYPE_CHECKING, Any, Callable
 from proton.codec import attributes, sections
 from proton.codec.decode import DECODE, DECODE_ERRORS, DEFAULT_LIMITS, DecodeLimits
 from proton.codec.encode import ENCODE, encode_binary, encode_buffer, encode_list
-from proton.codec.sections import decode_header, decode_properties, encode_header, encode_properties
-from proton.codec.types import AnnotationDict, Array, Described, char, symbol
+from proton.codec.sections import (
+    decode_header,
+    decode_properties,
+    encode_annotations,
+    encode_application_properties,
+    encode_header,
+    encode_properties,
+)
+from proton.codec.types import AnnotationDict, symbol
 from proton.codec.unencodable import located, with_advice
 from proton.exceptions import DataException, MessageException
-from proton.warn import unknown_options, warn
+from proton.warn import unknown_options
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -42,54 +49,12 @@ _SND_SETTLED = 1  # sender-settle-mode settled (2.8.2)
 _NULL_BODY = b"\x00\x53\x77\x40"  # an amqp-value section with null: what a message without a body ends with
 _BINARY_BODIES = (b"\x00\x53\x75\xb0", b"\x00\x53\x77\xb0")  # a data or amqp-value section with a long binary
 _MAX_DESCRIPTOR_BYTES = 64  # bytes of the longest descriptor of a section, in its symbolic form
-_SIMPLE = frozenset((str, int, bool, float, bytes, type(None)))  # the types that nearly all application properties have
+_MAX_ULONG = 0xFFFFFFFFFFFFFFFF
 _NO_PARTS: list[Any] = []
 _NO_FIELDS: Sequence[Any] = ()
 
 
 # -- sections -----------------------------------------------------------------------------------------------------
-
-
-def _encode_annotations(out: list[bytes], name: str, prefix: bytes, value: Any) -> None:
-    if not isinstance(value, dict):
-        raise MessageException(f"{name} must be a dict, got {type(value).__name__}")
-    out.append(prefix)
-    ENCODE[type(value)](out, value)
-
-
-def _encode_application_properties(out: list[bytes], properties: Any) -> None:
-    # For nearly all messages the loop is all that is looked at.
-    is_usual = type(properties) is dict
-    if is_usual:
-        for key, value in properties.items():
-            if type(key) is not str or type(value) not in _SIMPLE:
-                is_usual = False
-                break
-    if not is_usual:
-        _check_property_keys(properties)
-        _warn_of_compounds(properties)
-    out.append(b"\x00\x53\x74")
-    ENCODE[type(properties)](out, properties)
-
-
-# `symbol` and `char` are derived from `str`, so neither `isinstance` nor `type(key) is str` alone is enough here.
-def _check_property_keys(properties: Any) -> None:
-    """Raises unless every key is a string: `symbol` and `char` are other AMQP types (3.2.5)."""
-    if not isinstance(properties, dict):
-        raise MessageException(f"properties must be a dict, got {type(properties).__name__}")
-    for key in properties:
-        if not isinstance(key, str) or isinstance(key, (symbol, char)):
-            raise MessageException(f"application property key is not string type: key={key} {type(key)}")
-
-
-def _warn_of_compounds(properties: dict[str, Any]) -> None:
-    """3.2.5 allows simple types alone, but programs in use send maps, and peers take them."""
-    for key, value in properties.items():
-        if isinstance(value, (dict, list, tuple, Array, Described)):
-            warn(
-                f"application property {key!r:.50} is a {type(value).__name__}: 3.2.5 allows simple types alone, and a "
-                "peer may refuse the message; put it into the body"
-            )
 
 
 def _joined(parts: Sequence[Any]) -> Any:
@@ -325,6 +290,13 @@ class Message:
     def __init__(self, body: AMQPValue = None, **kwargs: Unpack[MessageKeywords]) -> None:
         self.body = body
         for name, value in kwargs.items():
+            # An id of the usual classes is kept as it is: `Message(id=7, body=None)` takes 0.56 us instead of 0.95
+            # (CPython 3.11). Not in classes of programs, which may have an `id` of their own.
+            if name == "id" and self.__class__ is Message and not self._fields:
+                kind = value.__class__
+                if kind is str or (kind is int and 0 <= value <= _MAX_ULONG):  # type: ignore[operator]
+                    self._fields = (value,)
+                    continue
             if not hasattr(self.__class__, name) and not hasattr(self, name):
                 unknown_options("Message", [name], _attributes(self.__class__))
             setattr(self, name, value)
@@ -404,14 +376,14 @@ class Message:
             if self._header:
                 encode_header(out, self._header)
             if self._instructions is not None:
-                _encode_annotations(out, "instructions", b"\x00\x53\x71", self._instructions)
+                encode_annotations(out, "instructions", b"\x00\x53\x71", self._instructions)
             if self._annotations is not None:
-                _encode_annotations(out, "annotations", b"\x00\x53\x72", self._annotations)
+                encode_annotations(out, "annotations", b"\x00\x53\x72", self._annotations)
             if self._fields:
                 encode_properties(out, self._fields)
             properties = self.properties
             if properties is not None:
-                _encode_application_properties(out, properties)
+                encode_application_properties(out, properties)
             body = self.body
             encoder = ENCODE[type(body)]
             prefix = b"\x00\x53\x77"
@@ -428,7 +400,7 @@ class Message:
             out.append(prefix)
             encoder(out, body)
             if self._footer is not None:
-                _encode_annotations(out, "footer", b"\x00\x53\x78", self._footer)
+                encode_annotations(out, "footer", b"\x00\x53\x78", self._footer)
         except (OverflowError, UnicodeEncodeError, RecursionError) as error:
             raise located(error, self._encoded_parts()) from None
         except DataException as error:
@@ -459,7 +431,7 @@ class Message:
             raise MessageException(f"expected a message without a body of its own, got the body {self.body!r:.50}")
         footer: list[bytes] = []
         if self._footer is not None:
-            _encode_annotations(footer, "footer", b"\x00\x53\x78", self._footer)
+            encode_annotations(footer, "footer", b"\x00\x53\x78", self._footer)
         after = b"".join(footer)
         return self.encode()[: -len(after + _NULL_BODY)], after
 

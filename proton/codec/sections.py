@@ -1,4 +1,4 @@
-"""The header and properties sections of a message as lists of fields, their bytes, and where sections end (3.2).
+"""The header and properties sections of a message as lists of fields, the bytes of sections, and where they end (3.2).
 
 A list is in wire order and wire units (milliseconds, plain integers) and as short as its last field that is set;
 `None` is an absent field. `Message` converts to what programs see. Keep true: a received field of another type
@@ -28,13 +28,16 @@ from proton.codec.encode import (
     encode_uint,
     encode_ulong,
 )
-from proton.codec.types import SYMBOLS, new_symbol, symbol, timestamp, ulong
+from proton.codec.types import SYMBOLS, Array, Described, char, new_symbol, symbol, timestamp, ulong
 from proton.exceptions import DataException, MessageException
+from proton.warn import warn
 
 __all__ = [
     "DATA_SECTION",
     "decode_header",
     "decode_properties",
+    "encode_annotations",
+    "encode_application_properties",
     "encode_header",
     "encode_properties",
     "section_at",
@@ -186,6 +189,9 @@ def _usual_fields(
     return (fields, stop) if pos == stop else None
 
 
+_SIMPLE = frozenset((str, int, bool, float, bytes, type(None)))  # the types that nearly all application properties have
+
+
 def _append_list(out: list[bytes], head: int, pieces: list[bytes], count: int) -> None:
     """Appends a list as the value of a section; `head`: the descriptor and the constructor of a short list."""
     content = b"".join(pieces)
@@ -263,6 +269,50 @@ def encode_properties(out: list[bytes], fields: Sequence[Any]) -> None:
     if count < len(fields):
         del pieces[count - len(fields) :]  # the nulls at the end, a piece each
     _append_list(out, 0x005373C0, pieces, count)
+
+
+def encode_annotations(out: list[bytes], name: str, prefix: bytes, value: Any) -> None:
+    """Appends a section of annotations; `MessageException` for anything but a dict."""
+    if not isinstance(value, dict):
+        raise MessageException(f"{name} must be a dict, got {type(value).__name__}")
+    out.append(prefix)
+    ENCODE[type(value)](out, value)
+
+
+def encode_application_properties(out: list[bytes], properties: Any) -> None:
+    """Appends the application properties; `MessageException` for anything but a dict, or a key that is no string."""
+    # For nearly all messages the loop is all that is looked at.
+    is_usual = type(properties) is dict
+    if is_usual:
+        for key, value in properties.items():
+            if type(key) is not str or type(value) not in _SIMPLE:
+                is_usual = False
+                break
+    if not is_usual:
+        _check_property_keys(properties)
+        _warn_of_compounds(properties)
+    out.append(b"\x00\x53\x74")
+    ENCODE[type(properties)](out, properties)
+
+
+# `symbol` and `char` are derived from `str`, so neither `isinstance` nor `type(key) is str` alone is enough here.
+def _check_property_keys(properties: Any) -> None:
+    """Raises unless every key is a string: `symbol` and `char` are other AMQP types (3.2.5)."""
+    if not isinstance(properties, dict):
+        raise MessageException(f"properties must be a dict, got {type(properties).__name__}")
+    for key in properties:
+        if not isinstance(key, str) or isinstance(key, (symbol, char)):
+            raise MessageException(f"application property key is not string type: key={key} {type(key)}")
+
+
+def _warn_of_compounds(properties: dict[str, Any]) -> None:
+    """3.2.5 allows simple types alone, but programs in use send maps, and peers take them."""
+    for key, value in properties.items():
+        if isinstance(value, (dict, list, tuple, Array, Described)):
+            warn(
+                f"application property {key!r:.50} is a {type(value).__name__}: 3.2.5 allows simple types alone, and a "
+                "peer may refuse the message; put it into the body"
+            )
 
 
 def decode_header(data: bytes, pos: int, limits: DecodeLimits) -> tuple[Sequence[Any], int]:

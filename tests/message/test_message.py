@@ -226,3 +226,35 @@ def test_repr_shows_what_is_set() -> None:
         "annotations=AnnotationDict({symbol('b'): 2}), properties={'a': 1}, body='x')"
     )
     assert str(message) == repr(message)
+
+
+IDS = [0, 7, 2**64 - 1, True, ulong(7), "", "a", symbol("a"), b"a", UUID(int=7), None]
+
+
+@pytest.mark.parametrize("value", IDS, ids=repr)
+def test_an_id_is_the_same_given_to_the_constructor_and_set(value: Any) -> None:
+    expected = Message(body="b")
+    expected.id = value
+    expected.address = "a"
+    for message in (Message(id=value, body="b", address="a"), Message(address="a", id=value, body="b")):
+        assert message.id == expected.id and type(message.id) is type(expected.id)
+        assert message.encode() == expected.encode()
+
+
+@pytest.mark.parametrize(("value", "error"), [(-1, OverflowError), (2**64, OverflowError), (1.5, MessageException)])
+def test_an_id_that_cannot_be_sent_is_refused_by_the_constructor(value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        Message(id=value)
+
+
+def test_a_class_of_a_program_may_have_an_id_of_its_own() -> None:
+    class Own(Message):
+        @property
+        def id(self) -> Any:
+            return self.own
+
+        @id.setter
+        def id(self, value: Any) -> None:
+            self.own = value * 2
+
+    assert Own(id=4).id == 8
