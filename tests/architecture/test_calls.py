@@ -22,10 +22,10 @@ from tests.support.server import serving
 from tests.support.wire import TURNS, Wire, connected
 
 MESSAGES = 200
-RECEIVED = 28
-SENT = 37
-ANSWERED = 153
-CALLED = 124
+RECEIVED = 26
+SENT = 29
+ANSWERED = 151
+CALLED = 120
 
 
 class Counter:

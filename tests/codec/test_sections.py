@@ -192,7 +192,19 @@ def found(decode: Any, data: bytes, limits: DecodeLimits) -> Any:
 
 # Fields that fit somewhere, those of the table above, and some that are malformed.
 FIELDS = [*ANY_FIELD, "42", "43", "44", "5307", "7000000001", "a003010203", "a302c3a9", "a102c3a9", "a101c3", "a1ff61"]
-FIELDS += ["a0ff61", "8300", "98", "80ff", "70", "b10000000161", "d000000005000000014040", "5000", "00", "ff"]
+FIELDS += [
+    "800000000000000007",
+    "a0ff61",
+    "8300",
+    "98",
+    "80ff",
+    "70",
+    "b10000000161",
+    "d000000005000000014040",
+    "5000",
+    "00",
+    "ff",
+]
 contents = st.lists(st.sampled_from(FIELDS), max_size=15).map(lambda parts: (bytes.fromhex("".join(parts)), len(parts)))
 wrong = st.sampled_from([0, 0, 0, 0, -1, 1, 200])
 
