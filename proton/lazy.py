@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     import base64
     import ctypes
     import datetime
+    import difflib
     import hashlib
     import hmac
+    import importlib.metadata as importlib_metadata
     import ipaddress
     import json
     import logging.config as logging_config
@@ -33,8 +35,10 @@ __all__ = [
     "base64",
     "ctypes",
     "datetime",
+    "difflib",
     "hashlib",
     "hmac",
+    "importlib_metadata",
     "ipaddress",
     "is_present",
     "json",
@@ -52,8 +56,10 @@ REASONS = {
     "base64": "SCRAM",
     "ctypes": "the Cyrus SASL library",
     "datetime": "the time for which a certificate is valid",
+    "difflib": "the command that was meant by one that is not known",
     "hashlib": "SCRAM, PLAIN at a server, fingerprints of certificates",
     "hmac": "SCRAM, PLAIN at a server",
+    "importlib.metadata": "pure-proton --version",
     "ipaddress": "names of certificates; urllib.parse imports it",
     "json": "the connection configuration file, refusals of OAUTHBEARER",
     "logging.config": "the file of PNPY_LOGGER_CONFIG",
