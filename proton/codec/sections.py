@@ -280,7 +280,7 @@ def encode_annotations(out: list[bytes], name: str, prefix: bytes, value: Any) -
 
 
 def encode_application_properties(out: list[bytes], properties: Any) -> None:
-    """Appends the application properties; `MessageException` for anything but a dict, or a key that is no string."""
+    """Appends the application properties; `MessageException` for anything but a dict, or a key that is not a string."""
     # For nearly all messages the loop is all that is looked at.
     is_usual = type(properties) is dict
     if is_usual:
