@@ -25,8 +25,12 @@ def tick(transport: TransportState, now: float) -> float:
     if transport.failed and not transport.head_closed:
         return _linger(transport, now)
     due = []
-    for deadline_of in (_tick_handshake, _tick_silence, _tick_heartbeat):
-        deadline = deadline_of(transport, now)
+    for is_set, deadline_of in (
+        (True, _tick_handshake),
+        (transport.idle_timeout_ms, _tick_silence),
+        (transport.remote_idle_timeout_ms, _tick_heartbeat),
+    ):
+        deadline = deadline_of(transport, now) if is_set else 0.0
         if transport.failed and not transport.head_closed:  # by this one: the last words have a deadline of their own
             return _linger(transport, now)
         if deadline:
@@ -50,7 +54,7 @@ def _tick_handshake(transport: TransportState, now: float) -> float:
 
 def _tick_silence(transport: TransportState, now: float) -> float:
     """When the peer counts as gone, if it stays silent until then (2.4.5). Any byte counts, not only whole frames."""
-    if not transport.idle_timeout_ms or not transport.started:
+    if not transport.started:
         return 0.0
     if not transport.dead_at or transport.bytes_in != transport.ticked_in:
         transport.ticked_in = transport.bytes_in
@@ -66,7 +70,7 @@ def _tick_silence(transport: TransportState, now: float) -> float:
 
 def _tick_heartbeat(transport: TransportState, now: float) -> float:
     """When the peer needs a sign of life: after half of its time-out, so that one that is slow on its way counts."""
-    if not transport.remote_idle_timeout_ms or not transport.started:
+    if not transport.started:
         return 0.0
     if transport.close_sent or transport.failed:  # nothing follows a close (2.4.3)
         return 0.0

@@ -121,6 +121,30 @@ def test_a_method_that_the_class_is_given_while_it_runs_is_called(method):
     assert program.accepted == MESSAGES and heard
 
 
+@pytest.mark.parametrize("scope", ["container", "connection"])
+def test_a_handler_hears_of_output(scope):
+    """At the container for connections without a handler, or at its connection: those of the others have none."""
+    listener = Listener("on_transport")
+
+    class Two(Program):
+        def on_start(self, event):
+            super().on_start(event)
+            own = listener if scope == "connection" else None
+            self.others = [
+                event.container.connect(f"127.0.0.1:{self.acceptor.port}", reconnect=False, handler=handler)
+                for handler in (own, None)
+            ]
+            event.container.schedule(0, self)
+
+        def on_timer_task(self, event):
+            for connection in self.others:
+                connection.close()
+
+    program = Two()
+    Container(program, *([listener] if scope == "container" else [])).run()
+    assert program.accepted == MESSAGES and listener.heard > 1
+
+
 def test_process_returns_before_it_waits_and_once_more_after():
     """As a loop of the program needs it that calls `process` again and again."""
     container = Container(Program())
