@@ -81,8 +81,11 @@ _COMPOUND8 = struct.Struct(">BBB").pack
 _COMPOUND32 = struct.Struct(">BII").pack
 
 
+_OCTETS = tuple(map(bytes, zip(range(256))))
+
+
 def _tagged(code: int) -> tuple[bytes, ...]:
-    return tuple(bytes((code, value)) for value in range(256))
+    return tuple(map(bytes((code,)).__add__, _OCTETS))
 
 
 # Ready-made bytes of every one-byte number, by value. Signed ones rely on Python's negative indexes.
