@@ -147,6 +147,17 @@ async def connect_to_nothing():
     await awaited.connect(f"amqp://127.0.0.1:{free_port()}")
 
 
+def awaiting_while_the_broker_is_down():
+    async def main():
+        with Broker() as broker:
+            async with awaited.connect(broker.url, reconnect=True) as connection:
+                receiver = await connection.receiver("q")
+                await asyncio.get_running_loop().run_in_executor(None, broker.stop)
+                await receiver.receive(timeout=0.3)
+
+    return told(asyncio.run, main())
+
+
 def receiving_while_the_broker_is_down():
     with Broker() as broker, BlockingConnection(broker.url, timeout=10, reconnect=True) as connection:
         receiver = connection.create_receiver("q")
@@ -217,6 +228,7 @@ PROVOKED = {
     ),
     "got an unexpected keyword argument 'prefetch'": lambda: told(BlockingConnection.create_receiver, prefetch=1),
     "waiting for a message: …: timed out after … s": lambda: awaiting(receive_in_time),
+    "… whose connection is lost (…): timed out …": awaiting_while_the_broker_is_down,
     "…: not connected, last attempt: …": receiving_while_the_broker_is_down,
     "timed out: Receiving on receiver …": lambda: receiving(lambda receiver: receiver.receive(timeout=0.05)),
     "expected an unsettled message: none has been received, or all are settled": lambda: receiving(
