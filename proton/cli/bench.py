@@ -99,6 +99,14 @@ class Run:
         """Messages that were sent and have not come back."""
         return self._sent_count - len(self._latencies)
 
+    @property
+    def max_left(self) -> int:
+        """Messages that may be in the queue: the acceptance of those that came last may not have reached the peer.
+
+        Credit is written after the acceptances before it, so these are no more than two times what may be sent at once.
+        """
+        return max(self.left, 0) + min(len(self._latencies), 2 * self._options.prefetch)
+
     async def send(self, sender: Sender) -> None:
         """Send all messages, at the rate that was asked for."""
         options, sent, mark = self._options, self._sent, self._mark
@@ -250,7 +258,7 @@ async def _clean_up(options: argparse.Namespace, place: Place, measured: Run) ->
         async with connection, made as receiver:
             await measured.remove(receiver)
     except (ProtonException, OSError, asyncio.CancelledError):
-        tell(options, f"up to {max(measured.left, 1)} messages of this measurement are left in the queue")
+        tell(options, f"up to {max(measured.max_left, 1)} messages of this measurement are left in the queue")
 
 
 async def _bench(options: argparse.Namespace, place: Place) -> int:
