@@ -105,7 +105,8 @@ class Run:
 
         Credit is written after the acceptances before it, so these are no more than two times what may be sent at once.
         """
-        return max(self.left, 0) + min(len(self._latencies), 2 * self._options.prefetch)
+        prefetch: int = self._options.prefetch
+        return max(self.left, 0) + min(len(self._latencies), 2 * prefetch)
 
     async def send(self, sender: Sender) -> None:
         """Send all messages, at the rate that was asked for."""
