@@ -115,7 +115,7 @@ class Connection(LinkMaker, Openable, Cored[ConnectionCore]):
 
     def __init__(self, core: ConnectionCore) -> None:
         super().__init__(core)
-        core.face = self
+        core.show(self)
 
     def __repr__(self) -> str:
         return repr(self._core)

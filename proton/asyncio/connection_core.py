@@ -11,10 +11,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from proton.asyncio.checks import check_condition
-from proton.asyncio.errors import ConnectionClosed, Lost, Timeout, Undeliverable, error_of
+from proton.asyncio.errors import ConnectionClosed, Lost, Timeout, Undeliverable, error_of, fresh
 from proton.asyncio.host import Host
 from proton.asyncio.link_core import LinkCore
 from proton.asyncio.loop import Loop
+from proton.asyncio.opening import Faced
 from proton.asyncio.outcomes import Receipt
 from proton.asyncio.receiver_core import ReceiverCore
 from proton.asyncio.sender_core import SenderCore
@@ -61,7 +62,7 @@ class ConnectionEvent(NamedTuple):
     address: str = ""
 
 
-class ConnectionCore:
+class ConnectionCore(Faced["Connection"]):
     """The state of a connection, and the owner of its host."""
 
     def __init__(
@@ -73,8 +74,6 @@ class ConnectionCore:
         self.close_timeout = close_timeout
         #: the context variables that callbacks see: those of the caller of `connect`
         self.context: contextvars.Context = contextvars.copy_context()
-        #: what the program has
-        self.face: Connection
         self._connector: Connector | None = None
         self._wanted: Any = False  # `reconnect`, once it was open
         self._on_event: Callable[[ConnectionEvent], object] | None = None
@@ -132,7 +131,7 @@ class ConnectionCore:
         :raises ConnectionClosed: it was not opened.
         """
         if self._host is None:
-            raise self.error or ConnectionClosed("the connection is not open: use async with, or await it")
+            raise fresh(self.error or ConnectionClosed("the connection is not open: use async with, or await it"))
         return self._host
 
     @property
@@ -192,7 +191,7 @@ class ConnectionCore:
 
     def _is_there(self) -> bool:
         if self.error is not None:
-            raise self.error
+            raise fresh(self.error)
         return self.is_connected
 
     def check_open(self, what: str) -> None:
@@ -201,7 +200,7 @@ class ConnectionCore:
         :param what: what the caller wants, in words.
         """
         if self.error is not None:
-            raise self.error
+            raise fresh(self.error)
         if self._host is None:
             raise ConnectionClosed(f"{what}: the connection is not open: use async with, or await it")
         self._host.loop.check()
@@ -272,11 +271,26 @@ class ConnectionCore:
                 self._tell_if_unheard(end)
                 self.error = self._error_of(end)
                 self._host.blocked.clear()  # type: ignore[union-attr]
-        if self.error is not None and self.host.pipe is None and self.engine.transport is None:
+        if self.error is not None and self.host.pipe is None and self.engine.transport is None and not self.is_over:
             self.is_over = True
+            # Later: the events that have ended it are still being handled.
+            self.loop.call_soon(self.let_go)
         self.waiters.wake()
         for owner in list(self.host.links.values()) if self.error is not None else ():
             owner.on_change()
+
+    def let_go(self) -> None:
+        """Nothing is left of it: what the program holds no more is freed, without the garbage collector.
+
+        What it holds still answers.
+        """
+        host = self.host
+        host.handle_events()
+        for owner in host.links.values():
+            if isinstance(owner, LinkCore):
+                owner.let_go()
+        host.let_go()
+        super().let_go()
 
     def _tell_if_unheard(self, end: Any) -> None:
         """A connection that the peer closes while nothing waits for it would end in silence until it is used next."""

@@ -34,6 +34,7 @@ __all__ = [
     "Undeliverable",
     "disposition_of",
     "error_of",
+    "fresh",
 ]
 
 if TYPE_CHECKING:
@@ -208,3 +209,13 @@ def error_of(end: End, what: str) -> Exception:
     if not hasattr(ended, "session"):
         return SessionClosed(f"{what}: its session was {how}{reason}", end.condition)
     return LinkClosed(f"{what} was {how}{reason}", end.condition)
+
+
+def fresh(error: Exception) -> Exception:
+    """A copy of an error that is kept, to be raised.
+
+    The frames of a traceback lead back to what keeps the error: only the garbage collector would free that.
+    """
+    made = type(error)(*error.args)
+    vars(made).update(vars(error))
+    return made

@@ -8,6 +8,7 @@ host tells them what has happened, and never waits. Rules for editors:
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.asyncio.loop import Attempt, Loop, Pipe
@@ -60,13 +61,15 @@ class _Timer:
     def __init__(self, host: Host, delay: float, handler: Any) -> None:
         self._host = host
         self._handler = handler
-        self._timer = host.loop.call_later(delay, self._fire)
+        self._timer: Any = host.loop.call_later(delay, self._fire)
 
     def cancel(self) -> None:
         """Have nothing called."""
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _fire(self) -> None:
+        self._timer = None  # which refers to this object
         event: Any = EventBase(Event.TIMER_TASK)
         event.context = self
         event.container = self._host
@@ -360,6 +363,16 @@ class Host:
         if self.pipe is not None:
             log.debug("Dropping a connection")
             self.pipe.abort()
+
+    def let_go(self) -> None:
+        """Nothing comes any more: the owner holds the host, and the host the collector, and not the reverse."""
+        # A program may still close a link that it holds, whose events get here: weak references, not None.
+        self._owner = weakref.proxy(self._owner)
+        self.collector.container = weakref.proxy(self)
+        self.links.clear()
+        self.connection._session_policy = None
+        self.connection._retire_closed(is_over=True)
+        self.handle_events()
 
 
 #: what the host does with an event, before the connector sees it

@@ -24,7 +24,7 @@ class Link(Openable, Cored[_Core]):
 
     def __init__(self, core: _Core) -> None:
         super().__init__(core)
-        core.face = self
+        core.show(self)
 
     def __repr__(self) -> str:
         return repr(self._core)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.asyncio.checks import check_condition, check_flag, check_kind
-from proton.asyncio.errors import LinkClosed, error_of
+from proton.asyncio.errors import LinkClosed, error_of, fresh
+from proton.asyncio.opening import Faced
 from proton.asyncio.waiting import Waiters, limit_of
 from proton.endpoints.condition import Condition
 from proton.endpoints.endpoint import LOCAL_ACTIVE, LOCAL_CLOSED, REMOTE_ACTIVE, REMOTE_CLOSED, endpoint_state
@@ -50,7 +51,7 @@ class LinkSettings:
         self.dynamic = dynamic
 
 
-class LinkCore:
+class LinkCore(Faced[Any]):
     """The state of a link, and the owner of the engine's.
 
     :param connection: the connection.
@@ -66,8 +67,6 @@ class LinkCore:
         self.connection: ConnectionCore = connection
         self.settings = settings
         self._session_for = session
-        #: what the program has: the `Sender` or `Receiver`
-        self.face: Any
         self.link: Any = None
         self.error: Exception | None = None  # why it can be used no more
         self.waiters: Waiters = Waiters()
@@ -165,7 +164,7 @@ class LinkCore:
         :param timeout: seconds, None for no limit.
         """
         if self.link is None:
-            raise self.error or self.not_open()
+            raise fresh(self.error or self.not_open())
         if self.error is None and not self.is_lost:
             return
         loop = self.connection.loop
@@ -196,7 +195,7 @@ class LinkCore:
     def is_attached(self) -> bool:
         """Whether it is attached at both ends; raises where it will not be."""
         if self.error is not None:
-            raise self.error
+            raise fresh(self.error)
         link = self.link
         if self.is_lost or link.state != _OPEN:
             return False
@@ -252,6 +251,7 @@ class LinkCore:
                 if not is_orderly:
                     self._tell_if_unheard(end)
                 self._end(error_of(end, self.described()), is_orderly)
+                self.let_go()
         self.waiters.wake()
         self.on_flow()
 
@@ -339,4 +339,5 @@ class LinkCore:
         if state.remote_end is None and self.connection.is_connected and not session_has_ended:
             return False
         self._forget()
+        self.let_go()
         return True

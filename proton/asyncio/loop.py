@@ -15,6 +15,7 @@ import contextvars
 import math
 import os
 import socket
+import traceback
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -420,6 +421,8 @@ class Attempt:
             return
         if not isinstance(error, Exception):
             raise error  # KeyboardInterrupt, SystemExit
+        # asyncio of Python 3.9 has the errors of all addresses in a frame that they lead to, and so the pipe too.
+        traceback.clear_frames(error.__traceback__)
         verb = "resolve" if isinstance(error, (socket.gaierror, UnicodeError)) else "connect to"
         self._pipe.stop(Condition(IO_CONDITION, f"cannot {verb} {self._place}: {_reason(error)}"))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from proton.asyncio.checks import check_number
 from proton.asyncio.delivery import BodyStream, Delivery
-from proton.asyncio.errors import Drained, Lost
+from proton.asyncio.errors import Drained, Lost, fresh
 from proton.asyncio.link_core import LinkCore, LinkSettings
 from proton.asyncio.waiting import Waiters, timed_out
 from proton.endpoints import hooks as _hooks
@@ -174,7 +174,7 @@ class ReceiverCore(LinkCore):
             if ready():
                 return
             if self.error is not None:
-                raise self.error
+                raise fresh(self.error)
             link = self.link
             if link is None:
                 raise self.not_open()
@@ -382,6 +382,11 @@ class ReceiverCore(LinkCore):
         if self.on_gone is not None:
             self.on_gone(error)
 
+    def let_go(self) -> None:
+        """It has ended: a `Requester` that has it is the program's alone, too."""
+        super().let_go()
+        self.on_taken = self.on_gone = self.on_restored = None
+
     def _forget_deliveries(self) -> None:
         """Those that were taken: an outcome has no effect any more."""
         self.open_deliveries.clear()
@@ -417,12 +422,12 @@ class ReceiverCore(LinkCore):
     async def drain(self, limit: float | None) -> None:
         """See `Receiver.drain`."""
         if self.error is not None:
-            raise self.error
+            raise fresh(self.error)
         if self.link is None:
             raise self.not_open()
         await self._stop_credit(limit)
         if self.error is not None:
-            raise self.error
+            raise fresh(self.error)
 
     async def _stop_credit(self, limit: float | None) -> None:
         host = self.connection.host
@@ -438,7 +443,7 @@ class ReceiverCore(LinkCore):
     def resume(self) -> None:
         """See `Receiver.resume`."""
         if self.error is not None:
-            raise self.error
+            raise fresh(self.error)
         self._is_drained = False
         if not self.is_lost:
             self._top_up()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from proton.asyncio.errors import Lost
+from proton.asyncio.errors import Lost, fresh
 from proton.asyncio.opening import Openable
 from proton.asyncio.receiver import Receiver
 from proton.asyncio.sender import Sender
@@ -174,7 +174,7 @@ class Requester(Openable):
             if entry.future.done() or (error is None and (entry.is_kept or not entry.is_sent)):
                 continue
             text = "the connection was lost; the request may have been served"
-            entry.future.set_result(error if error is not None else Lost(f"{self._sender.described()}: {text}"))
+            entry.future.set_result(fresh(error) if error is not None else Lost(f"{self._sender.described()}: {text}"))
 
     def _restore(self) -> None:
         """Sends again what has no response, to the new address for it."""

@@ -12,7 +12,7 @@ from bisect import insort
 from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from proton.asyncio.errors import Lost, Undeliverable
+from proton.asyncio.errors import Lost, Undeliverable, fresh
 from proton.asyncio.link_core import LinkCore, LinkSettings
 from proton.asyncio.loop import CancelledError
 from proton.asyncio.outcomes import Late, Receipt, outcome_of
@@ -176,7 +176,7 @@ class SenderCore(LinkCore):
         :raises LinkClosed: the link has ended.
         """
         if self.error is not None:
-            raise self.error
+            raise fresh(self.error)
         self.pending[self.link.send(message)] = waiter
 
     async def send_in(self, identity: bytes, message: Message, tag: Tag, timeout: float | None) -> Receipt:
@@ -239,7 +239,7 @@ class SenderCore(LinkCore):
         if self.link is None and self.error is None:
             raise self.not_open()
         if self.error is not None:
-            raise self.error
+            raise fresh(self.error)
         loop = self.connection.loop
         deadline = loop.deadline(limit)
         self._tickets = ticket = self._tickets + 1
@@ -263,7 +263,7 @@ class SenderCore(LinkCore):
                 raise error
             if self.error is not None:
                 self._granted.remove(ticket)
-                raise self.error
+                raise fresh(self.error)
             is_next = self._granted[0] == ticket and not (self._turns and self._turns[0][0] < ticket)
             self._granted.remove(ticket)
             must_wait = not (is_next and self._may_go())
@@ -427,9 +427,9 @@ class SenderCore(LinkCore):
                 delivery.abort()
                 if waiter is None:
                     self.soon.pop(delivery, None)
-                    self.failures.append(reason)
+                    self.failures.append(fresh(reason))
                 elif not waiter.done():
-                    waiter.set_result(reason)
+                    waiter.set_result(fresh(reason))
             else:
                 # Not settled: before the detach it would tell the receiver that the message is its own (2.6.12).
                 if delivery.partial:
@@ -494,7 +494,7 @@ class SenderCore(LinkCore):
                     self._next_stream()
                 raise
             if self.error is not None:
-                raise self.error
+                raise fresh(self.error)
             return
         self._is_streaming = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from proton.asyncio.errors import SessionClosed, error_of
+from proton.asyncio.errors import SessionClosed, error_of, fresh
 from proton.asyncio.making import LinkMaker
 from proton.asyncio.opening import Cored, Openable
 from proton.asyncio.waiting import DEFAULT, Waiters, limit_of
@@ -41,7 +41,7 @@ class SessionCore:
     def engine_session(self) -> Any:
         """The engine's session; raises where it has ended."""
         if self._error is not None:
-            raise self._error
+            raise fresh(self._error)
         if self._session is None:
             raise SessionClosed("the session is not open: use async with, or await it")
         return self._session
@@ -75,7 +75,7 @@ class SessionCore:
 
     def _is_begun(self) -> bool:
         if self._error is not None:
-            raise self._error
+            raise fresh(self._error)
         return self.engine_session().state == _OPEN  # type: ignore[no-any-return]
 
     def on_change(self) -> None:

@@ -351,21 +351,23 @@ class Connection(Endpoint):
         if self.transport is None:
             state.endpoint = None
 
-    def _retire_closed(self) -> None:
+    def _retire_closed(self, is_over: bool = False) -> None:
         """Retires what the program has closed, when the transport is gone: no other one will carry it.
 
         With the connection the program has closed all that is on it. A link with deliveries stays listed: the program
         may want to know what has become of them. If the connection is lost, a link or session that waits for the answer
         to its close is told that none will come.
+
+        :param is_over: a lost connection that is not made again, nor bound: it counts as closed.
         """
-        is_closed = bool(self.state & LOCAL_CLOSED)
+        is_closed = is_over or bool(self.state & LOCAL_CLOSED)
         closed = [
             state
             for state in self._state.shared.states()
             if state.endpoint.state & LOCAL_CLOSED or (is_closed and not state.has_deliveries())
         ]
         closed.sort(key=lambda state: isinstance(state, SessionState))  # links first
-        if self.state & LOCAL_ACTIVE:
+        if self.state & LOCAL_ACTIVE and not is_over:
             for state in closed:
                 state.tell_loss()
         for state in closed:
