@@ -59,7 +59,7 @@ async def drain(app: web.Application) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-a", "--address", default="localhost:5672/topic-web", help="default: %(default)s")
+    parser.add_argument("-a", "--address", default="localhost:5672/topic/web", help="default: %(default)s")
     parser.add_argument("-p", "--port", type=int, default=8080, help="default: %(default)s")
     options = parser.parse_args()
     app = web.Application()

@@ -100,7 +100,7 @@ def test_a_web_application(address):
     pytest.importorskip("aiohttp", reason="aiohttp is not installed")
     port = free_port()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with example("asyncio_web.py", "-a", f"{address}/topic-web", "-p", port) as program:
+    with example("asyncio_web.py", "-a", f"{address}/topic/web", "-p", port) as program:
         program.await_line("Running on")
         with opener.open(f"http://127.0.0.1:{port}/", timeout=20) as page:
             assert b"EventSource" in page.read()

@@ -151,8 +151,10 @@ def test_recurring_timer():
 
 
 def test_every_example_is_run():
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "examples").glob("*.py"))
+    folders = [ROOT / "tests" / name for name in ("examples", "brokers")]
+    source = "".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("*.py"))
     examples = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.py")}
     assert examples, "no examples"
     imported = set(re.findall(r"^(?:import|from) (\w+)", "\n".join(examples.values()), re.M))
-    assert [name for name in sorted(examples) if name not in imported and f'"{name}.py"' not in source] == []
+    run = set(re.findall(r'"(\w+)(?:\.py)?"', source))
+    assert examples.keys() - imported - run == set()

@@ -74,6 +74,7 @@ class Coming(Recorder):
             # The last detach has still to be written.
             event.container.schedule(0.01, self)
             return
+        self.last = self.connection.link_head(0), self.stays.next(0)
         self.acceptor.close()
         self.connection.close()
 
@@ -133,7 +134,7 @@ def test_programs_that_free_their_links_may_go_on_to_do_so(when):
     freeing.when = when
     run(freeing)
     assert [len(left) for left in freeing.left] == [1, 1]
-    assert freeing.connection.link_head(0) is freeing.stays and freeing.stays.next(0) is None
+    assert freeing.last == (freeing.stays, None)
 
 
 class Unsettled(MessagingHandler):
