@@ -371,6 +371,7 @@ class Host:
         self.collector.container = weakref.proxy(self)
         self.links.clear()
         self.connection._session_policy = None
+        self.connection._control_links = ()
         self.connection._retire_closed(is_over=True)
         self.handle_events()
 

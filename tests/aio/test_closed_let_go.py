@@ -101,6 +101,11 @@ async def a_requester(server, connection):
     return [weakref.ref(requester), *seen_links(requester.sender, requester.receiver)]
 
 
+async def a_transaction(server, connection):
+    transaction = await connection.transaction()
+    return [weakref.ref(transaction)]
+
+
 async def a_wait_that_raises(server, connection):
     async def wait(receiver):
         with pytest.raises(ConnectionClosed):
@@ -114,7 +119,7 @@ async def a_wait_that_raises(server, connection):
 
 
 @counting
-@pytest.mark.parametrize("use", [links, a_session, a_requester, a_wait_that_raises])
+@pytest.mark.parametrize("use", [links, a_session, a_requester, a_transaction, a_wait_that_raises])
 @pytest.mark.parametrize("how", HOWS)
 def test_a_connection_that_has_ended_is_freed_with_its_links(how, use):
     count, left = left_by(how, use)
