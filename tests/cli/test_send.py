@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 
 import pytest
@@ -76,7 +77,7 @@ def test_json_lines_are_messages_and_options_fill_in(run, broker, queue):
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        (b"{", "line 2: expected JSON: Expecting property name enclosed in double quotes at column 2"),
+        (b"{", "line 2: expected JSON: .* at column 2"),  # the words between are those of Python's parser, and PyPy's
         (b"[" * 100_000, "line 2: expected JSON: "),
         (b"\xff", "line 2: expected JSON: "),
         (b'{"id": {"a": 1}}', "line 2: message id must be "),
@@ -91,14 +92,14 @@ def test_bad_input_is_code_5_with_its_line_and_what_went_before_is_sent(run, bro
     queue = f"{broker.url}/bad-{len(line)}-{line[:20].hex()}"
     ended = run("send", queue, "--json", stdin=b'{"body": 1}\n' + line + b'\n{"body": 3}\n')
     assert ended.code == codes.INPUT
-    assert text in ended.err.splitlines()[-1]
+    assert re.search(text, ended.err.splitlines()[-1])
     assert bodies(broker, queue) == [1]
 
 
 def test_empty_lines_between_json_are_passed_over_and_counted(run, broker, queue):
     ended = run("send", queue, "--json", stdin=b'\n{"body": 1}\n \r\n{"body": 2}\n\n?\n')
     assert ended.code == codes.INPUT
-    assert "line 6: expected JSON: Expecting value at column 1" in ended.err
+    assert re.search("line 6: expected JSON: .* at column 1$", ended.err.rstrip())
     assert bodies(broker, queue) == [1, 2]
 
 
