@@ -68,6 +68,7 @@ _HEADER_LIMITS = (1, 0xFF, 0xFFFFFFFF, 1, 0xFFFFFFFF)
 def _encode_id(out: list[bytes], value: Any) -> None:
     kind = type(value)
     if kind is UUID:
+        # As `encode_uuid`, in place: the full message takes 5.07 us instead of 5.23 (`run.py --only codec`).
         out.append(b"\x98" + value.int.to_bytes(16, "big"))
     elif kind is int:
         encode_ulong(out, value)
