@@ -242,10 +242,10 @@ def is_heard(handler: Any, methods: tuple[str, ...]) -> bool:
                 break
         else:
             return False
-    heard = False
-    for child in children:
-        heard = heard or is_heard(child, methods)
-    return heard
+    for child in children:  # noqa: SIM110 -- a generator would be a call more for each turn of the loop
+        if is_heard(child, methods):
+            return True
+    return False
 
 
 def _descend(children: Any, method: str, event: Any) -> None:

@@ -77,7 +77,8 @@ def _take_over_queue(link: SenderState, previous: SenderState, deliveries: set[D
     previous.move_bytes(previous.endpoint.session, link.endpoint.session)
     for delivery in previous.outgoing:
         link.append(delivery)
-    link.filling = deque((*link.filling, *previous.filling)) if previous.filling else link.filling
+    if previous.filling:
+        link.filling = deque((*link.filling, *previous.filling))
     link.endpoint.current = link.filling[0] if link.filling else None
     link.enqueue(previous.endpoint.queued)
     previous.enqueue(-previous.endpoint.queued)

@@ -30,7 +30,9 @@ def tick(transport: TransportState, now: float) -> float:
         (transport.idle_timeout_ms, _tick_silence),
         (transport.remote_idle_timeout_ms, _tick_heartbeat),
     ):
-        deadline = deadline_of(transport, now) if is_set else 0.0
+        if not is_set:
+            continue
+        deadline = deadline_of(transport, now)
         if transport.failed and not transport.head_closed:  # by this one: the last words have a deadline of their own
             return _linger(transport, now)
         if deadline:

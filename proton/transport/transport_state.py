@@ -394,15 +394,9 @@ class TransportState:
 
     def unsent(self, size: int) -> bytes:
         """The first bytes of what is written and not yet sent."""
+        if self.out and size > len(self.head) - self.head_offset:
+            self.join()
         head, start = self.head, self.head_offset
-        if self.out and size > len(head) - start:
-            # As `join`, inline: nearly always all of it is new.
-            if start:
-                head = head[start:]
-            self.head = head = b"".join([head, *self.out]) if head else b"".join(self.out)
-            self.head_offset = start = 0
-            self.out = []
-            self.wrapped = 0
         if not start and size >= len(head):
             return head
         return head[start : start + size]
