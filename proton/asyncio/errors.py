@@ -11,7 +11,7 @@ from proton.asyncio.checks import check_flag, check_kind
 from proton.asyncio.loop import TimeoutErrors
 from proton.endpoints.condition import Condition, reason_of
 from proton.endpoints.disposition import Disposition, DispositionType, ModifiedDisposition, RejectedDisposition
-from proton.endpoints.printable import condition_text, printable
+from proton.endpoints.printable import condition_text, message_text, printable
 from proton.exceptions import ConnectionException, LinkException, ProtonException, SessionException
 from proton.exceptions import Timeout as _Timeout
 
@@ -73,7 +73,7 @@ class Undeliverable(ProtonException):
     def __str__(self) -> str:
         text = super().__str__()
         if self.receipt is not None:  # a log may have nothing else of the message
-            text = f"the message{f' to {printable(self.address)!r}' if self.address else ''} was {text}"
+            text = f"{message_text(self.address)} was {text}"
         return f"{text} (and {len(self.others)} more)" if self.others else text
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from proton.cli import codes
+from proton.endpoints.printable import printable
 from proton.lazy import difflib, importlib_metadata
 
 __all__ = ["COMMANDS", "Command", "main"]
@@ -162,7 +163,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if getattr(options, "verbose", False):
             traceback.print_exc()
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        text = text.encode("unicode_escape").decode("ascii") if not text.isprintable() else text
+        text = printable(" ".join(f"{type(error).__name__}: {error}".split()), sys.maxsize)
         sys.stderr.write(f"{PROGRAM} {options.command}: unexpected {text} (--verbose shows where)\n")
         return codes.INTERNAL

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["MAX_PRINTABLE", "condition_text", "outcome_text", "printable"]
+__all__ = ["MAX_PRINTABLE", "condition_text", "message_text", "outcome_text", "printable"]
 
 #: Characters of a quoted text. A description has at least the 512 bytes of the smallest frame (2.8.19) to say what is
 #: wrong in; a peer that says more must not fill the log.
@@ -68,11 +68,18 @@ _OUTCOME_WORDS = {
 }
 
 
+def message_text(address: str | None) -> str:
+    """A message that was sent, by its address: `the message to 'orders'`.
+
+    :param address: where it was sent to, None where that is not known.
+    """
+    return f"the message to {printable(address)!r}" if address else "the message"
+
+
 def outcome_text(state: int, address: str | None) -> str:
     """What has become of a message that was sent: `the message to 'orders' was rejected`.
 
     :param state: the outcome, a `DispositionType` or another number.
     :param address: where it was sent to, None where that is not known.
     """
-    where = f" to {printable(address)!r}" if address else ""
-    return f"the message{where} {_OUTCOME_WORDS.get(state) or f'has the outcome {int(state)}'}"
+    return f"{message_text(address)} {_OUTCOME_WORDS.get(state) or f'has the outcome {int(state)}'}"
