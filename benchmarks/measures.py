@@ -257,7 +257,7 @@ def rabbitmq():
 
 
 def no_rabbitmq() -> str | None:
-    """Why there is no RabbitMQ 4.3 here."""
+    """Why RabbitMQ 4.3 cannot be run here."""
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
     from tests.support import rabbitmq4
