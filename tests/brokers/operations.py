@@ -74,7 +74,7 @@ def after(peer, state):
         receiver = probe.receiver(address, credit=1)
         assert probe.bodies(receiver, 1) == ["first"]
         probe.answer(receiver, settle(state))
-        receiver.flow(1)
+        probe.grant(receiver, 1)
         message = probe.first(receiver)
         probe.answer(receiver, accept)
         return None if message.body == "second" else message

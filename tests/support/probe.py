@@ -29,8 +29,7 @@ class Probe(Client):
         def held():
             if condition():
                 return True
-            if self.told:
-                raise Ended(self.told[0])
+            self._go_on()
             return False
 
         super().until(held, what)
@@ -39,9 +38,17 @@ class Probe(Client):
         """Waits until the link is open, and was not refused right after."""
         self._opened(link)
         self.round_trip()
+        self._go_on()
+        return link
+
+    def grant(self, receiver, credit):
+        """Grants credit, unless the broker has ended something because of what it was told before."""
+        self._go_on()
+        receiver.flow(credit)
+
+    def _go_on(self):
         if self.told:
             raise Ended(self.told[0])
-        return link
 
     def close_link(self, link):
         """Closes a link; RabbitMQ 3.10 answers with a detach that does not close."""
