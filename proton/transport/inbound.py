@@ -350,9 +350,9 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
         buffered = shared.buffered_bytes + size
         if (
             link.max_message_size
-            or transport.limits.max_message_size
+            or transport.message_limit
             or is_over
-            or buffered > (transport.limits.max_buffered_delivery_bytes or buffered)
+            or buffered > (transport.buffer_limit or buffered)
         ):
             _check_payload(transport, link, delivery, size, is_over)
         if not is_over:

@@ -232,7 +232,10 @@ def amqp_input(transport: TransportState, buf: bytes, pos: int) -> int:
     """The frame loop: all the frames that are complete in `buf`."""
     end_of_input = len(buf)
     most = transport.max_frame_size or _UINT32
-    limits = plain = transport.limits.decode_limits
+    settings = transport.limits
+    limits = plain = settings.decode_limits
+    # Looked up once a read: through the weak reference each message would pay 350 instructions for each of the two.
+    transport.message_limit, transport.buffer_limit = settings.max_message_size, settings.max_buffered_delivery_bytes
     wide = most > limits.unmetered < end_of_input - pos  # a frame could be too large for its values to go uncounted
     unpack = FRAME_HEADER.unpack_from
     inbound = INBOUND

@@ -111,6 +111,8 @@ class TransportState:
         self.partial: list[bytes] = []  # input that does not yet make up a frame
         self.partial_size: int = 0
         self.needed: int = 0  # bytes from which on it may make sense to look again
+        self.message_limit: int = 0  # `limits.max_message_size` and `limits.max_buffered_delivery_bytes`, as of a read
+        self.buffer_limit: int = 0
         self.tail_closed: bool = False
         self.held_open: list[Any] | None = None  # the peer's open, come before a connection was bound
 
