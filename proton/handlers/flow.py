@@ -36,6 +36,7 @@ class FlowController(GroupedHandler):
     """
 
     window: int = 1024
+    _is_for_receivers = True
 
     def __init__(self, window: int = 1024) -> None:
         self.window = check_count("window", window, " (messages)")

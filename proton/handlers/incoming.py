@@ -103,6 +103,7 @@ class IncomingMessageHandler(Delegating, Acking):
     """
 
     auto_accept: bool = True
+    _is_for_receivers = True
 
     def __init__(self, auto_accept: bool = True, delegate: object = None) -> None:
         Delegating.__init__(self, delegate)

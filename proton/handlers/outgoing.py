@@ -28,6 +28,7 @@ class OutgoingMessageHandler(Delegating):
     """
 
     auto_settle: bool = True
+    _is_for_receivers = False
 
     def __init__(self, auto_settle: bool = True, delegate: object = None) -> None:
         Delegating.__init__(self, delegate)
