@@ -93,7 +93,7 @@ class ConnectionState(EndpointState):
         transport = connection.transport
         wire = shared.transport_state
         assert wire is not None, "a transport unbinds the connection that it has"
-        connection.transport = shared.transport = shared.transport_state = None
+        connection.transport = shared.transport = shared.transport_state = shared.output_event = None
         shared.was_open = shared.was_open or wire.open_received
         if wire.tail_closed:
             self.loss = shared.number_end(wire.condition)

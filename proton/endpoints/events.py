@@ -447,24 +447,26 @@ class Collector:
         event.container = self.container
         self.events.append(event)
 
-    def emit(self, etype: EventType, context: object) -> None:
+    def emit(self, etype: EventType, context: object) -> Any:
         """Append an event of the engine, unless it equals the last one queued.
 
         :param etype: the type of the event.
         :param context: the object that it happened to.
+        :return: the event that is queued last now; None if the collector takes nothing.
         """
         events = self.events
         if events:
             last = events[-1]
             # Identity and no `==`: the context may be any object of a program, with an `__eq__` of its own.
             if last.context is context and last.type is etype:
-                return
+                return last
         # Asked only if the queue is empty, as it is after `release`: one test less for most events.
         elif self._released:
-            return
+            return None
         event = etype.event_class(etype, context)
         event.container = self.container
         events.append(event)
+        return event
 
     def peek(self) -> Event | None:
         """The oldest event, or None; it stays in the queue."""

@@ -91,7 +91,11 @@ class SenderState(LinkState):
             self.is_sending = True
             shared.dirty_senders.append(self)
         if by is not None and transport is not None:
-            shared.collector.emit(_TRANSPORT, transport)
+            # As in `Delivery._mark_dirty`.
+            collector = shared.collector
+            events = collector.events
+            if not events or events[-1] is not shared.output_event:
+                shared.output_event = collector.emit(_TRANSPORT, transport)
 
     def has_queued(self) -> bool:
         return bool(self.outgoing or self.binding.resumed)

@@ -118,6 +118,7 @@ class Shared:
         "link_count",
         "local_channels",
         "max_known_handles",
+        "output_event",
         "reconnect",
         "sequence",
         "progressed",
@@ -133,6 +134,8 @@ class Shared:
         self.transport: Transport | None = None
         #: what the engine keeps of that transport
         self.transport_state: TransportState | None = None
+        #: the `TRANSPORT` event that a message had queued last: while it is the last one, another would be dropped
+        self.output_event: Any = None
         self.dirty: list[EndpointState] = []
         self.dirty_senders: list[SenderState] = []
         self.dirty_deliveries: list[Delivery] = []
