@@ -266,11 +266,17 @@ def dispatch(handler: object, method: str, event: EventBase) -> None:
             _descend(children, method, event)
 
 
+_NO_METHODS = {"handlers"}
+
+
 def is_heard(handler: Any, methods: tuple[str, ...]) -> bool:
     """Whether a handler or a child of it has one of some event methods now, or an `on_unhandled` of its own."""
-    for method in methods:
-        if getattr(handler, method, None):
-            return True
+    # A plain one has no methods but those that it was given itself; the container's nearly always is, and is asked in
+    # each turn of the loop.
+    if handler.__class__ is not Handler or not vars(handler).keys() <= _NO_METHODS:
+        for method in methods:
+            if getattr(handler, method, None):
+                return True
     if handler.__class__ not in _QUIET and _has_unhandled(handler):
         return True
     children = getattr(handler, "handlers", None)

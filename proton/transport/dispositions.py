@@ -44,11 +44,8 @@ def _numbers_met(known: dict[int, Delivery], first: int, span: int) -> Iterable[
     return [number for number in known if begin <= number - oldest & SERIAL <= end]
 
 
-def on_disposition(transport: TransportState, channel: int, fields: list[Any], payload: bytes) -> None:
-    session = transport.remote_channels.get(channel)
-    if session is None or session.binding.violated:
-        session_on(transport, channel)
-        return
+def _checked(fields: list[Any]) -> tuple[bool, int, int, bool, Any]:
+    """The fields of a disposition that count: role, first, last, settled, state."""
     role, first, last, settled, value, batchable = (fields + _NO_FIELDS)[:6]
     if not (
         role.__class__ is bool
@@ -59,20 +56,30 @@ def on_disposition(transport: TransportState, channel: int, fields: list[Any], p
         and (batchable is None or batchable.__class__ is bool)
     ):
         role, first, last, settled, value, _ = check(DISPOSITION, fields)
-    if last is None:
-        last = first
+    return role, first, first if last is None else last, bool(settled), value
+
+
+def on_disposition(transport: TransportState, channel: int, fields: Any, payload: bytes) -> None:
+    session = transport.remote_channels.get(channel)
+    if session is None or session.binding.violated:
+        session_on(transport, channel)
+        return
+    # A tuple comes from the frame loop, which has read the fields of the usual form and checked their classes.
+    is_usual = fields.__class__ is tuple
+    role, first, last, settled, state = fields if is_usual else _checked(fields)
     # Delivery-ids wrap around (2.8.8): half of all numbers lie ahead, and a range into the other half goes backwards.
     span = last - first & SERIAL
     if span >= HALF:
         raise ProtocolViolation(NOT_ALLOWED, f"illegal delivery range: {first:x}-{last:x}")
-    try:
-        state, remote_value = decode_state(value)
-    except DataException as error:
-        raise ProtocolViolation(DECODE_ERROR, str(error)) from None
+    remote_value: Any = []
+    if not is_usual:
+        try:
+            state, remote_value = decode_state(state)
+        except DataException as error:
+            raise ProtocolViolation(DECODE_ERROR, str(error)) from None
     binding = session.binding
     # role is that of the peer (2.7.6): a receiver speaks of what this end has sent.
     known = binding.outgoing if role else binding.incoming
-    settled = bool(settled)
     # What a receiver has settled is not sent again after a reconnect: the series of retries begins anew.
     binding.progressed = binding.progressed or settled and role
     emit = session.shared.collector.emit

@@ -35,7 +35,7 @@ from proton.endpoints.link import LinkState
 from proton.exceptions import DataException, ProtocolViolation
 from proton.transport import io_layers, protocol_header
 from proton.transport.checks import EndpointViolation
-from proton.transport.frames import FRAME_HEADER, FrameTooLarge, decode_transfer_fields
+from proton.transport.frames import FRAME_HEADER, FrameTooLarge, decode_disposition_fields, decode_transfer_fields
 from proton.transport.inbound import INBOUND
 from proton.transport.outbound import flush, write_close, write_open
 from proton.transport.sasl import negotiation
@@ -263,7 +263,11 @@ def amqp_input(transport: TransportState, buf: bytes, pos: int) -> int:
             # The descriptor of every performative is a small ulong, unless the peer is wasteful.
             if buf[start + 1] == 0x53 and not buf[start]:
                 code = buf[start + 2]
-                decode = decode_transfer_fields if code == 0x14 else decode_fields
+                decode: Any = decode_fields
+                if code == 0x14:
+                    decode = decode_transfer_fields
+                elif code == 0x15:
+                    decode = decode_disposition_fields
                 fields, reached = decode(buf, start + 3, end, limits)
             else:
                 code, reached = _descriptor(buf, start, end, limits)

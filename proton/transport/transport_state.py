@@ -241,7 +241,8 @@ class TransportState:
             return -1
         connection = self.connection
         events = self.bound.shared.collector.events if self.bound is not None else ()
-        if len(events) > self.limits.max_waiting_events and self.has_many_events():
+        # The second test alone would say it: the first one costs no look at the limits, twice a turn.
+        if len(events) > LOOP_EVENTS and self.has_many_events():
             return 0
         if self.out_size >= MAX_OUTPUT and answers_wait(connection, self.limits.max_waiting_answers):
             return 0
