@@ -62,8 +62,8 @@ class Delivery(NotCopied):
     wrap: staticmethod[[Any], Any] = staticmethod(identity)
 
     #: what this end said last and what the peer said last: a `DispositionType`, or an int for an unknown state
-    local_state: DispositionType | int = _EMPTY
-    remote_state: DispositionType | int = _EMPTY
+    local_state: DispositionType | int = 0
+    remote_state: DispositionType | int = 0
     #: True once the peer has settled
     settled = False
     #: True once the peer has changed the state or settled

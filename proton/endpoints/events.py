@@ -463,7 +463,8 @@ class Collector:
         # Asked only if the queue is empty, as it is after `release`: one test less for most events.
         elif self._released:
             return None
-        event = etype.event_class(etype, context)
+        event_class = etype.event_class  # a call of the attribute would have it looked up as a method first
+        event = event_class(etype, context)
         event.container = self.container
         events.append(event)
         return event

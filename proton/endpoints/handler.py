@@ -65,8 +65,9 @@ class _Children:
         if handler is None:
             return self
         children: list[Any] = []
-        # In the instance, where it hides this descriptor: the second look costs no call.
-        handler.__dict__["handlers"] = children
+        # In the instance, where it hides this descriptor: the second look costs no call. Not in its `__dict__`: once
+        # that was asked for, CPython 3.11 looks at all attributes of the instance without its caches.
+        object.__setattr__(handler, "handlers", children)
         return children
 
 
@@ -159,25 +160,22 @@ class HandlerGroup(list[Any]):
 
     def __init__(self, children: list[GroupedHandler]) -> None:
         super().__init__(children)
-        self.members: dict[str, tuple[tuple[Any, ...], tuple[Any, ...]]] = {}  # of the plan, those used so far
+        self.members: dict[str, _Members] = {}  # of the plan, as far as it was used
         # See `_plan`; None if the group has changed, and all are to be asked.
         self.plan: _Plan | None = _plan(*[(kind, len(vars(kind))) for child in children for kind in type(child).__mro__])
-        for child in children:
-            if any(name.startswith("on_") for name in vars(child)):
-                self.plan = None
         self.nested: list[list[Any]] = [child.handlers for child in children]
         for child in children:
             # Weak, or handler and group would be a cycle that only the garbage collector ends.
             child._group = weakref.ref(self)
 
-    def gather(self, method: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """The members of the plan for an event method, which are kept.
+    def gather(self, method: str) -> _Members:
+        """The members of the plan for an event method with their children, which are kept.
 
         :param method: a name that is in the plan.
         """
         senders, receivers = self.plan[method]  # type: ignore[index]
-        ours = tuple([self[number] for number in senders])
-        theirs = ours if receivers is senders else tuple([self[number] for number in receivers])
+        ours = tuple([(self[number], self.nested[number]) for number in senders])
+        theirs = ours if receivers is senders else tuple([(self[number], self.nested[number]) for number in receivers])
         self.members[method] = ours, theirs
         return ours, theirs
 
@@ -193,6 +191,8 @@ class HandlerGroup(list[Any]):
     __setitem__ = _changing(list.__setitem__)
 
 
+#: for the links of senders, and of receivers: members with their children
+_Members = tuple[tuple[tuple[Any, list[Any]], ...], tuple[tuple[Any, list[Any]], ...]]
 #: which members to ask, by their places, by the name of an event method: for the links of senders, and of receivers
 _Plan = dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
 
@@ -318,7 +318,7 @@ def _descend(children: Any, method: str, event: Any) -> None:
 def _tell(group: HandlerGroup, method: str, event: Any) -> None:
     """Gives an event to those members of a group that have a plan for it, and to the children that they are given."""
     senders, receivers = group.members.get(method) or group.gather(method)
-    for child in senders if senders is receivers or event.link.is_sender else receivers:
+    for child, children in senders if senders is receivers or event.link.is_sender else receivers:
         bound = getattr(child, method, None)
         if bound:
             result = bound(event)
@@ -326,8 +326,8 @@ def _tell(group: HandlerGroup, method: str, event: Any) -> None:
                 check_result(child, method, result)
         elif child.__class__ not in _QUIET:
             _unhandled(child, method, event)
-        if child.handlers:
-            _descend(child.handlers, method, event)
+        if children:
+            _descend(children, method, event)
 
 
 # Classes whose `on_unhandled` is the one that does nothing: it need not be called to do nothing. Without this a

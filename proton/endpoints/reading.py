@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_message"]
 
+_new = Message.__new__
+
 
 def read_message(delivery: Delivery) -> Message:
     """The message of the delivery that is current on its link; the link goes on to the next one.
@@ -23,7 +25,7 @@ def read_message(delivery: Delivery) -> Message:
     limits = DEFAULT_LIMITS if transport is None else transport.decode_limits
     # `decode` sets all that the constructor does: it takes 1,000 instructions of a message's 196,000 (CPython 3.11,
     # benchmarks/instructions.py).
-    message = Message.__new__(Message)
+    message = _new(Message)
     # Joined first below that size: finding the body in pieces costs more than the copy that it saves.
     if delivery._size < LARGE_MESSAGE:
         message.decode(delivery._read_whole(), limits)

@@ -61,9 +61,9 @@ class OutgoingMessageHandler(Delegating):
             if self.auto_settle:
                 delivery.settle()
 
+    @forwarding
     def on_sendable(self, event: SendableEvent) -> None:
         """Called when messages may be sent, `event.sender.credit` of them."""
-        self._forward("on_sendable", event)
 
     @forwarding
     def on_accepted(self, event: OutcomeEvent) -> None:

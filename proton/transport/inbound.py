@@ -42,6 +42,7 @@ from proton.endpoints.disposition import decode_state
 from proton.endpoints.endpoint import LOCAL_CLOSED, endpoint_state
 from proton.endpoints.events import Event
 from proton.endpoints.printable import printable
+from proton.endpoints.receiver import ReceiverState
 from proton.endpoints.recovery import decode_unsettled, reconcile, resumed_delivery
 from proton.endpoints.serial import HALF, SERIAL, ahead
 from proton.endpoints.session import HANDLE_MAX
@@ -55,7 +56,6 @@ from proton.transport.limits import has_begun, has_opened
 if TYPE_CHECKING:
     from proton.endpoints.connection import ConnectionState
     from proton.endpoints.link import Link, LinkState
-    from proton.endpoints.receiver import ReceiverState
     from proton.endpoints.session import SessionState
     from proton.transport.transport_state import TransportState
 
@@ -323,7 +323,7 @@ def on_transfer(transport: TransportState, channel: int, fields: Any, payload: b
         if binding.incoming_window < binding.low_water:
             session.renew_window(link)
         return
-    if link.is_sender:
+    if type(link) is not ReceiverState:
         raise EndpointViolation(
             link, NOT_ALLOWED, f"transfer on link {link.endpoint.name!r}, whose receiver the peer is"
         )
