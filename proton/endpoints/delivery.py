@@ -103,8 +103,8 @@ class Delivery(NotCopied):
         self._chunks: list[bytes] = [] if chunks is None else chunks
         self._size = size
         # What the path of a message reads and sets. The class has it too, but CPython 3.11 looks there without its
-        # caches, and makes a dict for each instance where attributes are new when hundreds exist: without this a message
-        # takes 6,000 instructions of 180,000 more (benchmarks/instructions.py, both ends, prefetch 500).
+        # caches, and makes a dict for each instance if an attribute is new when hundreds of them exist. A message takes
+        # 10,000 instructions of 196,000 less (benchmarks/instructions.py, both ends, prefetch 500).
         self.local_state = self.remote_state = _EMPTY
         self.settled = self.updated = self.aborted = self._settled = self._dirty = self._advanced = self._sent = False
         self.partial = True

@@ -162,7 +162,9 @@ class HandlerGroup(list[Any]):
         super().__init__(children)
         self.members: dict[str, _Members] = {}  # of the plan, as far as it was used
         # See `_plan`; None if the group has changed, and all are to be asked.
-        self.plan: _Plan | None = _plan(*[(kind, len(vars(kind))) for child in children for kind in type(child).__mro__])
+        self.plan: _Plan | None = _plan(
+            *[(kind, len(vars(kind))) for child in children for kind in type(child).__mro__]
+        )
         self.nested: list[list[Any]] = [child.handlers for child in children]
         for child in children:
             # Weak, or handler and group would be a cycle that only the garbage collector ends.

@@ -52,6 +52,7 @@ _QUIESCED = Event.REACTOR_QUIESCED
 _TRANSPORT = Event.TRANSPORT
 _DELIVERY = Event.DELIVERY
 _DELIVERY_EVENT = _DELIVERY.event_class
+_LINK_EVENT = Event.LINK_FLOW.event_class
 
 #: What each turn has, and few programs a method for: without one a turn needs neither the events nor the walks. In a
 #: round trip they would take 46,000 instructions of 864,000 (benchmarks/instructions.py, CPython 3.11).
@@ -229,8 +230,9 @@ class Reactor(NotCopied):
                 event = events[0]
                 # As `event.type` and `event.handler`, which cost more than elsewhere as events have a `__getattr__`: a
                 # message takes 5,000 instructions less (benchmarks/instructions.py).
-                if type(event) is _DELIVERY_EVENT:
-                    previous, link = _DELIVERY, event.link
+                kind = type(event)
+                if kind is _DELIVERY_EVENT or kind is _LINK_EVENT:
+                    previous, link = _DELIVERY if kind is _DELIVERY_EVENT else event.type, event.link
                     handler = link._handler or link.session._handler or link.connection._handler
                     link = None  # the wait is not to keep it
                 else:

@@ -106,6 +106,9 @@ def decode_disposition_fields(buf: bytes, pos: int, end: int, limits: DecodeLimi
     elif code == 0x70:
         last = _unpack_u32(buf, at + 1)[0]
         at += 5
+    elif code == 0x43:
+        last = 0
+        at += 1
     else:
         return decode_fields(buf, pos, end, limits)
     # A byte each for settled and batchable, four for the state: with what is read the list is as long as it says.

@@ -22,10 +22,10 @@ from tests.support.server import serving
 from tests.support.wire import TURNS, Wire, connected
 
 MESSAGES = 200
-RECEIVED = 26
-SENT = 29
-ANSWERED = 151
-CALLED = 120
+RECEIVED = 23
+SENT = 25
+ANSWERED = 136
+CALLED = 110
 
 
 class Counter:
@@ -224,7 +224,7 @@ def test_a_call_costs_its_client_at_most_its_budget():
 
 
 #: calls for a frame whose fields have the usual classes: the table of its performative would take five to eleven more
-FRAME_CALLS = {"disposition": 16, "flow": 20, "transfer": 20}
+FRAME_CALLS = {"disposition": 9, "flow": 15, "transfer": 17}
 WINDOWS = {"next_incoming_id": 0, "incoming_window": 9, "next_outgoing_id": 0, "outgoing_window": 9}
 CREDIT = {**WINDOWS, "handle": 0, "delivery_count": 4, "link_credit": 9}
 FIRST = {"handle": 0, "delivery_id": 0, "delivery_tag": b"t"}
