@@ -447,7 +447,7 @@ class Collector:
         event.container = self.container
         self.events.append(event)
 
-    def emit(self, etype: EventType, context: object) -> Any:
+    def emit(self, etype: EventType, context: object) -> object:
         """Append an event of the engine, unless it equals the last one queued.
 
         :param etype: the type of the event.

@@ -223,8 +223,7 @@ class Reactor(NotCopied):
         while True:
             if self._yield:
                 self._yield = False
-                if debugging:
-                    log.debug("%s Yielding", self)
+                log.debug("%s Yielding", self)
                 return True
             if events:
                 event = events[0]

@@ -49,6 +49,7 @@ Output = Callable[[Any], None]
 POLICY_ERROR = "amqp:connection:policy-error"
 _DECODE_ERRORS = (IndexError, struct_error, UnicodeDecodeError, DataException)
 _UINT32 = 0xFFFFFFFF
+_OTHERS = {0x15: decode_disposition_fields}
 
 
 # -- input functions: each takes bytes from an offset on and returns the offset that it reached ---------------------
@@ -232,10 +233,7 @@ def amqp_input(transport: TransportState, buf: bytes, pos: int) -> int:
     """The frame loop: all the frames that are complete in `buf`."""
     end_of_input = len(buf)
     most = transport.max_frame_size or _UINT32
-    settings = transport.limits
-    limits = plain = settings.decode_limits
-    # Looked up once a read: through the weak reference each message would pay 350 instructions for each of the two.
-    transport.message_limit, transport.buffer_limit = settings.max_message_size, settings.max_buffered_delivery_bytes
+    limits = plain = transport.limits.decode_limits
     wide = most > limits.unmetered < end_of_input - pos  # a frame could be too large for its values to go uncounted
     unpack = FRAME_HEADER.unpack_from
     inbound = INBOUND
@@ -263,11 +261,7 @@ def amqp_input(transport: TransportState, buf: bytes, pos: int) -> int:
             # The descriptor of every performative is a small ulong, unless the peer is wasteful.
             if buf[start + 1] == 0x53 and not buf[start]:
                 code = buf[start + 2]
-                decode: Any = decode_fields
-                if code == 0x14:
-                    decode = decode_transfer_fields
-                elif code == 0x15:
-                    decode = decode_disposition_fields
+                decode = decode_transfer_fields if code == 0x14 else _OTHERS.get(code, decode_fields)
                 fields, reached = decode(buf, start + 3, end, limits)
             else:
                 code, reached = _descriptor(buf, start, end, limits)

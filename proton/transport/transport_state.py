@@ -317,6 +317,9 @@ class TransportState:
         """Gives bytes to the input functions, from a position on, until they make no more progress; keeps the rest."""
         size = len(data)
         self.needed = 0
+        # Looked up once a read: through the weak reference each message would pay 350 instructions for each of the two.
+        limits = self.limits
+        self.message_limit, self.buffer_limit = limits.max_message_size, limits.max_buffered_delivery_bytes
         while position < size and not self.tail_closed:
             function = self.input
             reached = function(self, data, position)

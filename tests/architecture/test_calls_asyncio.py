@@ -13,8 +13,8 @@ from tests.architecture.test_calls import MESSAGES, Counter, body
 from tests.support.aio import run
 from tests.support.wire import TURNS, Wire
 
-SENT = 33
-RECEIVED = 27
+SENT = 22
+RECEIVED = 24
 
 
 async def until(wire, done, counter=None):
