@@ -23,8 +23,7 @@ def read_message(delivery: Delivery) -> Message:
     link = delivery.link
     transport = link.connection.transport
     limits = DEFAULT_LIMITS if transport is None else transport.decode_limits
-    # `decode` sets all that the constructor does: it takes 1,000 instructions of a message's 196,000 (CPython 3.11,
-    # benchmarks/instructions.py).
+    # `decode` sets all that the constructor does, which would be called for each message.
     message = _new(Message)
     # Joined first below that size: finding the body in pieces costs more than the copy that it saves.
     if delivery._size < LARGE_MESSAGE:

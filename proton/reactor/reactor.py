@@ -228,7 +228,7 @@ class Reactor(NotCopied):
             if events:
                 event = events[0]
                 # As `event.type` and `event.handler`, which cost more than elsewhere as events have a `__getattr__`: a
-                # message takes 5,000 instructions less (benchmarks/instructions.py).
+                # message takes 8,000 instructions less, with `Delivery._mark_dirty` (benchmarks/instructions.py).
                 kind = type(event)
                 if kind is _DELIVERY_EVENT or kind is _LINK_EVENT:
                     previous, link = _DELIVERY if kind is _DELIVERY_EVENT else event.type, event.link
