@@ -51,12 +51,13 @@ if TYPE_CHECKING:
         def close(self) -> None: ...
 
 
-__all__ = ["READ", "WRITE", "Poller", "Waker"]
+__all__ = ["NEVER", "READ", "WRITE", "Poller", "Waker"]
 
 READ: int = selectors.EVENT_READ
 WRITE: int = selectors.EVENT_WRITE
 
-_NEVER = float("inf")
+#: later than any deadline
+NEVER = float("inf")
 
 
 class Waker:
@@ -162,8 +163,13 @@ class Poller:
         #: the selectables that are watched
         self.watches: dict[Selectable, _Watch] = {}
         self._shared: set[int] = set()  # the descriptors whose key has a `_Shared`
-        self._deadlines: DeadlineHeap[Selectable] = DeadlineHeap()
+        self._forget_deadlines()
         self._waker_fd = -1
+
+    def _forget_deadlines(self) -> None:
+        self._deadlines: DeadlineHeap[Selectable] = DeadlineHeap()
+        #: the deadlines under which selectables wait; only an earlier one has to be told to `update`
+        self.armed: dict[Selectable, float] = self._deadlines.armed
 
     def __contains__(self, selectable: Selectable) -> bool:
         return selectable in self.watches
@@ -193,7 +199,7 @@ class Poller:
                 self._register(selectable, watch, fd, mask)
         # Only an earlier deadline makes an entry; a later one, as busy connections have it, is found by `deadline`.
         deadline = selectable.deadline
-        if deadline and deadline < self._deadlines.armed.get(selectable, _NEVER):
+        if deadline and deadline < self.armed.get(selectable, NEVER):
             self._deadlines.arm(selectable, deadline)
 
     def _register(self, selectable: Selectable, watch: _Watch, fd: int, mask: int) -> None:
@@ -354,7 +360,7 @@ class Poller:
         # One by one, since a selector of the program goes on to be used.
         for selectable in list(self.watches):
             self.remove(selectable)
-        self._deadlines = DeadlineHeap()
+        self._forget_deadlines()
         selector = self._selector
         if selector is not None and self._waker_fd >= 0:
             selector.unregister(self._waker_fd)

@@ -26,7 +26,7 @@ from proton.io.connect import (
     PendingSelectable,
     failure_level,
 )
-from proton.io.poller import READ, WRITE, Poller
+from proton.io.poller import NEVER, READ, WRITE, Poller
 from proton.io.resolving import resolve_in_thread, resolved
 from proton.io.selectable import Selectable
 from proton.logs import log
@@ -224,8 +224,12 @@ class IOHandler(Handler):
                 waits = selectable.writing and driver.would_block
                 watch = self._poller.watches.get(selectable)
                 mask = (READ if selectable.reading else 0) | (WRITE if waits else 0)
-                # Without a deadline and with the interests as they were there is nothing to tell the poller: no call.
-                if watch is not None and (watch.mask != mask or driver.deadline):
+                # Without an earlier deadline and with the interests as they were there is nothing to tell: no call.
+                if watch is not None and (
+                    watch.mask != mask
+                    or driver.deadline
+                    and driver.deadline < self._poller.armed.get(selectable, NEVER)
+                ):
                     self._poller.update(selectable, waits)
                 if selectable.writing and not waits:
                     selectable.writable()

@@ -24,20 +24,18 @@ def tick(transport: TransportState, now: float) -> float:
     """What is due now is done; the return value is when something will be due next, 0.0 for never."""
     if transport.failed and not transport.head_closed:
         return _linger(transport, now)
-    due = []
-    for is_set, deadline_of in (
-        (True, _tick_handshake),
-        (transport.idle_timeout_ms, _tick_silence),
-        (transport.remote_idle_timeout_ms, _tick_heartbeat),
-    ):
-        if not is_set:
-            continue
-        deadline = deadline_of(transport, now)
-        if transport.failed and not transport.head_closed:  # by this one: the last words have a deadline of their own
-            return _linger(transport, now)
-        if deadline:
-            due.append(deadline)
-    return min(due) if due else 0.0
+    first = _tick_handshake(transport, now)
+    silence, heartbeat = transport.idle_timeout_ms, transport.remote_idle_timeout_ms
+    if silence or heartbeat:
+        for is_set, deadline_of in ((silence, _tick_silence), (heartbeat, _tick_heartbeat)):
+            if transport.failed and not transport.head_closed:
+                break
+            deadline = deadline_of(transport, now) if is_set else 0.0
+            if deadline and (deadline < first or not first):
+                first = deadline
+    if transport.failed and not transport.head_closed:  # by one of them: the last words have a deadline of their own
+        return _linger(transport, now)
+    return first
 
 
 def _tick_handshake(transport: TransportState, now: float) -> float:
