@@ -319,6 +319,14 @@ class Driver(NotCopied):
             state.emit(Event.TRANSPORT)  # looked at again, behind the events that have to be handled first
         interests.writing = state.pending() > 0
 
+    def awaits_handshake(self) -> bool:
+        """Whether nothing can be written before the peer goes on with the handshake, and that is waited for.
+
+        Before its open a transport writes all that it has when it is asked, and then needs input to have more.
+        """
+        watch = self.watch
+        return not self._state.open_sent and watch is not None and watch.reading and not watch.writing
+
     # -- events --------------------------------------------------------------------------------------------------
 
     def events(self) -> Iterator[Any]:

@@ -190,7 +190,7 @@ class IOHandler(Handler):
         timeout = reactor.timeout
         if self._dirty:
             self._flush(reactor, is_direct)
-            if not reactor.quiesced:
+            if not (reactor.quiesced or is_direct and reactor._drop_answered()):
                 # What was queued is handled in this turn of the loop.
                 self._writing_turns += 1
                 if self._writing_turns < MAX_WRITING_TURNS:

@@ -294,6 +294,22 @@ class Reactor(NotCopied):
             dispatch(handler, _TRANSPORT.method, event)
         self._global_handler.base.on_transport(event)
 
+    def _drop_answered(self) -> bool:
+        """Drops events of output that was written meanwhile, for a turn in which no handler hears of them.
+
+        :return: True if no other event is queued.
+        """
+        events = self._collector.events
+        while events:
+            event = events[-1]
+            if event.type is not _TRANSPORT or event.handler not in (None, self._handler):
+                return False
+            driver = event.context.driver
+            if driver is None or not driver.awaits_handshake():
+                return False
+            events.pop()
+        return True
+
     def _handle(self, context: Any, etype: EventType) -> None:
         """Handles an event at once, without the queue."""
         event = etype.event_class(etype, context)
