@@ -533,19 +533,19 @@ def check_fields(composite: Composite, fields: Sequence[Any]) -> list[Any]:
     """
     # Shorter and longer lists are legal: absent fields are null (1.4), further ones come from a later version.
     result: list[Any] = []
-    received = len(fields)
-    for index, field in enumerate(composite.fields):
-        value = fields[index] if index < received else None
+    append = result.append
+    missing = len(composite.fields) - len(fields)
+    for field, value in zip(composite.fields, [*fields, *[None] * missing] if missing > 0 else fields):
         if value is None:
             if field.mandatory:
                 raise DataException(f"{composite.name}: mandatory field {field.name} is null")
-            result.append(None)
+            append(None)
             continue
         try:
             if field.multiple:
-                result.append([field.check(element) for element in _several(value)])
+                append([field.check(element) for element in _several(value)])
             else:
-                result.append(field.check(value))
+                append(field.check(value))
         except _Mismatch:
             raise DataException(
                 f"{composite.name}: field {field.name} must be {field.type}, received {_type_name(value)}"

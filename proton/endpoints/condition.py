@@ -134,7 +134,7 @@ def encode_condition(condition: Condition | None) -> PreEncoded | None:
 
 def decode_condition(value: Any) -> Condition | None:
     """The condition in an `error` field; None if it is not a described list with a name in it."""
-    found = composite_of(value)
+    found = composite_of(value) if value is not None else None
     if found is None or found[0] is not ERROR:
         return None
     name, description, info = (found[1] + [None, None, None])[:3]

@@ -61,6 +61,7 @@ _REJECTED = DispositionType.REJECTED
 _LEAST_FRAME = 512  # 2.8.19: every peer takes frames of this size
 _AROUND_ERROR = 64  # bytes around the error in a frame: the header, the performative's other fields, a rejected state
 _UNMANAGED = encode_number(UNMANAGED_WINDOW)
+_CLOSE_WITHOUT_ERROR = encode_composite(CLOSE, ())
 
 
 def flush(transport: TransportState) -> None:
@@ -596,7 +597,10 @@ def answer_close(transport: TransportState) -> None:
 
 def write_close(transport: TransportState, condition: Condition | None) -> None:
     transport.close_sent = True
-    write_frame(transport, 0, CLOSE, (_error(transport, condition),))
+    if condition is None:
+        write_body(transport, 0, _CLOSE_WITHOUT_ERROR)
+    else:
+        write_frame(transport, 0, CLOSE, (_error(transport, condition),))
 
 
 def _error(transport: TransportState, condition: Condition | None) -> PreEncoded | None:

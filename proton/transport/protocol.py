@@ -185,8 +185,12 @@ def sasl_input(transport: TransportState, buf: bytes, pos: int) -> int:
         transport.fail(FRAMING_ERROR, f"expected a SASL frame (type 1), got type {frame_type}", silent=True)
         return len(buf)
     try:
-        code, start = _descriptor(buf, pos + 4 * offset, end, transport.limits.decode_limits, quotes=False)
-        fields, reached = decode_fields(buf, start, end, transport.limits.decode_limits)
+        start, limits = pos + 4 * offset, transport.limits.decode_limits
+        if buf[start : start + 2] == b"\0\x53":  # a small ulong, as nearly always
+            code, start = buf[start + 2], start + 3
+        else:
+            code, start = _descriptor(buf, start, end, limits, quotes=False)
+        fields, reached = decode_fields(buf, start, end, limits)
         if reached > end:
             raise DataException(f"a value passes the end of its frame by {reached - end} bytes")
     except _DECODE_ERRORS as error:

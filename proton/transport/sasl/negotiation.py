@@ -10,6 +10,7 @@ stays open until the outcome is written, which programs of the C binding rely on
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, Callable
 
 from proton.codec.composites import (
@@ -232,7 +233,7 @@ def start_server(transport: TransportState) -> None:
             _note_failure(sasl, refused.reason)
     else:
         sasl.offered = server_mechanisms(sasl, transport)
-    sasl.replies.append((SASL_MECHANISMS, (sasl.offered,)))
+    sasl.replies.append((SASL_MECHANISMS, (tuple(sasl.offered),)))
 
 
 def on_frame(transport: TransportState, code: int, fields: list[Any]) -> None:
@@ -266,6 +267,11 @@ def fail(transport: TransportState) -> None:
     transport.fail(UNAUTHORIZED_ACCESS, transport.ensure_sasl().failure or "", silent=True)
 
 
+#: Frames that are the same for every client of a listener, and have nothing secret: they are encoded once.
+_ALIKE = (SASL_MECHANISMS, SASL_OUTCOME)
+_encode_again = functools.lru_cache(maxsize=32)(encode_composite)
+
+
 def write_replies(transport: TransportState, sasl: SASLState) -> None:
     """Writes the header and the frames that are due."""
     if sasl.header_due:
@@ -275,7 +281,8 @@ def write_replies(transport: TransportState, sasl: SASLState) -> None:
     if replies:
         transport.emit(Event.TRANSPORT)
     for composite, fields in replies:
-        body = encode_composite(composite, fields)
+        encode = _encode_again if composite in _ALIKE else encode_composite
+        body = encode(composite, fields)
         # A data offset of 2 words, type 1; a SASL frame has no channel (5.3.1).
         transport.out.append(FRAME_HEADER.pack(len(body) + 8, 2, 1, 0) + body)
         transport.out_size += len(body) + 8
