@@ -100,7 +100,8 @@ class SessionPerConnection:
 
 def _fatal_conditions(handler: Any) -> list[Any]:
     """The collections of names that the handlers of a program have as `fatal_conditions`."""
-    found = [names for names in (getattr(handler, "fatal_conditions", None),) if names is not None]
+    names = getattr(handler, "fatal_conditions", None)
+    found = [] if names is None else [names]
     for child in getattr(handler, "handlers", None) or ():
         found += _fatal_conditions(child)
     return found

@@ -360,6 +360,8 @@ class Connection(Endpoint):
 
         :param is_over: a lost connection that is not made again, nor bound: it counts as closed.
         """
+        if self._state.shared.first is None:
+            return
         is_closed = is_over or bool(self.state & LOCAL_CLOSED)
         closed = [
             state

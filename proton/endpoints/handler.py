@@ -279,8 +279,8 @@ def is_heard(handler: Any, methods: tuple[str, ...]) -> bool:
         for method in methods:
             if getattr(handler, method, None):
                 return True
-    if handler.__class__ not in _QUIET and _has_unhandled(handler):
-        return True
+        if handler.__class__ not in _QUIET and _has_unhandled(handler):
+            return True
     children = getattr(handler, "handlers", None)
     if not children:
         return False

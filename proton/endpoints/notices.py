@@ -58,6 +58,8 @@ def unfinished_text(connection: Any) -> str:
 
     :param connection: a connection that has ended.
     """
+    if endpoint_state(connection).shared.first is None:
+        return ""  # no session, no link
     unsent = unknown = unsettled = 0
     only_sent_here = connection.transport is not None and connection.state & LOCAL_CLOSED
     for link in connection.links(0):

@@ -214,14 +214,18 @@ class IOHandler(Handler):
                     continue
                 driver.update_interests(selectable, now)
                 # At once: the peer works on it while this end handles the events that the output has queued.
-                if selectable.writing and not driver.would_block:
+                # Read once: the `__getattr__` of selectables makes each look at an attribute dear.
+                writing = selectable.writing
+                if writing and not driver.would_block:
                     if is_direct and selectable.handler is None:
                         self._write(reactor, selectable)
                     else:
                         reactor._handle(selectable, _WRITABLE)
-                    if selectable.writing and selectable.driver is not None:
+                    writing = selectable.writing
+                    if writing and selectable.driver is not None:
                         driver.update_interests(selectable, now)
-                waits = selectable.writing and driver.would_block
+                        writing = selectable.writing
+                waits = writing and driver.would_block
                 watch = self._poller.watches.get(selectable)
                 mask = (READ if selectable.reading else 0) | (WRITE if waits else 0)
                 # Without an earlier deadline and with the interests as they were there is nothing to tell: no call.
@@ -231,7 +235,7 @@ class IOHandler(Handler):
                     and driver.deadline < self._poller.armed.get(selectable, NEVER)
                 ):
                     self._poller.update(selectable, waits)
-                if selectable.writing and not waits:
+                if writing and not waits:
                     selectable.writable()
             self._dirty.pop(selectable, None)
 
