@@ -91,14 +91,16 @@ class EngineLog:
 
         :param text: the line, with `%` formats for the arguments.
         """
-        self._log(logging.DEBUG, text, args)
+        if self.is_enabled_for(logging.DEBUG):  # asked here, too: mostly it is not, and a call less
+            self._log(logging.DEBUG, text, args)
 
     def info(self, text: str, *args: object) -> None:
         """Log what goes as it should.
 
         :param text: the line, with `%` formats for the arguments.
         """
-        self._log(logging.INFO, text, args)
+        if self.is_enabled_for(logging.INFO):
+            self._log(logging.INFO, text, args)
 
     def warning(self, text: str, *args: object) -> None:
         """Log what the program can go on with.

@@ -425,19 +425,22 @@ class TransportState:
         try:
             if self.io_layers:
                 io_layers.wrap_output(self)
-            size = min(size, self.out_size)
+            if size > self.out_size:
+                size = self.out_size
             if self.head_closed or size <= 0:
                 return
             if self.out and size > len(self.head) - self.head_offset:
                 self.join()
-            self.head_offset += size
             self.bytes_out += size
             self.out_size -= size
-            if self.head_offset >= len(self.head):
-                self.head = b""
-                self.head_offset = 0
-                if not self.out_size and (self.close_sent or self.output is final_output):
-                    self.finish_output()
+            offset = self.head_offset + size
+            if offset < len(self.head):
+                self.head_offset = offset
+                return
+            self.head = b""
+            self.head_offset = 0
+            if not self.out_size and (self.close_sent or self.output is final_output):
+                self.finish_output()
         except Exception as error:
             failure.contain(self, error, "ending its output")
 
