@@ -34,6 +34,13 @@ class ConnectionOptions:
     :param defaults: has the defaults as attributes: a container.
     """
 
+    user: str | None
+    password: str | None
+    token: Any
+    allowed_mechs: Any
+    allow_insecure_mechs: bool
+    sasl_enabled: bool
+
     def __init__(self, given: Mapping[str, Any], defaults: Any) -> None:
         for name in ("user", "password", "authorization", "sni", "virtual_host"):
             value = given.get(name)
@@ -50,15 +57,10 @@ class ConnectionOptions:
         self.ssl_domain: SSLDomain | None = given.get("ssl_domain")
         self.session_details: SSLSessionDetails | None = given.get("session_details")
         self.sni: str | None = given.get("sni")
-        chosen: dict[str, Any] = {name: given.get(name) for name in _WITH_DEFAULTS}
         # None means "as the container has it"; for `sasl_enabled`, False is a value.
-        chosen.update({name: getattr(defaults, name) for name, value in chosen.items() if value is None})
-        self.user: str | None = chosen["user"]
-        self.password: str | None = chosen["password"]
-        self.token: Any = chosen["token"]
-        self.allowed_mechs: Any = chosen["allowed_mechs"]
-        self.allow_insecure_mechs: bool = chosen["allow_insecure_mechs"]
-        self.sasl_enabled: bool = chosen["sasl_enabled"]
+        for name in _WITH_DEFAULTS:
+            value = given.get(name)
+            setattr(self, name, getattr(defaults, name) if value is None else value)
         # Only what the program has given to `connect` is probed: the container's defaults were set without a check.
         self._given_sasl = given.get("token"), given.get("allowed_mechs")
         self._is_named = bool(given.get("container_id"))
