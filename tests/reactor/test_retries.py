@@ -298,9 +298,18 @@ def test_retry_on_of_the_container_is_the_default():
     assert client.count("session_error") == 5
 
 
-def test_a_fatal_condition_is_not_retried():
+@pytest.mark.parametrize(
+    "name_it",
+    [
+        lambda client: client.fatal_conditions.append(FORCED),
+        lambda client: client.add(SimpleNamespace(fatal_conditions=[FORCED])),
+        lambda client: client.handlers[0].add(SimpleNamespace(fatal_conditions=[FORCED])),
+    ],
+    ids=["handler", "child", "grandchild"],
+)
+def test_a_fatal_condition_is_not_retried(name_it):
     client = Client()
-    client.fatal_conditions.append(FORCED)
+    name_it(client)
     net = live(client, lambda number: ClosesAtOnce(), 5.0)
     assert len(net.connects) == 1
     assert client.notes[-1] == "connection_closed"
