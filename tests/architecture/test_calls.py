@@ -24,7 +24,7 @@ from tests.support.wire import TURNS, Wire, connected
 MESSAGES = 200
 RECEIVED = 23
 SENT = 25
-ANSWERED = 136
+ANSWERED = 139
 CALLED = 116
 
 
