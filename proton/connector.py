@@ -250,6 +250,8 @@ class Connector(Handler):
         transport, policy = event.transport, self.policy
         reason = transport.condition or connection.remote_condition
         self._cancel_ended()
+        progress = endpoint_state(connection).shared.has_progressed()
+        policy.ended(event.container.now, progress)
         self._tell_failure(connection, transport, reason, event.container.now)
         if not connection.state & Endpoint.LOCAL_ACTIVE:
             self._end_attempts(event, connection, "already closed")
@@ -258,11 +260,7 @@ class Connector(Handler):
             return
         if self.reconnect is not False and _is_refused(transport):
             policy.finish("the login was refused")
-        attempt = (
-            None
-            if policy.finished
-            else policy.lost(event.container.now, endpoint_state(connection).shared.has_progressed())
-        )
+        attempt = None if policy.finished else policy.lost(event.container.now, progress)
         # Those that have not begun are declared on the next transport, when the link is back.
         if attempt is not None:
             fail_begun_transactions(event)

@@ -411,6 +411,15 @@ class ReconnectPolicy:
         self._up_told_after = max(1.0, 2 * down)
         return down
 
+    def ended(self, now: float, progress: bool) -> None:
+        """As `lost`, but before it is told: after progress, failures are told as if there were none before.
+
+        :param now: seconds.
+        :param progress: whether a delivery was settled over it.
+        """
+        if progress and self.series.opened_at is not None or self.series.steady(now):
+            self._down_since = None
+
     def lost(self, now: float, progress: bool = False) -> Attempt | None:
         """The connection is lost, or an attempt has failed.
 
@@ -425,10 +434,7 @@ class ReconnectPolicy:
         series = self.series
         # It was open since the last loss. A failed attempt goes on in the sequence instead.
         if series.opened_at is not None:
-            progress = progress or series.steady(now)
-            if progress:
-                self._down_since = None
-            if progress or self._first_loss:
+            if progress or series.steady(now) or self._first_loss:
                 series.afresh()
             self._first_loss = False
             self.attempts = 0

@@ -203,3 +203,28 @@ def test_a_connection_that_is_back_says_how_long_it_was_away():
     back.told(10.0)
     back.lost(10.0)
     assert back.connected(12.5) == 2.5
+
+
+@pytest.mark.parametrize(("opened", "progress"), [(100.0, True), (1.0, False)], ids=["progress", "long open"])
+def test_after_progress_a_loss_is_told_anew_and_so_is_its_return(opened, progress):
+    anew = policy()
+    anew.start()
+    anew.told(0.0)
+    anew.lost(0.0)
+    anew.connected(opened)
+    anew.ended(101.0, progress)
+    assert anew.is_due(101.0)
+    anew.told(101.0)
+    anew.lost(101.0, progress)
+    assert anew.connected(101.5) == 0.5
+
+
+def test_without_progress_it_is_one_failure():
+    one = policy()
+    one.start()
+    one.told(0.0)
+    one.lost(0.0)
+    one.connected(0.5)
+    one.ended(0.75, False)
+    one.lost(0.75)
+    assert not one.is_due(0.75)

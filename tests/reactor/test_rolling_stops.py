@@ -61,6 +61,16 @@ def test_a_sender_survives_connections_that_are_closed(brokers, name):
     assert client.calls.count("C connection_opened") == losses + 1
 
 
+def test_each_loss_after_progress_is_told_with_its_return(brokers, caplog):
+    caplog.set_level(logging.WARNING, "proton")
+    broker, _ = brokers
+    client = run(Sending(broker.url, lambda number: broker.close_connections(ORDERLY[0], "shutdown"), **QUICK))
+    losses = client.calls.count("C disconnected")
+    lines = [record.getMessage() for record in caplog.records if record.name == "proton"]
+    assert [line for line in lines if " lost: " in line or "connected again after 0" in line] == lines[: 2 * losses]
+    assert ["lost" in line for line in lines[: 2 * losses]] == [True, False] * losses
+
+
 @pytest.mark.parametrize("name", ORDERLY)
 def test_a_sender_survives_sessions_that_are_ended(brokers, name):
     broker, _ = brokers
