@@ -16,7 +16,7 @@ from proton.endpoints.endpoint import Endpoint, endpoint_state
 from proton.endpoints.ends import awaits_node, is_retried
 from proton.endpoints.events import Event
 from proton.endpoints.handler import Handler, HandlerGroup
-from proton.endpoints.notices import place_of, warn_of_unfinished
+from proton.endpoints.notices import place_of, warn_of_unfinished, warn_of_unused_login
 from proton.endpoints.printable import condition_text, printable
 from proton.endpoints.session import Session
 from proton.logs import log
@@ -227,6 +227,7 @@ class Connector(Handler):
         """The peer has answered."""
         connection = event.connection
         log.info("Connected to %s", connection.hostname)
+        warn_of_unused_login(connection)
         self._was_open = True
         down = self.policy.connected(event.container.now)
         if down is not None:

@@ -15,7 +15,15 @@ from proton.endpoints.terminus import Terminus
 from proton.logs import log
 from proton.url import Url
 
-__all__ = ["described", "place_of", "shown", "unfinished_text", "warn_of_missing_filters", "warn_of_unfinished"]
+__all__ = [
+    "described",
+    "place_of",
+    "shown",
+    "unfinished_text",
+    "warn_of_missing_filters",
+    "warn_of_unfinished",
+    "warn_of_unused_login",
+]
 
 #: what a delivery's state is before its outcome: none, or how much has come (3.4.1)
 _NO_OUTCOME = (0, Delivery.RECEIVED)
@@ -111,6 +119,18 @@ def _was_first(connection: Any) -> bool:
         return True
     local, remote = endpoint_state(connection).local_end, endpoint_state(connection).remote_end
     return bool(remote is None or (local is not None and local[0] < remote[0]))
+
+
+def warn_of_unused_login(connection: Any) -> None:
+    """Tell that a connection is anonymous although the program has given a password or a token."""
+    transport = endpoint_state(connection).shared.transport_state
+    sasl = transport.sasl if transport is not None else None
+    if sasl is not None and sasl.anonymous_because is not None:
+        log.warning(
+            "Connection to %s is anonymous, the password or token is not used: %s",
+            place_of(connection),
+            sasl.anonymous_because,
+        )
 
 
 def warn_of_missing_filters(link: Any) -> None:

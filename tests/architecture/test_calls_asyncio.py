@@ -6,6 +6,7 @@ loop's own calls count as well, and differ a little between the versions of Pyth
 
 import asyncio
 import socket
+import sys
 
 from proton import Delivery, Message, Transport
 from proton.asyncio import connect, serve
@@ -13,7 +14,8 @@ from tests.architecture.test_calls import MESSAGES, Counter, body
 from tests.support.aio import run
 from tests.support.wire import TURNS, Wire
 
-SENT = 22
+#: on PyPy futures and tasks are written in Python, and their calls count
+SENT = 22 if sys.implementation.name == "cpython" else 25
 RECEIVED = 24
 
 

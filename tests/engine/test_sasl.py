@@ -200,6 +200,15 @@ def test_such_a_client_says_what_it_lacks(row):
     assert a.transport.sasl().outcome == SASL.PERM and a.events() == FAILED
 
 
+def test_an_anonymous_client_says_what_it_lacks_for_more():
+    a = client(None, "fred", "secret", False)
+    take(a.transport)
+    a.transport.push(offer("PLAIN", "ANONYMOUS"))
+    assert a.transport.sasl().mech == "ANONYMOUS"
+    lack = "the peer offers: PLAIN ANONYMOUS; PLAIN needs TLS or allow_insecure_mechs"
+    assert state_of(a.transport).sasl.anonymous_because == lack
+
+
 @pytest.mark.parametrize(
     ("code", "text"),
     [

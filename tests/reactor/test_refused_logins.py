@@ -64,6 +64,30 @@ class Default(Client):
     calm = False
 
 
+UNUSED = "Connection to {} is anonymous, the password or token is not used: the peer offers: ANONYMOUS"
+
+
+@pytest.mark.parametrize(
+    ("login", "told"),
+    [
+        ({"user": "fred", "password": "s3cret"}, True),
+        ({"token": "s3cret"}, True),
+        ({"user": "fred"}, False),
+        ({"user": "fred", "password": "s3cret", "allowed_mechs": "ANONYMOUS"}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_a_login_that_the_server_has_no_use_for_is_a_warning(login, told, caplog):
+    with peer(served) as place:
+        container = Container(Client())
+        container.connect(place.url, reconnect=False, **login)
+        with watchdog(container):
+            container.run()
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == ([UNUSED.format(f"amqp://{place.url}")] if told else [])
+
+
 def talk(client, *conversations):
     with peer(*conversations) as place:
         container = Container(client)

@@ -69,14 +69,14 @@ def _on_mechanisms(sasl: SASLState, transport: TransportState, fields: list[Any]
         if exchange is not None:
             sasl.mech = exchange.name
             sasl.exchange = exchange
+            if exchange.name == "ANONYMOUS" and sasl.allowed is None and (sasl.password, sasl.token) != (None, None):
+                sasl.anonymous_because = _offered_text(sasl, transport, offered)
             sasl.password = sasl.token = None  # the exchange has taken what it needs of them
             sasl.replies.append((SASL_INIT, (exchange.name, exchange.initial)))
             return
     sasl.mech = None
     sasl.outcome = SASLCode.PERM
-    names = printable(" ".join(offered), _MAX_QUOTED_LENGTH) or "nothing"
-    lacking = _lacking_text(sasl, transport, offered)
-    description = f"Authentication failed [mech=none] (the peer offers: {names}{lacking})"
+    description = f"Authentication failed [mech=none] ({_offered_text(sasl, transport, offered)})"
     # The library's own text, but only if the program has named a mechanism of the library: all other texts are the same
     # on machines with and without it.
     if sasl.allowed is not None and cyrus.available() and any(map(cyrus.needs_library, allowed)):
@@ -84,8 +84,8 @@ def _on_mechanisms(sasl: SASLState, transport: TransportState, fields: list[Any]
     _note_failure(sasl, description)
 
 
-def _lacking_text(sasl: SASLState, transport: TransportState, offered: list[str]) -> str:
-    """What this client lacks for the mechanisms that the server offers, for the error text."""
+def _offered_text(sasl: SASLState, transport: TransportState, offered: list[str]) -> str:
+    """What the server offers, and what this client lacks for it."""
     lacks = []
     if sasl.allowed is not None:
         known = [name for name in sasl.allowed if name in CLIENT_MECHANISMS or cyrus.available()]
@@ -99,7 +99,8 @@ def _lacking_text(sasl: SASLState, transport: TransportState, offered: list[str]
         lacks.append("no token was given")
     if "PLAIN" in usable and not (transport.encrypted or sasl.allow_insecure_mechs):
         lacks.append("PLAIN needs TLS or allow_insecure_mechs")
-    return "".join(f"; {text}" for text in lacks)
+    offer = printable(" ".join(offered), _MAX_QUOTED_LENGTH) or "nothing"
+    return "; ".join([f"the peer offers: {offer}", *lacks])
 
 
 def _login(sasl: SASLState) -> list[tuple[str, bool]]:

@@ -63,6 +63,8 @@ class SASLState:
         self.replies: list[tuple[Composite, tuple[Any, ...]]] = []
         # A client begins with its header, whatever came before; a server answers with its own.
         self.header_due: bool = installed and is_client
+        #: why a client that was given a password or a token is anonymous all the same; None if it is not
+        self.anonymous_because: str | None = None
         #: why the exchange has failed, the description of the condition to come; None while it has not
         self.failure: str | None = None
 
