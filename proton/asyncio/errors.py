@@ -216,6 +216,8 @@ def fresh(error: Exception) -> Exception:
 
     The frames of a traceback lead back to what keeps the error: only the garbage collector would free that.
     """
-    made = type(error)(*error.args)
+    # Not by the constructor, whose arguments need not be those of `args`.
+    made: Exception = error.__class__.__new__(error.__class__, *error.args)
     vars(made).update(vars(error))
+    made.__cause__ = error.__cause__
     return made

@@ -156,7 +156,7 @@ class Requester(Openable):
         finally:
             self._requests.pop(number, None)
         if isinstance(outcome, Exception):
-            raise outcome
+            raise fresh(outcome)
         self._receiver.tell_received(outcome, None)
         return outcome  # type: ignore[no-any-return]
 

@@ -107,7 +107,7 @@ class SenderCore(LinkCore):
         if isinstance(outcome, Exception):
             if delivery in self.pending:
                 self._give_up_on(delivery, future)
-            raise outcome
+            raise fresh(outcome)
         return outcome  # type: ignore[no-any-return]
 
     def _outcome_missing(self, delivery: Any, limit: float | None) -> Exception:

@@ -7,9 +7,10 @@ import weakref
 import pytest
 
 from proton import Message
-from proton.asyncio import ConnectionClosed, LinkClosed, connect
+from proton.asyncio import ConnectionClosed, LinkClosed, Undeliverable, connect
 from proton.asyncio.opening import core_of
 from proton.exceptions import ProtonException
+from proton.testing import Broker
 from tests.support.aio import run
 from tests.support.aio_peer import peer, until
 from tests.support.aio_relay import relay
@@ -208,3 +209,38 @@ def test_an_error_that_is_raised_twice_is_two_with_one_text():
             assert first.condition == second.condition
 
     run(main)
+
+
+@pytest.mark.parametrize("kind", ["rejected", "released", "modified"])
+def test_an_outcome_that_is_raised_is_freed_with_its_exception(kind):
+    async def main():
+        with Broker() as broker:
+            async with connect(broker.url) as connection, connection.sender("q") as sender:
+                broker.answer_next(kind)
+                try:
+                    await sender.send(Message())
+                except Undeliverable as error:
+                    seen = weakref.ref(error)
+                    assert error.receipt is not None and error.address == "q"
+                await asyncio.sleep(0)
+                return seen()
+
+    with no_collection():
+        assert asyncio.run(main()) is None
+
+
+def test_a_request_that_is_refused_is_freed_with_its_exception():
+    async def main():
+        with Broker() as broker:
+            async with connect(broker.url) as connection, connection.requester("service") as ask:
+                broker.answer_next("rejected", "amqp:not-allowed", "closed on Sundays")
+                try:
+                    await ask(Message())
+                except Undeliverable as error:
+                    seen = weakref.ref(error)
+                    assert "closed on Sundays" in str(error)
+                await asyncio.sleep(0)
+                return seen()
+
+    with no_collection():
+        assert asyncio.run(main()) is None
