@@ -322,10 +322,11 @@ class Driver(NotCopied):
     def awaits_handshake(self) -> bool:
         """Whether nothing can be written before the peer goes on with the handshake, and that is waited for.
 
-        Before its open a transport writes all that it has when it is asked, and then needs input to have more.
+        Before its open a transport writes all that it has when it is asked, and then needs input to have more, or a
+        program that opens the connection only now.
         """
-        watch = self.watch
-        return not self._state.open_sent and watch is not None and watch.reading and not watch.writing
+        watch, state = self.watch, self._state
+        return not state.open_sent and watch is not None and watch.reading and not watch.writing and not state.pending()
 
     # -- events --------------------------------------------------------------------------------------------------
 

@@ -219,5 +219,4 @@ def fresh(error: Exception) -> Exception:
     # Not by the constructor, whose arguments need not be those of `args`.
     made: Exception = error.__class__.__new__(error.__class__, *error.args)
     vars(made).update(vars(error))
-    made.__cause__ = error.__cause__
     return made

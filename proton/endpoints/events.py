@@ -241,15 +241,9 @@ class Event(EventBase):
 class _ConnectionEvent(Event):
     clazz = "pn_connection"
 
-    connection: Any = None
-
-    def __init__(self, type: EventType, context: Connection) -> None:
-        self.type = type
-        self.context = self.connection = context
-
     @property
-    def handler(self) -> object:
-        return getattr(self.context, "_handler", None)
+    def connection(self) -> Connection | None:
+        return self.context  # type: ignore[no-any-return]
 
 
 class _SessionEvent(Event):

@@ -7,9 +7,10 @@ belongs into this file (`HandlerGroup`).
 from __future__ import annotations
 
 import functools
+import itertools
 import types
 import weakref
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 if TYPE_CHECKING:
     from proton.endpoints.events import EventBase
@@ -22,9 +23,13 @@ __all__ = [
     "check_result",
     "dispatch",
     "event_methods",
+    "for_receivers",
+    "for_senders",
     "inspect",
     "is_heard",
 ]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 #: Objects of these classes have no event methods, and no program can give them any.
 _NO_HANDLERS = (
@@ -125,15 +130,32 @@ class GroupedHandler(Handler):
     """A handler for a `HandlerGroup`, which hears of event methods and children that it is given later."""
 
     _group: Any = None
-    #: True for a class whose methods do nothing for the links, and deliveries, of senders; False: of receivers. Not for
-    #: what derives from it.
-    _is_for_receivers: bool | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
         group = self._group and self._group()
-        if group is not None and (name == "handlers" or name.startswith("on_")):
+        if group is not None and (name in _OF_HANDLERS or name.startswith("on_")):
             group.plan = None
+
+
+#: attributes other than event methods that are asked of a handler
+_OF_HANDLERS = ("handlers", "fatal_conditions")
+
+
+def for_receivers(method: _Method) -> _Method:
+    """Marks an event method of links or deliveries that does nothing for those of senders."""
+    vars(method)["_is_for_receivers"] = True
+    return method
+
+
+def for_senders(method: _Method) -> _Method:
+    """Marks an event method of links or deliveries that does nothing for those of receivers."""
+    vars(method)["_is_for_receivers"] = False
+    return method
+
+
+#: the event methods that may be marked; the same name as that of an `ApplicationEvent`, which has no link, may not
+_OF_LINKS = ("on_link_local_open", "on_link_remote_open", "on_link_flow", "on_delivery")
 
 
 def _changing(change: Callable[..., Any]) -> Any:
@@ -153,8 +175,7 @@ class HandlerGroup(list[Any]):
     `dispatch` passes by all of them at once when an event is for none, as most events of the loop are, and asks only
     those that have a method: of a message's 201,000 instructions that takes 5,000 less (benchmarks/instructions.py).
     It notices what is done to the list and to its members; what it does not notice is a method that the class of a
-    member is given, under a name that was new to it, when the group is there already; and a replacement of the
-    `on_delivery` of such a class still hears of its kind of link alone.
+    member is given when the group is there already.
 
     :param children: the members.
     """
@@ -164,21 +185,26 @@ class HandlerGroup(list[Any]):
         self.members: dict[str, _Members] = {}  # of the plan, as far as it was used
         # See `_plan`; None if the group has changed, and all are to be asked.
         self.plan: _Plan | None = _plan(
-            *[(kind, len(vars(kind))) for child in children for kind in type(child).__mro__]
+            tuple([tuple([getattr(type(child), method, None) for method in _OF_LINKS]) for child in children]),
+            *[(kind, len(vars(kind))) for child in children for kind in type(child).__mro__],
         )
         self.nested: list[list[Any]] = [child.handlers for child in children]
         for child in children:
             # Weak, or handler and group would be a cycle that only the garbage collector ends.
             child._group = weakref.ref(self)
 
-    def gather(self, method: str) -> _Members:
-        """The members of the plan for an event method with their children, which are kept.
+    def gather(self, plan: _Plan, method: str) -> _Members:
+        """The members of a plan for an event method, with their places and children; they are kept.
 
+        :param plan: that of this group.
         :param method: a name that is in the plan.
         """
-        senders, receivers = self.plan[method]  # type: ignore[index]
-        ours = tuple([(self[number], self.nested[number]) for number in senders])
-        theirs = ours if receivers is senders else tuple([(self[number], self.nested[number]) for number in receivers])
+        senders, receivers = plan[method]
+        nested = self.nested
+        ours = tuple([(number, self[number], nested[number]) for number in senders])
+        theirs = ours
+        if receivers is not senders:
+            theirs = tuple([(number, self[number], nested[number]) for number in receivers])
         self.members[method] = ours, theirs
         return ours, theirs
 
@@ -192,39 +218,44 @@ class HandlerGroup(list[Any]):
     insert = _changing(list.insert)
     pop = _changing(list.pop)
     remove = _changing(list.remove)
+    reverse = _changing(list.reverse)
+    sort = _changing(list.sort)
     __delitem__ = _changing(list.__delitem__)
     __iadd__ = _changing(list.__iadd__)
     __imul__ = _changing(list.__imul__)
     __setitem__ = _changing(list.__setitem__)
 
 
-#: for the links of senders, and of receivers: members with their children
-_Members = tuple[tuple[tuple[Any, list[Any]], ...], tuple[tuple[Any, list[Any]], ...]]
+#: for the links of senders, and of receivers: members with their places and children
+_Members = tuple[tuple[tuple[int, Any, list[Any]], ...], tuple[tuple[int, Any, list[Any]], ...]]
 #: which members to ask, by their places, by the name of an event method: for the links of senders, and of receivers
 _Plan = dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
 
 
 @functools.lru_cache(maxsize=64)
-def _plan(*bases: tuple[Any, int]) -> _Plan:
+def _plan(methods: tuple[tuple[Any, ...], ...], *bases: tuple[Any, int]) -> _Plan:
     """The plan of groups of such members.
 
+    :param methods: what each has for the names in `_OF_LINKS`, or None.
     :param bases: the classes of the method resolution order of each member, up to `object`; a class that was given a
         method has grown.
     """
     kinds = [kind for place, (kind, _) in enumerate(bases) if place == 0 or bases[place - 1][0] is object]
     plan: _Plan = {}
     for method in frozenset().union(*map(event_methods, kinds)):
-        asked = [
-            (number, vars(kind).get("_is_for_receivers"))
+        asked = tuple(
+            number
             for number, kind in enumerate(kinds)
             if hasattr(kind, method) or kind.on_unhandled is not Handler.on_unhandled
-        ]
-        everyone = tuple(number for number, _ in asked)
-        plan[method] = everyone, everyone
-        if any(role is not None for _, role in asked):
-            senders = tuple(number for number, role in asked if role is not True)
-            receivers = tuple(number for number, role in asked if role is not False)
-            plan[method] = senders, receivers
+        )
+        plan[method] = asked, asked
+        if method in _OF_LINKS:
+            place = _OF_LINKS.index(method)
+            marks = [getattr(methods[number][place], "_is_for_receivers", None) for number in asked]
+            if any(mark is not None for mark in marks):
+                senders = tuple(number for number, mark in zip(asked, marks) if mark is not True)
+                receivers = tuple(number for number, mark in zip(asked, marks) if mark is not False)
+                plan[method] = senders, receivers
     return plan
 
 
@@ -266,9 +297,11 @@ def dispatch(handler: object, method: str, event: EventBase) -> None:
     # Asked after the call: a handler may add children while it handles the event, and they get it too.
     children = getattr(handler, "handlers", None)
     if children:
-        if children.__class__ is HandlerGroup and children.plan is not None and not any(children.nested):
-            if method in children.plan:
-                _tell(children, method, event)
+        # Read once: another thread may add a handler.
+        plan = children.plan if children.__class__ is HandlerGroup else None
+        if plan is not None and not any(children.nested):
+            if method in plan:
+                _tell(children, plan, method, event)
         else:
             _descend(children, method, event)
 
@@ -289,8 +322,8 @@ def is_heard(handler: Any, methods: tuple[str, ...]) -> bool:
     children = getattr(handler, "handlers", None)
     if not children:
         return False
-    if children.__class__ is HandlerGroup and children.plan is not None and not any(children.nested):
-        plan = children.plan
+    plan = children.plan if children.__class__ is HandlerGroup else None
+    if plan is not None and not any(children.nested):
         for method in methods:
             if method in plan:
                 break
@@ -315,17 +348,21 @@ def _descend(children: Any, method: str, event: Any) -> None:
         nested = getattr(child, "handlers", None)
         if nested:
             # As in `dispatch`.
-            if nested.__class__ is HandlerGroup and nested.plan is not None and not any(nested.nested):
-                if method in nested.plan:
-                    _tell(nested, method, event)
+            plan = nested.plan if nested.__class__ is HandlerGroup else None
+            if plan is not None and not any(nested.nested):
+                if method in plan:
+                    _tell(nested, plan, method, event)
             else:
                 _descend(nested, method, event)
 
 
-def _tell(group: HandlerGroup, method: str, event: Any) -> None:
-    """Gives an event to those members of a group that have a plan for it, and to the children that they are given."""
-    senders, receivers = group.members.get(method) or group.gather(method)
-    for child, children in senders if senders is receivers or event.link.is_sender else receivers:
+def _tell(group: HandlerGroup, plan: _Plan, method: str, event: Any) -> None:
+    """Gives an event to those members of a group that its plan has for it.
+
+    Once one of them has changed the group, or was given a child, the rest is asked as it is then.
+    """
+    senders, receivers = group.members.get(method) or group.gather(plan, method)
+    for place, child, children in senders if senders is receivers or event.link.is_sender else receivers:
         bound = getattr(child, method, None)
         if bound:
             result = bound(event)
@@ -333,8 +370,12 @@ def _tell(group: HandlerGroup, method: str, event: Any) -> None:
                 check_result(child, method, result)
         elif child.__class__ not in _QUIET:
             _unhandled(child, method, event)
-        if children:
-            _descend(children, method, event)
+        if group.plan is not plan or any(group.nested):
+            nested = children if group.plan is plan else getattr(child, "handlers", None)
+            if nested:
+                _descend(nested, method, event)
+            _descend(itertools.islice(group, place + 1, None), method, event)
+            return
 
 
 # Classes whose `on_unhandled` is the one that does nothing: it need not be called to do nothing. Without this a

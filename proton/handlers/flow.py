@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from proton.endpoints.arguments import check_count
 from proton.endpoints.endpoint import LOCAL_CLOSED, REMOTE_CLOSED, endpoint_state
-from proton.endpoints.handler import GroupedHandler
+from proton.endpoints.handler import GroupedHandler, for_receivers
 from proton.endpoints.receiver import MIN_EARLY_CREDIT, MIN_EARLY_QUEUE
 
 if TYPE_CHECKING:
@@ -36,23 +36,26 @@ class FlowController(GroupedHandler):
     """
 
     window: int = 1024
-    _is_for_receivers = True
 
     def __init__(self, window: int = 1024) -> None:
         self.window = check_count("window", window, " (messages)")
 
+    @for_receivers
     def on_link_local_open(self, event: LinkEvent) -> None:
         """Grants the window to a receiver that this end opens."""
         self._top_up(event.link)
 
+    @for_receivers
     def on_link_remote_open(self, event: LinkEvent) -> None:
         """Grants the window to a receiver that the peer opens."""
         self._top_up(event.link)
 
+    @for_receivers
     def on_link_flow(self, event: LinkEvent) -> None:
         """Looks whether the sender has given credit back, and tops up when not."""
         self._top_up(event.link)
 
+    @for_receivers
     def on_delivery(self, event: DeliveryEvent) -> None:
         """Replaces the credit that messages have used."""
         link: Any = event.link

@@ -14,7 +14,7 @@ from proton.endpoints.condition import DECODE_ERROR, PRECONDITION_FAILED, Condit
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.disposition import ModifiedDisposition
 from proton.endpoints.endpoint import LOCAL_CLOSED
-from proton.endpoints.handler import check_result
+from proton.endpoints.handler import check_result, for_receivers
 from proton.endpoints.printable import printable
 from proton.endpoints.reading import read_message as recv_msg
 from proton.exceptions import MessageException, ProtonException
@@ -103,12 +103,12 @@ class IncomingMessageHandler(Delegating, Acking):
     """
 
     auto_accept: bool = True
-    _is_for_receivers = True
 
     def __init__(self, auto_accept: bool = True, delegate: object = None) -> None:
         Delegating.__init__(self, delegate)
         self.auto_accept = auto_accept
 
+    @for_receivers
     def on_delivery(self, event: DeliveryEvent) -> None:
         """Turns the event into the callback that is due."""
         delivery = event.delivery

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from proton.endpoints.delivery import Delivery
 from proton.endpoints.endpoint import LOCAL_ACTIVE, REMOTE_ACTIVE
+from proton.endpoints.handler import for_senders
 from proton.handlers.delegate import Delegating, forwarding
 
 if TYPE_CHECKING:
@@ -28,12 +29,12 @@ class OutgoingMessageHandler(Delegating):
     """
 
     auto_settle: bool = True
-    _is_for_receivers = False
 
     def __init__(self, auto_settle: bool = True, delegate: object = None) -> None:
         Delegating.__init__(self, delegate)
         self.auto_settle = auto_settle
 
+    @for_senders
     def on_link_flow(self, event: LinkEvent) -> None:
         """Calls `on_sendable` for a sender that is open and has credit."""
         link = event.link
@@ -41,6 +42,7 @@ class OutgoingMessageHandler(Delegating):
         if link.is_sender and link.credit and link.state & _OPEN == _OPEN:
             self.on_sendable(event)  # type: ignore[arg-type]
 
+    @for_senders
     def on_delivery(self, event: OutcomeEvent) -> None:
         """Turns what the receiver has said into callbacks."""
         delivery = event.delivery

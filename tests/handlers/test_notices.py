@@ -59,7 +59,10 @@ class Client(MessagingHandler):
         self.acceptor = event.container.acceptor("127.0.0.1", 0, self.server)
         self.port = self.acceptor.port
         connection = event.container.connect(
-            f"amqp://me:secret@127.0.0.1:{self.port}", handler=self, reconnect=self.reconnect
+            f"amqp://me:secret@127.0.0.1:{self.port}",
+            handler=self,
+            reconnect=self.reconnect,
+            allowed_mechs="ANONYMOUS",
         )
         if self.receives:
             event.container.create_receiver(connection, "q", options=self.options)
