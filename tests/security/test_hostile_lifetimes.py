@@ -166,7 +166,8 @@ def test_memory_does_not_grow_with_links_that_have_gone(case, program):
                 sizes.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert sizes[-1] - sizes[-2] < 16_000, sizes
+    # What is left of links would be left in each round; a dict that has grown, of any thread, is in one of them.
+    assert min(after - before for before, after in zip(sizes, sizes[1:])) < 16_000, sizes
 
 
 class Listener(MessagingHandler):
