@@ -65,9 +65,9 @@ class Delivery(NotCopied):
     local_state: DispositionType | int = 0
     remote_state: DispositionType | int = 0
     #: True once the peer has settled
-    settled = False
+    settled: bool = False
     #: True once the peer has changed the state or settled
-    updated = False
+    updated: bool = False
     #: True once the sending end has given the delivery up
     aborted: bool = False
     #: sender: not yet advanced; receiver: its last frame has not yet come
