@@ -211,6 +211,7 @@ def test_an_error_that_is_raised_twice_is_two_with_one_text():
     run(main)
 
 
+@counting
 @pytest.mark.parametrize("kind", ["rejected", "released", "modified"])
 def test_an_outcome_that_is_raised_is_freed_with_its_exception(kind):
     async def main():
@@ -229,6 +230,7 @@ def test_an_outcome_that_is_raised_is_freed_with_its_exception(kind):
         assert asyncio.run(main()) is None
 
 
+@counting
 def test_a_request_that_is_refused_is_freed_with_its_exception():
     async def main():
         with Broker() as broker:
