@@ -71,8 +71,10 @@ class Gateway(Handler):
             self.container.schedule(0.05, self)
 
     def on_timer_task(self, event):
+        if not self.sender.credit:
+            self.container.schedule(0.05, self)
+            return
         # By now nothing is to be written to the second one.
-        assert self.sender.credit
         self.layer.call = self.late.open
         # Settled, and so without an answer, whose events would have the second one looked at, too.
         self.sender.send(Message()).settle()
