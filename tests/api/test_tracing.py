@@ -169,7 +169,8 @@ def test_a_message_is_traced_from_its_sender_to_its_receiver(libraries):
             def on_start(self, event):
                 self.acceptor = event.container.listen("127.0.0.1:0")
                 self.place = f"127.0.0.1:{self.acceptor.port}"
-                self.sender = event.container.create_sender(f"me@{self.place}/first")
+                event.container.allowed_mechs = "ANONYMOUS"
+                self.sender = event.container.create_sender(f"me:secret@{self.place}/first")
                 self.second = event.container.create_sender(self.sender.connection, "second")
                 self.sent = False
 

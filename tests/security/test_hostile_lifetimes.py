@@ -6,11 +6,13 @@ With the handlers of a container, and with a program that drives the engine by h
 from __future__ import annotations
 
 import gc
+import os
 import socket
 import tracemalloc
 
 import pytest
 
+import proton
 from proton import Endpoint, Event, Link, Message, Session
 from proton.endpoints.handler import dispatch
 from proton.handlers import IOHandler, MessagingHandler
@@ -149,12 +151,19 @@ def test_sessions_that_come_and_go_leave_nothing(case, program):
     assert peer.transport.condition is None
 
 
+def package_memory():
+    """Bytes that were allocated by the package, or by what it has called; those of other threads do not count."""
+    files = os.path.join(os.path.dirname(proton.__file__), "*")
+    snapshot = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, files, all_frames=True)])
+    return sum(trace.size for trace in snapshot.traces)
+
+
 @PROGRAMS
 @pytest.mark.parametrize("case", ["attach and detach", "attach, detach without closed", "without closed, and closed"])
 def test_memory_does_not_grow_with_links_that_have_gone(case, program):
     peer = program()
     peer.hears(BEGIN)
-    tracemalloc.start()
+    tracemalloc.start(3)
     sizes = []
     try:
         for number in range(3 * ROUND):
@@ -163,11 +172,10 @@ def test_memory_does_not_grow_with_links_that_have_gone(case, program):
             peer.written.clear()
             if number % ROUND == ROUND - 1:
                 gc.collect()
-                sizes.append(tracemalloc.get_traced_memory()[0])
+                sizes.append(package_memory())
     finally:
         tracemalloc.stop()
-    # What is left of links would be left in each round; a dict that has grown, of any thread, is in one of them.
-    assert min(after - before for before, after in zip(sizes, sizes[1:])) < 16_000, sizes
+    assert sizes[-1] - sizes[-2] < 16_000, sizes
 
 
 class Listener(MessagingHandler):
