@@ -21,6 +21,7 @@ SMALL_UINTS = [b"\x43"] + [b"\x52%c" % n for n in range(1, 256)]
 _CONSTANTS = {0x40: None, 0x41: True, 0x42: False}
 _NULLS = b"\x40" * 7
 _BARE_STATES = {bytes(encoded): state for state, encoded in FIELDLESS_STATES.items()}
+_FIRST_AND_LAST = range(2)
 _unpack_u32 = Struct(">I").unpack_from
 
 
@@ -84,33 +85,23 @@ def decode_disposition_fields(buf: bytes, pos: int, end: int, limits: DecodeLimi
         return decode_fields(buf, pos, end, limits)
     stop = pos + 2 + buf[pos + 1]
     at = pos + 4
-    code = buf[at]
-    if code == 0x52:
-        first = buf[at + 1]
-        at += 2
-    elif code == 0x70:
-        first = _unpack_u32(buf, at + 1)[0]
-        at += 5
-    elif code == 0x43:
-        first = 0
-        at += 1
-    else:
-        return decode_fields(buf, pos, end, limits)
-    code = buf[at]
-    if code == 0x40:
-        last = first
-        at += 1
-    elif code == 0x52:
-        last = buf[at + 1]
-        at += 2
-    elif code == 0x70:
-        last = _unpack_u32(buf, at + 1)[0]
-        at += 5
-    elif code == 0x43:
-        last = 0
-        at += 1
-    else:
-        return decode_fields(buf, pos, end, limits)
+    first = last = None
+    for _ in _FIRST_AND_LAST:
+        code = buf[at]
+        first = last
+        if code == 0x52:
+            last = buf[at + 1]
+            at += 2
+        elif code == 0x70:
+            last = _unpack_u32(buf, at + 1)[0]
+            at += 5
+        elif code == 0x43:
+            last = 0
+            at += 1
+        elif code == 0x40 and first is not None:  # as the first one
+            at += 1
+        else:
+            return decode_fields(buf, pos, end, limits)
     # A byte each for settled and batchable, four for the state: with what is read the list is as long as it says.
     if at + count == stop <= end and 0x40 <= buf[at] <= 0x42 and (count == 5 or 0x40 <= buf[at + 5] <= 0x42):
         state = _BARE_STATES.get(buf[at + 1 : at + 5])

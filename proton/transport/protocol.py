@@ -45,11 +45,13 @@ if TYPE_CHECKING:
 
 Input = Callable[[Any, bytes, int], int]
 Output = Callable[[Any], None]
+Decode = Callable[[bytes, int, int, Any], Any]
 
 POLICY_ERROR = "amqp:connection:policy-error"
 _DECODE_ERRORS = (IndexError, struct_error, UnicodeDecodeError, DataException)
 _UINT32 = 0xFFFFFFFF
-_OTHERS = {0x15: decode_disposition_fields}
+#: performatives whose usual form is read in place, by their codes
+_IN_PLACE: dict[int, Decode] = {0x14: decode_transfer_fields, 0x15: decode_disposition_fields}
 
 
 # -- input functions: each takes bytes from an offset on and returns the offset that it reached ---------------------
@@ -185,11 +187,8 @@ def sasl_input(transport: TransportState, buf: bytes, pos: int) -> int:
         transport.fail(FRAMING_ERROR, f"expected a SASL frame (type 1), got type {frame_type}", silent=True)
         return len(buf)
     try:
-        start, limits = pos + 4 * offset, transport.limits.decode_limits
-        if buf[start : start + 2] == b"\0\x53":  # a small ulong, as nearly always
-            code, start = buf[start + 2], start + 3
-        else:
-            code, start = _descriptor(buf, start, end, limits, quotes=False)
+        limits = transport.limits.decode_limits
+        code, start = _descriptor(buf, pos + 4 * offset, end, limits, quotes=False)
         fields, reached = decode_fields(buf, start, end, limits)
         if reached > end:
             raise DataException(f"a value passes the end of its frame by {reached - end} bytes")
@@ -265,7 +264,7 @@ def amqp_input(transport: TransportState, buf: bytes, pos: int) -> int:
             # The descriptor of every performative is a small ulong, unless the peer is wasteful.
             if buf[start + 1] == 0x53 and not buf[start]:
                 code = buf[start + 2]
-                decode = decode_transfer_fields if code == 0x14 else _OTHERS.get(code, decode_fields)
+                decode: Decode = _IN_PLACE.get(code, decode_fields)
                 fields, reached = decode(buf, start + 3, end, limits)
             else:
                 code, reached = _descriptor(buf, start, end, limits)
