@@ -15,7 +15,7 @@ from proton.endpoints.connection import Connection
 from proton.endpoints.endpoint import Endpoint, endpoint_state
 from proton.endpoints.ends import awaits_node, is_retried
 from proton.endpoints.events import Event
-from proton.endpoints.handler import Handler, HandlerGroup
+from proton.endpoints.handler import Handler
 from proton.endpoints.notices import place_of, warn_of_unfinished, warn_of_unused_login
 from proton.endpoints.printable import condition_text, printable
 from proton.endpoints.session import Session
@@ -100,13 +100,9 @@ class SessionPerConnection:
 
 def _fatal_conditions(handler: Any) -> list[Any]:
     """The collections of names that the handlers of a program have as `fatal_conditions`."""
-    names = getattr(handler, "fatal_conditions", None)
-    found = [] if names is None else [names]
-    children = getattr(handler, "handlers", None) or ()
-    # The package's own parts of a handler have no such names.
-    if children.__class__ is not HandlerGroup or not children.is_as_made():
-        for child in children:
-            found += _fatal_conditions(child)
+    found = [names for names in (getattr(handler, "fatal_conditions", None),) if names is not None]
+    for child in getattr(handler, "handlers", None) or ():
+        found += _fatal_conditions(child)
     return found
 
 

@@ -134,12 +134,8 @@ class GroupedHandler(Handler):
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
         group = self._group and self._group()
-        if group is not None and (name in _OF_HANDLERS or name.startswith("on_")):
+        if group is not None and (name == "handlers" or name.startswith("on_")):
             group.plan = None
-
-
-#: attributes other than event methods that are asked of a handler
-_OF_HANDLERS = ("handlers", "fatal_conditions")
 
 
 def for_receivers(method: _Method) -> _Method:
@@ -194,23 +190,16 @@ class HandlerGroup(list[Any]):
             child._group = weakref.ref(self)
 
     def gather(self, plan: _Plan, method: str) -> _Members:
-        """The members of a plan for an event method, with their places and children; they are kept.
+        """The members of a plan for an event method, with their places; they are kept.
 
         :param plan: that of this group.
         :param method: a name that is in the plan.
         """
         senders, receivers = plan[method]
-        nested = self.nested
-        ours = tuple([(number, self[number], nested[number]) for number in senders])
-        theirs = ours
-        if receivers is not senders:
-            theirs = tuple([(number, self[number], nested[number]) for number in receivers])
+        ours = tuple([(number, self[number]) for number in senders])
+        theirs = ours if receivers is senders else tuple([(number, self[number]) for number in receivers])
         self.members[method] = ours, theirs
         return ours, theirs
-
-    def is_as_made(self) -> bool:
-        """Whether it has the members that it was made with alone, and these have no children."""
-        return self.plan is not None and not any(self.nested)
 
     append = _changing(list.append)
     clear = _changing(list.clear)
@@ -226,8 +215,8 @@ class HandlerGroup(list[Any]):
     __setitem__ = _changing(list.__setitem__)
 
 
-#: for the links of senders, and of receivers: members with their places and children
-_Members = tuple[tuple[tuple[int, Any, list[Any]], ...], tuple[tuple[int, Any, list[Any]], ...]]
+#: for the links of senders, and of receivers: members with their places
+_Members = tuple[tuple[tuple[int, Any], ...], tuple[tuple[int, Any], ...]]
 #: which members to ask, by their places, by the name of an event method: for the links of senders, and of receivers
 _Plan = dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
 
@@ -236,7 +225,7 @@ _Plan = dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
 def _plan(methods: tuple[tuple[Any, ...], ...], *bases: tuple[Any, int]) -> _Plan:
     """The plan of groups of such members.
 
-    :param methods: what each has for the names in `_OF_LINKS`, or None.
+    :param methods: what each has for the names in `_OF_LINKS`, or None: another method makes another plan.
     :param bases: the classes of the method resolution order of each member, up to `object`; a class that was given a
         method has grown.
     """
@@ -250,8 +239,7 @@ def _plan(methods: tuple[tuple[Any, ...], ...], *bases: tuple[Any, int]) -> _Pla
         )
         plan[method] = asked, asked
         if method in _OF_LINKS:
-            place = _OF_LINKS.index(method)
-            marks = [getattr(methods[number][place], "_is_for_receivers", None) for number in asked]
+            marks = [getattr(getattr(kinds[number], method, None), "_is_for_receivers", None) for number in asked]
             if any(mark is not None for mark in marks):
                 senders = tuple(number for number, mark in zip(asked, marks) if mark is not True)
                 receivers = tuple(number for number, mark in zip(asked, marks) if mark is not False)
@@ -362,7 +350,7 @@ def _tell(group: HandlerGroup, plan: _Plan, method: str, event: Any) -> None:
     Once one of them has changed the group, or was given a child, the rest is asked as it is then.
     """
     senders, receivers = group.members.get(method) or group.gather(plan, method)
-    for place, child, children in senders if senders is receivers or event.link.is_sender else receivers:
+    for place, child in senders if senders is receivers or event.link.is_sender else receivers:
         bound = getattr(child, method, None)
         if bound:
             result = bound(event)
@@ -371,7 +359,7 @@ def _tell(group: HandlerGroup, plan: _Plan, method: str, event: Any) -> None:
         elif child.__class__ not in _QUIET:
             _unhandled(child, method, event)
         if group.plan is not plan or any(group.nested):
-            nested = children if group.plan is plan else getattr(child, "handlers", None)
+            nested = getattr(child, "handlers", None)
             if nested:
                 _descend(nested, method, event)
             _descend(itertools.islice(group, place + 1, None), method, event)
