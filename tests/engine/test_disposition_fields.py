@@ -11,8 +11,8 @@ from proton.codec.decode import DECODE_ERRORS, decode_fields
 from proton.codec.limits import DEFAULT_LIMITS
 from proton.endpoints.disposition import decode_state
 from proton.transport.frames import decode_disposition_fields
+from tests.support.field_lists import NUMBERS, short_list
 
-NUMBERS = [b"\x43", b"\x52\xff", b"\x70\xff\xff\xff\xff", b"\x40", b"\x41"]
 ROLES = [b"\x41", b"\x42", b"\x40", b"\x56\x01"]
 SETTLED = [b"\x40", b"\x41", b"\x42", b"\x43", b"\x56\x00"]
 ACCEPTED, RELEASED = b"\x00\x53\x24\x45", b"\x00\x53\x26\x45"
@@ -23,11 +23,6 @@ fields = st.tuples(
     *map(st.sampled_from, (ROLES, NUMBERS, NUMBERS, SETTLED, [*STATES, b"\x40"])),
     st.lists(st.sampled_from(REST), max_size=2),
 ).map(lambda drawn: [*drawn[:5], *drawn[5]])
-
-
-def short_list(values, count=None, size=0):
-    content = b"".join(values)
-    return b"\xc0%c%c" % (len(content) + 1 + size, len(values) if count is None else count) + content
 
 
 def read(decode, data, end):

@@ -10,9 +10,9 @@ from proton import DataException
 from proton.codec.decode import DECODE_ERRORS, decode_fields
 from proton.codec.limits import DEFAULT_LIMITS
 from proton.transport.frames import decode_transfer_fields
+from tests.support.field_lists import NUMBERS, short_list
 
 HANDLES = [b"\x43", b"\x52\x07", b"\x70\x00\x01\x00\x00", b"\x40"]
-NUMBERS = [b"\x43", b"\x52\xff", b"\x70\xff\xff\xff\xff", b"\x40", b"\x41"]
 TAGS = [b"\xa0\x00", b"\xa0\x02ab", b"\xb0\x00\x00\x00\x01a", b"\x40", b"\xa1\x01a"]
 FORMATS = [b"\x43", b"\x52\x01", b"\x40"]
 REST = [b"\x40", b"\x41", b"\x42", b"\x43", b"\x45", b"\x50\x01", b"\x56\x01"]
@@ -20,11 +20,6 @@ REST = [b"\x40", b"\x41", b"\x42", b"\x43", b"\x45", b"\x50\x01", b"\x56\x01"]
 fields = st.tuples(
     *map(st.sampled_from, (HANDLES, NUMBERS, TAGS, FORMATS)), st.lists(st.sampled_from(REST), max_size=9)
 ).map(lambda drawn: [*drawn[:4], *drawn[4]])
-
-
-def short_list(values, count=None, size=0):
-    content = b"".join(values)
-    return b"\xc0%c%c" % (len(content) + 1 + size, len(values) if count is None else count) + content
 
 
 def read(decode, data, end):
